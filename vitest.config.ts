@@ -6,6 +6,5 @@ export default defineConfig({
   ssr: { resolve: { conditions: [sourceCondition, 'module', 'node', 'import', 'default'] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
-    passWithNoTests: true,
   },
 });
