@@ -6,5 +6,6 @@ export default defineConfig({
   ssr: { resolve: { conditions: [sourceCondition, 'module', 'node', 'import', 'default'] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
+    coverage: { include: ['packages/*/src/**/*.ts'], reporter: ['text', 'html'] },
   },
 });
