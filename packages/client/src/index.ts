@@ -1,1 +1,19 @@
-export {};
+export type { BackoffOptions } from './backoff.ts';
+export { type Clock, systemClock } from './clock.ts';
+export { type ClientSource, eventsClientCapabilities } from './connection/connection.ts';
+export type { ClientDeliveryMode } from './delivery/chooseMode.ts';
+export type { SubscriptionStatus } from './delivery/supervisor.ts';
+export {
+  DeliveryModeNotAvailableError,
+  EventsClientError,
+  type EventsClientErrorCode,
+  EventsNotSupportedError,
+  NoCompatibleDeliveryModeError,
+} from './errors.ts';
+export { EventsClient } from './eventsClient.ts';
+export type { EventsClientOptions, SubscribeOptions } from './options.ts';
+export type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';
+export { memoryStore } from './store/memoryStore.ts';
+export type { Gap } from './subscription/inbox.ts';
+export type { ReceivedEvent } from './subscription/receivedEvent.ts';
+export type { Subscription } from './subscription/subscription.ts';

@@ -1,0 +1,71 @@
+import { type EventTypeDescriptor, eventTypeSchema, Methods } from '@mcp-events/protocol';
+import type { Connection } from '../connection/connection.ts';
+import { EventsClientError } from '../errors.ts';
+
+/** A list longer than this is taken for a server that never ends it. */
+const MAX_PAGES = 1_000;
+
+/** The server's event types, read once and again on demand. */
+export class EventTypes {
+  readonly #connection: Connection;
+  readonly #onWarning: (message: string) => void;
+  #known: Promise<EventTypeDescriptor[]> | undefined;
+
+  constructor(connection: Connection, onWarning: (message: string) => void) {
+    this.#connection = connection;
+    this.#onWarning = onWarning;
+  }
+
+  /** All types, as read last. */
+  async list(): Promise<EventTypeDescriptor[]> {
+    return this.#known ?? this.refresh();
+  }
+
+  /** All types, read now. */
+  refresh(): Promise<EventTypeDescriptor[]> {
+    const reading = this.#read();
+    this.#known = reading;
+    reading.catch(() => {
+      if (this.#known === reading) this.#known = undefined;
+    });
+    return reading;
+  }
+
+  /** One type; what is not in the list read last is looked for once more. */
+  async find(name: string): Promise<EventTypeDescriptor | undefined> {
+    const isNamed = (type: EventTypeDescriptor): boolean => type.name === name;
+    if (this.#known !== undefined) {
+      const known = (await this.#known).find(isNamed);
+      if (known !== undefined) return known;
+    }
+    return (await this.refresh()).find(isNamed);
+  }
+
+  async #read(): Promise<EventTypeDescriptor[]> {
+    const types: EventTypeDescriptor[] = [];
+    // LIST-04: opaque, and only its absence ends the list; the empty string is a cursor.
+    let cursor: string | undefined;
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const result = await this.#connection.request(Methods.list, cursor === undefined ? {} : { cursor });
+      const { events, nextCursor } = result;
+      if (!Array.isArray(events)) {
+        throw new EventsClientError(
+          'MALFORMED_ANSWER',
+          `The server's answer to ${Methods.list} has no "events" array.`,
+        );
+      }
+      for (const entry of events) {
+        const type = eventTypeSchema.safeParse(entry);
+        if (type.success) types.push(type.data);
+        else this.#onWarning(`Ignored an entry of ${Methods.list} that is not an event type.`);
+      }
+      if (typeof nextCursor !== 'string') return types;
+      if (nextCursor === cursor) break;
+      cursor = nextCursor;
+    }
+    throw new EventsClientError(
+      'MALFORMED_ANSWER',
+      `The server's ${Methods.list} does not end: it repeats a page, or has more than ${MAX_PAGES}.`,
+    );
+  }
+}

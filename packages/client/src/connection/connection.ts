@@ -1,0 +1,163 @@
+import { EXTENSION_ID, type EventsCapability, eventsErrorFromRpc } from '@mcp-events/protocol';
+import type { Client } from '@modelcontextprotocol/client';
+import { MAX_DELAY_MS } from '../clock.ts';
+import { asError, EventsClientError, EventsNotSupportedError } from '../errors.ts';
+import { anyResult } from './anyResult.ts';
+import { discoverEvents } from './capability.ts';
+import { type Exchange, TransportTap } from './transportTap.ts';
+
+/**
+ * The SDK client to work on, or a function that makes a connected one. The function is called again whenever the
+ * connection was lost, which is how subscriptions survive the restart of a stdio server (PUSH-19).
+ */
+export type ClientSource = Client | (() => Promise<Client>);
+
+/** What a client declares in order to be served by the extension: spread it into the SDK client's `capabilities`. */
+export const eventsClientCapabilities: { extensions: Record<string, Record<string, never>> } = {
+  extensions: { [EXTENSION_ID]: {} },
+};
+
+interface Attached {
+  client: Client;
+  tap: TransportTap;
+  capability: EventsCapability | undefined;
+}
+
+/** Options of one request. */
+export interface RequestOptions {
+  signal?: AbortSignal;
+  /** How long to wait for the answer, in milliseconds. Default: the SDK's own 60 s. */
+  timeoutMs?: number;
+  /** Receives the notifications that carry the request's id. */
+  onNotification?: Exchange['onNotification'];
+}
+
+/** The way to the server: finds out what it offers, sends requests, and attaches anew when the connection was lost. */
+export class Connection {
+  readonly #source: ClientSource;
+  readonly #acceptSketch: boolean;
+  readonly #onWarning: (message: string) => void;
+  #attached: Attached | undefined;
+  #attaching: Promise<Attached> | undefined;
+  #closed = false;
+
+  constructor(source: ClientSource, acceptSketch: boolean, onWarning: (message: string) => void) {
+    this.#source = source;
+    this.#acceptSketch = acceptSketch;
+    this.#onWarning = onWarning;
+  }
+
+  /** What the server offers, asked once per connection; throws {@link EventsNotSupportedError} if it is not Events. */
+  async capability(): Promise<EventsCapability> {
+    return (await this.#ready()).capability;
+  }
+
+  /**
+   * Sends one request and resolves with its result as it came.
+   *
+   * @throws EventsError for an error answer, EventsClientError if the answer can no longer come, or the SDK's error
+   */
+  async request(
+    method: string,
+    params: Record<string, unknown>,
+    options: RequestOptions = {},
+  ): Promise<Record<string, unknown>> {
+    const { signal, timeoutMs, onNotification } = options;
+    const { client, tap } = await untilAborted(this.#ready(), signal);
+    const stop = new AbortController();
+    const onAbort = (): void => stop.abort(signal?.reason);
+    signal?.addEventListener('abort', onAbort);
+    let dropped = false;
+    const exchange: Exchange = {
+      onDropped: () => {
+        dropped = true;
+        stop.abort('stream dropped');
+      },
+      ...(onNotification && { onNotification }),
+    };
+    try {
+      return await client.request({ method, params: tap.mark(params, exchange) }, anyResult, {
+        signal: stop.signal,
+        ...(timeoutMs !== undefined && { timeout: Math.min(timeoutMs, MAX_DELAY_MS) }),
+      });
+    } catch (error) {
+      if (dropped) throw new EventsClientError('STREAM_DROPPED', `The connection ended before ${method} was answered.`);
+      throw fromWire(error);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      tap.release(exchange);
+    }
+  }
+
+  /** Leaves the transport as it was found; a client made by the factory is closed. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const attached = this.#attached;
+    this.#attached = undefined;
+    attached?.tap.detach();
+    if (typeof this.#source === 'function') await attached?.client.close();
+  }
+
+  async #ready(): Promise<Attached & { capability: EventsCapability }> {
+    if (this.#closed) throw new EventsClientError('CLOSED', 'The events client is closed.');
+    const current = this.#attached;
+    let attached = current?.client.transport === current?.tap.transport ? current : undefined;
+    if (attached === undefined) {
+      this.#attaching ??= this.#attach().finally(() => {
+        this.#attaching = undefined;
+      });
+      attached = await this.#attaching;
+    }
+    const { capability } = attached;
+    if (capability === undefined) throw new EventsNotSupportedError(notSupported(attached.client));
+    return { ...attached, capability };
+  }
+
+  async #attach(): Promise<Attached> {
+    const client = typeof this.#source === 'function' ? await this.#source() : this.#source;
+    if (client.transport === undefined) {
+      throw new EventsClientError('NOT_CONNECTED', 'The MCP client is not connected; call its connect() first.');
+    }
+    const tap = new TransportTap(client.transport, this.#onWarning);
+    try {
+      const capability = await discoverEvents(client, this.#acceptSketch);
+      const attached = { client, tap, capability };
+      if (this.#closed) {
+        tap.detach();
+        if (typeof this.#source === 'function') await client.close();
+      } else this.#attached = attached;
+      return attached;
+    } catch (error) {
+      tap.detach();
+      // Nobody else holds a client of the factory, so it would stay open for ever.
+      if (typeof this.#source === 'function') await client.close();
+      throw error;
+    }
+  }
+}
+
+function notSupported(client: Client): string {
+  const version = client.getNegotiatedProtocolVersion();
+  return client.getProtocolEra() === 'modern'
+    ? `The server does not declare ${EXTENSION_ID}, so no events request was sent.`
+    : `The connection speaks protocol version ${version ?? 'unknown'}, and Events needs 2026-07-28: create the MCP client with versionNegotiation: { mode: 'auto' }, and check that the server supports it.`;
+}
+
+/** Only answers to `events/*` pass here, so the sketch's code numbers mean what they mean there (DIALECT-09). */
+function fromWire(error: unknown): Error {
+  const { code, message, data } = error as { code?: unknown; message?: unknown; data?: unknown };
+  // The SDK's own errors have string codes; a number came from the server.
+  if (typeof code !== 'number') return asError(error);
+  return eventsErrorFromRpc({ code, message: String(message), data });
+}
+
+/** A client that is still being made must not hold up somebody who no longer waits for it. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(asError(signal.reason));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

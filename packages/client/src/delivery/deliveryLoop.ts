@@ -1,0 +1,47 @@
+import type { Clock } from '../clock.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { Inbox } from '../subscription/inbox.ts';
+
+/** What a delivery mode gets to do its work. One mode is one file that implements {@link DeliveryLoop}. */
+export interface DeliveryContext {
+  name: string;
+  arguments: Record<string, unknown>;
+  maxAgeMs?: number;
+  maxEvents?: number;
+  longPollMs?: number;
+  /** Takes what arrives, and knows the cursor to continue from. */
+  inbox: Inbox;
+  connection: Connection;
+  clock: Clock;
+  /** Shortest wait between polls, in milliseconds (POLL-06). */
+  pollFloorMs: number;
+  /** The server's heartbeat interval as assumed, in milliseconds (OP-15). */
+  heartbeatIntervalMs: number;
+  /** Ends the loop. */
+  signal: AbortSignal;
+  /** The server accepted the subscription. */
+  onActive(): void;
+  /** Delivery demonstrably works: failures before this no longer count. */
+  onHealthy(): void;
+  /** The server met a failure and delivery goes on by itself (PUSH-07). */
+  onError(error: Error): void;
+  /** Something of the server's was ignored. */
+  onWarning(message: string): void;
+}
+
+/** Why a loop returned. Values, not exceptions: each is an ordinary turn of events. */
+export type DeliveryOutcome =
+  /** The signal aborted. */
+  | { kind: 'stopped' }
+  /** The inbox is full: to be run again when it has room. */
+  | { kind: 'paused' }
+  /** To be run again after a while. */
+  | { kind: 'failed'; error: Error }
+  /** The server ended the subscription (TERM-01). */
+  | { kind: 'terminated'; error: Error };
+
+/**
+ * Delivers from `inbox.resumeCursor` on until it returns. It may be stopped and run again, in this or another mode, at
+ * any moment: all it leaves behind is in the inbox.
+ */
+export type DeliveryLoop = (context: DeliveryContext) => Promise<DeliveryOutcome>;

@@ -1,0 +1,81 @@
+import {
+  type EventOccurrence,
+  Methods,
+  occurrenceSchema,
+  type PollResult,
+  pollResultSchema,
+} from '@mcp-events/protocol';
+import { sleep } from '../clock.ts';
+import { asError, EventsClientError } from '../errors.ts';
+import type { DeliveryContext, DeliveryOutcome } from './deliveryLoop.ts';
+
+/** What a held poll may take beyond its own hold time before the request is given up (POLL-14). */
+const ANSWER_TIME_MS = 60_000;
+
+/** Empty answers that promise more and move the cursor are a server searching; past this many the floor applies. */
+const MAX_EMPTY_IN_A_ROW = 100;
+
+/** Polls again and again. One request at a time, and none while events wait for the application (POLL-09). */
+export async function pollLoop(context: DeliveryContext): Promise<DeliveryOutcome> {
+  const { inbox, clock, signal, pollFloorMs } = context;
+  let emptyInARow = 0;
+  for (;;) {
+    await inbox.whenEmpty(signal);
+    if (signal.aborted) return { kind: 'stopped' };
+    const before = inbox.resumeCursor;
+    let result: PollResult;
+    try {
+      result = await poll(context, before);
+    } catch (error) {
+      return signal.aborted ? { kind: 'stopped' } : { kind: 'failed', error: asError(error) };
+    }
+    // The signal may have ended this loop while the answer was on its way; another loop owns the inbox then.
+    if (signal.aborted) return { kind: 'stopped' };
+    context.onActive();
+    context.onHealthy();
+    const { events, cursor, truncated, hasMore, nextPollMs } = result;
+    // In front of the batch, whose cursor only counts after its events. CUR-14: not for types without cursors.
+    if (truncated && cursor !== null) inbox.gap({ reason: 'truncated', cursor: events.length === 0 ? cursor : null });
+    const fresh = inbox.batch(events, cursor, 'poll');
+    emptyInARow = fresh > 0 ? 0 : emptyInARow + 1;
+    // POLL-07: "more" must show as events or as progress, or a broken server is asked as fast as it answers.
+    const moved = fresh > 0 || inbox.resumeCursor !== before;
+    if (hasMore && moved && emptyInARow <= MAX_EMPTY_IN_A_ROW) continue;
+    await sleep(clock, Math.max(pollFloorMs, nextPollMs), signal);
+  }
+}
+
+async function poll(context: DeliveryContext, cursor: string | null): Promise<PollResult> {
+  const { name, arguments: args, maxAgeMs, maxEvents, longPollMs } = context;
+  const params = {
+    name,
+    arguments: args,
+    cursor,
+    ...(maxAgeMs !== undefined && { maxAgeMs }),
+    ...(maxEvents !== undefined && { maxEvents }),
+    ...(longPollMs !== undefined && { timeoutMs: longPollMs }),
+  };
+  const answer = await context.connection.request(Methods.poll, params, {
+    signal: context.signal,
+    ...(longPollMs !== undefined && { timeoutMs: longPollMs + ANSWER_TIME_MS }),
+  });
+  const { events } = answer;
+  const result = pollResultSchema.safeParse({ ...answer, events: [] });
+  if (!result.success || !Array.isArray(events)) {
+    throw new EventsClientError(
+      'MALFORMED_ANSWER',
+      `The server's answer to ${Methods.poll} of "${name}" is not a poll result.`,
+    );
+  }
+  return { ...result.data, events: events.flatMap((entry) => readable(entry, context)) };
+}
+
+/** One unreadable entry must not cost the others, nor block the subscription at its position for ever. */
+function readable(entry: unknown, context: DeliveryContext): EventOccurrence[] {
+  const occurrence = occurrenceSchema.safeParse(entry);
+  if (occurrence.success && occurrence.data.name === context.name) return [occurrence.data];
+  context.onWarning(
+    `Ignored an entry of ${Methods.poll} of "${context.name}" that is not what the protocol describes.`,
+  );
+  return [];
+}

@@ -1,0 +1,152 @@
+import { EventsError } from '@mcp-events/protocol';
+import { backoffMs, type BackoffOptions } from '../backoff.ts';
+import { sleep } from '../clock.ts';
+import { asError, EventsNotSupportedError } from '../errors.ts';
+import type { ClientDeliveryMode } from './chooseMode.ts';
+import type { DeliveryContext, DeliveryLoop, DeliveryOutcome } from './deliveryLoop.ts';
+import { Failover } from './failover.ts';
+import { pollLoop } from './poll.ts';
+import { pushLoop } from './push.ts';
+
+const loops: Record<ClientDeliveryMode, DeliveryLoop> = { push: pushLoop, poll: pollLoop };
+
+/** Type listed, subscription refused: a server that answers so again and again means it (TERM-08). */
+const MAX_RESUBSCRIBES = 3;
+
+/** How delivery is doing. */
+export interface SubscriptionStatus {
+  /**
+   * `connecting`: a request is under way. `active`: the server accepted it. `paused`: the application is slower than
+   * the events, the stream was closed and resumes from its cursor. `waiting`: an attempt failed, the next one follows.
+   * `stopped`: closed here, the position is kept. `cancelled`: closed here and forgotten. `terminated`: ended by the server.
+   */
+  state: 'connecting' | 'active' | 'paused' | 'waiting' | 'stopped' | 'cancelled' | 'terminated';
+  /** The delivery mode in use. */
+  delivery?: ClientDeliveryMode;
+  /** Why it is `waiting` or `terminated`. */
+  error?: Error;
+}
+
+export interface SupervisorOptions {
+  context: Omit<DeliveryContext, 'signal' | 'onActive' | 'onHealthy'>;
+  modes: readonly ClientDeliveryMode[];
+  backoff: BackoffOptions;
+  random: () => number;
+  /** Ends the subscription's delivery. */
+  signal: AbortSignal;
+  /** Lists the types anew and tells the modes now usable: none if the type is gone. Throws if listing failed. */
+  relist: () => Promise<readonly ClientDeliveryMode[]>;
+  onStatus(status: SubscriptionStatus): void;
+}
+
+/**
+ * Keeps one subscription delivered: runs the loop of the current mode, waits between attempts, changes the mode.
+ *
+ * @returns the error with which the server ended the subscription for good, or undefined when the signal aborted
+ */
+export async function supervise(options: SupervisorOptions): Promise<Error | undefined> {
+  const { context, signal, onStatus } = options;
+  const { clock, inbox } = context;
+  const failover = new Failover(options.modes);
+  let attempt = 0;
+  let resubscribes = 0;
+
+  while (!signal.aborted) {
+    const delivery = failover.current;
+    onStatus({ state: 'connecting', delivery });
+    const outcome = await runFor(failover.retryPreferredMs, options, (runSignal) =>
+      loops[delivery]({
+        ...context,
+        signal: runSignal,
+        onActive: () => onStatus({ state: 'active', delivery }),
+        onHealthy: () => {
+          attempt = 0;
+          resubscribes = 0;
+          failover.succeeded();
+        },
+      }),
+    );
+    if (signal.aborted) return undefined;
+    if (outcome.kind === 'stopped') {
+      failover.retryPreferred();
+      continue;
+    }
+    if (outcome.kind === 'paused') {
+      onStatus({ state: 'paused', delivery });
+      await inbox.whenDrained(signal);
+      continue;
+    }
+
+    const { error } = outcome;
+    const reaction = reactionTo(outcome);
+    if (reaction === 'end') return error;
+    if (reaction === 'resubscribe') {
+      resubscribes += 1;
+      if (resubscribes > MAX_RESUBSCRIBES) return error;
+      // TERM-05: a cursor may belong to the old schema. Tried once more with it; then delivery goes on from now, told.
+      if (resubscribes === 2 && isSchemaChange(error)) inbox.restart();
+    }
+    context.onError(error);
+    onStatus({ state: 'waiting', delivery, error });
+    failover.failed();
+    await sleep(clock, backoffMs(attempt, options.backoff, options.random), signal);
+    attempt += 1;
+    if (reaction !== 'resubscribe' || signal.aborted) continue;
+    try {
+      const modes = await options.relist();
+      if (modes.length === 0) return error;
+      failover.replace(modes);
+    } catch (listError) {
+      // Tried with what was known before; the answer tells more.
+      context.onError(asError(listError));
+    }
+  }
+  return undefined;
+}
+
+/** Runs a loop, at the longest until the preferred mode is due again. */
+async function runFor(
+  limitMs: number | undefined,
+  { context: { clock }, signal }: SupervisorOptions,
+  loop: (signal: AbortSignal) => Promise<DeliveryOutcome>,
+): Promise<DeliveryOutcome> {
+  const run = new AbortController();
+  const stop = (): void => run.abort();
+  const timer = limitMs === undefined ? undefined : clock.setTimeout(stop, limitMs);
+  signal.addEventListener('abort', stop);
+  try {
+    return await loop(run.signal);
+  } catch (error) {
+    return { kind: 'failed', error: asError(error) };
+  } finally {
+    signal.removeEventListener('abort', stop);
+    if (timer !== undefined) clock.clearTimeout(timer);
+  }
+}
+
+/** What an error leads to, by its name alone: never by its message (ERR-07). */
+function reactionTo(outcome: DeliveryOutcome & { error: Error }): 'end' | 'resubscribe' | 'retry' {
+  const { error } = outcome;
+  if (error instanceof EventsNotSupportedError) return 'end';
+  const name = error instanceof EventsError ? error.errorName : 'Unknown';
+  switch (name) {
+    // TERM-08: the type may have moved, changed or lost a mode; the list tells.
+    case 'NotFound':
+    case 'Unsupported':
+      return 'resubscribe';
+    // The same request would be refused again.
+    case 'Forbidden':
+    case 'InvalidParams':
+    case 'CallbackEndpointError':
+      return 'end';
+    case 'ResourceExhausted':
+    case 'InternalError':
+    case 'Unknown':
+      // ERR-08: a failed request says nothing about the subscription, while `terminated` says it is over.
+      return outcome.kind === 'terminated' ? 'end' : 'retry';
+  }
+}
+
+function isSchemaChange(error: Error): boolean {
+  return error instanceof EventsError && error.errorName === 'Unsupported' && error.data?.reason === 'schema_changed';
+}

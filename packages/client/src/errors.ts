@@ -1,0 +1,59 @@
+/** The code of a failure found on this side, before or without an answer of the server. */
+export type EventsClientErrorCode =
+  | 'EVENTS_NOT_SUPPORTED'
+  | 'NO_COMPATIBLE_DELIVERY_MODE'
+  | 'DELIVERY_MODE_NOT_AVAILABLE'
+  | 'ALREADY_SUBSCRIBED'
+  | 'NOT_CONNECTED'
+  | 'CLOSED'
+  | 'STREAM_DROPPED'
+  | 'STREAM_SILENT'
+  | 'MALFORMED_ANSWER'
+  | 'STORE_CORRUPT';
+
+/** A failure on the client's side. What the server answered is an `EventsError` of the protocol package instead. */
+export class EventsClientError extends Error {
+  /** Stable, for branching; the message is for people. */
+  readonly code: EventsClientErrorCode;
+
+  constructor(code: EventsClientErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EventsClientError';
+    this.code = code;
+  }
+}
+
+/** The server does not offer Events, so no `events/*` request was sent to it (CAP-05). */
+export class EventsNotSupportedError extends EventsClientError {
+  constructor(message: string) {
+    super('EVENTS_NOT_SUPPORTED', message);
+    this.name = 'EventsNotSupportedError';
+  }
+}
+
+/** The event type offers no delivery mode this client can use (CLIENT-03). */
+export class NoCompatibleDeliveryModeError extends EventsClientError {
+  constructor(name: string, offered: readonly string[], usable: readonly string[]) {
+    super(
+      'NO_COMPATIBLE_DELIVERY_MODE',
+      `Event type "${name}" offers ${offered.join(', ') || 'no mode'}; this client can use ${usable.join(', ')}.`,
+    );
+    this.name = 'NoCompatibleDeliveryModeError';
+  }
+}
+
+/** The delivery mode asked for is not one the event type offers (CLIENT-04). */
+export class DeliveryModeNotAvailableError extends EventsClientError {
+  constructor(name: string, wanted: string, offered: readonly string[]) {
+    super(
+      'DELIVERY_MODE_NOT_AVAILABLE',
+      `Event type "${name}" cannot be delivered by ${wanted}; it offers ${offered.join(', ') || 'no mode'}. Leave "delivery" out to choose automatically.`,
+    );
+    this.name = 'DeliveryModeNotAvailableError';
+  }
+}
+
+/** Anything thrown, as an `Error`. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}

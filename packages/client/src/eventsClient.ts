@@ -1,0 +1,257 @@
+import { type EventsCapability, type EventTypeDescriptor, notFound, subscriptionKey } from '@mcp-events/protocol';
+import { defaultBackoff } from './backoff.ts';
+import { EventTypes } from './catalog/eventTypes.ts';
+import { watchEventTypes } from './catalog/watchEventTypes.ts';
+import { systemClock } from './clock.ts';
+import { type ClientSource, Connection } from './connection/connection.ts';
+import { chooseModes } from './delivery/chooseMode.ts';
+import { supervise } from './delivery/supervisor.ts';
+import { DeliveryModeNotAvailableError, EventsClientError, NoCompatibleDeliveryModeError } from './errors.ts';
+import type { EventsClientOptions, SubscribeOptions } from './options.ts';
+import type { SubscriptionRecord } from './store/cursorStore.ts';
+import { memoryStore } from './store/memoryStore.ts';
+import { Inbox } from './subscription/inbox.ts';
+import { Subscription } from './subscription/subscription.ts';
+
+const DEFAULT_POLL_FLOOR_MS = 1_000;
+const DEFAULT_HEARTBEAT_INTERVAL_MS = 30_000;
+const DEFAULT_MAX_BUFFERED_EVENTS = 1_000;
+const DEFAULT_MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
+
+/**
+ * The Events side of an MCP client: lists event types, subscribes, keeps delivery going and positions safe.
+ *
+ * Create the SDK's client with `versionNegotiation: { mode: 'auto' }` and `capabilities: eventsClientCapabilities`.
+ * One `EventsClient` serves one connection; it adds to what the SDK's client does and takes nothing from it.
+ */
+export class EventsClient {
+  readonly #options: EventsClientOptions;
+  readonly #connection: Connection;
+  readonly #types: EventTypes;
+  readonly #subscriptions = new Map<string, Subscription<unknown>>();
+  readonly #closing = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+  #watching = false;
+
+  /**
+   * @param client a connected SDK client, or a function that makes one and is called again after a lost connection
+   *   (PUSH-19); clients it made are closed by `close()`
+   */
+  constructor(client: ClientSource, options: EventsClientOptions = {}) {
+    this.#options = { ...options, store: options.store ?? memoryStore() };
+    this.#connection = new Connection(client, options.acceptSketch ?? true, this.#warn);
+    this.#types = new EventTypes(this.#connection, this.#warn);
+  }
+
+  /** The subscriptions delivered at present. */
+  get subscriptions(): Subscription<unknown>[] {
+    return [...this.#subscriptions.values()];
+  }
+
+  /**
+   * What the server declared, and in which dialect (DIALECT-03).
+   *
+   * @throws EventsNotSupportedError if it declared nothing; no `events/*` request is sent then (CAP-05)
+   */
+  capability(): Promise<EventsCapability> {
+    return this.#connection.capability();
+  }
+
+  /**
+   * The event types the server offers: all pages, read once, and again after an announced change (LIST-04, LIST-12).
+   *
+   * @param options `refresh` reads them now
+   * @throws EventsNotSupportedError, EventsError as answered by the server, EventsClientError
+   */
+  async list(options: { refresh?: boolean } = {}): Promise<EventTypeDescriptor[]> {
+    this.#watch();
+    return options.refresh === true ? this.#types.refresh() : this.#types.list();
+  }
+
+  /**
+   * Subscribes to an event type. Resolves when the type is known and the start is recorded; delivery runs in the
+   * background from then on, also through failures, until it is stopped or the server ends it.
+   *
+   * @typeParam T what the type's `payloadSchema` describes; the data itself is not checked against it
+   * @param args compared as canonical JSON: the same name and arguments are the same subscription
+   * @throws EventsError `NotFound` if the server has no such type
+   * @throws NoCompatibleDeliveryModeError, DeliveryModeNotAvailableError (CLIENT-03, CLIENT-04)
+   * @throws EventsClientError `ALREADY_SUBSCRIBED` while the same subscription is being delivered
+   */
+  async subscribe<T = Record<string, unknown>>(
+    name: string,
+    args: Record<string, unknown> = {},
+    options: SubscribeOptions = {},
+  ): Promise<Subscription<T>> {
+    const key = subscriptionKey({ name, arguments: args });
+    const { delivery, maxAgeMs, maxEvents, longPollMs, from } = options;
+    const kept = await this.#store.load(key);
+    return this.#start<T>(
+      key,
+      {
+        name,
+        arguments: args,
+        cursor: from === undefined ? (kept?.cursor ?? null) : from,
+        seen: from === undefined ? (kept?.seen ?? []) : [],
+        delivery,
+        maxAgeMs,
+        maxEvents,
+        longPollMs,
+      },
+      options,
+    );
+  }
+
+  /**
+   * Starts every subscription of the store again, each from its position (CLIENT-01). Left out are those that run
+   * already, that the server had ended, and whose type is not offered any more (told to `onWarning`; they stay in the
+   * store).
+   *
+   * @param optionsFor callbacks for a subscription, which the store cannot keep; the other options are kept
+   */
+  async resume(
+    optionsFor: (record: SubscriptionRecord) => Omit<SubscribeOptions, 'from'> = () => ({}),
+  ): Promise<Subscription[]> {
+    const resumed: Subscription[] = [];
+    for (const record of await this.#store.list()) {
+      const key = subscriptionKey({ name: record.name, arguments: record.arguments });
+      if (record.ended === true || this.#subscriptions.has(key)) continue;
+      const { delivery, maxAgeMs, maxEvents, longPollMs } = record;
+      const options = { delivery, maxAgeMs, maxEvents, longPollMs, ...optionsFor(record) };
+      const type = await this.#types.find(record.name);
+      try {
+        if (type === undefined) throw notFound('event', `The server has no event type "${record.name}".`);
+        resumed.push(await this.#start(key, record, options));
+      } catch (error) {
+        if (type !== undefined && !isUnusable(error)) throw error;
+        this.#warn(`Subscription "${record.name}" was not resumed: ${(error as Error).message}`);
+      }
+    }
+    return resumed;
+  }
+
+  /** Stops all subscriptions, keeps their positions, and leaves the SDK's client as it was. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const subscription of this.#subscriptions.values()) subscription.stop();
+    await Promise.all(this.#running);
+    await this.#connection.close();
+  }
+
+  async #start<T>(key: string, record: SubscriptionRecord, options: SubscribeOptions): Promise<Subscription<T>> {
+    this.#assertFree(key);
+    this.#watch();
+    const type = await this.#types.find(record.name);
+    if (type === undefined) throw notFound('event', `The server has no event type "${record.name}".`);
+    const modes = chooseModes(type, options.delivery);
+    // Checked again because of the wait; from here to the registration nothing waits.
+    this.#assertFree(key);
+    const limits = {
+      maxEvents: this.#options.maxBufferedEvents ?? DEFAULT_MAX_BUFFERED_EVENTS,
+      maxBytes: this.#options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES,
+    };
+    const inbox = new Inbox(record.cursor, record.seen, limits);
+    const subscription = new Subscription<T>({
+      key,
+      record,
+      inbox,
+      store: this.#store,
+      options,
+      onWarning: this.#warn,
+      onEnd: () => this.#subscriptions.delete(key),
+    });
+    this.#subscriptions.set(key, subscription);
+    try {
+      await this.#store.save(key, record);
+    } catch (error) {
+      subscription.stop();
+      throw error;
+    }
+    if (options.signal?.aborted) subscription.stop();
+    const running = this.#deliver(subscription, inbox, modes, limits.maxEvents, options).finally(() =>
+      this.#running.delete(running),
+    );
+    this.#running.add(running);
+    return subscription;
+  }
+
+  async #deliver(
+    subscription: Subscription<unknown>,
+    inbox: Inbox,
+    modes: ReturnType<typeof chooseModes>,
+    maxEvents: number,
+    options: SubscribeOptions,
+  ): Promise<void> {
+    const { name } = subscription;
+    const error = await supervise({
+      context: {
+        name,
+        arguments: subscription.arguments,
+        maxAgeMs: options.maxAgeMs,
+        maxEvents: options.maxEvents ?? maxEvents,
+        longPollMs: options.longPollMs,
+        inbox,
+        connection: this.#connection,
+        clock: this.#options.clock ?? systemClock,
+        pollFloorMs: this.#options.pollFloorMs ?? DEFAULT_POLL_FLOOR_MS,
+        heartbeatIntervalMs: this.#options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS,
+        onError: (failure) => subscription.fail(failure),
+        onWarning: this.#warn,
+      },
+      modes,
+      backoff: { ...defaultBackoff, ...this.#options.backoff },
+      random: this.#options.random ?? Math.random,
+      signal: subscription.stopped,
+      relist: async () => {
+        const types = await this.#types.refresh();
+        const type = types.find((candidate) => candidate.name === name);
+        try {
+          return type === undefined ? [] : chooseModes(type, options.delivery);
+        } catch (failure) {
+          if (isUnusable(failure)) return [];
+          throw failure;
+        }
+      },
+      onStatus: (status) => subscription.report(status),
+    });
+    if (error !== undefined) subscription.terminate(error);
+  }
+
+  get #store(): NonNullable<EventsClientOptions['store']> {
+    return this.#options.store as NonNullable<EventsClientOptions['store']>;
+  }
+
+  #assertFree(key: string): void {
+    if (this.#closing.signal.aborted) throw new EventsClientError('CLOSED', 'The events client is closed.');
+    if (!this.#subscriptions.has(key)) return;
+    throw new EventsClientError(
+      'ALREADY_SUBSCRIBED',
+      `The subscription ${key} is being delivered already: use that one, or stop it first.`,
+    );
+  }
+
+  #watch(): void {
+    const onChange = this.#options.onEventTypesChanged;
+    if (onChange === undefined || this.#watching || this.#closing.signal.aborted) return;
+    this.#watching = true;
+    const running = watchEventTypes({
+      connection: this.#connection,
+      types: this.#types,
+      clock: this.#options.clock ?? systemClock,
+      backoff: { ...defaultBackoff, ...this.#options.backoff },
+      random: this.#options.random ?? Math.random,
+      signal: this.#closing.signal,
+      onChange,
+      onWarning: this.#warn,
+    }).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  readonly #warn = (message: string): void => {
+    this.#options.onWarning?.(message);
+  };
+}
+
+function isUnusable(error: unknown): boolean {
+  return error instanceof NoCompatibleDeliveryModeError || error instanceof DeliveryModeNotAvailableError;
+}

@@ -1,0 +1,68 @@
+import type { EventTypeDescriptor } from '@mcp-events/protocol';
+import type { BackoffOptions } from './backoff.ts';
+import type { Clock } from './clock.ts';
+import type { ClientDeliveryMode } from './delivery/chooseMode.ts';
+import type { SubscriptionStatus } from './delivery/supervisor.ts';
+import type { CursorStore } from './store/cursorStore.ts';
+import type { Gap } from './subscription/inbox.ts';
+import type { ReceivedEvent } from './subscription/receivedEvent.ts';
+
+/** Options of an `EventsClient`. */
+export interface EventsClientOptions {
+  /** Where positions are kept. Default: in memory, for the life of this client. */
+  store?: CursorStore;
+  /** Also accept servers that declare Events under the earlier top-level capability (DIALECT-03). Default true. */
+  acceptSketch?: boolean;
+  /**
+   * Told the new list when the server changed its event types (LIST-12). Giving it opens a `subscriptions/listen`
+   * request, if the server announces changes. Without it, the list is read again when a subscription needs it.
+   */
+  onEventTypesChanged?(types: EventTypeDescriptor[]): void;
+  /** Told what was ignored and why: malformed messages, callbacks that throw. For logs. Default: nothing. */
+  onWarning?(message: string): void;
+  /** Shortest wait between polls that found nothing more, in milliseconds (POLL-06). Default 1000. */
+  pollFloorMs?: number;
+  /** The server's heartbeat interval, in milliseconds; a stream is dead after two of them in silence (OP-15). Default 30000. */
+  heartbeatIntervalMs?: number;
+  /** Most events of one subscription that wait for the application; poll batches are asked for at this size. Default 1000. */
+  maxBufferedEvents?: number;
+  /** Most memory of one subscription's waiting events, estimated, in bytes. Default 4 MiB. */
+  maxBufferedBytes?: number;
+  /** Waits between failed attempts. Default: full jitter up to 1 s, doubling to 60 s. */
+  backoff?: Partial<BackoffOptions>;
+  /** Default: the runtime's. */
+  clock?: Clock;
+  /** Source of jitter, uniform in [0, 1). Default `Math.random`. */
+  random?: () => number;
+}
+
+/** Options of one subscription. */
+export interface SubscribeOptions {
+  /** Forces a delivery mode (CLIENT-04). Default: the best one the type offers, changed when it keeps failing. */
+  delivery?: ClientDeliveryMode;
+  /**
+   * Where to start: a cursor, or null for "from now". Default: the position kept in the store, else from now.
+   */
+  from?: string | null;
+  /** Replay nothing older than this, in milliseconds (CUR-08). Default: everything after the cursor. */
+  maxAgeMs?: number;
+  /** Most events in one poll result. Default: `maxBufferedEvents`. */
+  maxEvents?: number;
+  /** Let the server hold a poll for up to this long, in milliseconds, until an event arrives (POLL-10). Default: no hold. */
+  longPollMs?: number;
+  /**
+   * The policy between receipt and action (AUTH-07): an event is handed out only if this says true. Awaited; may be used
+   * to look at untrusted data before anything else does (AUTH-06). If it throws, so does the iteration.
+   */
+  filter?(event: ReceivedEvent): boolean | Promise<boolean>;
+  /** Events may be missing at this place in the order; the subscription goes on (CUR-13). Awaited. */
+  onGap?(gap: Gap): void | Promise<void>;
+  /** A failure after which delivery goes on by itself. */
+  onError?(error: Error): void;
+  /** The server ended the subscription for good; the iteration throws the same error after the last event (TERM-07). */
+  onTerminated?(error: Error): void;
+  /** Each change of the subscription's status. */
+  onStatus?(status: SubscriptionStatus): void;
+  /** Stops the subscription and keeps its position, as leaving the loop does. */
+  signal?: AbortSignal;
+}

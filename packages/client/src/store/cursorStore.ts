@@ -1,0 +1,37 @@
+import type { ClientDeliveryMode } from '../delivery/chooseMode.ts';
+
+/** What is kept of a subscription so that it can go on after a restart (CLIENT-01). Plain JSON. */
+export interface SubscriptionRecord {
+  /** The event type. */
+  name: string;
+  /** The subscription's arguments. */
+  arguments: Record<string, unknown>;
+  /** The position up to which the application acknowledged everything; null while there is none (CUR-05). */
+  cursor: string | null;
+  /** Ids acknowledged beyond `cursor`: poll results have one cursor for a whole batch, so a half-read batch needs them. */
+  seen: string[];
+  /** The delivery mode the application forced, if it did. */
+  delivery?: ClientDeliveryMode;
+  maxAgeMs?: number;
+  maxEvents?: number;
+  longPollMs?: number;
+  /**
+   * The server ended it for good. `resume()` leaves it alone, while a new `subscribe()` goes on from its cursor: access
+   * that comes back (a renewed token) must not cost the events in between.
+   */
+  ended?: boolean;
+}
+
+/**
+ * Where positions are kept. One store serves one server and one principal; keys are made from name and arguments only.
+ * The client never calls it twice at once for the same key, and waits for `save` before it hands out the next event.
+ */
+export interface CursorStore {
+  load(key: string): Promise<SubscriptionRecord | undefined>;
+  /** Replaces the record. Once it resolves, the record must survive whatever the store promises to survive. */
+  save(key: string, record: SubscriptionRecord): Promise<void>;
+  /** Forgets the record; an unknown key is no error. */
+  delete(key: string): Promise<void>;
+  /** All records, in any order. */
+  list(): Promise<SubscriptionRecord[]>;
+}

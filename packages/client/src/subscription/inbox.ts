@@ -1,0 +1,231 @@
+import type { EventOccurrence } from '@mcp-events/protocol';
+import type { ClientDeliveryMode } from '../delivery/chooseMode.ts';
+import { RecentIds } from './recentIds.ts';
+import { estimatedBytes, type ReceivedEvent, receivedEvent } from './receivedEvent.ts';
+
+/** Why events may be missing at a place in the order. */
+export interface Gap {
+  /**
+   * `truncated`: the server could not serve everything after the last position. `overflow`: the application was slower
+   * than a type without replay. `restarted`: the server refused the kept position after a schema change.
+   */
+  reason: 'truncated' | 'overflow' | 'restarted';
+  /** The position delivery goes on from, where known. */
+  cursor: string | null;
+}
+
+/** One step in the subscription's order. */
+export type InboxItem =
+  | { kind: 'event'; event: ReceivedEvent; bytes: number }
+  | ({ kind: 'position' } & Move)
+  | ({ kind: 'gap'; gap: Gap } & Move);
+
+/** Where the position goes without an event. */
+interface Move {
+  /** Null leaves it where it is. */
+  cursor: string | null;
+  /** Replaces the ids acknowledged beyond the position; absent keeps them. */
+  seen?: string[];
+}
+
+/** Bounds of what waits for the application. */
+export interface InboxLimits {
+  maxEvents: number;
+  maxBytes: number;
+}
+
+/** A position is put back to a duplicate only if few events follow it: a longer list costs more than it saves. */
+const MAX_SEEN_AFTER_DUPLICATE = 1_000;
+
+/**
+ * What was received and not yet handed to the application: events, moves of the position and gaps in one order, so
+ * that each takes effect at its place. Delivery loops fill it, the subscription empties it.
+ *
+ * Invariant: `resumeCursor` is the position after everything in here, and nothing received is kept anywhere else; a
+ * stream may therefore be dropped at any moment and reopened from it.
+ */
+export class Inbox {
+  #items: InboxItem[] = [];
+  #head = 0;
+  #events = 0;
+  #bytes = 0;
+  #resumeCursor: string | null;
+  readonly #recent: RecentIds;
+  readonly #limits: InboxLimits;
+  readonly #waiting = new Set<() => void>();
+  /** Called after each arrival. */
+  onArrival: () => void = () => {};
+
+  constructor(cursor: string | null, seen: readonly string[], limits: InboxLimits) {
+    this.#resumeCursor = cursor;
+    this.#recent = new RecentIds(seen);
+    this.#limits = limits;
+  }
+
+  /** What the next request asks to continue from: the cursor received last (CLIENT-06). */
+  get resumeCursor(): string | null {
+    return this.#resumeCursor;
+  }
+
+  /**
+   * Takes a pushed event with its own cursor. `full` means it was not taken and the sender must be stopped: there is
+   * a position to come back from.
+   */
+  pushed(occurrence: EventOccurrence, delivery: ClientDeliveryMode): 'taken' | 'full' {
+    const cursor = occurrence.cursor ?? null;
+    if (this.#recent.has(occurrence.eventId)) {
+      this.#duplicate(occurrence.eventId, cursor);
+      return 'taken';
+    }
+    const event = receivedEvent(occurrence, delivery);
+    const bytes = estimatedBytes(event);
+    if (this.#isFull(bytes)) {
+      if (this.#resumeCursor !== null) return 'full';
+      // Without replay nothing can bring the event back: bounded memory means losing it, told once per run (G5, G2).
+      this.gap({ reason: 'overflow', cursor: null });
+      return 'taken';
+    }
+    this.#recent.add(event.eventId);
+    this.#add({ kind: 'event', event, bytes });
+    // A null cursor is no position (CUR-05).
+    if (cursor !== null) this.#resumeCursor = cursor;
+    return 'taken';
+  }
+
+  /**
+   * Takes a poll result's events and then its cursor, which counts only once the whole batch is acknowledged
+   * (POLL-09). A batch is taken whole: it is in memory already, and was asked for only when nothing was waiting.
+   *
+   * @returns how many of the events were new
+   */
+  batch(occurrences: readonly EventOccurrence[], cursor: string | null, delivery: ClientDeliveryMode): number {
+    let fresh = 0;
+    for (const occurrence of occurrences) {
+      if (this.#recent.has(occurrence.eventId)) continue;
+      fresh += 1;
+      this.#recent.add(occurrence.eventId);
+      const event = receivedEvent({ ...occurrence, cursor: null }, delivery);
+      this.#add({ kind: 'event', event, bytes: estimatedBytes(event) });
+    }
+    const last = occurrences.at(-1);
+    if (last === undefined) this.position(cursor);
+    else if (cursor !== null) this.#duplicate(last.eventId, cursor);
+    return fresh;
+  }
+
+  /** The position moved in a quiet time (heartbeat, empty poll result, first message of a stream). */
+  position(cursor: string | null): void {
+    if (cursor === null) return;
+    this.#resumeCursor = cursor;
+    this.#addMove({ kind: 'position', cursor });
+  }
+
+  /** Something may be missing here; the position goes on from `gap.cursor` if there is one. */
+  gap(gap: Gap): void {
+    if (gap.cursor !== null) this.#resumeCursor = gap.cursor;
+    this.#addMove({ kind: 'gap', gap, cursor: gap.cursor });
+  }
+
+  /** Gives the position up: what comes next starts from now. */
+  restart(): void {
+    this.#resumeCursor = null;
+    this.gap({ reason: 'restarted', cursor: null });
+  }
+
+  /** The item that comes next, left in place. */
+  peek(): InboxItem | undefined {
+    return this.#items[this.#head];
+  }
+
+  /** Removes the item that came next. */
+  shift(): void {
+    const item = this.#items[this.#head];
+    if (item === undefined) return;
+    if (item.kind === 'event') {
+      this.#events -= 1;
+      this.#bytes -= item.bytes;
+    }
+    this.#head += 1;
+    // Moving the array only when half of it is used up keeps each removal at constant cost on average.
+    if (this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
+    this.#events = 0;
+    this.#bytes = 0;
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Resolves when no event waits for the application, or when the signal aborts. */
+  whenEmpty(signal: AbortSignal): Promise<void> {
+    return this.#when(() => this.#events === 0, signal);
+  }
+
+  /** Resolves when less than half of the bounds is used, or when the signal aborts. */
+  whenDrained(signal: AbortSignal): Promise<void> {
+    // Half: so that a slow reader costs a reconnect per half buffer, not one per event.
+    const { maxEvents, maxBytes } = this.#limits;
+    return this.#when(() => this.#events * 2 <= maxEvents && this.#bytes * 2 <= maxBytes, signal);
+  }
+
+  #isFull(bytes: number): boolean {
+    // An event beyond the byte bound on its own is taken when nothing else waits, or it could never arrive.
+    return this.#events > 0 && (this.#events >= this.#limits.maxEvents || this.#bytes + bytes > this.#limits.maxBytes);
+  }
+
+  /** The position stands right after an event received before: what followed that event is acknowledged beyond it. */
+  #duplicate(eventId: string, cursor: string | null): void {
+    if (cursor === null) return;
+    this.#resumeCursor = cursor;
+    const seen = this.#recent.after(eventId, MAX_SEEN_AFTER_DUPLICATE);
+    if (seen !== undefined) this.#addMove({ kind: 'position', cursor, seen });
+  }
+
+  /** Neighbouring moves become one, so a stream of heartbeats, gaps or duplicates never fills the memory. */
+  #addMove(move: Exclude<InboxItem, { kind: 'event' }>): void {
+    const tail = this.#tail();
+    if (tail === undefined || tail.kind === 'event') {
+      this.#add(move);
+      return;
+    }
+    const { cursor } = move.cursor === null ? tail : move;
+    const seen = move.seen ?? tail.seen;
+    const merged = move.kind === 'gap' || tail.kind === 'position' ? move : tail;
+    this.#items[this.#items.length - 1] = { ...merged, cursor, seen };
+    this.onArrival();
+  }
+
+  #tail(): InboxItem | undefined {
+    return this.#head < this.#items.length ? this.#items.at(-1) : undefined;
+  }
+
+  #add(item: InboxItem): void {
+    if (item.kind === 'event') {
+      this.#events += 1;
+      this.#bytes += item.bytes;
+    }
+    this.#items.push(item);
+    this.onArrival();
+  }
+
+  #when(condition: () => boolean, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || condition()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!signal.aborted && !condition()) return;
+        this.#waiting.delete(check);
+        signal.removeEventListener('abort', check);
+        resolve();
+      };
+      this.#waiting.add(check);
+      signal.addEventListener('abort', check);
+    });
+  }
+}

@@ -1,0 +1,59 @@
+import { type EventOccurrence, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
+import type { ClientDeliveryMode } from '../delivery/chooseMode.ts';
+
+/**
+ * An event as the application gets it, the same in all delivery modes (CLIENT-05).
+ *
+ * Its content is untrusted data like a tool result (AUTH-06), and it gives no right to act: whatever the application or
+ * its agent does next passes the normal authorization (AUTH-05).
+ */
+export interface ReceivedEvent<T = Record<string, unknown>> {
+  /** The same for every delivery of the event; each is handed out once per subscription (ORDER-04). */
+  eventId: string;
+  /** The event type. */
+  name: string;
+  /** When it happened: ISO 8601 with a zone, as the server sent it. */
+  timestamp: string;
+  /** The payload, as the server sent it: checked to be an object, nothing more. */
+  data: T;
+  /** The position after this event; null in poll results, which have one position a batch, and for types without replay. */
+  cursor: string | null;
+  /** Further metadata, passed on unchanged; the stream's own bookkeeping is taken out. */
+  _meta?: Record<string, unknown>;
+  /** How it arrived. */
+  delivery: ClientDeliveryMode;
+}
+
+export function receivedEvent(occurrence: EventOccurrence, delivery: ClientDeliveryMode): ReceivedEvent {
+  const { eventId, name, timestamp, data, cursor } = occurrence;
+  const { [SUBSCRIPTION_ID_META_KEY]: _stream, ...meta } = occurrence._meta ?? {};
+  return {
+    eventId,
+    name,
+    timestamp,
+    data,
+    cursor: cursor ?? null,
+    ...(Object.keys(meta).length > 0 && { _meta: meta }),
+    delivery,
+  };
+}
+
+/** Fixed cost assumed for an event or a member: object headers, the id, the queue's slot. */
+const OVERHEAD_BYTES = 64;
+
+/** A cheap upper-side guess of the memory an event holds, for the buffer's byte bound. Iterative: data nests freely. */
+export function estimatedBytes(event: ReceivedEvent): number {
+  let bytes = OVERHEAD_BYTES * 4;
+  const pending: unknown[] = [event.data, event._meta, event.eventId, event.cursor];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (typeof value === 'string') bytes += value.length * 2;
+    else if (typeof value === 'object' && value !== null) {
+      for (const [key, member] of Object.entries(value)) {
+        bytes += OVERHEAD_BYTES + key.length * 2;
+        pending.push(member);
+      }
+    }
+  }
+  return bytes;
+}

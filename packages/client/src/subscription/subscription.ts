@@ -1,0 +1,270 @@
+import { asError } from '../errors.ts';
+import type { SubscriptionStatus } from '../delivery/supervisor.ts';
+import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
+import type { SubscribeOptions } from '../options.ts';
+import type { Inbox, InboxItem } from './inbox.ts';
+import type { ReceivedEvent } from './receivedEvent.ts';
+import { RECENT_IDS_COUNT } from './recentIds.ts';
+
+/** What a subscription gets from the client that made it. */
+export interface SubscriptionParts {
+  key: string;
+  record: SubscriptionRecord;
+  inbox: Inbox;
+  store: CursorStore;
+  options: SubscribeOptions;
+  onWarning(message: string): void;
+  /** The subscription is over, for whatever reason. */
+  onEnd(): void;
+}
+
+/**
+ * One subscription: an async iterator of its events, the same in all delivery modes (CLIENT-05).
+ *
+ * Asking for the next event acknowledges the one before: only then the position moves and is saved, before the next
+ * event is handed out. Leaving the loop (`break`, a thrown error) stops delivery and keeps the position, with the last
+ * event unacknowledged; subscribing again continues there.
+ */
+export class Subscription<T = Record<string, unknown>> implements AsyncIterableIterator<ReceivedEvent<T>> {
+  /** The event type. */
+  readonly name: string;
+  /** The subscription's arguments. */
+  readonly arguments: Record<string, unknown>;
+
+  readonly #parts: SubscriptionParts;
+  #record: SubscriptionRecord;
+  #status: SubscriptionStatus = { state: 'connecting' };
+  readonly #stop = new AbortController();
+  /** The event the application has in hand. */
+  #handedOut: (InboxItem & { kind: 'event' }) | undefined;
+  /** `#record` moved since it was saved. */
+  #unsaved = false;
+  /** Set by the server's end of the subscription; thrown once after the events that were received before it. */
+  #ending: Error | undefined;
+  // Steps run one after the other: positions must be saved in the order of acknowledgement.
+  #turns: Promise<unknown> = Promise.resolve();
+  #markersDue = false;
+  #wake: (() => void) | undefined;
+
+  /** Made by `EventsClient.subscribe()`. */
+  constructor(parts: SubscriptionParts) {
+    this.#parts = parts;
+    this.#record = parts.record;
+    this.name = parts.record.name;
+    this.arguments = parts.record.arguments;
+    parts.inbox.onArrival = () => this.#arrived();
+    const { signal } = parts.options;
+    if (signal?.aborted) this.stop();
+    else if (signal !== undefined) {
+      const stop = (): void => this.stop();
+      signal.addEventListener('abort', stop, { signal: this.#stop.signal });
+    }
+  }
+
+  /** How delivery is doing; changes are also told to `onStatus`. */
+  get status(): SubscriptionStatus {
+    return this.#status;
+  }
+
+  /** The position up to which everything is acknowledged; null while there is none. Usable as `from` later on. */
+  get cursor(): string | null {
+    return this.#record.cursor;
+  }
+
+  /** Aborts when delivery is over. */
+  get stopped(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /**
+   * The next event; acknowledges the previous one.
+   *
+   * @throws what the server ended the subscription with, once, after everything received before; what the store threw
+   *   (the event stays unacknowledged, the call can be repeated); what `filter` threw (the event stays the next one)
+   */
+  next(): Promise<IteratorResult<ReceivedEvent<T>, undefined>> {
+    return this.#turn(async () => {
+      if (this.#handedOut !== undefined) {
+        this.#acknowledge(this.#handedOut);
+        this.#handedOut = undefined;
+      }
+      for (;;) {
+        if (this.#isOver()) return { done: true, value: undefined };
+        const item = await this.#upcoming();
+        if (item === undefined) {
+          await this.#save();
+          if (this.#ending !== undefined && this.#parts.inbox.peek() === undefined) {
+            const error = this.#ending;
+            this.#ending = undefined;
+            this.#end({ state: 'stopped' });
+            throw error;
+          }
+          // Something may have arrived while the position was being saved.
+          if (this.#parts.inbox.peek() === undefined && !this.#isOver()) await this.#arrival();
+          continue;
+        }
+        const wanted = (await this.#parts.options.filter?.(item.event)) ?? true;
+        if (this.#isOver()) continue;
+        if (!wanted) {
+          // AUTH-07: a refused event counts as handled.
+          this.#parts.inbox.shift();
+          this.#acknowledge(item);
+          continue;
+        }
+        await this.#save();
+        if (this.#isOver()) continue;
+        this.#parts.inbox.shift();
+        this.#handedOut = item;
+        return { done: false, value: item.event as ReceivedEvent<T> };
+      }
+    });
+  }
+
+  /** Ends the iteration, as `break` does: delivery stops and the position is kept. */
+  async return(): Promise<IteratorResult<ReceivedEvent<T>, undefined>> {
+    this.stop();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Stops delivery at once and keeps the position: `subscribe()` or `resume()` continue from it. */
+  stop(): void {
+    this.#end({ state: 'stopped' });
+  }
+
+  /**
+   * The kill switch (AUTH-07): stops delivery at once, hands out nothing any more and forgets the position (CLIENT-07).
+   * Also clears the record of a subscription that the server ended.
+   */
+  async cancel(): Promise<void> {
+    this.#end({ state: 'cancelled' });
+    // A save under way would bring the record back.
+    await this.#turns;
+    await this.#parts.store.delete(this.#parts.key);
+  }
+
+  /** For the supervisor. */
+  report(status: SubscriptionStatus): void {
+    if (this.#isOver()) return;
+    this.#status = status;
+    this.#tell(() => this.#parts.options.onStatus?.(status));
+  }
+
+  /** For the supervisor: a failure after which delivery goes on. */
+  fail(error: Error): void {
+    if (!this.#isOver()) this.#tell(() => this.#parts.options.onError?.(error));
+  }
+
+  /** For the supervisor: the server ended it. What was received before is still handed out, then the error is thrown. */
+  terminate(error: Error): void {
+    if (this.#isOver()) return;
+    this.#status = { state: 'terminated', error };
+    this.#parts.onEnd();
+    this.#tell(() => this.#parts.options.onTerminated?.(error));
+    this.#tell(() => this.#parts.options.onStatus?.(this.#status));
+    this.#record = { ...this.#record, ended: true };
+    this.#unsaved = true;
+    this.#ending = error;
+    this.#arrived();
+  }
+
+  /** Lets markers take effect and returns the next event, which stays in the inbox. */
+  async #upcoming(): Promise<(InboxItem & { kind: 'event' }) | undefined> {
+    for (;;) {
+      const item = this.#parts.inbox.peek();
+      if (item === undefined || item.kind === 'event') return item;
+      this.#parts.inbox.shift();
+      if (item.kind === 'gap') await this.#tellGap(item.gap);
+      if (item.cursor !== null) this.#move(item.cursor, item.seen ?? this.#record.seen);
+    }
+  }
+
+  #acknowledge({ event }: InboxItem & { kind: 'event' }): void {
+    if (event.cursor !== null) this.#move(event.cursor, []);
+    // Without a position nothing can be replayed, so nothing has to be recognised either.
+    else if (this.#record.cursor !== null) {
+      this.#move(this.#record.cursor, [...this.#record.seen, event.eventId].slice(-RECENT_IDS_COUNT));
+    }
+  }
+
+  #move(cursor: string, seen: string[]): void {
+    if (cursor === this.#record.cursor && seen === this.#record.seen) return;
+    this.#record = { ...this.#record, cursor, seen };
+    this.#unsaved = true;
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#unsaved || this.#status.state === 'cancelled') return;
+    await this.#parts.store.save(this.#parts.key, this.#record);
+    this.#unsaved = false;
+  }
+
+  /** Without a waiting reader, and with nothing unacknowledged before them, markers take effect on arrival. */
+  #arrived(): void {
+    this.#wake?.();
+    if (this.#markersDue || this.#handedOut !== undefined) return;
+    this.#markersDue = true;
+    this.#turn(async () => {
+      this.#markersDue = false;
+      if (this.#handedOut !== undefined || this.#isOver()) return;
+      await this.#upcoming();
+      await this.#save();
+    }).catch((error: unknown) => {
+      this.#tell(() => this.#parts.options.onError?.(asError(error)));
+    });
+  }
+
+  #arrival(): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        this.#wake = undefined;
+        resolve();
+      };
+      this.#wake = wake;
+    });
+  }
+
+  #turn<R>(step: () => Promise<R>): Promise<R> {
+    const turn = this.#turns.then(step);
+    this.#turns = turn.catch(() => {});
+    return turn;
+  }
+
+  #isOver(): boolean {
+    const { state } = this.#status;
+    return state === 'stopped' || state === 'cancelled' || (state === 'terminated' && this.#ending === undefined);
+  }
+
+  #end(status: SubscriptionStatus): void {
+    const before = this.#status.state;
+    if (before === 'cancelled' || (before === 'stopped' && status.state === 'stopped')) return;
+    const wasRunning = before !== 'stopped' && before !== 'terminated';
+    if (wasRunning || status.state === 'cancelled') this.#status = status;
+    this.#ending = undefined;
+    this.#parts.inbox.clear();
+    this.#stop.abort();
+    this.#wake?.();
+    if (wasRunning) this.#parts.onEnd();
+    if (this.#status === status) this.#tell(() => this.#parts.options.onStatus?.(status));
+  }
+
+  async #tellGap(gap: Parameters<NonNullable<SubscribeOptions['onGap']>>[0]): Promise<void> {
+    try {
+      await this.#parts.options.onGap?.(gap);
+    } catch (error) {
+      this.#parts.onWarning(`onGap of "${this.name}" threw: ${asError(error).message}`);
+    }
+  }
+
+  /** A callback that throws must not stop delivery. */
+  #tell(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      this.#parts.onWarning(`A callback of "${this.name}" threw: ${asError(error).message}`);
+    }
+  }
+}
