@@ -1,0 +1,86 @@
+import { compareSchemas, invalidParams, isBreaking, notFound } from '@mcp-events/protocol';
+import type { EventTypeDescriptor } from '@mcp-events/protocol';
+import type { Caller } from '../context.ts';
+import type { CompiledType, EventType } from './eventType.ts';
+
+/** Which of a type's schemas changed incompatibly, as it is told to subscribers (TERM-03). */
+export type BreakingPart = 'inputSchema' | 'payloadSchema';
+
+/** The first schema that changed so that existing subscriptions have no valid contract any more. */
+export function breakingChange(before: CompiledType, after: CompiledType): BreakingPart | undefined {
+  if (isBreaking(compareSchemas('payload', before.payload.json, after.payload.json))) return 'payloadSchema';
+  if (isBreaking(compareSchemas('input', before.input.json, after.input.json))) return 'inputSchema';
+  return undefined;
+}
+
+/** The event types on offer, in the order they were defined. */
+export class Catalog {
+  readonly #types = new Map<string, EventType>();
+  readonly #pageSize: number;
+
+  constructor(pageSize: number) {
+    this.#pageSize = pageSize;
+  }
+
+  get(name: string): EventType | undefined {
+    return this.#types.get(name);
+  }
+
+  /** Throws NotFound (ERR-02). */
+  require(name: string): EventType {
+    const type = this.#types.get(name);
+    if (type === undefined) throw notFound('event', `There is no event type ${JSON.stringify(name.slice(0, 200))}`);
+    return type;
+  }
+
+  set(type: EventType): void {
+    this.#types.set(type.name, type);
+  }
+
+  delete(name: string): void {
+    this.#types.delete(name);
+  }
+
+  all(): EventType[] {
+    return [...this.#types.values()];
+  }
+
+  /**
+   * One page of the descriptors this caller may see (LIST-03, LIST-13). The cursor names the last type of the page
+   * before, so types that come and go in between shift nothing.
+   */
+  list(caller: Caller, cursor: string | undefined): { events: EventTypeDescriptor[]; nextCursor?: string } {
+    const names = [...this.#types.keys()];
+    let start = 0;
+    if (cursor !== undefined) {
+      const [order, name] = decodeListCursor(cursor);
+      const at = names.indexOf(name);
+      start = at === -1 ? Math.min(order, names.length) : at + 1;
+    }
+    const events: EventTypeDescriptor[] = [];
+    for (let index = start; index < names.length; index++) {
+      const name = names[index] as string;
+      const { compiled } = this.#types.get(name) as EventType;
+      if (compiled.definition.discoverable?.(caller) === false) continue;
+      if (events.length === this.#pageSize) {
+        const last = events.at(-1) as EventTypeDescriptor;
+        return { events, nextCursor: JSON.stringify([names.indexOf(last.name), last.name]) };
+      }
+      events.push(compiled.descriptor);
+    }
+    return { events };
+  }
+}
+
+/** Position and name of the last type delivered. The position is only used when that type is gone. */
+function decodeListCursor(cursor: string): readonly [order: number, name: string] {
+  try {
+    const parsed: unknown = JSON.parse(cursor);
+    if (Array.isArray(parsed) && Number.isSafeInteger(parsed[0]) && parsed[0] >= 0 && typeof parsed[1] === 'string') {
+      return [parsed[0] as number, parsed[1]];
+    }
+  } catch {
+    // Not one of ours.
+  }
+  throw invalidParams('cursor: not a cursor of events/list; start again without one');
+}

@@ -1,0 +1,73 @@
+import type { Core } from '../core.ts';
+import type { OccurrenceInput } from '../feed/feedEvent.ts';
+import { LiveFeed } from '../feed/liveFeed.ts';
+import { LogFeed } from '../feed/logFeed.ts';
+import { snapshotPayload } from '../feed/payload.ts';
+import { isoTimestamp } from '../feed/timestamp.ts';
+import type { EmittedEvent, EmitOptions } from './eventHandle.ts';
+import type { EventType } from './eventType.ts';
+
+/**
+ * Longest event id. Peers of the older dialect put it into an HTTP header, and everybody keeps it for deduplication.
+ */
+const MAX_EVENT_ID_LENGTH = 256;
+
+/** Turns what an author emits into an occurrence, and refuses what subscribers must never see. */
+export class Emitter {
+  readonly #core: Core;
+  readonly #name: string;
+  readonly #warn: (message: string) => void;
+
+  constructor(core: Core, name: string, warn: (message: string) => void) {
+    this.#core = core;
+    this.#name = name;
+    this.#warn = warn;
+  }
+
+  async emit({ feed, compiled }: EventType, data: unknown, options: EmitOptions): Promise<EmittedEvent> {
+    const { clock, closed, createId, limits } = this.#core;
+    const what = `an event of ${this.#name}`;
+    if (closed) throw new TypeError(`${what} was emitted after close()`);
+    const payload = snapshotPayload(data, `data of ${what}`);
+    if (payload.byteLength > limits.maxPayloadBytes) {
+      throw new TypeError(
+        `data of ${what} has ${payload.byteLength} bytes; at most ${limits.maxPayloadBytes} are sent`,
+      );
+    }
+    if (payload.byteLength > limits.payloadWarningBytes) {
+      this.#warn(
+        `data of ${what} has ${payload.byteLength} bytes; send what identifies the event, not the full record`,
+      );
+    }
+    try {
+      compiled.payload.validate(payload.data);
+    } catch (error) {
+      throw new TypeError(`data of ${what} violates its payload schema: ${(error as Error).message}`, { cause: error });
+    }
+    const { eventId, target, _meta } = options;
+    if (eventId !== undefined && (eventId === '' || eventId.length > MAX_EVENT_ID_LENGTH)) {
+      throw new TypeError(`eventId of ${what} must have 1 to ${MAX_EVENT_ID_LENGTH} characters`);
+    }
+    const input: OccurrenceInput = {
+      eventId: eventId ?? createId('evt'),
+      name: this.#name,
+      timestamp: isoTimestamp(options.timestamp ?? new Date(clock.now()), what),
+      data: payload.data,
+      dataJson: payload.json,
+      _meta: _meta === undefined ? undefined : snapshotPayload(_meta, `_meta of ${what}`).data,
+      target,
+    };
+    if (feed instanceof LiveFeed) return emitted(await feed.append(input));
+    if (!(feed instanceof LogFeed)) throw new TypeError(`${this.#name} has a check: its events cannot be emitted`);
+    // No await where the log answers at once: events enter it in the order of the calls.
+    const search = eventId === undefined ? undefined : feed.find(eventId);
+    const retained = search instanceof Promise ? await search : search;
+    if (retained === undefined) return emitted(await feed.append(input, payload.byteLength));
+    if (JSON.stringify(retained.data) === payload.json && retained.target === target) return emitted(retained);
+    throw new TypeError(`eventId ${JSON.stringify(eventId)} of ${what} was used for another event`);
+  }
+}
+
+function emitted({ eventId, cursor }: { eventId: string; cursor: string | null }): EmittedEvent {
+  return { eventId, cursor };
+}

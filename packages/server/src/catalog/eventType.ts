@@ -1,0 +1,81 @@
+import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
+import type { Feed } from '../feed/feed.ts';
+import type { SelectionRules } from '../subscription/selection.ts';
+import type { AnyDefinition } from './definition.ts';
+import { compileSchema } from './schema.ts';
+import type { CompiledSchema } from './schema.ts';
+
+/** Longer intervals would outlast every timer and lease. */
+const LONGEST_INTERVAL_MS = 86_400_000;
+
+const DEFAULT_NEXT_POLL_MS = 5_000;
+
+/** A well-behaved client polls once per interval; three of them forgive one lost request and some delay (HOOK-06). */
+const LEASE_INTERVALS = 3;
+
+/** A definition checked and compiled: what one event type is at the moment. */
+export interface CompiledType {
+  readonly definition: AnyDefinition;
+  readonly descriptor: EventTypeDescriptor;
+  readonly input: CompiledSchema;
+  readonly payload: CompiledSchema;
+  readonly rules: SelectionRules;
+  readonly nextPollMs: number;
+  readonly leaseMs: number;
+}
+
+/** One event type while it is offered. An additive change replaces `compiled` and keeps the feed. */
+export interface EventType {
+  readonly name: string;
+  compiled: CompiledType;
+  readonly feed: Feed;
+}
+
+/** Throws a `TypeError` that says what is wrong with the definition. */
+export function compileType(name: string, definition: AnyDefinition): CompiledType {
+  if (typeof name !== 'string' || name === '') throw new TypeError('an event type needs a name');
+  const what = `event type ${JSON.stringify(name)}`;
+  const input = compileSchema(definition.input ?? { type: 'object' }, `the input schema of ${what}`);
+  const payload = compileSchema(definition.payload, `the payload schema of ${what}`);
+  const nextPollMs = interval(definition.nextPollMs, DEFAULT_NEXT_POLL_MS, `nextPollMs of ${what}`);
+  const leaseMs = interval(definition.leaseMs, LEASE_INTERVALS * nextPollMs, `leaseMs of ${what}`);
+  const rules = {
+    name,
+    filter: definition.filter ?? {},
+    match: definition.match,
+    transform: definition.transform,
+    validate: payload.validate,
+  };
+  const descriptor: EventTypeDescriptor = {
+    name,
+    ...(definition.description === undefined ? {} : { description: definition.description }),
+    delivery: [...deliveryModes(definition, what)],
+    inputSchema: input.json,
+    payloadSchema: payload.json,
+    ...(definition._meta === undefined ? {} : { _meta: definition._meta }),
+  };
+  return { definition, descriptor, input, payload, rules, nextPollMs, leaseMs };
+}
+
+/** Modes the source allows, less the author's opt-outs (LIST-02, EMIT-02). */
+function deliveryModes(definition: AnyDefinition, what: string): readonly DeliveryMode[] {
+  if (definition.check !== undefined && definition.replay === false) {
+    throw new TypeError(`${what} has a check, which always replays; leave out replay: false`);
+  }
+  const possible: DeliveryMode[] = definition.replay === false ? ['push'] : ['poll', 'push'];
+  if (definition.delivery === undefined) return possible;
+  for (const mode of definition.delivery) {
+    if (!possible.includes(mode)) throw new TypeError(`${what} cannot offer delivery by ${JSON.stringify(mode)}`);
+  }
+  const offered = possible.filter((mode) => definition.delivery?.includes(mode));
+  if (offered.length === 0) throw new TypeError(`${what} offers no delivery mode; name at least one`);
+  return offered;
+}
+
+function interval(value: number | undefined, fallback: number, what: string): number {
+  const ms = value ?? fallback;
+  if (!(ms >= 1 && ms <= LONGEST_INTERVAL_MS)) {
+    throw new TypeError(`${what} must be between 1 and ${LONGEST_INTERVAL_MS} milliseconds, not ${ms}`);
+  }
+  return ms;
+}

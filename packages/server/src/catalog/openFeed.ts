@@ -1,0 +1,55 @@
+import type { Core } from '../core.ts';
+import { CheckFeed } from '../feed/checkFeed.ts';
+import type { Feed } from '../feed/feed.ts';
+import { LiveFeed } from '../feed/liveFeed.ts';
+import { LogFeed } from '../feed/logFeed.ts';
+import { defaultRetention } from '../log/eventLog.ts';
+import type { EventStorage } from '../log/eventLog.ts';
+import type { AnyDefinition } from './definition.ts';
+import type { CompiledType } from './eventType.ts';
+
+/** Where a type's events come from. */
+export function sourceKind(definition: AnyDefinition): 'check' | 'live' | 'log' {
+  if (definition.check !== undefined) return 'check';
+  return definition.replay === false ? 'live' : 'log';
+}
+
+/**
+ * Makes the feed a definition asks for. `current` gives the definition in force when the feed needs it later, since
+ * additive changes keep the feed.
+ */
+export function openFeed(
+  core: Core,
+  storage: EventStorage,
+  name: string,
+  current: () => CompiledType,
+  { definition, rules, nextPollMs }: CompiledType,
+): Feed {
+  const { clock, limits } = core;
+  switch (sourceKind(definition)) {
+    case 'check':
+      return new CheckFeed({
+        name,
+        check: (context, args, cursor) => {
+          const { check } = current().definition;
+          if (check === undefined) throw new TypeError(`${name} has no check`);
+          return check(context, args, cursor);
+        },
+        nextPollMs,
+        timeLimitMs: limits.checkMs,
+        clock,
+        validate: (data) => current().payload.validate(data),
+        report: (error) => core.report(error, 'check', name),
+      });
+    case 'live':
+      return new LiveFeed(rules.filter, clock);
+    case 'log': {
+      const retention = { ...defaultRetention, ...definition.retention };
+      for (const [bound, value] of Object.entries(retention)) {
+        if (!(value >= 1))
+          throw new TypeError(`retention.${bound} of event type ${JSON.stringify(name)} must be at least 1`);
+      }
+      return new LogFeed(storage.openLog(name, retention), rules.filter, clock);
+    }
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * Time as the server sees it. Every wait in this package goes through it, so tests advance time instead of sleeping.
+ */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. May jump; nothing here assumes it is monotonic. */
+  now(): number;
+  setTimeout(callback: () => void, delayMs: number): unknown;
+  clearTimeout(handle: unknown): void;
+  /** Runs `callback` after the current turn of the event loop, so work of one turn can be gathered. */
+  setImmediate(callback: () => void): void;
+}
+
+/** The longest delay a timer of the platform keeps; anything longer fires at once there. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** The real clock. Its timers never keep a process alive by themselves. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  setTimeout: (callback, delayMs) => {
+    const handle: unknown = setTimeout(callback, Math.min(delayMs, LONGEST_TIMER_MS));
+    (handle as { unref?: () => void }).unref?.();
+    return handle;
+  },
+  clearTimeout: (handle) => clearTimeout(handle as ReturnType<typeof setTimeout>),
+  setImmediate: (callback) => {
+    if (typeof setImmediate === 'function') setImmediate(callback);
+    else setTimeout(callback, 0);
+  },
+};

@@ -1,0 +1,301 @@
+import type { EventsError } from '@mcp-events/protocol';
+import { internalError } from '@mcp-events/protocol';
+import type { Clock } from '../clock.ts';
+import type { Attachment, Feed, FeedPage, FeedReceiver } from '../feed/feed.ts';
+import type { FeedEvent } from '../feed/feedEvent.ts';
+import { isPromise } from '../maybePromise.ts';
+import type { MaybePromise } from '../maybePromise.ts';
+import type { Selection, SelectionRules } from '../subscription/selection.ts';
+import type { Subscription } from '../subscription/subscription.ts';
+import type { Sink } from './sink.ts';
+
+export interface PumpOptions {
+  readonly subscription: Subscription;
+  readonly feed: Feed;
+  /** Read for each event, because an additive change of the event type may replace them. */
+  readonly rules: () => SelectionRules;
+  readonly selection: Selection;
+  readonly sink: Sink;
+  readonly clock: Clock;
+  readonly report: (error: unknown) => void;
+}
+
+/** Events read at once while catching up. */
+const PAGE_LIMIT = 256;
+
+/** Pages after which a subscription that catches up lets others run. */
+const PAGES_PER_TURN = 8;
+
+/** How long a failing read is left alone before it is tried again; doubles up to 32 times that. */
+const RETRY_MS = 1_000;
+
+/** Events without replay that may wait for a slow `match` of one subscription. */
+const UNREPLAYABLE_QUEUE_LIMIT = 256;
+
+/**
+ * Moves one subscription along its feed: reads after its cursor, applies match and transform, and hands events to its
+ * sink in feed order, never ahead of what the sink can take.
+ *
+ * It is either attached (the feed calls `receive` as things happen), draining (it reads pages after its cursor), or
+ * blocked (the sink is full; nothing but the cursor is kept). A decision that needs to wait, such as an asynchronous
+ * `match`, leaves the attached state with the cursor before that event, so whatever happens meanwhile is read from the
+ * feed afterwards and order needs no second mechanism.
+ */
+export class Pump implements FeedReceiver {
+  readonly subscription: Subscription;
+  readonly #options: PumpOptions;
+  #attachment: Attachment | undefined;
+  /** Everything up to here was delivered or is not for this subscription. Meaningless while attached. */
+  #cursor: string | null = null;
+  #opening: FeedPage | undefined;
+  #notBeforeMs: number | undefined;
+  /** A gap the sink had no room for; told before anything else is delivered. */
+  #untoldLoss: { readonly cursor: string | null } | undefined;
+  #unreplayable: FeedEvent[] = [];
+  #endDelay: (() => void) | undefined;
+  #draining = false;
+  #blocked = false;
+  #closed = false;
+
+  constructor(options: PumpOptions) {
+    this.#options = options;
+    this.subscription = options.subscription;
+  }
+
+  /** A position that is safe to keep: never past an event the sink has not taken (PUSH-12). */
+  get cursor(): string | null {
+    return this.#attachment?.cursor() ?? this.#cursor;
+  }
+
+  /**
+   * Finds the position to start from, and whether it is later than asked (CUR-09). Rejects when the source cannot be
+   * read. Nothing is delivered before {@link run}.
+   */
+  async open(cursor: string | null, notBeforeMs?: number): Promise<{ cursor: string | null; truncated: boolean }> {
+    const { feed } = this.#options;
+    const replay = feed.replays && cursor !== null;
+    this.#notBeforeMs = replay ? notBeforeMs : undefined;
+    const page = await (replay
+      ? feed.read(this.subscription, cursor, { limit: PAGE_LIMIT, notBeforeMs: this.#notBeforeMs })
+      : feed.now(this.subscription));
+    this.#opening = page;
+    this.#cursor = page.from;
+    return { cursor: page.from, truncated: page.truncated };
+  }
+
+  /** Takes `cursor` on trust, for when the source cannot be read at the moment. */
+  openAt(cursor: string): void {
+    this.#cursor = cursor;
+  }
+
+  run(): void {
+    void this.#drain();
+  }
+
+  /** The sink has room again. */
+  resume(): void {
+    if (!this.#blocked) return;
+    this.#blocked = false;
+    if (!this.#draining && this.#attachment === undefined) void this.#drain();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#detach();
+    this.#unreplayable = [];
+    this.#opening = undefined;
+    this.#endDelay?.();
+  }
+
+  receive(event: FeedEvent): void {
+    if (this.#unreplayable.length > 0) {
+      this.#queueUnreplayable(event);
+      return;
+    }
+    const before = this.cursor;
+    let selected;
+    try {
+      selected = this.#select(event, true);
+    } catch (error) {
+      this.#selectionFailed(event, error);
+      return;
+    }
+    if (isPromise(selected)) {
+      if (!this.#options.feed.replays) {
+        this.#queueUnreplayable(event, selected);
+        return;
+      }
+      this.#detach(before);
+      void this.#settle(event, selected);
+    } else if (selected !== undefined && !this.#options.sink.deliver(selected)) {
+      this.#block(before);
+    }
+  }
+
+  fail(error: EventsError): void {
+    this.#options.sink.fail(error);
+  }
+
+  lose(cursor: string | null): void {
+    this.#untoldLoss = { cursor };
+    if (!this.#tellLoss()) this.#block(cursor);
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    let pages = 0;
+    let failures = 0;
+    while (!this.#closed && !this.#blocked && this.#tellLoss()) {
+      let page = this.#opening;
+      this.#opening = undefined;
+      if (page === undefined) {
+        if (this.#notBeforeMs === undefined && this.#attach()) break;
+        if (++pages % PAGES_PER_TURN === 0) await this.#turn();
+        if (this.#closed) break;
+        try {
+          page = await this.#read();
+          failures = 0;
+        } catch (error) {
+          if (!this.#closed) this.#options.sink.fail(error as EventsError);
+          await this.#delay(RETRY_MS * 2 ** Math.min(failures++, 5));
+          continue;
+        }
+        if (page?.truncated === true) this.#untoldLoss = { cursor: page.from };
+        if (page === undefined || this.#closed || !this.#tellLoss()) continue;
+      }
+      if (await this.#deliverPage(page)) {
+        this.#cursor = page.cursor;
+        if (!page.hasMore) this.#notBeforeMs = undefined;
+      }
+    }
+    this.#draining = false;
+  }
+
+  #read(): MaybePromise<FeedPage> | undefined {
+    const { feed } = this.#options;
+    // Without a cursor there is nothing to read after: attaching is all there is.
+    if (this.#cursor === null) return undefined;
+    return feed.read(this.subscription, this.#cursor, { limit: PAGE_LIMIT, notBeforeMs: this.#notBeforeMs });
+  }
+
+  /** Whether the whole page was dealt with. What the sink refused is read again later rather than kept. */
+  async #deliverPage(page: FeedPage): Promise<boolean> {
+    for (const event of page.events) {
+      try {
+        const selection = this.#select(event, false);
+        const selected = isPromise(selection) ? await selection : selection;
+        if (this.#closed) return false;
+        if (selected !== undefined && !this.#options.sink.deliver(selected)) {
+          this.#blocked = true;
+          return false;
+        }
+      } catch (error) {
+        this.#selectionFailed(event, error);
+        if (this.#closed || this.#blocked) return false;
+      }
+      this.#cursor = event.cursor;
+    }
+    return true;
+  }
+
+  /** Finishes an event whose selection has to wait, then goes on from the feed. */
+  async #settle(event: FeedEvent, selection: Promise<FeedEvent | undefined>): Promise<void> {
+    this.#draining = true;
+    try {
+      const selected = await selection;
+      if (this.#closed) return;
+      if (selected !== undefined && !this.#options.sink.deliver(selected)) this.#blocked = true;
+      else this.#cursor = event.cursor;
+    } catch (error) {
+      this.#selectionFailed(event, error);
+    } finally {
+      this.#draining = false;
+    }
+    if (!this.#blocked) void this.#drain();
+  }
+
+  /** Where nothing can be read again, events wait in order behind the one that is being decided. */
+  #queueUnreplayable(event: FeedEvent, selection?: Promise<FeedEvent | undefined>): void {
+    if (this.#unreplayable.length >= UNREPLAYABLE_QUEUE_LIMIT) {
+      this.#untoldLoss = { cursor: null };
+      return;
+    }
+    this.#unreplayable.push(event);
+    if (selection !== undefined) void this.#settleUnreplayable(selection);
+  }
+
+  async #settleUnreplayable(first: Promise<FeedEvent | undefined>): Promise<void> {
+    let selection: Promise<FeedEvent | undefined> | undefined = first;
+    let event: FeedEvent | undefined;
+    while (!this.#closed && (event = this.#unreplayable[0]) !== undefined) {
+      try {
+        const selected = await (selection ?? this.#select(event, true));
+        if (this.#closed) return;
+        if (selected !== undefined && !this.#options.sink.deliver(selected)) this.#untoldLoss = { cursor: null };
+      } catch (error) {
+        this.#selectionFailed(event, error);
+      }
+      selection = undefined;
+      this.#unreplayable.shift();
+    }
+    if (this.#untoldLoss !== undefined && !this.#tellLoss()) this.#block(null);
+  }
+
+  #select(event: FeedEvent, indexed: boolean): ReturnType<Selection['select']> {
+    return this.#options.selection.select(this.#options.rules(), this.subscription, event, indexed);
+  }
+
+  /** Nobody knows whether the event was for this subscription: it is passed over, and that is told. */
+  #selectionFailed(event: FeedEvent, error: unknown): void {
+    if (this.#closed) return;
+    this.#options.report(error);
+    this.#options.sink.fail(internalError(`An event of ${event.name} could not be prepared for this subscription`));
+    this.lose(event.cursor);
+    this.#cursor = event.cursor;
+  }
+
+  /** `false` when the sink has no room for it; it is told first thing after `resume`. */
+  #tellLoss(): boolean {
+    if (this.#untoldLoss === undefined) return true;
+    if (!this.#options.sink.lose(this.#untoldLoss.cursor)) {
+      this.#blocked = true;
+      return false;
+    }
+    this.#untoldLoss = undefined;
+    return true;
+  }
+
+  #attach(): boolean {
+    this.#attachment = this.#options.feed.attach(this, this.#cursor);
+    return this.#attachment !== undefined;
+  }
+
+  #detach(cursor?: string | null): void {
+    if (this.#attachment === undefined) return;
+    this.#cursor = cursor === undefined ? this.#attachment.cursor() : cursor;
+    this.#attachment.detach();
+    this.#attachment = undefined;
+  }
+
+  #block(cursor: string | null): void {
+    this.#blocked = true;
+    if (!this.#options.feed.replays) this.#untoldLoss = { cursor: null };
+    this.#detach(cursor);
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.setImmediate(resolve));
+  }
+
+  async #delay(delayMs: number): Promise<void> {
+    if (this.#closed) return;
+    let timer: unknown;
+    await new Promise<void>((resolve) => {
+      this.#endDelay = resolve;
+      timer = this.#options.clock.setTimeout(resolve, delayMs);
+    });
+    this.#options.clock.clearTimeout(timer);
+    this.#endDelay = undefined;
+  }
+}

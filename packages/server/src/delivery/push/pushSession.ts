@@ -1,0 +1,132 @@
+import type { Dialect, EventsError } from '@mcp-events/protocol';
+import { internalError, Notifications } from '@mcp-events/protocol';
+import type { FeedEvent } from '../../feed/feedEvent.ts';
+import type { EventContext } from '../../context.ts';
+import type { Arguments, Subscription } from '../../subscription/subscription.ts';
+import type { Pump } from '../pump.ts';
+import type { Sink } from '../sink.ts';
+import type { ChannelListener, PushChannel } from './channel.ts';
+
+export interface PushSessionOptions {
+  readonly id: string;
+  readonly name: string;
+  readonly principal: string | undefined;
+  readonly rawArguments: Arguments;
+  readonly arguments: Arguments;
+  readonly argumentsKey: string;
+  readonly context: EventContext;
+  /** Error numbers of this peer. */
+  readonly dialect: Dialect;
+  /** Called once, when the stream has ended for whatever reason. */
+  readonly onEnd: () => void;
+}
+
+/** Errors of a source that end the subscription; any other is a failure that delivery survives (PUSH-07). */
+const FINAL_ERRORS: ReadonlySet<string> = new Set(['NotFound', 'Forbidden', 'Unsupported', 'InvalidParams']);
+
+/** One push stream: the subscription whose life is the request, and the sink its pump feeds. */
+export class PushSession implements Subscription, Sink, ChannelListener {
+  readonly mode = 'push';
+  readonly id: string;
+  readonly name: string;
+  readonly principal: string | undefined;
+  readonly rawArguments: Arguments;
+  readonly arguments: Arguments;
+  readonly argumentsKey: string;
+  readonly context: EventContext;
+  readonly #dialect: Dialect;
+  readonly #onEnd: () => void;
+  #pump: Pump | undefined;
+  #channel: PushChannel | undefined;
+  #stopHeartbeat: (() => void) | undefined;
+  #ended = false;
+  #terminated: EventsError | undefined;
+
+  constructor(options: PushSessionOptions) {
+    this.id = options.id;
+    this.name = options.name;
+    this.principal = options.principal;
+    this.rawArguments = options.rawArguments;
+    this.arguments = options.arguments;
+    this.argumentsKey = options.argumentsKey;
+    this.context = options.context;
+    this.#dialect = options.dialect;
+    this.#onEnd = options.onEnd;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Why the server ended it, if it did. */
+  get terminated(): EventsError | undefined {
+    return this.#terminated;
+  }
+
+  /** Confirms the stream (PUSH-02) and starts delivery. `failure` is told right after the confirmation. */
+  start(
+    pump: Pump,
+    channel: PushChannel,
+    opening: { cursor: string | null; truncated: boolean; failure?: EventsError | undefined },
+    heartbeat: (beat: () => void) => () => void,
+  ): void {
+    if (this.#ended) return;
+    this.#pump = pump;
+    this.#channel = channel;
+    const { cursor, truncated, failure } = opening;
+    channel.message(Notifications.active, { cursor, truncated });
+    if (failure !== undefined) this.fail(failure);
+    this.#stopHeartbeat = heartbeat(() => this.#beat());
+    pump.run();
+  }
+
+  deliver(event: FeedEvent): boolean {
+    return this.#channel?.event(event) ?? true;
+  }
+
+  lose(cursor: string | null): boolean {
+    // Without replay there is no position that moved, so there is no gap on the wire (CUR-14); the loss is an error.
+    if (cursor === null) {
+      this.fail(internalError('Events were lost because this stream was not read fast enough'));
+      return true;
+    }
+    return this.#channel?.message(Notifications.active, { cursor, truncated: true }) ?? true;
+  }
+
+  fail(error: EventsError): void {
+    if (FINAL_ERRORS.has(error.errorName)) this.terminate(error);
+    else this.#channel?.message(Notifications.error, { error: error.toRpcError(this.#dialect) });
+  }
+
+  terminate(error: EventsError): void {
+    this.#terminated ??= error;
+    this.#end({ method: Notifications.terminated, params: { error: error.toRpcError(this.#dialect) } });
+  }
+
+  /** The server ends the stream without a cause in the subscription, as at shutdown: the client may come back. */
+  finish(): void {
+    this.#end();
+  }
+
+  onRoom(): void {
+    this.#pump?.resume();
+  }
+
+  onClosed(): void {
+    this.#end();
+  }
+
+  #end(last?: { method: string; params: Record<string, unknown> }): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#pump?.close();
+    this.#stopHeartbeat?.();
+    this.#channel?.finish(last);
+    this.#onEnd();
+  }
+
+  #beat(): void {
+    // The pump's cursor is never past an event that the channel has not taken, and the channel keeps order (PUSH-12).
+    this.#channel?.message(Notifications.heartbeat, { cursor: this.#pump?.cursor ?? null });
+  }
+}

@@ -1,0 +1,72 @@
+import type { FeedEvent, SharedFrame } from '../../feed/feedEvent.ts';
+import type { ChannelListener, PushChannel } from './channel.ts';
+import { FrameBody } from './frameBody.ts';
+import { frameTail, messageFrame, rawFrame, sharedFrame } from './frames.ts';
+import type { TurnFlusher } from './turnFlusher.ts';
+
+export interface SseChannelOptions {
+  readonly subscriptionId: string | number;
+  readonly maxBufferedBytes: number;
+  readonly flusher: TurnFlusher;
+  readonly listener: ChannelListener;
+}
+
+/** Server-sent events as the body of a response that this package writes itself. */
+export class SseChannel implements PushChannel {
+  readonly #body: FrameBody;
+  readonly #listener: ChannelListener;
+  readonly #tail: SharedFrame;
+  /** The JSON-RPC result, known once the SDK has answered the request. */
+  #result: string | undefined;
+
+  constructor({ subscriptionId, maxBufferedBytes, flusher, listener }: SseChannelOptions) {
+    this.#listener = listener;
+    this.#tail = frameTail(subscriptionId);
+    this.#body = new FrameBody({
+      maxBufferedBytes,
+      flusher,
+      onRoom: () => listener.onRoom(),
+      onCancel: () => listener.onClosed(),
+    });
+  }
+
+  event(event: FeedEvent): boolean {
+    const frame = sharedFrame(event);
+    return this.#body.write(frame.text + this.#tail.text, frame.byteLength + this.#tail.byteLength);
+  }
+
+  message(method: string, params: Readonly<Record<string, unknown>>): boolean {
+    const text = messageFrame(method, params, this.#tail);
+    return this.#body.write(text, text.length);
+  }
+
+  finish(last?: { readonly method: string; readonly params: Readonly<Record<string, unknown>> }): void {
+    const texts = [
+      ...(last === undefined ? [] : [messageFrame(last.method, last.params, this.#tail)]),
+      ...(this.#result === undefined ? [] : [rawFrame(this.#result)]),
+    ];
+    for (const text of texts) this.#body.append(text, text.length);
+    this.#body.end();
+  }
+
+  /** The HTTP response. `result` is sent as the last frame when the server ends the stream. */
+  response(result: string, signal: AbortSignal): Response {
+    this.#result = result;
+    const abort = (): void => this.#body.cancel();
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+    return new Response(this.#body.stream, {
+      headers: {
+        'content-type': 'text/event-stream',
+        'cache-control': 'no-cache, no-transform',
+        'x-accel-buffering': 'no',
+      },
+    });
+  }
+
+  /** The request was not answered as a stream after all. */
+  abandon(): void {
+    this.#body.cancel();
+    this.#listener.onClosed();
+  }
+}

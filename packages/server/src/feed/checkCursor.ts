@@ -1,0 +1,22 @@
+/**
+ * A cursor of a check feed: the author's own cursor, and how many of the events after it were delivered already. The
+ * count is needed where a check returned more than fits a page: its rest must not be lost, and the author gave no
+ * cursor in between.
+ */
+export interface CheckCursor {
+  readonly upstream: string;
+  readonly skip: number;
+}
+
+const FORM = /^c(0|[1-9]\d{0,8})\.([\s\S]*)$/;
+
+export function encodeCheckCursor({ upstream, skip }: CheckCursor): string {
+  return `c${skip}.${upstream}`;
+}
+
+/** `undefined` for anything this server never handed out in that form. */
+export function decodeCheckCursor(cursor: string): CheckCursor | undefined {
+  const match = FORM.exec(cursor);
+  if (match === null) return undefined;
+  return { skip: Number(match[1]), upstream: match[2] ?? '' };
+}

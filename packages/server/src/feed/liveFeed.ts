@@ -1,0 +1,67 @@
+import type { Clock } from '../clock.ts';
+import type { MaybePromise } from '../maybePromise.ts';
+import { FilterIndex } from '../subscription/filterIndex.ts';
+import type { Filter } from '../subscription/filterIndex.ts';
+import type { Subscription } from '../subscription/subscription.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { Attachment, Feed, FeedPage, FeedReceiver } from './feed.ts';
+import { FeedEvent } from './feedEvent.ts';
+import type { OccurrenceInput } from './feedEvent.ts';
+
+interface Member {
+  readonly receiver: FeedReceiver;
+  readonly subscription: Subscription;
+  attached: boolean;
+}
+
+/**
+ * The feed of an event type without replay: events reach who is attached at the moment and are kept nowhere, so every
+ * cursor is `null` (PUSH-06, CUR-05).
+ */
+export class LiveFeed implements Feed {
+  readonly replays = false;
+  readonly #index: FilterIndex<Member>;
+  readonly #dispatcher: Dispatcher<Member>;
+
+  constructor(filter: Filter, clock: Clock) {
+    this.#index = new FilterIndex(filter);
+    this.#dispatcher = new Dispatcher(clock, {
+      candidates: (event) => this.#index.candidates(event.data),
+      give: (member, event) => {
+        if (member.attached) member.receiver.receive(event);
+      },
+      finished: () => {},
+    });
+  }
+
+  append(input: OccurrenceInput): MaybePromise<FeedEvent> {
+    const event = new FeedEvent(input, null);
+    const turn = this.#dispatcher.add(event);
+    return turn === undefined ? event : turn.then(() => event);
+  }
+
+  now(): FeedPage {
+    return { events: [], from: null, cursor: null, truncated: false, hasMore: false };
+  }
+
+  read(): FeedPage {
+    return this.now();
+  }
+
+  attach(receiver: FeedReceiver): Attachment {
+    const member: Member = { receiver, subscription: receiver.subscription, attached: true };
+    this.#index.add(member);
+    return {
+      cursor: () => null,
+      detach: () => {
+        if (!member.attached) return;
+        member.attached = false;
+        this.#index.delete(member);
+      },
+    };
+  }
+
+  close(): void {
+    this.#dispatcher.clear();
+  }
+}

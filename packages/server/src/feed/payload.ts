@@ -1,0 +1,34 @@
+/** A payload as it goes on the wire, and as author code sees it again. */
+export interface Payload {
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly json: string;
+  readonly byteLength: number;
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * Takes a copy of what an author hands in, in the form JSON gives it: later changes to the author's object reach
+ * nobody, and what is checked is what is sent. Throws a `TypeError` naming `what` for anything but a JSON object.
+ */
+export function snapshotPayload(data: unknown, what: string): Payload {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(data);
+  } catch (error) {
+    throw new TypeError(`${what} cannot be written as JSON: ${(error as Error).message}`, { cause: error });
+  }
+  if (json === undefined || !json.startsWith('{')) throw new TypeError(`${what} must be a JSON object`);
+  const copy = JSON.parse(json) as Record<string, unknown>;
+  return { data: copy, json, byteLength: encoder.encode(json).byteLength };
+}
+
+/**
+ * Makes a payload unchangeable, so that a `transform` which edits its argument fails for its own subscription instead
+ * of changing what everybody else gets (EMIT-05).
+ */
+export function freezePayload(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  Object.freeze(value);
+  for (const member of Object.values(value)) freezePayload(member);
+}

@@ -1,0 +1,49 @@
+/** Bounds on what clients can make this server hold. */
+export interface Limits {
+  /**
+   * Live subscriptions of one authenticated principal, over all modes. Anonymous callers are not told apart, so only
+   * {@link subscriptions} bounds them. Default 1,000.
+   */
+  readonly subscriptionsPerPrincipal: number;
+  /** Live subscriptions together. Default 100,000. */
+  readonly subscriptions: number;
+  /** Most events in one poll answer, also when the client asks for more. Default 1,000. */
+  readonly maxEventsPerPoll: number;
+  /** Events in a poll answer when the client does not say. Default 100. */
+  readonly defaultEventsPerPoll: number;
+  /** Longest time a poll is held when the client asks for it; 0 answers every poll at once. Default 25,000 ms. */
+  readonly maxPollHoldMs: number;
+  /** Bytes that may wait for one stalled stream; beyond them only its cursor is kept. Default 256 KiB. */
+  readonly streamBufferBytes: number;
+  /** Largest payload `emit` accepts. Default 256 KiB, the ceiling of a delivery body (DELIV-14). */
+  readonly maxPayloadBytes: number;
+  /** Payloads above this are reported to `onWarning`: events are for triage, not for full records (OCC-10). Default 64 KiB. */
+  readonly payloadWarningBytes: number;
+  /** Time for one call of `check`. Default 30,000 ms. */
+  readonly checkMs: number;
+  /** Time for one call of any other author function that returns a promise. Default 10,000 ms. */
+  readonly hookMs: number;
+}
+
+export const defaultLimits: Limits = {
+  subscriptionsPerPrincipal: 1_000,
+  subscriptions: 100_000,
+  maxEventsPerPoll: 1_000,
+  defaultEventsPerPoll: 100,
+  maxPollHoldMs: 25_000,
+  streamBufferBytes: 256 * 1024,
+  maxPayloadBytes: 256 * 1024,
+  payloadWarningBytes: 64 * 1024,
+  checkMs: 30_000,
+  hookMs: 10_000,
+};
+
+/** Completes and checks limits. Throws a `TypeError` that names the wrong one. */
+export function resolveLimits(given: Partial<Limits> | undefined): Limits {
+  const limits = { ...defaultLimits, ...given };
+  for (const [name, value] of Object.entries(limits)) {
+    const least = name === 'maxPollHoldMs' ? 0 : 1;
+    if (!(value >= least)) throw new TypeError(`limits.${name} must be a number of at least ${least}, not ${value}`);
+  }
+  return limits;
+}

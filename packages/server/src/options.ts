@@ -1,0 +1,47 @@
+import type { Dialect } from '@mcp-events/protocol';
+import type { Clock } from './clock.ts';
+import type { CallerInfo } from './context.ts';
+import type { Limits } from './limits.ts';
+import type { EventStorage } from './log/eventLog.ts';
+
+/** Where something went wrong, for logs. */
+export interface ProblemContext {
+  /** The author function or step that failed, such as `check`, `match` or `onSubscribe`. */
+  readonly stage: string;
+  /** The event type concerned, where there is one. */
+  readonly name?: string;
+}
+
+/** Everything about an {@link Events} object that has a default. */
+export interface EventsOptions {
+  /**
+   * Stable name of the authenticated party behind a request, `undefined` for anonymous. Subscriptions, limits and shared
+   * upstream polls are kept apart by it. Default: `authInfo.extra.sub`; without that a name derived from the access
+   * token, which separates callers but changes with the token.
+   */
+  readonly principal?: (caller: CallerInfo) => string | undefined;
+  /**
+   * Which error numbers peers get (DIALECT-01). `auto` decides per request: `final` if the client declares the
+   * extension, else `sketch`. Except under `final`, discovery also has the capability under its older key. Default
+   * `auto`.
+   */
+  readonly dialect?: Dialect | 'auto';
+  readonly limits?: Partial<Limits>;
+  /** Heartbeat of streams (PUSH-10). At most 30,000 ms. Default 15,000 ms. */
+  readonly heartbeatIntervalMs?: number;
+  /** How often `authorize` is asked again for open streams (AUTH-02). Default 60,000 ms. */
+  readonly reauthorizeIntervalMs?: number;
+  /** Event types per page of `events/list`. Default 100. */
+  readonly pageSize?: number;
+  /** Where emitted events are kept. Default: in memory. */
+  readonly storage?: EventStorage;
+  /** Part of derived subscription ids, so that ids of two servers differ (SUB-08). Default `mcp-events`. */
+  readonly namespace?: string;
+  /** Failures of author code and of transports, with everything that is not told to clients. Default: `console.error`. */
+  readonly onError?: (error: unknown, context: ProblemContext) => void;
+  /** Questionable but working: large payloads. Default: `console.warn`. */
+  readonly onWarning?: (message: string, context: ProblemContext) => void;
+  readonly clock?: Clock;
+  /** Fills an array with random bytes. Default: `crypto.getRandomValues`. */
+  readonly randomBytes?: (length: number) => Uint8Array;
+}

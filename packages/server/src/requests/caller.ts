@@ -1,0 +1,43 @@
+import type { ServerContext } from '@modelcontextprotocol/server';
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  CLIENT_INFO_META_KEY,
+  deriveSubscriptionId,
+  dialectOfRequest,
+} from '@mcp-events/protocol';
+import type { Dialect } from '@mcp-events/protocol';
+import type { Caller, CallerInfo } from '../context.ts';
+
+export interface CallerRules {
+  readonly principal: (caller: CallerInfo) => string | undefined;
+  readonly dialect: Dialect | 'auto';
+}
+
+/** Reads from a request who is asking. Throws what the operator's `principal` function throws. */
+export function callerOf(context: ServerContext, rules: CallerRules): Caller {
+  // The SDK declares the authentication on its transport-neutral context type only.
+  const http = context.http;
+  const envelope = context.mcpReq.envelope as Readonly<Record<string, unknown>> | undefined;
+  const info: CallerInfo = {
+    authInfo: http?.authInfo,
+    request: http?.req,
+    clientInfo: envelope?.[CLIENT_INFO_META_KEY] as CallerInfo['clientInfo'],
+  };
+  const principal = rules.principal(info);
+  if (principal !== undefined && (typeof principal !== 'string' || principal === '')) {
+    throw new TypeError('the principal option must return a non-empty string or undefined');
+  }
+  const dialect = rules.dialect === 'auto' ? dialectOfRequest(envelope?.[CLIENT_CAPABILITIES_META_KEY]) : rules.dialect;
+  return { ...info, principal, dialect };
+}
+
+/**
+ * The subject that the server's authentication put into `extra.sub`. Callers that were authenticated without one are
+ * told apart by their token, by its hash: sharing one principal would show one caller what another may see.
+ */
+export function defaultPrincipal({ authInfo }: CallerInfo): string | undefined {
+  if (authInfo === undefined) return undefined;
+  const subject = authInfo.extra?.['sub'];
+  if (typeof subject === 'string' && subject !== '') return subject;
+  return `token:${deriveSubscriptionId({ namespace: 'token', name: authInfo.token })}`;
+}

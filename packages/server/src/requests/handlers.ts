@@ -1,0 +1,105 @@
+import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
+import { ProtocolError } from '@modelcontextprotocol/server';
+import { EventsError, internalError, listParamsSchema, Methods, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
+import type { Dialect } from '@mcp-events/protocol';
+import * as z from 'zod';
+import type { Caller } from '../context.ts';
+import type { Core } from '../core.ts';
+import { NotifyChannel } from '../delivery/push/notifyChannel.ts';
+import { SseChannel } from '../delivery/push/sseChannel.ts';
+import type { StreamSlots } from '../transport/slots.ts';
+import { callerOf } from './caller.ts';
+import type { CallerRules } from './caller.ts';
+import { handlePoll } from './poll.ts';
+import type { OpenedStream } from './stream.ts';
+import { openStream } from './stream.ts';
+import { handleSubscribe, handleUnsubscribe } from './subscribe.ts';
+import { parseParams } from './target.ts';
+
+export interface HandlerOptions {
+  readonly core: Core;
+  readonly callerRules: CallerRules;
+  readonly slots: StreamSlots;
+}
+
+type Handler = (caller: Caller, params: unknown, context: ServerContext) => unknown;
+
+/** Parameters are read by the handlers, whose errors name what is wrong; the SDK only has to pass them on. */
+const anyParams = z.unknown();
+
+/** Registers the methods of this extension on one server object. Throws when it handles one of them already. */
+export function registerHandlers(mcp: McpServer, options: HandlerOptions): void {
+  const { core, callerRules, slots } = options;
+  const handlers: Readonly<Record<string, Handler>> = {
+    [Methods.list]: (caller, params) => {
+      const { cursor } = parseParams(listParamsSchema, params);
+      return { resultType: 'complete', ...core.catalog.list(caller, cursor) };
+    },
+    [Methods.poll]: (caller, params, context) => handlePoll(core, caller, params, context.mcpReq.signal),
+    [Methods.stream]: (caller, params, context) => handleStream(core, slots, caller, params, context),
+    [Methods.subscribe]: (caller, params) => handleSubscribe(core, caller, params),
+    [Methods.unsubscribe]: (caller, params) => handleUnsubscribe(caller, params),
+  };
+  for (const method of Object.keys(handlers)) mcp.server.assertCanSetRequestHandler(method);
+  for (const [method, handler] of Object.entries(handlers)) {
+    mcp.server.setRequestHandler(method, { params: anyParams }, async (params, context) => {
+      let dialect: Dialect = callerRules.dialect === 'sketch' ? 'sketch' : 'final';
+      try {
+        const caller = callerOf(context, callerRules);
+        dialect = caller.dialect;
+        return (await handler(caller, params, context)) as Record<string, unknown>;
+      } catch (error) {
+        throw toProtocolError(error, dialect, (unexpected) => core.report(unexpected, method));
+      }
+    });
+  }
+}
+
+/** What the client may know of an error. Anything but an {@link EventsError} stays here (ERR-01 to ERR-06). */
+function toProtocolError(error: unknown, dialect: Dialect, report: (error: unknown) => void): ProtocolError {
+  if (!(error instanceof EventsError)) report(error);
+  const known = error instanceof EventsError ? error : internalError();
+  const { code, message, data } = known.toRpcError(dialect);
+  return new ProtocolError(code, message, data);
+}
+
+async function handleStream(
+  core: Core,
+  slots: StreamSlots,
+  caller: Caller,
+  params: unknown,
+  context: ServerContext,
+): Promise<Record<string, unknown>> {
+  const { id, signal } = context.mcpReq;
+  const result = { resultType: 'complete', _meta: { [SUBSCRIPTION_ID_META_KEY]: id } };
+  const stream = await openStream(core, caller, params, signal);
+  const slot = caller.request === undefined ? undefined : slots.get(caller.request);
+  if (slot === undefined) await deliverByNotification(core, stream, context);
+  else {
+    slot.channel = new SseChannel({
+      subscriptionId: id,
+      maxBufferedBytes: core.limits.streamBufferBytes,
+      flusher: core.flusher,
+      listener: stream.session,
+    });
+    stream.start(slot.channel);
+  }
+  return result;
+}
+
+/** Keeps the request open while notifications go out through the SDK: stdio, or HTTP that was not wrapped. */
+async function deliverByNotification(core: Core, stream: OpenedStream, context: ServerContext): Promise<void> {
+  const { id, signal, notify } = context.mcpReq;
+  const channel = new NotifyChannel({
+    subscriptionId: id,
+    maxBufferedBytes: core.limits.streamBufferBytes,
+    notify: (message) => notify(message),
+    listener: stream.session,
+  });
+  const abort = (): void => channel.abandon();
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
+  stream.start(channel);
+  await channel.finished;
+  signal.removeEventListener('abort', abort);
+}

@@ -1,0 +1,112 @@
+import { deriveSubscriptionId, pollParamsSchema } from '@mcp-events/protocol';
+import type { PollResult } from '@mcp-events/protocol';
+import type { Caller } from '../context.ts';
+import type { Core } from '../core.ts';
+import { waitForEvent } from '../delivery/longPoll.ts';
+import { collectBatch, toPollEntry } from '../delivery/poll.ts';
+import type { Lease } from '../subscription/leases.ts';
+import { PollSubscription } from '../subscription/pollSubscription.ts';
+import { eventContext, parseParams, resolveTarget } from './target.ts';
+import type { Target } from './target.ts';
+
+/** Answers `events/poll` (POLL-01 to POLL-13). */
+export async function handlePoll(
+  core: Core,
+  caller: Caller,
+  params: unknown,
+  signal: AbortSignal,
+): Promise<PollResult> {
+  const request = parseParams(pollParamsSchema, params);
+  const target = resolveTarget(core, 'poll', request);
+  const { type, compiled } = target;
+  const lease = await renewedLease(core, caller, target);
+  const { subscription } = lease;
+  const notBeforeMs = request.maxAgeMs === undefined ? undefined : core.clock.now() - request.maxAgeMs;
+  const maxEvents = Math.min(request.maxEvents ?? core.limits.defaultEventsPerPoll, core.limits.maxEventsPerPoll);
+  const report = (error: unknown): void => core.report(error, 'match or transform', type.name);
+  const { selection, clock } = core;
+  const common = { subscription, feed: type.feed, rules: compiled.rules, selection, notBeforeMs, maxEvents, report };
+  let batch = await collectBatch({ ...common, cursor: request.cursor });
+  const holdMs = Math.min(request.timeoutMs ?? 0, core.limits.maxPollHoldMs);
+  const nothing = batch.events.length === 0 && !batch.truncated && !batch.hasMore;
+  if (holdMs > 0 && nothing && request.cursor !== null && batch.cursor !== null) {
+    const { feed } = type;
+    const rules = (): typeof compiled.rules => type.compiled.rules;
+    await waitForEvent({ subscription, feed, rules, selection, clock, report, cursor: batch.cursor, holdMs, signal });
+    if (subscription.terminated !== undefined) throw endedError(core, target, caller, lease);
+    batch = await collectBatch({ ...common, cursor: batch.cursor });
+  }
+  const { cursor, truncated, hasMore } = batch;
+  const nextPollMs = batch.nextPollMs ?? compiled.nextPollMs;
+  return { resultType: 'complete', events: batch.events.map(toPollEntry), cursor, truncated, hasMore, nextPollMs };
+}
+
+function leaseKey(caller: Caller, target: Target): string {
+  return JSON.stringify([caller.principal ?? null, target.type.name, target.argumentsKey]);
+}
+
+/** The error of an ended subscription is told once; a poll after that asks for a new one. */
+function endedError(core: Core, target: Target, caller: Caller, lease: Lease): Error {
+  const key = leaseKey(caller, target);
+  if (core.leases.get(key) === lease) core.leases.delete(key);
+  return lease.subscription.terminated as Error;
+}
+
+/** The caller's lease with its full time, or a new one once authorized and begun. */
+async function renewedLease(core: Core, caller: Caller, target: Target): Promise<Lease> {
+  const { leases, lifecycle } = core;
+  const { type, compiled } = target;
+  const key = leaseKey(caller, target);
+  const known = leases.get(key);
+  if (known?.subscription.terminated !== undefined) throw endedError(core, target, caller, known);
+  const subscriptionId = deriveSubscriptionId({
+    namespace: core.namespace,
+    principal: caller.principal,
+    name: type.name,
+    arguments: target.rawArguments,
+  });
+  const context = eventContext(caller, 'poll', subscriptionId);
+  await lifecycle.authorize(compiled.definition, { name: type.name, context, arguments: target.arguments });
+  // Authorizing took time: another poll of the same key may have made the lease meanwhile.
+  const lease = leases.get(key) ?? newLease(core, caller, target, key, subscriptionId);
+  // A held poll counts as long as it is held.
+  leases.renew(key, lease, compiled.leaseMs + core.limits.maxPollHoldMs);
+  await lease.ready;
+  return lease;
+}
+
+function newLease(core: Core, caller: Caller, target: Target, key: string, subscriptionId: string): Lease {
+  const { registry, lifecycle, leases } = core;
+  const { type, compiled } = target;
+  let begun = false;
+  const subscription = new PollSubscription({
+    id: subscriptionId,
+    name: type.name,
+    principal: caller.principal,
+    rawArguments: target.rawArguments,
+    arguments: target.arguments,
+    argumentsKey: target.argumentsKey,
+    context: eventContext(caller, 'poll', subscriptionId),
+    onEnd: () => {
+      registry.remove(subscription);
+      if (begun) lifecycle.end(compiled.definition, subscription);
+    },
+  });
+  // Before onSubscribe, so that a refused subscription provisions nothing (HOOK-08).
+  registry.add(subscription);
+  const begin = async (): Promise<void> => {
+    try {
+      await lifecycle.begin(compiled.definition, subscription);
+      begun = true;
+      // It may have ended while the hook ran: then nobody else calls the counterpart.
+      if (subscription.ended) lifecycle.end(compiled.definition, subscription);
+    } catch (error) {
+      registry.remove(subscription);
+      leases.delete(key);
+      throw error;
+    }
+  };
+  const ready = begin();
+  ready.catch(() => {});
+  return { subscription, ready, expiresAtMs: 0 };
+}

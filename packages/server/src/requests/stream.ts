@@ -1,0 +1,96 @@
+import { EventsError, internalError, streamParamsSchema } from '@mcp-events/protocol';
+import type { Caller } from '../context.ts';
+import type { Core } from '../core.ts';
+import type { PushChannel } from '../delivery/push/channel.ts';
+import { PushSession } from '../delivery/push/pushSession.ts';
+import { Pump } from '../delivery/pump.ts';
+import { eventContext, parseParams, resolveTarget } from './target.ts';
+
+/** A stream that is set up but not confirmed yet. */
+export interface OpenedStream {
+  readonly session: PushSession;
+  /** Confirms the stream on its channel and starts delivery. */
+  start(channel: PushChannel): void;
+}
+
+/**
+ * Sets up `events/stream`. Rejects with the error to answer when it is invalid: then no stream opens and nothing is
+ * left behind (PUSH-01). `signal` ends it when the client goes away meanwhile.
+ */
+export async function openStream(
+  core: Core,
+  caller: Caller,
+  params: unknown,
+  signal: AbortSignal,
+): Promise<OpenedStream> {
+  const request = parseParams(streamParamsSchema, params);
+  const target = resolveTarget(core, 'push', request);
+  const { type, compiled } = target;
+  const { lifecycle, registry, sessions, selection, clock } = core;
+  const id = core.createId('push');
+  const context = eventContext(caller, 'push', id);
+  await lifecycle.authorize(compiled.definition, { name: type.name, context, arguments: target.arguments });
+  let begun = false;
+  const session = new PushSession({
+    id,
+    name: type.name,
+    principal: caller.principal,
+    rawArguments: target.rawArguments,
+    arguments: target.arguments,
+    argumentsKey: target.argumentsKey,
+    context,
+    dialect: caller.dialect,
+    onEnd: () => {
+      registry.remove(session);
+      sessions.delete(session);
+      if (begun) lifecycle.end(compiled.definition, session);
+    },
+  });
+  // Before onSubscribe, so that a refused subscription provisions nothing (HOOK-08).
+  registry.add(session);
+  sessions.add(session);
+  const abort = (): void => session.onClosed();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    await lifecycle.begin(compiled.definition, session);
+    // It may have ended while the hook ran: then nobody else calls the counterpart.
+    if (session.ended) lifecycle.end(compiled.definition, session);
+    begun = true;
+    const pump = new Pump({
+      subscription: session,
+      feed: type.feed,
+      rules: () => type.compiled.rules,
+      selection,
+      sink: session,
+      clock,
+      report: (error) => core.report(error, 'match or transform', type.name),
+    });
+    const notBeforeMs = request.maxAgeMs === undefined ? undefined : clock.now() - request.maxAgeMs;
+    const opening = await openPump(pump, request.cursor, notBeforeMs);
+    if (session.ended) throw session.terminated ?? internalError('the request was cancelled');
+    return { session, start: (channel) => session.start(pump, channel, opening, (beat) => core.heartbeats.add(beat)) };
+  } catch (error) {
+    session.onClosed();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/**
+ * A source that cannot be read at the moment does not refuse a client that knows its position: the stream opens there
+ * and the failure is told on it (PUSH-07). Without a position there is nothing to confirm.
+ */
+async function openPump(
+  pump: Pump,
+  cursor: string | null,
+  notBeforeMs: number | undefined,
+): Promise<{ cursor: string | null; truncated: boolean; failure?: EventsError }> {
+  try {
+    return await pump.open(cursor, notBeforeMs);
+  } catch (error) {
+    if (cursor === null || !(error instanceof EventsError) || error.errorName !== 'InternalError') throw error;
+    pump.openAt(cursor);
+    return { cursor, truncated: false, failure: error };
+  }
+}

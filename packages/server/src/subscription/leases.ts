@@ -1,0 +1,99 @@
+import type { Clock } from '../clock.ts';
+import type { PollSubscription } from './pollSubscription.ts';
+
+/** A poll subscription: exists as long as polls keep coming (HOOK-04). */
+export interface Lease {
+  readonly subscription: PollSubscription;
+  /** Settles when `onSubscribe` has run; rejects when it refused. */
+  readonly ready: Promise<void>;
+  expiresAtMs: number;
+}
+
+/**
+ * Poll leases by principal, name and canonical arguments (HOOK-05). Soft state that drives hooks and limits: no answer
+ * depends on it, and nothing of it is persisted (HOOK-07).
+ */
+export class Leases {
+  readonly #clock: Clock;
+  /**
+   * By lease time, then in order of renewal: the first of each map is the next to expire, so that one timer serves
+   * any number of leases.
+   */
+  readonly #byDuration = new Map<number, Map<string, Lease>>();
+  #timer: unknown;
+  #timerAtMs = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    let size = 0;
+    for (const leases of this.#byDuration.values()) size += leases.size;
+    return size;
+  }
+
+  get(key: string): Lease | undefined {
+    for (const leases of this.#byDuration.values()) {
+      const lease = leases.get(key);
+      if (lease !== undefined) return lease;
+    }
+    return undefined;
+  }
+
+  /** Adds a lease, or gives a known one its full time again. */
+  renew(key: string, lease: Lease, durationMs: number): void {
+    this.delete(key);
+    lease.expiresAtMs = this.#clock.now() + durationMs;
+    let leases = this.#byDuration.get(durationMs);
+    if (leases === undefined) this.#byDuration.set(durationMs, (leases = new Map()));
+    leases.set(key, lease);
+    this.#schedule(lease.expiresAtMs);
+  }
+
+  delete(key: string): void {
+    for (const [durationMs, leases] of this.#byDuration) {
+      if (!leases.delete(key)) continue;
+      if (leases.size === 0) this.#byDuration.delete(durationMs);
+      break;
+    }
+    if (this.#byDuration.size === 0) this.#unschedule();
+  }
+
+  /** Ends all leases as expiry would. */
+  close(): void {
+    const leases = [...this.#byDuration.values()].flatMap((byKey) => [...byKey.values()]);
+    this.#byDuration.clear();
+    this.#unschedule();
+    for (const lease of leases) lease.subscription.expire();
+  }
+
+  #expire(): void {
+    this.#timerAtMs = Infinity;
+    const nowMs = this.#clock.now();
+    let nextMs = Infinity;
+    for (const leases of this.#byDuration.values()) {
+      for (const [key, lease] of leases) {
+        if (lease.expiresAtMs > nowMs) {
+          nextMs = Math.min(nextMs, lease.expiresAtMs);
+          break;
+        }
+        this.delete(key);
+        lease.subscription.expire();
+      }
+    }
+    if (nextMs !== Infinity) this.#schedule(nextMs);
+  }
+
+  #schedule(atMs: number): void {
+    if (atMs >= this.#timerAtMs) return;
+    this.#unschedule();
+    this.#timerAtMs = atMs;
+    this.#timer = this.#clock.setTimeout(() => this.#expire(), Math.max(0, atMs - this.#clock.now()));
+  }
+
+  #unschedule(): void {
+    this.#clock.clearTimeout(this.#timer);
+    this.#timerAtMs = Infinity;
+  }
+}

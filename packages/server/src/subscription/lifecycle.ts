@@ -1,0 +1,56 @@
+import { EventsError, forbidden, internalError } from '@mcp-events/protocol';
+import type { AnyDefinition } from '../catalog/definition.ts';
+import type { Clock } from '../clock.ts';
+import type { MaybePromise } from '../maybePromise.ts';
+import { withTimeLimit } from '../timeLimit.ts';
+import type { Subscription } from './subscription.ts';
+
+type Concern = Pick<Subscription, 'name' | 'context' | 'arguments'>;
+
+/** Calls the author's functions around a subscription, within a time limit and without letting their errors out. */
+export class Lifecycle {
+  readonly #clock: Clock;
+  readonly #timeLimitMs: number;
+  readonly #report: (error: unknown, stage: string, name: string) => void;
+
+  constructor(clock: Clock, timeLimitMs: number, report: (error: unknown, stage: string, name: string) => void) {
+    this.#clock = clock;
+    this.#timeLimitMs = timeLimitMs;
+    this.#report = report;
+  }
+
+  /** Throws Forbidden unless the author allows this name with these arguments (AUTH-01, ERR-03). */
+  async authorize(definition: AnyDefinition, concern: Concern): Promise<void> {
+    if (definition.authorize === undefined) return;
+    const allowed = await this.#call('authorize', concern, () =>
+      definition.authorize?.(concern.context, concern.arguments),
+    );
+    // Anything but a clear yes is a no.
+    if (allowed !== true) throw forbidden();
+  }
+
+  /** Throws what refuses the subscription. */
+  async begin(definition: AnyDefinition, concern: Concern): Promise<void> {
+    if (definition.onSubscribe === undefined) return;
+    await this.#call('onSubscribe', concern, () => definition.onSubscribe?.(concern.context, concern.arguments));
+  }
+
+  /** Never throws: the subscription has ended whatever the author's function does. */
+  end(definition: AnyDefinition, concern: Concern): void {
+    if (definition.onUnsubscribe === undefined) return;
+    void this.#call('onUnsubscribe', concern, () =>
+      definition.onUnsubscribe?.(concern.context, concern.arguments),
+    ).catch(() => {});
+  }
+
+  async #call<T>(stage: string, { name }: Concern, run: () => MaybePromise<T>): Promise<T> {
+    try {
+      const call = async (): Promise<T> => run();
+      return await withTimeLimit(this.#clock, this.#timeLimitMs, `${stage} of ${name}`, call());
+    } catch (error) {
+      if (error instanceof EventsError) throw error;
+      this.#report(error, stage, name);
+      throw internalError(`${name} is not available at the moment`);
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import type { EventsError } from '@mcp-events/protocol';
+import { resourceExhausted } from '@mcp-events/protocol';
+import type { Limits } from '../limits.ts';
+import type { Subscription } from './subscription.ts';
+
+/** Which subscriptions an operation concerns; absent members do not restrict. */
+export interface SubscriptionFilter {
+  readonly id?: string;
+  readonly name?: string;
+  readonly principal?: string;
+}
+
+/** Every live subscription of the server, in all modes: counted, found, and ended from here. */
+export class Registry {
+  readonly #limits: Pick<Limits, 'subscriptions' | 'subscriptionsPerPrincipal'>;
+  readonly #byId = new Map<string, Subscription>();
+  readonly #byName = new Map<string, Set<Subscription>>();
+  readonly #countByPrincipal = new Map<string, number>();
+
+  constructor(limits: Pick<Limits, 'subscriptions' | 'subscriptionsPerPrincipal'>) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /**
+   * Counts the subscription, or throws ResourceExhausted (ERR-04). Checking and counting are one step without an
+   * await, so subscriptions that are being set up at the same time cannot pass a limit together.
+   */
+  add(subscription: Subscription): void {
+    const { principal, name, id } = subscription;
+    if (this.#byId.size >= this.#limits.subscriptions) {
+      throw resourceExhausted('subscriptions', this.#limits.subscriptions);
+    }
+    if (principal !== undefined) {
+      const count = this.#countByPrincipal.get(principal) ?? 0;
+      if (count >= this.#limits.subscriptionsPerPrincipal) {
+        throw resourceExhausted('subscriptionsPerPrincipal', this.#limits.subscriptionsPerPrincipal);
+      }
+      this.#countByPrincipal.set(principal, count + 1);
+    }
+    this.#byId.set(id, subscription);
+    const sameName = this.#byName.get(name);
+    if (sameName === undefined) this.#byName.set(name, new Set([subscription]));
+    else sameName.add(subscription);
+  }
+
+  /** Idempotent. */
+  remove(subscription: Subscription): void {
+    const { principal, name, id } = subscription;
+    if (this.#byId.get(id) !== subscription) return;
+    this.#byId.delete(id);
+    const sameName = this.#byName.get(name);
+    sameName?.delete(subscription);
+    if (sameName?.size === 0) this.#byName.delete(name);
+    if (principal === undefined) return;
+    const count = (this.#countByPrincipal.get(principal) ?? 1) - 1;
+    if (count === 0) this.#countByPrincipal.delete(principal);
+    else this.#countByPrincipal.set(principal, count);
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
+  find(filter: SubscriptionFilter = {}): Subscription[] {
+    const { id, name, principal } = filter;
+    if (id !== undefined) {
+      const subscription = this.#byId.get(id);
+      return subscription === undefined ? [] : [subscription];
+    }
+    const candidates = name === undefined ? [...this.#byId.values()] : [...(this.#byName.get(name) ?? [])];
+    return principal === undefined ? candidates : candidates.filter((s) => s.principal === principal);
+  }
+
+  /** Ends subscriptions with a reason; returns how many. */
+  terminate(filter: SubscriptionFilter, error: EventsError): number {
+    const ended = this.find(filter);
+    for (const subscription of ended) subscription.terminate(error);
+    return ended.length;
+  }
+}

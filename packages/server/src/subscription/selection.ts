@@ -1,0 +1,107 @@
+import type { Clock } from '../clock.ts';
+import type { EventContext } from '../context.ts';
+import { FeedEvent } from '../feed/feedEvent.ts';
+import { freezePayload, snapshotPayload } from '../feed/payload.ts';
+import { isPromise } from '../maybePromise.ts';
+import type { MaybePromise } from '../maybePromise.ts';
+import { withTimeLimit } from '../timeLimit.ts';
+import { passesFilter } from './filterIndex.ts';
+import type { Filter } from './filterIndex.ts';
+import type { Arguments, Subscription } from './subscription.ts';
+
+/** An occurrence as author code sees it. */
+export interface Occurrence<Payload = Readonly<Record<string, unknown>>> {
+  readonly eventId: string;
+  readonly name: string;
+  readonly timestamp: string;
+  readonly data: Payload;
+  readonly _meta?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export type Match<Args = Arguments, Payload = Readonly<Record<string, unknown>>> = (
+  context: EventContext,
+  event: Occurrence<Payload>,
+  args: Args,
+) => MaybePromise<boolean>;
+
+export type Transform<Args = Arguments, Payload = Readonly<Record<string, unknown>>> = (
+  context: EventContext,
+  event: Occurrence<Payload>,
+  args: Args,
+) => MaybePromise<Payload>;
+
+/** What decides which subscription gets which events, and in what form. */
+export interface SelectionRules {
+  readonly name: string;
+  readonly filter: Filter;
+  readonly match: Match | undefined;
+  readonly transform: Transform | undefined;
+  /** Throws what is wrong with a payload. */
+  readonly validate: (data: unknown) => void;
+}
+
+/**
+ * Decides for one event whether a subscription gets it, and shapes its copy: target, filter, `match`, then `transform`
+ * (EMIT-04, EMIT-05). Synchronous wherever the author's functions are.
+ */
+export class Selection {
+  readonly #clock: Clock;
+  readonly #timeLimitMs: number;
+
+  constructor(clock: Clock, timeLimitMs: number) {
+    this.#clock = clock;
+    this.#timeLimitMs = timeLimitMs;
+  }
+
+  /**
+   * The event to deliver, or `undefined` when it is not for this subscription. Throws, or rejects, when author code
+   * failed: then nobody knows, and the subscriber must be told of a possible loss.
+   *
+   * @param indexed The filter was applied by look-up already.
+   */
+  select(
+    rules: SelectionRules,
+    subscription: Subscription,
+    event: FeedEvent,
+    indexed: boolean,
+  ): MaybePromise<FeedEvent | undefined> {
+    if (event.target !== undefined && event.target !== subscription.id) return undefined;
+    if (event.defect !== undefined) throw event.defect;
+    if (!indexed && !passesFilter(rules.filter, subscription.arguments, event.data)) return undefined;
+    if (rules.match !== undefined || rules.transform !== undefined) freezePayload(event.data);
+    if (rules.match === undefined) return this.#transform(rules, subscription, event);
+    const matched = rules.match(subscription.context, event, subscription.arguments);
+    if (!isPromise(matched)) return this.#matched(matched, rules, subscription, event);
+    const limited = withTimeLimit(this.#clock, this.#timeLimitMs, `match of ${rules.name}`, matched);
+    return limited.then((answer) => this.#matched(answer, rules, subscription, event));
+  }
+
+  #matched(
+    answer: unknown,
+    rules: SelectionRules,
+    subscription: Subscription,
+    event: FeedEvent,
+  ): MaybePromise<FeedEvent | undefined> {
+    if (typeof answer !== 'boolean')
+      throw new TypeError(`match of ${rules.name} returned ${typeof answer}, not boolean`);
+    return answer ? this.#transform(rules, subscription, event) : undefined;
+  }
+
+  #transform(rules: SelectionRules, subscription: Subscription, event: FeedEvent): MaybePromise<FeedEvent> {
+    if (rules.transform === undefined) return event;
+    const data = rules.transform(subscription.context, event, subscription.arguments);
+    if (!isPromise(data)) return this.#transformed(data, rules, event);
+    const limited = withTimeLimit(this.#clock, this.#timeLimitMs, `transform of ${rules.name}`, data);
+    return limited.then((shaped) => this.#transformed(shaped, rules, event));
+  }
+
+  #transformed(data: Readonly<Record<string, unknown>>, rules: SelectionRules, event: FeedEvent): FeedEvent {
+    // An unchanged event keeps its shared serialisation.
+    if (data === event.data) return event;
+    const { eventId, name, timestamp, _meta, target } = event;
+    const payload = snapshotPayload(data, `what transform of ${rules.name} returned`);
+    rules.validate(payload.data);
+    const copy = { eventId, name, timestamp, data: payload.data, dataJson: payload.json, _meta, target };
+    return new FeedEvent(copy, event.cursor);
+  }
+}

@@ -1,0 +1,22 @@
+import type { Clock } from './clock.ts';
+
+/** Thrown when author code did not settle within its time limit. */
+export class TimeLimitError extends Error {
+  override readonly name = 'TimeLimitError';
+}
+
+/**
+ * Settles like `work`, or rejects with {@link TimeLimitError} after `limitMs`. The work itself cannot be stopped; an
+ * author who was given an `AbortSignal` is told through it by the caller.
+ */
+export async function withTimeLimit<T>(clock: Clock, limitMs: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: unknown;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = clock.setTimeout(() => reject(new TimeLimitError(`${what} did not finish within ${limitMs} ms`)), limitMs);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clock.clearTimeout(timer);
+  }
+}

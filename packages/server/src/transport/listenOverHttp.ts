@@ -1,0 +1,159 @@
+import type { McpHandlerRequestOptions, McpHttpHandler } from '@modelcontextprotocol/server';
+import type { Clock } from '../clock.ts';
+import { FrameBody } from '../delivery/push/frameBody.ts';
+import { rawFrame } from '../delivery/push/frames.ts';
+import type { TurnFlusher } from '../delivery/push/turnFlusher.ts';
+import { ACKNOWLEDGED_METHOD, acknowledgeListChanged, listChangedNotification, listenIdOf } from './listChanged.ts';
+import type { ListChanged, ListenId } from './listChanged.ts';
+
+export interface HttpListenOptions {
+  readonly listChanged: ListChanged;
+  readonly clock: Clock;
+  readonly flusher: TurnFlusher;
+  /** Listen streams this package keeps open on its own at most. */
+  readonly maxListenStreams: number;
+}
+
+/** The SDK's own interval for keeping idle connections open. */
+const KEEP_ALIVE_MS = 15_000;
+
+/** What may wait for a listener that does not read: it only ever needs the latest news. */
+const LISTEN_BUFFER_BYTES = 64 * 1024;
+
+/**
+ * Serves `subscriptions/listen` with `eventsListChanged`: the SDK's own frames pass through, its confirmation gets our
+ * member added, and our notification is written between frames (LIST-10, LIST-11).
+ */
+export async function listenOverHttp(
+  inner: McpHttpHandler,
+  options: HttpListenOptions,
+  request: Request,
+  requestOptions: McpHandlerRequestOptions | undefined,
+): Promise<Response> {
+  const message = requestOptions?.parsedBody ?? (await parsedCopy(request));
+  const listenId = listenIdOf(message);
+  const answer = await inner.fetch(request, requestOptions);
+  const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream') === true;
+  if (listenId === undefined || !isStream || answer.body === null) return answer;
+  if (options.listChanged.listenerCount >= options.maxListenStreams) return answer;
+  const stream = new ListenStream(answer.body, listenId, options, request.signal);
+  return new Response(stream.body, { status: answer.status, headers: answer.headers });
+}
+
+/** The body is read by the SDK: what it reads stays untouched. */
+async function parsedCopy(request: Request): Promise<unknown> {
+  try {
+    return await request.clone().json();
+  } catch {
+    return undefined;
+  }
+}
+
+class ListenStream {
+  readonly #frames: FrameBody;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  readonly #listenId: ListenId;
+  readonly #clock: Clock;
+  readonly #removeListener: () => void;
+  /** The SDK's last frame, kept for the end when it had nothing of its own to send. */
+  #result: string | undefined;
+  #keepAliveTimer: unknown;
+  /** Whether the SDK itself has something to deliver on this stream, so that its end is the end. */
+  #acknowledgedOthers = false;
+  #closed = false;
+
+  constructor(source: ReadableStream<Uint8Array>, listenId: ListenId, options: HttpListenOptions, signal: AbortSignal) {
+    this.#listenId = listenId;
+    this.#clock = options.clock;
+    this.#frames = new FrameBody({
+      maxBufferedBytes: LISTEN_BUFFER_BYTES,
+      flusher: options.flusher,
+      onRoom: () => {},
+      onCancel: () => this.#close(),
+    });
+    const decoder = new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>;
+    this.#reader = source.pipeThrough(decoder).getReader();
+    this.#removeListener = options.listChanged.add({
+      changed: () => this.#notify(),
+      close: () => this.#end(),
+    });
+    if (signal.aborted) this.#frames.cancel();
+    else signal.addEventListener('abort', () => this.#frames.cancel(), { once: true });
+    void this.#forward();
+  }
+
+  get body(): ReadableStream<Uint8Array> {
+    return this.#frames.stream;
+  }
+
+  /** Passes the SDK's frames on. It ends at once when it honoured nothing; then this stream lives on by itself. */
+  async #forward(): Promise<void> {
+    let rest = '';
+    try {
+      for (;;) {
+        const { done, value } = await this.#reader.read();
+        if (done) break;
+        const frames = (rest + value).split('\n\n');
+        rest = frames.pop() ?? '';
+        for (const frame of frames) this.#pass(frame);
+      }
+    } catch {
+      this.#end();
+      return;
+    }
+    if (this.#closed) return;
+    if (this.#acknowledgedOthers) this.#end();
+    else this.#keepAlive();
+  }
+
+  #pass(frame: string): void {
+    const message = messageOf(frame);
+    if (message?.method === ACKNOWLEDGED_METHOD) {
+      this.#acknowledgedOthers = Object.keys(message.params?.notifications ?? {}).length > 0;
+      this.#write(rawFrame(JSON.stringify(acknowledgeListChanged(message))));
+    } else if (message !== undefined && 'result' in message) this.#result = `${frame}\n\n`;
+    else this.#write(`${frame}\n\n`);
+  }
+
+  #notify(): void {
+    this.#write(rawFrame(JSON.stringify(listChangedNotification(this.#listenId))));
+  }
+
+  /** A listener that does not read misses repetitions of news it has in its buffer already. */
+  #write(text: string): void {
+    this.#frames.write(text, text.length);
+  }
+
+  #keepAlive(): void {
+    this.#keepAliveTimer = this.#clock.setTimeout(() => {
+      this.#write(': keepalive\n\n');
+      this.#keepAlive();
+    }, KEEP_ALIVE_MS);
+  }
+
+  /** The server ends the stream: its result goes last. */
+  #end(): void {
+    if (this.#closed) return;
+    if (this.#result !== undefined) this.#frames.append(this.#result, this.#result.length);
+    this.#frames.end();
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#clock.clearTimeout(this.#keepAliveTimer);
+    this.#removeListener();
+    this.#reader.cancel().catch(() => {});
+  }
+}
+
+function messageOf(frame: string): { method?: string; params?: { notifications?: object } } | undefined {
+  const data = frame.split('\n').find((line) => line.startsWith('data:'));
+  if (data === undefined) return undefined;
+  try {
+    return JSON.parse(data.slice('data:'.length)) as { method?: string };
+  } catch {
+    return undefined;
+  }
+}

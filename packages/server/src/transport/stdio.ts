@@ -1,0 +1,100 @@
+import type { JSONRPCMessage, MessageExtraInfo, Transport, TransportSendOptions } from '@modelcontextprotocol/server';
+import { ACKNOWLEDGED_METHOD, acknowledgeListChanged, listChangedNotification, listenIdOf } from './listChanged.ts';
+import type { ListChanged, ListenId } from './listChanged.ts';
+
+/**
+ * Wraps the transport of a stdio server without changing its shape. Adds `eventsListChanged` to `subscriptions/listen`
+ * (LIST-10), and lets one message at a time wait for the pipe: all streams share it, and the SDK's transport warns when
+ * many wait at once.
+ */
+export class StdioEventsTransport implements Transport {
+  readonly #wire: Transport;
+  /** Listen requests that asked for list changes; the value removes the listener, once it is confirmed. */
+  readonly #listening = new Map<ListenId, (() => void) | undefined>();
+  readonly #listChanged: ListChanged;
+  #tail: Promise<void> = Promise.resolve();
+
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: <T extends JSONRPCMessage>(message: T, extra?: MessageExtraInfo) => void;
+
+  constructor(wire: Transport, listChanged: ListChanged) {
+    this.#wire = wire;
+    this.#listChanged = listChanged;
+  }
+
+  get sessionId(): string | undefined {
+    return this.#wire.sessionId;
+  }
+
+  get hasPerRequestStream(): boolean | undefined {
+    return this.#wire.hasPerRequestStream;
+  }
+
+  setProtocolVersion(version: string): void {
+    this.#wire.setProtocolVersion?.(version);
+  }
+
+  setSupportedProtocolVersions(versions: string[]): void {
+    this.#wire.setSupportedProtocolVersions?.(versions);
+  }
+
+  async start(): Promise<void> {
+    this.#wire.onclose = () => {
+      this.#stopListening();
+      this.onclose?.();
+    };
+    this.#wire.onerror = (error) => this.onerror?.(error);
+    this.#wire.onmessage = (message, extra) => {
+      this.#inspect(message);
+      this.onmessage?.(message, extra);
+    };
+    await this.#wire.start();
+  }
+
+  send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
+    const sent = this.#tail.then(() => this.#wire.send(this.#patched(message), options));
+    this.#tail = sent.catch(() => {});
+    return sent;
+  }
+
+  async close(): Promise<void> {
+    this.#stopListening();
+    await this.#tail;
+    await this.#wire.close();
+  }
+
+  #inspect(message: JSONRPCMessage): void {
+    const listenId = listenIdOf(message);
+    if (listenId !== undefined) this.#listening.set(listenId, undefined);
+    const { method, params } = message as { method?: string; params?: { requestId?: ListenId } };
+    if (method === 'notifications/cancelled' && params?.requestId !== undefined) this.#forget(params.requestId);
+  }
+
+  /** The SDK confirms with its own subset of the filter: what is honoured here is added, and begins. */
+  #patched(message: JSONRPCMessage): JSONRPCMessage {
+    const { id, method, params } = message as { id?: ListenId; method?: string; params?: { _meta?: object } };
+    if (method === undefined) {
+      if (id !== undefined) this.#forget(id);
+      return message;
+    }
+    if (method !== ACKNOWLEDGED_METHOD) return message;
+    const listenId = Object.values(params?._meta ?? {}).find((value: ListenId) => this.#listening.has(value)) as
+      | ListenId
+      | undefined;
+    if (listenId === undefined) return message;
+    const changed = (): void => void this.send(listChangedNotification(listenId)).catch(() => {});
+    // The SDK answers open listen requests itself when it closes the connection.
+    this.#listening.set(listenId, this.#listChanged.add({ changed, close: () => this.#forget(listenId) }));
+    return acknowledgeListChanged(message);
+  }
+
+  #forget(listenId: ListenId): void {
+    this.#listening.get(listenId)?.();
+    this.#listening.delete(listenId);
+  }
+
+  #stopListening(): void {
+    for (const listenId of this.#listening.keys()) this.#forget(listenId);
+  }
+}
