@@ -24,6 +24,7 @@ export {
   PROTOCOL_VERSION_META_KEY,
   SUBSCRIPTION_ID_META_KEY,
 } from './identifiers.ts';
+export type { SchemaChange, SchemaChangeKind, SchemaRole } from './evolution/change.ts';
 export { canonicalArguments, deriveSubscriptionId, subscriptionKey } from './identity.ts';
 export type { SubscriptionIdentity, SubscriptionIdInput } from './identity.ts';
 export {
@@ -89,3 +90,4 @@ export { envelopeTypeOf, webhookBodySchema } from './schemas/webhook.ts';
 export type { GapEnvelope, TerminatedEnvelope, VerificationEnvelope, WebhookBody } from './schemas/webhook.ts';
 export { jwksDocumentSchema, webhookReceiverDocumentSchema } from './schemas/wellKnown.ts';
 export type { Ed25519Key, JwksDocument, WebhookReceiverDocument } from './schemas/wellKnown.ts';
+export { compareSchemas, isBreaking } from './schemaEvolution.ts';
