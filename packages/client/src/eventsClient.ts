@@ -64,6 +64,7 @@ export class EventsClient {
    * @throws EventsNotSupportedError, EventsError as answered by the server, EventsClientError
    */
   async list(options: { refresh?: boolean } = {}): Promise<EventTypeDescriptor[]> {
+    this.#assertOpen();
     this.#watch();
     return options.refresh === true ? this.#types.refresh() : this.#types.list();
   }
@@ -222,12 +223,16 @@ export class EventsClient {
   }
 
   #assertFree(key: string): void {
-    if (this.#closing.signal.aborted) throw new EventsClientError('CLOSED', 'The events client is closed.');
+    this.#assertOpen();
     if (!this.#subscriptions.has(key)) return;
     throw new EventsClientError(
       'ALREADY_SUBSCRIBED',
       `The subscription ${key} is being delivered already: use that one, or stop it first.`,
     );
+  }
+
+  #assertOpen(): void {
+    if (this.#closing.signal.aborted) throw new EventsClientError('CLOSED', 'The events client is closed.');
   }
 
   #watch(): void {

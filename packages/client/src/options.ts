@@ -17,9 +17,9 @@ export interface EventsClientOptions {
    * Told the new list when the server changed its event types (LIST-12). Giving it opens a `subscriptions/listen`
    * request, if the server announces changes. Without it, the list is read again when a subscription needs it.
    */
-  onEventTypesChanged?(types: EventTypeDescriptor[]): void;
+  onEventTypesChanged?: (types: EventTypeDescriptor[]) => void;
   /** Told what was ignored and why: malformed messages, callbacks that throw. For logs. Default: nothing. */
-  onWarning?(message: string): void;
+  onWarning?: (message: string) => void;
   /** Shortest wait between polls that found nothing more, in milliseconds (POLL-06). Default 1000. */
   pollFloorMs?: number;
   /** The server's heartbeat interval, in milliseconds; a stream is dead after two of them in silence (OP-15). Default 30000. */
@@ -54,15 +54,15 @@ export interface SubscribeOptions {
    * The policy between receipt and action (AUTH-07): an event is handed out only if this says true. Awaited; may be used
    * to look at untrusted data before anything else does (AUTH-06). If it throws, so does the iteration.
    */
-  filter?(event: ReceivedEvent): boolean | Promise<boolean>;
+  filter?: (event: ReceivedEvent) => boolean | Promise<boolean>;
   /** Events may be missing at this place in the order; the subscription goes on (CUR-13). Awaited. */
-  onGap?(gap: Gap): void | Promise<void>;
+  onGap?: (gap: Gap) => void | Promise<void>;
   /** A failure after which delivery goes on by itself. */
-  onError?(error: Error): void;
+  onError?: (error: Error) => void;
   /** The server ended the subscription for good; the iteration throws the same error after the last event (TERM-07). */
-  onTerminated?(error: Error): void;
+  onTerminated?: (error: Error) => void;
   /** Each change of the subscription's status. */
-  onStatus?(status: SubscriptionStatus): void;
+  onStatus?: (status: SubscriptionStatus) => void;
   /** Stops the subscription and keeps its position, as leaving the loop does. */
   signal?: AbortSignal;
 }

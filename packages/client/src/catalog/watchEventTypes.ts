@@ -12,8 +12,8 @@ export interface WatchOptions {
   backoff: BackoffOptions;
   random: () => number;
   signal: AbortSignal;
-  onChange(types: EventTypeDescriptor[]): void;
-  onWarning(message: string): void;
+  onChange: (types: EventTypeDescriptor[]) => void;
+  onWarning: (message: string) => void;
 }
 
 /**

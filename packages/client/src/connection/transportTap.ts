@@ -10,9 +10,9 @@ import type {
 /** One request of ours, as the tap sees it. */
 export interface Exchange {
   /** The request's notifications; leave it out for requests that have none. Must not throw. */
-  onNotification?(method: string, params: Record<string, unknown>): void;
+  onNotification?: (method: string, params: Record<string, unknown>) => void;
   /** The request's own HTTP response ended without an answer; single-channel transports never say so. */
-  onDropped(): void;
+  onDropped: () => void;
   /** The request's JSON-RPC id, set when it goes out. */
   id?: RequestId;
   /** An answer arrived, so an end of the response is not a drop. */
@@ -44,10 +44,12 @@ export class TransportTap {
   readonly #live = new Map<RequestId, Exchange>();
   readonly #closedStreams = new Set<RequestId>();
   readonly #detach: () => void;
+  #warnedOfResumption = false;
 
   constructor(transport: Transport, onWarning: (message: string) => void) {
     this.transport = transport;
     this.#onWarning = onWarning;
+    // oxlint-disable-next-line typescript/unbound-method -- put back on detach, and called with its transport
     const send = transport.send;
     const onmessage = transport.onmessage;
     const tappedSend: Transport['send'] = (message, options) =>
@@ -102,6 +104,8 @@ export class TransportTap {
       },
       onresumptiontoken: (token) => {
         options?.onresumptiontoken?.(token);
+        if (this.#warnedOfResumption) return;
+        this.#warnedOfResumption = true;
         this.#onWarning(
           'The server numbers its SSE frames, so the transport would resume with Last-Event-ID after a drop. Events streams resume by cursor only: create the transport with reconnectionOptions.maxRetries 0.',
         );
@@ -111,8 +115,7 @@ export class TransportTap {
 
   /** The message to hand on to the SDK, or undefined if it was for us alone. */
   #incoming(message: JSONRPCMessage): JSONRPCMessage | undefined {
-    if ('method' in message)
-      return 'id' in message || this.#notification(message) ? (message as JSONRPCMessage) : undefined;
+    if ('method' in message) return 'id' in message || this.#notification(message) ? message : undefined;
     return this.#answer(message);
   }
 

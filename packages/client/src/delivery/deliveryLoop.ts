@@ -20,13 +20,13 @@ export interface DeliveryContext {
   /** Ends the loop. */
   signal: AbortSignal;
   /** The server accepted the subscription. */
-  onActive(): void;
+  onActive: () => void;
   /** Delivery demonstrably works: failures before this no longer count. */
-  onHealthy(): void;
+  onHealthy: () => void;
   /** The server met a failure and delivery goes on by itself (PUSH-07). */
-  onError(error: Error): void;
+  onError: (error: Error) => void;
   /** Something of the server's was ignored. */
-  onWarning(message: string): void;
+  onWarning: (message: string) => void;
 }
 
 /** Why a loop returned. Values, not exceptions: each is an ordinary turn of events. */

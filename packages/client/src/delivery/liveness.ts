@@ -3,8 +3,8 @@ import type { Clock } from '../clock.ts';
 /** Watches a stream for silence. */
 export interface Liveness {
   /** A message arrived. */
-  touch(): void;
-  stop(): void;
+  touch: () => void;
+  stop: () => void;
 }
 
 /**

@@ -36,7 +36,7 @@ export interface SupervisorOptions {
   signal: AbortSignal;
   /** Lists the types anew and tells the modes now usable: none if the type is gone. Throws if listing failed. */
   relist: () => Promise<readonly ClientDeliveryMode[]>;
-  onStatus(status: SubscriptionStatus): void;
+  onStatus: (status: SubscriptionStatus) => void;
 }
 
 /**
@@ -129,22 +129,12 @@ function reactionTo(outcome: DeliveryOutcome & { error: Error }): 'end' | 'resub
   const { error } = outcome;
   if (error instanceof EventsNotSupportedError) return 'end';
   const name = error instanceof EventsError ? error.errorName : 'Unknown';
-  switch (name) {
-    // TERM-08: the type may have moved, changed or lost a mode; the list tells.
-    case 'NotFound':
-    case 'Unsupported':
-      return 'resubscribe';
-    // The same request would be refused again.
-    case 'Forbidden':
-    case 'InvalidParams':
-    case 'CallbackEndpointError':
-      return 'end';
-    case 'ResourceExhausted':
-    case 'InternalError':
-    case 'Unknown':
-      // ERR-08: a failed request says nothing about the subscription, while `terminated` says it is over.
-      return outcome.kind === 'terminated' ? 'end' : 'retry';
-  }
+  // TERM-08: the type may have moved, changed or lost a mode; the list tells.
+  if (name === 'NotFound' || name === 'Unsupported') return 'resubscribe';
+  // The same request would be refused again.
+  if (name === 'Forbidden' || name === 'InvalidParams' || name === 'CallbackEndpointError') return 'end';
+  // ERR-08: a failed request says nothing about the subscription, while `terminated` says it is over.
+  return outcome.kind === 'terminated' ? 'end' : 'retry';
 }
 
 function isSchemaChange(error: Error): boolean {

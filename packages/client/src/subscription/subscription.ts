@@ -13,9 +13,9 @@ export interface SubscriptionParts {
   inbox: Inbox;
   store: CursorStore;
   options: SubscribeOptions;
-  onWarning(message: string): void;
+  onWarning: (message: string) => void;
   /** The subscription is over, for whatever reason. */
-  onEnd(): void;
+  onEnd: () => void;
 }
 
 /**

@@ -39,7 +39,7 @@ export class FakeClock implements Clock {
     await settle();
     const endMs = this.#nowMs + ms;
     for (;;) {
-      const [next] = [...this.#timers].filter((timer) => timer.atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
+      const [next] = [...this.#timers].filter((timer) => timer.atMs <= endMs).toSorted((a, b) => a.atMs - b.atMs);
       if (next === undefined) break;
       this.#timers.delete(next);
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
