@@ -43,11 +43,17 @@ function combinations(lists: readonly (readonly string[])[]): string[] {
   return keys;
 }
 
+/** Members that constrain the same arguments. */
 interface Shape<T> {
-  /** The arguments that members of this shape constrain, in the filter's order. */
-  readonly argumentNames: readonly string[];
   readonly fields: readonly string[];
   readonly byValues: Map<string, Set<T>>;
+}
+
+interface Place {
+  /** Names of the constrained arguments. */
+  readonly shapeKey: string;
+  readonly fields: readonly string[];
+  readonly keys: readonly string[];
 }
 
 /**
@@ -57,9 +63,9 @@ interface Shape<T> {
 export class FilterIndex<T extends { readonly subscription: { readonly arguments: Arguments } }> {
   readonly #filter: Filter;
   readonly #entries: readonly (readonly [argument: string, field: string])[];
+  readonly #members = new Set<T>();
   readonly #shapes = new Map<string, Shape<T>>();
   readonly #unindexed = new Set<T>();
-  #size = 0;
 
   constructor(filter: Filter) {
     this.#filter = filter;
@@ -67,46 +73,44 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
   }
 
   get size(): number {
-    return this.#size;
+    return this.#members.size;
+  }
+
+  /** Every member, each once. */
+  members(): Iterable<T> {
+    return this.#members;
   }
 
   add(member: T): void {
-    const { shape, keys } = this.#place(member, true);
-    this.#size++;
-    if (shape === undefined) {
+    this.#members.add(member);
+    const place = this.#place(member);
+    if (place === undefined) {
       this.#unindexed.add(member);
       return;
     }
-    for (const key of keys) {
-      const members = shape.byValues.get(key);
-      if (members === undefined) shape.byValues.set(key, new Set([member]));
+    for (const key of place.keys) {
+      const { byValues } = this.#shape(place);
+      const members = byValues.get(key);
+      if (members === undefined) byValues.set(key, new Set([member]));
       else members.add(member);
     }
   }
 
   delete(member: T): void {
-    const { shape, keys } = this.#place(member, false);
-    let found = false;
-    if (shape === undefined) found = this.#unindexed.delete(member);
-    else {
-      for (const key of keys) {
-        const members = shape.byValues.get(key);
-        if (members?.delete(member) !== true) continue;
-        found = true;
-        if (members.size === 0) shape.byValues.delete(key);
-      }
-      if (shape.byValues.size === 0) this.#shapes.delete(shape.argumentNames.join('\n'));
+    if (!this.#members.delete(member)) return;
+    const place = this.#place(member);
+    if (place === undefined) {
+      this.#unindexed.delete(member);
+      return;
     }
-    if (found) this.#size--;
-  }
-
-  /** Every member, each once. */
-  members(): Set<T> {
-    const members = new Set(this.#unindexed);
-    for (const shape of this.#shapes.values()) {
-      for (const sameValues of shape.byValues.values()) for (const member of sameValues) members.add(member);
+    const shape = this.#shapes.get(place.shapeKey);
+    if (shape === undefined) return;
+    for (const key of place.keys) {
+      const members = shape.byValues.get(key);
+      members?.delete(member);
+      if (members?.size === 0) shape.byValues.delete(key);
     }
-    return members;
+    if (shape.byValues.size === 0) this.#shapes.delete(place.shapeKey);
   }
 
   /** Members whose filter `data` passes; each once. */
@@ -133,19 +137,22 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
     return found;
   }
 
-  #place(member: T, create: boolean): { shape: Shape<T> | undefined; keys: readonly string[] } {
+  #shape({ shapeKey, fields }: Place): Shape<T> {
+    let shape = this.#shapes.get(shapeKey);
+    if (shape === undefined) this.#shapes.set(shapeKey, (shape = { fields, byValues: new Map() }));
+    return shape;
+  }
+
+  /** Where a member stands, `undefined` when it would stand in too many places. */
+  #place(member: T): Place | undefined {
     const args = member.subscription.arguments;
     const constrained = this.#entries.filter(([argument]) => args[argument] !== undefined);
     const lists = constrained.map(([argument]) => valueKeys(args[argument]));
-    const count = lists.reduce((product, list) => product * list.length, 1);
-    if (count > MAX_KEYS_PER_MEMBER) return { shape: undefined, keys: [] };
-    const argumentNames = constrained.map(([argument]) => argument);
-    const shapeKey = argumentNames.join('\n');
-    let shape = this.#shapes.get(shapeKey);
-    if (shape === undefined) {
-      shape = { argumentNames, fields: constrained.map(([, field]) => field), byValues: new Map() };
-      if (create) this.#shapes.set(shapeKey, shape);
-    }
-    return { shape, keys: combinations(lists) };
+    if (lists.reduce((product, list) => product * list.length, 1) > MAX_KEYS_PER_MEMBER) return undefined;
+    return {
+      shapeKey: constrained.map(([argument]) => argument).join('\n'),
+      fields: constrained.map(([, field]) => field),
+      keys: combinations(lists),
+    };
   }
 }
