@@ -29,6 +29,10 @@ export class EventsClient {
   readonly #connection: Connection;
   readonly #types: EventTypes;
   readonly #subscriptions = new Map<string, Subscription<unknown>>();
+  /** Ended by the server and not read to the end yet. */
+  readonly #terminated = new Map<string, Subscription<unknown>>();
+  /** Saves of subscriptions that ended: the next one with the same key starts from what they leave. */
+  readonly #lastSaves = new Map<string, Promise<unknown>>();
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #watching = false;
@@ -86,6 +90,9 @@ export class EventsClient {
   ): Promise<Subscription<T>> {
     const key = subscriptionKey({ name, arguments: args });
     const { delivery, maxAgeMs, maxEvents, longPollMs, from } = options;
+    // What an ended one has not handed out comes again, from the position it leaves.
+    this.#terminated.get(key)?.stop();
+    await this.#lastSaves.get(key);
     const kept = await this.#store.load(key);
     return this.#start<T>(
       key,
@@ -134,8 +141,8 @@ export class EventsClient {
   /** Stops all subscriptions, keeps their positions, and leaves the SDK's client as it was. */
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const subscription of this.#subscriptions.values()) subscription.stop();
-    await Promise.all(this.#running);
+    for (const subscription of [...this.#subscriptions.values(), ...this.#terminated.values()]) subscription.stop();
+    await Promise.all([...this.#running, ...this.#lastSaves.values()]);
     await this.#connection.close();
   }
 
@@ -159,7 +166,15 @@ export class EventsClient {
       store: this.#store,
       options,
       onWarning: this.#warn,
-      onEnd: () => this.#subscriptions.delete(key),
+      onTerminate: () => {
+        this.#subscriptions.delete(key);
+        this.#terminated.set(key, subscription);
+      },
+      onEnd: (saving) => {
+        if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
+        if (this.#terminated.get(key) === subscription) this.#terminated.delete(key);
+        this.#saveLast(key, saving);
+      },
     });
     this.#subscriptions.set(key, subscription);
     try {
@@ -216,6 +231,15 @@ export class EventsClient {
       onStatus: (status) => subscription.report(status),
     });
     if (error !== undefined) subscription.terminate(error);
+  }
+
+  #saveLast(key: string, saving: Promise<unknown>): void {
+    const done = saving
+      .catch(() => {})
+      .finally(() => {
+        if (this.#lastSaves.get(key) === done) this.#lastSaves.delete(key);
+      });
+    this.#lastSaves.set(key, done);
   }
 
   get #store(): NonNullable<EventsClientOptions['store']> {

@@ -14,8 +14,10 @@ export interface SubscriptionParts {
   store: CursorStore;
   options: SubscribeOptions;
   onWarning: (message: string) => void;
-  /** The subscription is over, for whatever reason. */
-  onEnd: () => void;
+  /** The server ended delivery; what was received before is still to be read. */
+  onTerminate: () => void;
+  /** The subscription is over, for whatever reason; `saving` is the save that may still be under way. */
+  onEnd: (saving: Promise<unknown>) => void;
 }
 
 /**
@@ -39,6 +41,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   #handedOut: (InboxItem & { kind: 'event' }) | undefined;
   /** `#record` moved since it was saved. */
   #unsaved = false;
+  #saving: Promise<void> = Promise.resolve();
   /** Set by the server's end of the subscription; thrown once after the events that were received before it. */
   #ending: Error | undefined;
   // Steps run one after the other: positions must be saved in the order of acknowledgement.
@@ -53,12 +56,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.name = parts.record.name;
     this.arguments = parts.record.arguments;
     parts.inbox.onArrival = () => this.#arrived();
-    const { signal } = parts.options;
-    if (signal?.aborted) this.stop();
-    else if (signal !== undefined) {
-      const stop = (): void => this.stop();
-      signal.addEventListener('abort', stop, { signal: this.#stop.signal });
-    }
+    parts.options.signal?.addEventListener('abort', () => this.stop(), { signal: this.#stop.signal });
   }
 
   /** How delivery is doing; changes are also told to `onStatus`. */
@@ -88,7 +86,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
         this.#acknowledge(this.#handedOut);
         this.#handedOut = undefined;
       }
-      for (;;) {
+      for (let first = true; ; first = false) {
         if (this.#isOver()) return { done: true, value: undefined };
         const item = await this.#upcoming();
         if (item === undefined) {
@@ -103,6 +101,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
           if (this.#parts.inbox.peek() === undefined && !this.#isOver()) await this.#arrival();
           continue;
         }
+        // Before the filter, which may take its time; what it refuses afterwards is saved with the next one handed out.
+        if (first) await this.#save();
         const wanted = (await this.#parts.options.filter?.(item.event)) ?? true;
         if (this.#isOver()) continue;
         if (!wanted) {
@@ -142,7 +142,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   async cancel(): Promise<void> {
     this.#end({ state: 'cancelled' });
     // A save under way would bring the record back.
-    await this.#turns;
+    await this.#saving.catch(() => {});
     await this.#parts.store.delete(this.#parts.key);
   }
 
@@ -162,12 +162,12 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   terminate(error: Error): void {
     if (this.#isOver()) return;
     this.#status = { state: 'terminated', error };
-    this.#parts.onEnd();
-    this.#tell(() => this.#parts.options.onTerminated?.(error));
-    this.#tell(() => this.#parts.options.onStatus?.(this.#status));
+    this.#ending = error;
     this.#record = { ...this.#record, ended: true };
     this.#unsaved = true;
-    this.#ending = error;
+    this.#parts.onTerminate();
+    this.#tell(() => this.#parts.options.onTerminated?.(error));
+    this.#tell(() => this.#parts.options.onStatus?.(this.#status));
     this.#arrived();
   }
 
@@ -177,7 +177,10 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
       const item = this.#parts.inbox.peek();
       if (item === undefined || item.kind === 'event') return item;
       this.#parts.inbox.shift();
-      if (item.kind === 'gap') await this.#tellGap(item.gap);
+      if (item.kind === 'gap') {
+        await this.#save();
+        await this.#tellGap(item.gap);
+      }
       if (item.cursor !== null) this.#move(item.cursor, item.seen ?? this.#record.seen);
     }
   }
@@ -197,8 +200,10 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   }
 
   async #save(): Promise<void> {
-    if (!this.#unsaved || this.#status.state === 'cancelled') return;
-    await this.#parts.store.save(this.#parts.key, this.#record);
+    // Over: the record belongs to whoever subscribes next.
+    if (!this.#unsaved || this.#isOver()) return;
+    this.#saving = this.#parts.store.save(this.#parts.key, this.#record);
+    await this.#saving;
     this.#unsaved = false;
   }
 
@@ -241,13 +246,13 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   #end(status: SubscriptionStatus): void {
     const before = this.#status.state;
     if (before === 'cancelled' || (before === 'stopped' && status.state === 'stopped')) return;
-    const wasRunning = before !== 'stopped' && before !== 'terminated';
-    if (wasRunning || status.state === 'cancelled') this.#status = status;
+    // `terminated` says more than `stopped`, and stays.
+    if (before !== 'terminated' || status.state === 'cancelled') this.#status = status;
     this.#ending = undefined;
     this.#parts.inbox.clear();
     this.#stop.abort();
     this.#wake?.();
-    if (wasRunning) this.#parts.onEnd();
+    this.#parts.onEnd(this.#saving);
     if (this.#status === status) this.#tell(() => this.#parts.options.onStatus?.(status));
   }
 

@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { EventsClient, memoryStore, type ReceivedEvent, type Subscription } from '../src/index.ts';
+import { FakeClock, settle } from './support/fakeClock.ts';
+import { ModelServer } from './support/modelServer.ts';
+
+/** An application that asks for events when told to, as a `for await` loop with slow bodies does. */
+class Application {
+  readonly handled: string[] = [];
+  /** In hand, not acknowledged: asking for the next one acknowledges it. */
+  inHand: string | undefined;
+  #asking: Promise<void> | undefined;
+  #subscription: Subscription;
+
+  constructor(subscription: Subscription) {
+    this.#subscription = subscription;
+  }
+
+  restart(subscription: Subscription): void {
+    this.#subscription = subscription;
+    this.#asking = undefined;
+    this.inHand = undefined;
+  }
+
+  async take(count: number): Promise<void> {
+    for (let taken = 0; taken < count; taken += 1) {
+      if (this.#asking !== undefined) return;
+      if (this.inHand !== undefined) this.handled.push(this.inHand);
+      this.inHand = undefined;
+      const subscription = this.#subscription;
+      this.#asking = subscription.next().then(({ value }: { value: ReceivedEvent | undefined }) => {
+        if (subscription !== this.#subscription || value === undefined) return;
+        this.inHand = value.eventId;
+        this.#asking = undefined;
+      });
+      await settle();
+    }
+  }
+}
+
+type Action =
+  | { do: 'emit' | 'pump' | 'take' | 'repeat'; count: number }
+  | { do: 'heartbeat' | 'drop' | 'crashServer' | 'pushBreaks' | 'pushWorks' | 'restartClient' }
+  | { do: 'wait'; ms: number };
+
+function actions(...extra: Action['do'][]): fc.Arbitrary<Action[]> {
+  const counted = (kind: 'emit' | 'pump' | 'take' | 'repeat', max: number): fc.Arbitrary<Action> =>
+    fc.record({ do: fc.constant(kind), count: fc.integer({ min: 0, max }) });
+  const plain = ['heartbeat', 'drop', 'crashServer', 'pushBreaks', 'pushWorks', ...extra] as const;
+  return fc.array(
+    fc.oneof(
+      { weight: 4, arbitrary: counted('emit', 6) },
+      { weight: 4, arbitrary: counted('pump', 8) },
+      { weight: 4, arbitrary: counted('take', 5) },
+      { weight: 2, arbitrary: counted('repeat', 8) },
+      { weight: 3, arbitrary: fc.constantFrom(...plain.map((kind) => ({ do: kind }) as Action)) },
+      {
+        weight: 3,
+        arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 12_000 }) }),
+      },
+    ),
+    { maxLength: 30 },
+  );
+}
+
+/** Runs the actions, then lets everything arrive, and returns all ids the application handled. */
+async function run(plan: Action[]): Promise<{ server: ModelServer; handled: string[]; stored: unknown }> {
+  const server = new ModelServer();
+  const clock = new FakeClock();
+  const store = memoryStore();
+  const start = (): EventsClient =>
+    new EventsClient(() => server.client(), { clock, store, random: () => 1, maxBufferedEvents: 5 });
+  let events = start();
+  const application = new Application(await events.subscribe('incident.created', {}, { from: 'c0' }));
+  for (const action of plan) {
+    await settle();
+    if (action.do === 'emit') server.emitted += action.count;
+    else if (action.do === 'pump') server.pump(action.count);
+    else if (action.do === 'take') await application.take(action.count);
+    else if (action.do === 'repeat') server.repeat(action.count);
+    else if (action.do === 'heartbeat') server.heartbeat();
+    else if (action.do === 'drop') server.drop();
+    else if (action.do === 'crashServer') await server.crash();
+    else if (action.do === 'pushBreaks') server.pushWorks = false;
+    else if (action.do === 'pushWorks') server.pushWorks = true;
+    else if (action.do === 'wait') await clock.advance(action.ms);
+    else {
+      await events.close();
+      events = start();
+      const [resumed] = await events.resume();
+      application.restart(resumed!);
+    }
+  }
+  server.emitted += 1;
+  server.pushWorks = true;
+  for (let round = 0; round < 40; round += 1) {
+    await clock.advance(10_000);
+    server.pump(10);
+    await application.take(10);
+  }
+  const stored = await store.list();
+  await events.close();
+  expect(clock.pending).toBe(0);
+  return { server, handled: application.handled, stored };
+}
+
+const all = (server: ModelServer): string[] => Array.from({ length: server.emitted }, (_, index) => `e${index + 1}`);
+
+describe('properties', () => {
+  it('ORDER-04 CLIENT-06 the application handles each event once and in order, through repetitions, reconnects and mode switches', async () => {
+    await fc.assert(
+      fc.asyncProperty(actions(), async (plan) => {
+        const { server, handled, stored } = await run(plan);
+        expect(handled).toEqual(all(server));
+        expect(stored).toMatchObject([{ cursor: `c${server.emitted}` }]);
+      }),
+      { numRuns: 60 },
+    );
+  }, 120_000);
+
+  it('CLIENT-01 POLL-09 a client restarted at any point skips nothing and repeats nothing acknowledged', async () => {
+    await fc.assert(
+      fc.asyncProperty(actions('restartClient', 'restartClient', 'restartClient'), async (plan) => {
+        const { server, handled } = await run(plan);
+        expect(handled).toEqual(all(server));
+      }),
+      { numRuns: 60 },
+    );
+  }, 120_000);
+});

@@ -1,0 +1,104 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type CursorStore, memoryStore, type SubscriptionRecord } from '../src/index.ts';
+import { fileStore } from '../src/node.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'cursor-store-'));
+afterAll(() => rm(folder, { recursive: true }));
+
+const record = (cursor: string | null): SubscriptionRecord => ({
+  name: 'n',
+  arguments: { a: [1] },
+  cursor,
+  seen: ['x'],
+});
+
+let files = 0;
+const stores: [string, () => CursorStore][] = [
+  ['memoryStore', memoryStore],
+  ['fileStore', () => fileStore(join(folder, 'new', 'folder', `${(files += 1)}.json`))],
+];
+
+describe.each(stores)('%s', (_name, create) => {
+  it('CLIENT-01 keeps, replaces, lists and forgets records', async () => {
+    const store = create();
+    expect(await store.load('a')).toBeUndefined();
+    expect(await store.list()).toEqual([]);
+    await store.save('a', record('1'));
+    await store.save('b', record(null));
+    await store.save('a', record('2'));
+    expect(await store.load('a')).toEqual(record('2'));
+    expect(await store.list()).toEqual([record('2'), record(null)]);
+    await store.delete('a');
+    await store.delete('a');
+    expect(await store.list()).toEqual([record(null)]);
+  });
+
+  it('hands out copies', async () => {
+    const store = create();
+    const mine = record('1');
+    await store.save('a', mine);
+    mine.seen.push('changed');
+    (await store.load('a'))!.seen.push('changed');
+    (await store.list())[0]!.cursor = 'changed';
+    expect(await store.load('a')).toEqual(record('1'));
+  });
+});
+
+describe('fileStore', () => {
+  it('CLIENT-01 CUR-01 survives a restart, whatever the cursor holds', async () => {
+    const path = join(folder, 'restart.json');
+    const cursor = '\u0000ÿ \n"\\🙂';
+    await fileStore(path).save('a', record(cursor));
+    expect(await fileStore(path).load('a')).toEqual(record(cursor));
+  });
+
+  it('serialises many saves, each durable when it resolves, and leaves no temporary file', async () => {
+    const path = join(folder, 'many.json');
+    const store = fileStore(path);
+    await Promise.all(
+      Array.from({ length: 200 }, async (_, index) => {
+        await store.save(`k${index % 20}`, record(String(index)));
+        const content = JSON.parse(await readFile(path, 'utf8'));
+        expect(Number(content.subscriptions[`k${index % 20}`].cursor)).toBeGreaterThanOrEqual(index);
+      }),
+    );
+    expect(await fileStore(path).list()).toHaveLength(20);
+    expect((await readdir(folder)).filter((name) => name.startsWith('many'))).toEqual(['many.json']);
+  });
+
+  it('refuses a file that is not one of its own, and does not overwrite it', async () => {
+    const path = join(folder, 'corrupt.json');
+    for (const content of [
+      '',
+      '{"version":1,"subscr',
+      '[]',
+      '{"version":2,"subscriptions":{}}',
+      '{"subscriptions":{"a":5}}',
+    ]) {
+      await writeFile(path, content);
+      const store = fileStore(path);
+      for (const call of [
+        () => store.load('a'),
+        () => store.list(),
+        () => store.save('a', record('1')),
+        () => store.delete('a'),
+      ]) {
+        await expect(call()).rejects.toMatchObject({ code: 'STORE_CORRUPT', message: expect.stringContaining(path) });
+      }
+      expect(await readFile(path, 'utf8')).toBe(content);
+    }
+  });
+
+  it('goes on after a write that failed', async () => {
+    const path = join(folder, 'blocked.json');
+    const store = fileStore(path);
+    await mkdir(`${path}.tmp`);
+    await expect(store.save('a', record('1'))).rejects.toThrow();
+    await rmdir(`${path}.tmp`);
+    await store.save('b', record('2'));
+    expect(await fileStore(path).list()).toHaveLength(2);
+  });
+});

@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import * as main from '../src/index.ts';
+import * as node from '../src/node.ts';
+import { backoffMs } from '../src/backoff.ts';
+import { sleep } from '../src/clock.ts';
+import { Inbox } from '../src/subscription/inbox.ts';
+import { RecentIds, RECENT_IDS_COUNT } from '../src/subscription/recentIds.ts';
+import { FakeClock, settle } from './support/fakeClock.ts';
+
+describe('public surface', () => {
+  it('is what the README says', () => {
+    expect(Object.keys(main).toSorted()).toEqual([
+      'DeliveryModeNotAvailableError',
+      'EventsClient',
+      'EventsClientError',
+      'EventsNotSupportedError',
+      'NoCompatibleDeliveryModeError',
+      'eventsClientCapabilities',
+      'memoryStore',
+      'systemClock',
+    ]);
+    expect(Object.keys(node)).toEqual(['fileStore']);
+  });
+});
+
+describe('backoff', () => {
+  it('CLIENT-09 stays within zero and the doubling bound', () => {
+    fc.assert(
+      fc.property(fc.nat(5_000), fc.double({ min: 0, max: 0.999999, noNaN: true }), (attempt, random) => {
+        const wait = backoffMs(attempt, { baseMs: 1_000, maxMs: 60_000 }, () => random);
+        expect(wait).toBeGreaterThanOrEqual(0);
+        expect(wait).toBeLessThan(Math.min(60_000, 1_000 * 2 ** attempt) || Infinity);
+      }),
+    );
+  });
+});
+
+describe('sleep', () => {
+  it('ends with the signal and leaves no timer', async () => {
+    const clock = new FakeClock();
+    const stop = new AbortController();
+    const sleeping = sleep(clock, 1_000, stop.signal);
+    stop.abort();
+    await sleeping;
+    await sleep(clock, 1_000, stop.signal);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('never exceeds what timers can do', async () => {
+    const delays: number[] = [];
+    const clock = { now: () => 0, setTimeout: (_: unknown, ms: number) => delays.push(ms), clearTimeout: () => {} };
+    void sleep(clock, 2 ** 50, new AbortController().signal);
+    expect(delays).toEqual([2 ** 31 - 1]);
+  });
+});
+
+describe('RecentIds', () => {
+  it('ORDER-04 remembers the last ids, bounded in number and in length', () => {
+    const recent = new RecentIds();
+    for (let n = 0; n < RECENT_IDS_COUNT + 10; n += 1) recent.add(`e${n}`);
+    expect(recent.has('e9')).toBe(false);
+    expect(recent.has('e10')).toBe(true);
+    for (let n = 0; n < 100; n += 1) recent.add('x'.repeat(100_000) + n);
+    expect(recent.has(`e${RECENT_IDS_COUNT}`)).toBe(false);
+    expect(recent.has('x'.repeat(100_000) + 99)).toBe(true);
+    recent.add('y'.repeat(10_000_000));
+    expect(recent.has('y'.repeat(10_000_000))).toBe(true);
+    expect(recent.has('x'.repeat(100_000) + 99)).toBe(false);
+  });
+
+  it('agrees with a plain list', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(20).map(String)), fc.nat(20).map(String), (ids, probe) => {
+        const recent = new RecentIds(ids);
+        const unique = [...new Set(ids)];
+        expect(recent.has(probe)).toBe(unique.includes(probe));
+        expect(recent.after(probe, 5)).toEqual(
+          unique.includes(probe) && unique.length - 1 - unique.indexOf(probe) <= 5
+            ? unique.slice(unique.indexOf(probe) + 1)
+            : undefined,
+        );
+      }),
+    );
+  });
+});
+
+describe('Inbox', () => {
+  const occurrence = (eventId: string, cursor?: string): any => ({
+    eventId,
+    name: 'n',
+    timestamp: 't',
+    data: {},
+    cursor,
+  });
+
+  it('holds neither heartbeats, gaps nor repetitions without bound', () => {
+    const inbox = new Inbox(null, [], { maxEvents: 10, maxBytes: 1e9 });
+    inbox.pushed(occurrence('e1', 'c1'), 'push');
+    inbox.pushed(occurrence('e2', 'c2'), 'push');
+    for (let n = 0; n < 1_000; n += 1) {
+      inbox.position(`h${n}`);
+      inbox.gap({ reason: 'truncated', cursor: `g${n}` });
+      inbox.pushed(occurrence('e1', 'c1'), 'push');
+    }
+    const kinds = [];
+    for (let item = inbox.peek(); item !== undefined; item = inbox.peek()) {
+      kinds.push(item.kind === 'event' ? item.event.eventId : item);
+      inbox.shift();
+    }
+    expect(kinds).toEqual([
+      'e1',
+      'e2',
+      { kind: 'gap', gap: { reason: 'truncated', cursor: 'g999' }, cursor: 'c1', seen: ['e2'] },
+    ]);
+    expect(inbox.resumeCursor).toBe('c1');
+  });
+
+  it('lets go of what was taken out', async () => {
+    const inbox = new Inbox('c0', [], { maxEvents: 4, maxBytes: 1e9 });
+    const never = new AbortController().signal;
+    let drained = false;
+    for (let n = 1; n <= 4; n += 1) expect(inbox.pushed(occurrence(`e${n}`, `c${n}`), 'push')).toBe('taken');
+    expect(inbox.pushed(occurrence('e5', 'c5'), 'push')).toBe('full');
+    void inbox.whenDrained(never).then(() => (drained = true));
+    inbox.shift();
+    await settle();
+    expect(drained).toBe(false);
+    inbox.shift();
+    await settle();
+    expect(drained).toBe(true);
+    expect(inbox.resumeCursor).toBe('c4');
+  });
+});
