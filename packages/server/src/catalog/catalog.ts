@@ -1,6 +1,6 @@
 import { compareSchemas, invalidParams, isBreaking, notFound } from '@mcp-events/protocol';
 import type { EventTypeDescriptor } from '@mcp-events/protocol';
-import type { Caller } from '../context.ts';
+import type { MaybePromise } from '../maybePromise.ts';
 import type { CompiledType, EventType } from './eventType.ts';
 
 /** Which of a type's schemas changed incompatibly, as it is told to subscribers (TERM-03). */
@@ -46,10 +46,13 @@ export class Catalog {
   }
 
   /**
-   * One page of the descriptors this caller may see (LIST-03, LIST-13). The cursor names the last type of the page
+   * One page of the descriptors that are visible to the caller (LIST-03, LIST-13). The cursor names the last type of the page
    * before, so types that come and go in between shift nothing.
    */
-  list(caller: Caller, cursor: string | undefined): { events: EventTypeDescriptor[]; nextCursor?: string } {
+  async list(
+    cursor: string | undefined,
+    isVisible: (type: EventType) => MaybePromise<boolean>,
+  ): Promise<{ events: EventTypeDescriptor[]; nextCursor?: string }> {
     const names = [...this.#types.keys()];
     let start = 0;
     if (cursor !== undefined) {
@@ -60,13 +63,14 @@ export class Catalog {
     const events: EventTypeDescriptor[] = [];
     for (let index = start; index < names.length; index++) {
       const name = names[index] as string;
-      const { compiled } = this.#types.get(name) as EventType;
-      if (compiled.definition.discoverable?.(caller) === false) continue;
+      const type = this.#types.get(name);
+      // It may have been removed while somebody was asked about another.
+      if (type === undefined || !(await isVisible(type))) continue;
       if (events.length === this.#pageSize) {
         const last = events.at(-1) as EventTypeDescriptor;
         return { events, nextCursor: JSON.stringify([names.indexOf(last.name), last.name]) };
       }
-      events.push(compiled.descriptor);
+      events.push(type.compiled.descriptor);
     }
     return { events };
   }

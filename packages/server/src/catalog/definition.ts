@@ -43,7 +43,7 @@ export interface EventTypeDefinition<Input = Record<string, unknown>, Args = Inp
   /** Whether the caller may subscribe with these arguments (AUTH-01). Default: yes. Asked again while delivering. */
   readonly authorize?: (context: EventContext, args: Args) => MaybePromise<boolean>;
   /** Whether `events/list` shows the type to this caller (LIST-13). Default: yes. Grants nothing. */
-  readonly discoverable?: (caller: CallerInfo & { readonly principal: string | undefined }) => boolean;
+  readonly discoverable?: (caller: CallerInfo & { readonly principal: string | undefined }) => MaybePromise<boolean>;
   /** Before the first event. Throwing refuses the subscription (HOOK-01). */
   readonly onSubscribe?: (context: EventContext, args: Args) => MaybePromise<void>;
   /** After the last event, once per `onSubscribe` that succeeded, for whatever reason it ended (HOOK-02). */

@@ -3,6 +3,7 @@ import { ProtocolError } from '@modelcontextprotocol/server';
 import { EventsError, internalError, listParamsSchema, Methods, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
 import type { Dialect } from '@mcp-events/protocol';
 import * as z from 'zod';
+import type { EventType } from '../catalog/eventType.ts';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import { NotifyChannel } from '../delivery/push/notifyChannel.ts';
@@ -31,9 +32,11 @@ const anyParams = z.unknown();
 export function registerHandlers(mcp: McpServer, options: HandlerOptions): void {
   const { core, callerRules, slots } = options;
   const handlers: Readonly<Record<string, Handler>> = {
-    [Methods.list]: (caller, params) => {
+    [Methods.list]: async (caller, params) => {
       const { cursor } = parseParams(listParamsSchema, params);
-      return { resultType: 'complete', ...core.catalog.list(caller, cursor) };
+      const isVisible = ({ name, compiled }: EventType): Promise<boolean> =>
+        core.lifecycle.isVisible(name, compiled.definition, caller);
+      return { resultType: 'complete', ...(await core.catalog.list(cursor, isVisible)) };
     },
     [Methods.poll]: (caller, params, context) => handlePoll(core, caller, params, context.mcpReq.signal),
     [Methods.stream]: (caller, params, context) => handleStream(core, slots, caller, params, context),

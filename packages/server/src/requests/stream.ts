@@ -51,7 +51,10 @@ export async function openStream(
   sessions.add(session);
   const abort = (): void => session.onClosed();
   signal.addEventListener('abort', abort, { once: true });
+  // A signal that fired while permission was asked fires no more.
+  if (signal.aborted) abort();
   try {
+    assertLive(session);
     await lifecycle.begin(compiled.definition, session);
     // It may have ended while the hook ran: then nobody else calls the counterpart.
     if (session.ended) lifecycle.end(compiled.definition, session);
@@ -67,7 +70,7 @@ export async function openStream(
     });
     const notBeforeMs = request.maxAgeMs === undefined ? undefined : clock.now() - request.maxAgeMs;
     const opening = await openPump(pump, request.cursor, notBeforeMs);
-    if (session.ended) throw session.terminated ?? internalError('the request was cancelled');
+    assertLive(session);
     return { session, start: (channel) => session.start(pump, channel, opening, (beat) => core.heartbeats.add(beat)) };
   } catch (error) {
     session.onClosed();
@@ -75,6 +78,11 @@ export async function openStream(
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+/** Whoever ended the stream during its set-up decides how the request is answered. */
+function assertLive(session: PushSession): void {
+  if (session.ended) throw session.terminated ?? internalError('The request was cancelled');
 }
 
 /**

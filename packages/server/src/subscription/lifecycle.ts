@@ -1,6 +1,7 @@
 import { EventsError, forbidden, internalError } from '@mcp-events/protocol';
 import type { AnyDefinition } from '../catalog/definition.ts';
 import type { Clock } from '../clock.ts';
+import type { Caller } from '../context.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { withTimeLimit } from '../timeLimit.ts';
 import type { Subscription } from './subscription.ts';
@@ -29,6 +30,16 @@ export class Lifecycle {
     if (allowed !== true) throw forbidden();
   }
 
+  /** Whether the list shows the type to this caller (LIST-13). Hidden where nobody can say. */
+  async isVisible(name: string, definition: AnyDefinition, caller: Caller): Promise<boolean> {
+    if (definition.discoverable === undefined) return true;
+    try {
+      return (await this.#call('discoverable', { name }, () => definition.discoverable?.(caller))) === true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Throws what refuses the subscription. */
   async begin(definition: AnyDefinition, concern: Concern): Promise<void> {
     if (definition.onSubscribe === undefined) return;
@@ -43,7 +54,7 @@ export class Lifecycle {
     ).catch(() => {});
   }
 
-  async #call<T>(stage: string, { name }: Concern, run: () => MaybePromise<T>): Promise<T> {
+  async #call<T>(stage: string, { name }: Pick<Concern, 'name'>, run: () => MaybePromise<T>): Promise<T> {
     try {
       const call = async (): Promise<T> => run();
       return await withTimeLimit(this.#clock, this.#timeLimitMs, `${stage} of ${name}`, call());

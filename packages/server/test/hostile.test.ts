@@ -1,0 +1,406 @@
+import type { Check, EventTypeDefinition } from '@mcp-events/server';
+import { afterEach, describe, expect, it } from 'vitest';
+import { settle } from './kit/fakeClock.ts';
+import { TestServer } from './kit/httpServer.ts';
+import type { OpenStream } from './kit/httpServer.ts';
+
+const payload = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
+const SECRET = 'postgres://admin:hunter2@db.internal';
+const never = new Promise<never>(() => {});
+
+let server: TestServer;
+afterEach(async () => {
+  await server.close();
+  expect(server.events.subscriptions()).toEqual([]);
+  expect(server.clock.pendingTimers).toBe(0);
+});
+
+/** The stream's next messages in short, heartbeats aside. */
+async function arrived(stream: OpenStream, count: number): Promise<string[]> {
+  const messages: string[] = [];
+  while (messages.length < count) {
+    const [message] = await stream.take(1);
+    const kind = message?.method?.split('/').at(-1);
+    if (kind !== 'heartbeat') messages.push(`${kind}:${message?.params?.data?.n ?? ''}`);
+  }
+  return messages;
+}
+
+describe('cursors nobody handed out', () => {
+  const forged = [
+    '',
+    'x',
+    '.',
+    'c0',
+    'null',
+    '0.0',
+    '\u0000',
+    '💥'.repeat(1_000),
+    `c${'9'.repeat(8)}.x`,
+    'a'.repeat(100_000),
+  ];
+
+  it('CUR-12 POLL-08 resets them with truncated and goes on, by poll and by push', async () => {
+    server = new TestServer();
+    const numbers = server.events.define('numbers', { payload });
+    const others = server.events.define('others', { payload });
+    await others.emit({ n: 1 });
+    const foreign = (await server.poll('others', null)).cursor as string;
+    const own = (await server.poll('numbers', null)).cursor as string;
+    const future = own.replace(/\d+$/, '999999');
+    const huge = own.replace(/\d+$/, '9'.repeat(40));
+    const negative = own.replace(/\d+$/, '-1');
+    let n = 0;
+    for (const cursor of [...forged, foreign, future, huge, negative]) {
+      const reset = await server.poll('numbers', cursor);
+      expect(reset, cursor.slice(0, 20)).toMatchObject({ events: [], truncated: true });
+      expect(reset.cursor).not.toBe(cursor);
+      const stream = await server.stream('numbers', { cursor });
+      const [active] = await stream.take(1);
+      expect(active?.params.truncated).toBe(true);
+      await numbers.emit({ n: ++n });
+      stream.abort();
+      // What the fresh cursor promises is kept.
+      const next = await server.poll('numbers', reset.cursor, { maxEvents: 1000 });
+      expect(next.events.at(-1).data.n).toBe(n);
+      expect(next.truncated).toBe(false);
+    }
+    await settle();
+  });
+
+  it('CUR-12 resets them for a checked upstream too', async () => {
+    server = new TestServer();
+    const check: Check = (_context, _args, cursor) => {
+      if (cursor !== null && !/^[0-3]$/.test(cursor)) return { events: [], cursor: '3', truncated: true };
+      const events = [0, 1, 2].slice(cursor === null ? 3 : Number(cursor)).map((n) => ({
+        eventId: String(n),
+        timestamp: '2026-01-01T00:00:00Z',
+        data: { n },
+      }));
+      return { events, cursor: '3' };
+    };
+    server.events.define('numbers', { payload, check });
+    for (const cursor of [...forged, 'c0.77', 'c50.1']) {
+      expect(await server.poll('numbers', cursor), cursor.slice(0, 20)).toMatchObject({ events: [], truncated: true });
+    }
+    expect((await server.poll('numbers', 'c0.1')).events).toHaveLength(2);
+  });
+
+  it('ERR-01 refuses cursors that are not strings', async () => {
+    server = new TestServer();
+    server.events.define('numbers', { payload });
+    for (const cursor of [5, {}, [], true]) {
+      const { error } = await server.call('events/poll', { name: 'numbers', cursor });
+      expect(error?.code).toBe(-32602);
+      expect(error?.message).toContain('cursor');
+    }
+  });
+});
+
+describe('names and arguments', () => {
+  it('ERR-02 answers NotFound for names of every kind, and repeats only a bounded part of them', async () => {
+    server = new TestServer();
+    server.events.define('numbers', { payload });
+    for (const name of ['', 'Numbers', '__proto__', 'constructor', 'toString', 'numbers ', 'x'.repeat(1_000_000)]) {
+      for (const method of ['events/poll', 'events/stream']) {
+        const { error } = await server.call(method, { name });
+        expect(error).toMatchObject({ code: -32023, data: { kind: 'event' } });
+        expect(error?.message.length).toBeLessThan(300);
+      }
+    }
+  });
+
+  it('ERR-01 refuses arguments that are too deep, too large or not an object', async () => {
+    server = new TestServer();
+    server.events.define('numbers', { payload });
+    let deep: unknown = {};
+    for (let level = 0; level < 2_000; level++) deep = { deeper: deep };
+    const wrong = [{ deep }, { large: 'x'.repeat(1_000_000) }, [], 'text', 5, { surrogate: '\ud800' }];
+    for (const args of wrong) {
+      const { error } = await server.call('events/poll', { name: 'numbers', arguments: args });
+      expect(error?.code).toBe(-32602);
+      expect(error?.message.length).toBeLessThan(500);
+    }
+    expect(server.events.subscriptions()).toEqual([]);
+  });
+
+  it('ERR-01 treats prototype members as ordinary, wrong arguments', async () => {
+    server = new TestServer();
+    const strict = { type: 'object', properties: { a: { type: 'string' } }, additionalProperties: false };
+    server.events.define('numbers', { payload, input: strict, filter: { a: 'n' } });
+    const args = JSON.parse('{"__proto__":{"polluted":true},"constructor":1}') as object;
+    const { error } = await server.call('events/poll', { name: 'numbers', arguments: args });
+    expect(error?.code).toBe(-32602);
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+});
+
+describe('author functions that fail', () => {
+  const failures: [string, () => unknown][] = [
+    [
+      'throws',
+      () => {
+        throw new Error(SECRET);
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error(SECRET))],
+    [
+      'throws something that is no error',
+      () => {
+        throw SECRET as unknown as Error;
+      },
+    ],
+    ['returns nonsense', () => SECRET],
+    ['returns nothing', () => undefined],
+  ];
+
+  function define(part: Partial<EventTypeDefinition>): ReturnType<TestServer['events']['define']> {
+    server = new TestServer({ limits: { hookMs: 1_000, checkMs: 1_000 } });
+    return server.events.define('numbers', { payload, ...part });
+  }
+
+  for (const [how, fail] of failures) {
+    it(`ERR-03 AUTH-01 lets nobody in when authorize ${how}`, async () => {
+      define({ authorize: fail as () => boolean });
+      for (const method of ['events/poll', 'events/stream']) {
+        const { error } = await server.call(method, { name: 'numbers' });
+        expect([-32024, -32603]).toContain(error?.code);
+        expect(JSON.stringify(error)).not.toContain(SECRET);
+      }
+      expect(server.events.subscriptions()).toEqual([]);
+    });
+
+    it(`EMIT-04 EMIT-05 passes over an event, and tells so, when match or transform ${how}`, async () => {
+      for (const part of ['match', 'transform'] as const) {
+        const picky = (...args: unknown[]): unknown => {
+          const { data } = args[1] as { data: { n: number } };
+          if (data.n === 2) return fail();
+          return part === 'match' ? true : data;
+        };
+        const numbers = define({ [part]: picky as never });
+        const { cursor } = await server.poll('numbers', null);
+        const stream = await server.stream('numbers');
+        for (const n of [1, 2, 3]) await numbers.emit({ n });
+        expect(await arrived(stream, 5)).toEqual(['active:', 'event:1', 'error:', 'active:', 'event:3']);
+        const polled = await server.poll('numbers', cursor);
+        expect(polled.events.map((event: { data: object }) => event.data)).toEqual([{ n: 1 }, { n: 3 }]);
+        expect(polled.truncated).toBe(true);
+        expect(stream.raw.join('') + JSON.stringify(polled)).not.toContain(SECRET);
+        expect(server.errors.length).toBeGreaterThan(0);
+        if (part === 'match') await server.close();
+      }
+    });
+
+    it(`PUSH-07 POLL-08 reports a failing source and recovers when check ${how}`, async () => {
+      let healthy = true;
+      let length = 0;
+      const check: Check = (_context, _args, cursor) => {
+        if (!healthy) return fail() as never;
+        const start = cursor === null ? length : Number(cursor);
+        const events = Array.from({ length: length - start }, (_, i) => ({
+          eventId: String(start + i),
+          timestamp: '2026-01-01T00:00:00Z',
+          data: { n: start + i },
+        }));
+        return { events, cursor: String(length) };
+      };
+      define({ check, nextPollMs: 1_000 });
+      const { cursor } = await server.poll('numbers', null);
+      const stream = await server.stream('numbers');
+      healthy = false;
+      length = 1;
+      const { error } = await server.call('events/poll', { name: 'numbers', cursor });
+      expect(error?.code).toBe(-32603);
+      await server.clock.advance(1_000);
+      const late = await server.stream('numbers', { cursor });
+      healthy = true;
+      await server.clock.advance(10_000);
+      expect(await arrived(stream, 3)).toEqual(['active:', 'error:', 'event:0']);
+      expect(await arrived(late, 3)).toEqual(['active:', 'error:', 'event:0']);
+      expect(stream.raw.join('') + late.raw.join('') + JSON.stringify(error)).not.toContain(SECRET);
+    });
+
+    it(`HOOK-01 LIST-13 keeps working when hooks and discoverable: one ${how}`, async () => {
+      const thrower = fail as () => never;
+      define({ onUnsubscribe: thrower, discoverable: thrower });
+      server.events.define('plain', { payload });
+      const stream = await server.stream('numbers');
+      stream.abort();
+      const list = await server.result('events/list');
+      expect(list.events.map(({ name }: { name: string }) => name)).toContain('plain');
+      expect(JSON.stringify(list)).not.toContain(SECRET);
+    });
+  }
+
+  it('HOOK-08 leaves nothing behind when onSubscribe refuses', async () => {
+    define({
+      onSubscribe: () => {
+        throw new Error(SECRET);
+      },
+    });
+    for (const method of ['events/poll', 'events/stream']) {
+      const { error } = await server.call(method, { name: 'numbers' });
+      expect(error?.code).toBe(-32603);
+      expect(JSON.stringify(error)).not.toContain(SECRET);
+    }
+    expect(server.events.subscriptions()).toEqual([]);
+  });
+
+  it('ERR-03 answers within the time limit when authorize, onSubscribe or check hangs', async () => {
+    for (const part of ['authorize', 'onSubscribe', 'check'] as const) {
+      define({ [part]: () => never });
+      for (const method of ['events/poll', 'events/stream']) {
+        const answer = server.call(method, { name: 'numbers' });
+        await server.clock.advance(1_000);
+        expect((await answer).error?.code).toBe(-32603);
+      }
+      // A poll that failed upstream still was a poll: its lease runs out by itself.
+      if (part === 'check') await server.clock.advance(60_000);
+      expect(server.events.subscriptions()).toEqual([]);
+      if (part !== 'check') await server.close();
+    }
+  });
+
+  it('EMIT-04 does not let one subscription wait for the match of another that hangs', async () => {
+    const numbers = define({ match: (context) => (context.principal === 'slow' ? never : true) });
+    const slow = await server.stream('numbers', {}, { as: 'slow' });
+    const quick = await server.stream('numbers', {}, { as: 'quick' });
+    for (const n of [1, 2]) await numbers.emit({ n });
+    expect(await arrived(quick, 3)).toEqual(['active:', 'event:1', 'event:2']);
+    await server.clock.advance(1_000);
+    expect(await arrived(slow, 3)).toEqual(['active:', 'error:', 'active:']);
+    await server.clock.advance(1_000);
+  });
+
+  it('AUTH-02 keeps a stream when asking for permission fails, and ends it when the answer is no', async () => {
+    let answer: () => boolean = () => true;
+    define({ authorize: () => answer() });
+    const stream = await server.stream('numbers');
+    answer = () => {
+      throw new Error(SECRET);
+    };
+    await server.clock.advance(60_000);
+    expect(server.events.subscriptions()).toHaveLength(1);
+    answer = () => false;
+    await server.clock.advance(60_000);
+    const frames = await stream.rest();
+    expect(frames.at(-2)).toMatchObject({
+      method: 'notifications/events/terminated',
+      params: { error: { code: -32024 } },
+    });
+    expect(frames.at(-1)?.result).toBeDefined();
+  });
+});
+
+describe('clients that misbehave', () => {
+  it('PUSH-14 frees everything of 10,000 streams that were opened and dropped', async () => {
+    let begun = 0;
+    let ended = 0;
+    server = new TestServer();
+    const numbers = server.events.define('numbers', {
+      payload,
+      onSubscribe: () => void begun++,
+      onUnsubscribe: () => void ended++,
+    });
+    for (let batch = 0; batch < 100; batch++) {
+      const streams = await Promise.all(Array.from({ length: 100 }, () => server.stream('numbers')));
+      if (batch % 10 === 0) await numbers.emit({ n: batch });
+      for (const stream of streams) stream.abort();
+    }
+    await settle();
+    expect([begun, ended]).toEqual([10_000, 10_000]);
+    expect(server.events.subscriptions()).toEqual([]);
+  }, 60_000);
+
+  it('PUSH-14 HOOK-02 cleans up wherever in the set-up a client goes away', async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      let begun = 0;
+      let ended = 0;
+      server = new TestServer();
+      const pause = (): Promise<void> => settle(2);
+      const numbers = server.events.define('numbers', {
+        payload,
+        authorize: async () => {
+          await pause();
+          return true;
+        },
+        onSubscribe: async () => {
+          await pause();
+          begun++;
+        },
+        onUnsubscribe: () => void ended++,
+      });
+      const controller = new AbortController();
+      const answer = server
+        .fetch('events/stream', { name: 'numbers' }, { signal: controller.signal })
+        .catch(() => undefined);
+      await settle(turns);
+      controller.abort();
+      await answer;
+      await settle();
+      await numbers.emit({ n: 1 });
+      expect(server.events.subscriptions(), `aborted after ${turns} turns`).toEqual([]);
+      expect(ended).toBe(begun);
+      if (turns < 11) await server.close();
+    }
+  });
+
+  it('PUSH-12 holds a bounded number of bytes for a client that does not read, and serves it when it reads on', async () => {
+    server = new TestServer({ limits: { streamBufferBytes: 10_000 } });
+    const numbers = server.events.define('numbers', { payload });
+    const stalled = await server.stream('numbers');
+    for (let n = 0; n < 5_000; n++) await numbers.emit({ n });
+    await settle();
+    const frames = await stalled.take(5_001);
+    expect(frames.slice(1).map(({ params }) => params.data.n)).toEqual(Array.from({ length: 5_000 }, (_, n) => n));
+    // What was read at once is what had been buffered: the rest came from the log afterwards.
+    expect(stalled.raw[0]?.length).toBeLessThanOrEqual(10_000);
+    for (const chunk of stalled.raw) expect(chunk.length).toBeLessThanOrEqual(10_000);
+  });
+
+  it('PUSH-08 tells a client that stalled beyond retention of the gap and goes on', async () => {
+    server = new TestServer({ limits: { streamBufferBytes: 2_000 } });
+    const numbers = server.events.define('numbers', { payload, retention: { maxCount: 10 } });
+    const stalled = await server.stream('numbers');
+    for (let n = 0; n < 500; n++) await numbers.emit({ n });
+    await settle();
+    const seen: string[] = [];
+    while (seen.at(-1) !== 'event:499') seen.push(...(await arrived(stalled, 1)));
+    expect(seen[0]).toBe('active:');
+    const gap = seen.lastIndexOf('active:');
+    expect(gap).toBeGreaterThan(0);
+    expect(seen.slice(gap + 1)).toEqual(Array.from({ length: 10 }, (_, i) => `event:${490 + i}`));
+  });
+
+  it('ERR-04 holds limits when many subscriptions are set up at the same time', async () => {
+    server = new TestServer({ limits: { subscriptionsPerPrincipal: 10 } });
+    server.events.define('numbers', { payload, authorize: () => settle(2).then(() => true) });
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => server.fetch('events/stream', { name: 'numbers' }, { as: 'alice' })),
+    );
+    const refused = answers.filter((answer) => answer.headers.get('content-type') === 'application/json');
+    expect(refused).toHaveLength(30);
+    expect(await refused[0]?.json()).toMatchObject({
+      error: { code: -32025, data: { limit: 'subscriptionsPerPrincipal', max: 10 } },
+    });
+  });
+});
+
+describe('a clock that jumps', () => {
+  it('CUR-12 POLL-08 survives jumps in both directions', async () => {
+    server = new TestServer();
+    const numbers = server.events.define('numbers', { payload });
+    const { cursor } = await server.poll('numbers', null);
+    await numbers.emit({ n: 1 });
+    server.clock.jump(-86_400_000);
+    await numbers.emit({ n: 2 });
+    expect((await server.poll('numbers', cursor)).events).toHaveLength(2);
+    server.clock.jump(10 * 86_400_000);
+    const late = await server.poll('numbers', cursor);
+    expect(late).toMatchObject({ events: [], truncated: true });
+    await numbers.emit({ n: 3 });
+    expect((await server.poll('numbers', late.cursor)).events).toHaveLength(1);
+    const aged = await server.poll('numbers', late.cursor, { maxAgeMs: Number.MAX_SAFE_INTEGER });
+    expect(aged.events).toHaveLength(1);
+  });
+});
