@@ -16,6 +16,9 @@ export function breakingChange(before: CompiledType, after: CompiledType): Break
 /** The event types on offer, in the order they were defined. */
 export class Catalog {
   readonly #types = new Map<string, EventType>();
+  /** Order of definition, never given twice: places in the list that the removal of others does not shift. */
+  readonly #orders = new Map<string, number>();
+  #nextOrder = 0;
   readonly #pageSize: number;
 
   constructor(pageSize: number) {
@@ -35,10 +38,12 @@ export class Catalog {
 
   set(type: EventType): void {
     this.#types.set(type.name, type);
+    if (!this.#orders.has(type.name)) this.#orders.set(type.name, this.#nextOrder++);
   }
 
   delete(name: string): void {
     this.#types.delete(name);
+    this.#orders.delete(name);
   }
 
   all(): EventType[] {
@@ -46,37 +51,33 @@ export class Catalog {
   }
 
   /**
-   * One page of the descriptors that are visible to the caller (LIST-03, LIST-13). The cursor names the last type of the page
-   * before, so types that come and go in between shift nothing.
+   * One page of the descriptors that are visible to the caller (LIST-03, LIST-13). The cursor names the last type of
+   * the page before, so types that come and go in between shift nothing.
    */
   async list(
     cursor: string | undefined,
     isVisible: (type: EventType) => MaybePromise<boolean>,
   ): Promise<{ events: EventTypeDescriptor[]; nextCursor?: string }> {
-    const names = [...this.#types.keys()];
-    let start = 0;
-    if (cursor !== undefined) {
-      const [order, name] = decodeListCursor(cursor);
-      const at = names.indexOf(name);
-      start = at === -1 ? Math.min(order, names.length) : at + 1;
-    }
+    const [lastOrder, lastName] = cursor === undefined ? [-1, ''] : decodeListCursor(cursor);
+    const after = this.#orders.get(lastName) ?? lastOrder;
+    const rest = [...this.#orders].filter(([, order]) => order > after);
     const events: EventTypeDescriptor[] = [];
-    for (let index = start; index < names.length; index++) {
-      const name = names[index] as string;
+    let last: readonly [order: number, name: string] | undefined;
+    for (const [name, order] of rest) {
       const type = this.#types.get(name);
       // It may have been removed while somebody was asked about another.
       if (type === undefined || !(await isVisible(type))) continue;
-      if (events.length === this.#pageSize) {
-        const last = events.at(-1) as EventTypeDescriptor;
-        return { events, nextCursor: JSON.stringify([names.indexOf(last.name), last.name]) };
+      if (last !== undefined && events.length === this.#pageSize) {
+        return { events, nextCursor: JSON.stringify(last) };
       }
       events.push(type.compiled.descriptor);
+      last = [order, name];
     }
     return { events };
   }
 }
 
-/** Position and name of the last type delivered. The position is only used when that type is gone. */
+/** Order and name of the last type delivered. The order is only used when that type is gone. */
 function decodeListCursor(cursor: string): readonly [order: number, name: string] {
   try {
     const parsed: unknown = JSON.parse(cursor);

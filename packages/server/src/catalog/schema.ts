@@ -88,13 +88,27 @@ function compileJson(json: JsonSchema, what: string): ValidateFunction {
   if (!is2020 && !(typeof dialect === 'string' && DRAFT_07.test(dialect))) {
     throw new TypeError(`${what} names the JSON Schema dialect ${JSON.stringify(dialect)}; use 2020-12 or draft-07`);
   }
-  const ajv = is2020 ? new Ajv2020(options) : new Ajv(options);
+  const judge = is2020 ? draft2020() : draft07();
+  // The judge has checked the schema; compiling the schema of schemas again each time would cost most of a definition.
+  const ajv = is2020
+    ? new Ajv2020({ ...options, validateSchema: false })
+    : new Ajv({ ...options, validateSchema: false });
   (ajvFormats as unknown as (target: unknown) => void)(ajv);
   try {
+    if (judge.validateSchema(json) !== true) throw new Error(judge.errorsText(judge.errors));
     return ajv.compile(json);
   } catch (error) {
     throw new TypeError(`${what} is not usable as JSON Schema: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** Made when first needed and kept: they hold nothing but the schema of schemas of their dialect. */
+const draft2020 = once(() => new Ajv2020());
+const draft07 = once(() => new Ajv());
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 function parseWithLibrary(

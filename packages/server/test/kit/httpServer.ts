@@ -14,6 +14,8 @@ export interface RequestOptions {
   readonly id?: string | number;
   /** Acts as this principal. */
   readonly as?: string;
+  /** Acts with this authentication. */
+  readonly authInfo?: AuthInfo;
   /** Whether the client declares the extension. Default true. */
   readonly declare?: boolean;
   readonly signal?: AbortSignal;
@@ -27,6 +29,14 @@ export interface OpenStream extends FrameReader {
   readonly abort: () => void;
 }
 
+/** How much of Events a test server has. */
+export interface Mounting {
+  /** Whether `events.http` wraps the SDK's handler. Default true. */
+  readonly wrap?: boolean;
+  /** Whether the SDK's servers get the extension. Default true. */
+  readonly attach?: boolean;
+}
+
 /** A server reached without a socket, with hand-written requests: nothing of a client library is in between. */
 export class TestServer {
   readonly clock: FakeClock;
@@ -38,7 +48,11 @@ export class TestServer {
   readonly servers: McpServer[] = [];
   #nextId = 1;
 
-  constructor(options: EventsOptions = {}, handlerOptions: CreateMcpHandlerOptions = {}) {
+  constructor(
+    options: EventsOptions = {},
+    handlerOptions: CreateMcpHandlerOptions = {},
+    { wrap = true, attach = true }: Mounting = {},
+  ) {
     this.clock = (options.clock as FakeClock | undefined) ?? new FakeClock();
     this.events = new Events({
       clock: this.clock,
@@ -48,11 +62,11 @@ export class TestServer {
     });
     const inner = createMcpHandler(({ era }) => {
       const mcp = new McpServer({ name: 'test', version: '1.0.0' });
-      this.events.attach(mcp, { era });
+      if (attach) this.events.attach(mcp, { era });
       this.servers.push(mcp);
       return mcp;
     }, handlerOptions);
-    this.handler = this.events.http(inner);
+    this.handler = wrap ? this.events.http(inner) : inner;
   }
 
   /** The raw HTTP answer. */
@@ -76,7 +90,8 @@ export class TestServer {
       body: JSON.stringify({ jsonrpc: '2.0', id, method, params: { ...params, _meta: meta } }),
       ...(signal === undefined ? {} : { signal }),
     });
-    return this.handler.fetch(request, as === undefined ? {} : { authInfo: authFor(as) });
+    const authInfo = options.authInfo ?? (as === undefined ? undefined : authFor(as));
+    return this.handler.fetch(request, authInfo === undefined ? {} : { authInfo });
   }
 
   /** The JSON-RPC answer of a plain request. */

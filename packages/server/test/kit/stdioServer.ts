@@ -77,6 +77,18 @@ export class StdioTestServer {
     return this.sent.find((message) => message.id === id && message.method === undefined);
   }
 
+  /** Writes a message as it is; the answer, if it is a request. */
+  async raw(message: {
+    jsonrpc: '2.0';
+    method: string;
+    id?: number;
+    params?: Record<string, unknown>;
+  }): Promise<Message | undefined> {
+    this.pipe.onmessage?.(message);
+    await settle();
+    return this.sent.find(({ id, method }) => id !== undefined && id === message.id && method === undefined);
+  }
+
   async cancel(id: string | number): Promise<void> {
     const params = { requestId: id, _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } };
     this.pipe.onmessage?.({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
