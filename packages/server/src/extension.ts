@@ -13,6 +13,7 @@ import type { Core } from './core.ts';
 import { Heartbeats } from './delivery/push/heartbeats.ts';
 import { TurnFlusher } from './delivery/push/turnFlusher.ts';
 import { CheckFeed } from './feed/checkFeed.ts';
+import { LiveFeed } from './feed/liveFeed.ts';
 import { LogFeed } from './feed/logFeed.ts';
 import { writeError, writeWarning } from './defaultReporting.ts';
 import { resolveLimits } from './limits.ts';
@@ -257,8 +258,10 @@ export class Events {
     const broken = breakingChange(type.compiled, compiled);
     const modesGone = type.compiled.descriptor.delivery.filter((mode) => !compiled.descriptor.delivery.includes(mode));
     let changed = type;
-    if (broken === undefined) type.compiled = compiled;
-    else {
+    if (broken === undefined) {
+      type.compiled = compiled;
+      if (type.feed instanceof LogFeed || type.feed instanceof LiveFeed) type.feed.setFilter(compiled.rules.filter);
+    } else {
       changed = { name, compiled, feed: openFeed(this.#core, this.#storage, name, () => changed.compiled, compiled) };
       this.#core.catalog.set(changed);
       this.#core.registry.terminate({ name }, unsupported(broken, { reason: 'schema_changed' }));

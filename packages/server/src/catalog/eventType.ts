@@ -1,4 +1,6 @@
+import { isJsonObject } from '@mcp-events/protocol';
 import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
+import type { Filter } from '../subscription/filterIndex.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { SelectionRules } from '../subscription/selection.ts';
 import type { AnyDefinition } from './definition.ts';
@@ -37,6 +39,7 @@ export function compileType(name: string, definition: AnyDefinition): CompiledTy
   const what = `event type ${JSON.stringify(name)}`;
   const input = compileSchema(definition.input ?? { type: 'object' }, `the input schema of ${what}`);
   const payload = compileSchema(definition.payload, `the payload schema of ${what}`);
+  assertFilter(definition.filter ?? {}, input, payload, what);
   const nextPollMs = interval(definition.nextPollMs, DEFAULT_NEXT_POLL_MS, `nextPollMs of ${what}`);
   const leaseMs = interval(definition.leaseMs, LEASE_INTERVALS * nextPollMs, `leaseMs of ${what}`);
   const rules = {
@@ -70,6 +73,21 @@ function deliveryModes(definition: AnyDefinition, what: string): readonly Delive
   const offered = possible.filter((mode) => definition.delivery?.includes(mode));
   if (offered.length === 0) throw new TypeError(`${what} offers no delivery mode; name at least one`);
   return offered;
+}
+
+/** A misspelt name in a filter would silently match nothing, or everything. */
+function assertFilter(filter: Filter, input: CompiledSchema, payload: CompiledSchema, what: string): void {
+  const assertMember = ({ json }: CompiledSchema, member: string, side: string): void => {
+    const { properties } = json;
+    if (!isJsonObject(properties) || Object.hasOwn(properties, member)) return;
+    throw new TypeError(
+      `the filter of ${what} names ${JSON.stringify(member)}, which its ${side} schema does not have`,
+    );
+  };
+  for (const [argument, field] of Object.entries(filter)) {
+    assertMember(input, argument, 'input');
+    assertMember(payload, field, 'payload');
+  }
 }
 
 function interval(value: number | undefined, fallback: number, what: string): number {

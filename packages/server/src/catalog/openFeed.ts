@@ -23,7 +23,7 @@ export function openFeed(
   storage: EventStorage,
   name: string,
   current: () => CompiledType,
-  { definition, rules, nextPollMs }: CompiledType,
+  { definition, rules }: CompiledType,
 ): Feed {
   const { clock, limits } = core;
   switch (sourceKind(definition)) {
@@ -35,7 +35,7 @@ export function openFeed(
           if (check === undefined) throw new TypeError(`${name} has no check`);
           return check(context, args, cursor);
         },
-        nextPollMs,
+        nextPollMs: () => current().nextPollMs,
         timeLimitMs: limits.checkMs,
         clock,
         validate: (data) => current().payload.validate(data),

@@ -12,7 +12,8 @@ import { SharedCalls } from './sharedCalls.ts';
 export interface CheckSourceOptions {
   readonly name: string;
   readonly check: Check;
-  readonly nextPollMs: number;
+  /** Read for each wait, because an additive change of the event type may alter it. */
+  readonly nextPollMs: () => number;
   /** A check that takes longer counts as failed. */
   readonly timeLimitMs: number;
   readonly clock: Clock;
@@ -141,7 +142,7 @@ export class CheckSource {
     } catch (error) {
       loop.failures++;
       for (const { receiver } of loop.receivers) receiver.fail(error as EventsError);
-      return Math.min(this.#options.nextPollMs * 2 ** Math.min(loop.failures, 20), LONGEST_RETRY_MS);
+      return Math.min(this.#options.nextPollMs() * 2 ** Math.min(loop.failures, 20), LONGEST_RETRY_MS);
     }
     loop.failures = 0;
     if (page.truncated) {
@@ -155,7 +156,7 @@ export class CheckSource {
     loop.cursor = page.cursor as string;
     // An upstream that says "more" without moving would otherwise be asked in a tight loop.
     if (page.hasMore && loop.cursor !== cursorBefore) return 0;
-    return Math.max(1, page.nextPollMs ?? this.#options.nextPollMs);
+    return Math.max(1, page.nextPollMs ?? this.#options.nextPollMs());
   }
 
   /** Joins another loop at the same cursor. */

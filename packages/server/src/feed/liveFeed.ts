@@ -20,7 +20,7 @@ interface Member {
  */
 export class LiveFeed implements Feed {
   readonly replays = false;
-  readonly #index: FilterIndex<Member>;
+  #index: FilterIndex<Member>;
   readonly #dispatcher: Dispatcher<Member>;
 
   constructor(filter: Filter, clock: Clock) {
@@ -59,6 +59,13 @@ export class LiveFeed implements Feed {
         this.#index.delete(member);
       },
     };
+  }
+
+  /** Looks receivers up by other arguments from now on. */
+  setFilter(filter: Filter): void {
+    const members = this.#index.members();
+    this.#index = new FilterIndex(filter);
+    for (const member of members) this.#index.add(member);
   }
 
   close(): void {

@@ -49,7 +49,7 @@ class LogAttachment implements Attachment {
 export class LogFeed implements Feed {
   readonly replays = true;
   readonly #log: EventLog;
-  readonly #index: FilterIndex<LogAttachment>;
+  #index: FilterIndex<LogAttachment>;
   readonly #dispatcher: Dispatcher<LogAttachment>;
   readonly #epoch: string;
   /** Everything up to this position was given to all attached receivers. */
@@ -134,6 +134,13 @@ export class LogFeed implements Feed {
   /** The author's source fails at the moment (PUSH-07). */
   fail(error: EventsError): void {
     for (const { receiver } of this.#index.members()) receiver.fail(error);
+  }
+
+  /** Looks receivers up by other arguments from now on. */
+  setFilter(filter: Filter): void {
+    const members = this.#index.members();
+    this.#index = new FilterIndex(filter);
+    for (const member of members) this.#index.add(member);
   }
 
   close(): void {

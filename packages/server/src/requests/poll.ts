@@ -59,12 +59,7 @@ async function renewedLease(core: Core, caller: Caller, target: Target): Promise
   const key = leaseKey(caller, target);
   const known = leases.get(key);
   if (known?.subscription.terminated !== undefined) throw endedError(core, target, caller, known);
-  const subscriptionId = deriveSubscriptionId({
-    namespace: core.namespace,
-    principal: caller.principal,
-    name: type.name,
-    arguments: target.rawArguments,
-  });
+  const subscriptionId = known?.subscription.id ?? pollSubscriptionId(core, caller, target);
   const context = eventContext(caller, 'poll', subscriptionId);
   await lifecycle.authorize(compiled.definition, { name: type.name, context, arguments: target.arguments });
   // Authorizing took time: another poll of the same key may have made the lease meanwhile.
@@ -73,6 +68,10 @@ async function renewedLease(core: Core, caller: Caller, target: Target): Promise
   leases.renew(key, lease, compiled.leaseMs + core.limits.maxPollHoldMs);
   await lease.ready;
   return lease;
+}
+
+function pollSubscriptionId({ namespace }: Core, { principal }: Caller, { type, rawArguments }: Target): string {
+  return deriveSubscriptionId({ namespace, principal, name: type.name, arguments: rawArguments });
 }
 
 function newLease(core: Core, caller: Caller, target: Target, key: string, subscriptionId: string): Lease {

@@ -1,4 +1,4 @@
-import { canonicalArguments, describeIssues, forbidden, invalidParams, unsupported } from '@mcp-events/protocol';
+import { canonicalArguments, describeIssues, internalError, invalidParams, unsupported } from '@mcp-events/protocol';
 import type { DeliveryMode } from '@mcp-events/protocol';
 import type { CompiledType, EventType } from '../catalog/eventType.ts';
 import type { Caller, EventContext } from '../context.ts';
@@ -34,7 +34,8 @@ export function resolveTarget(
   mode: DeliveryMode,
   params: { readonly name: string; readonly arguments: Arguments },
 ): Target {
-  if (core.closed) throw forbidden('server_closing');
+  // Not Forbidden: the client is to try again, here after a restart or elsewhere.
+  if (core.closed) throw internalError('The server is shutting down');
   const type = core.catalog.require(params.name);
   const { compiled } = type;
   if (!compiled.descriptor.delivery.includes(mode)) throw unsupported('deliveryMode', { value: mode });

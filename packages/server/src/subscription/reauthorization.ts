@@ -5,7 +5,10 @@ import type { PushSession } from '../delivery/push/pushSession.ts';
 /** Streams asked about at the same time, so that a slow `authorize` is not called for all of them at once. */
 const CONCURRENCY = 16;
 
-/** Asks `authorize` again for open streams; who lost access is told Forbidden (AUTH-02). */
+/**
+ * Asks `authorize` again for open streams; who lost access is told Forbidden (AUTH-02). Streams whose access token has
+ * expired end, so that the client authenticates again.
+ */
 export class Reauthorization {
   readonly #core: Core;
   readonly #intervalMs: number;
@@ -38,8 +41,15 @@ export class Reauthorization {
   }
 
   async #ask(session: PushSession): Promise<void> {
+    if (session.ended) return;
+    const expiresAtSeconds = session.context.authInfo?.expiresAt;
+    if (expiresAtSeconds !== undefined && expiresAtSeconds * 1_000 <= this.#core.clock.now()) {
+      // Access was not taken away: the client comes back with a new token, at the cursor it has.
+      session.finish();
+      return;
+    }
     const definition = this.#core.catalog.get(session.name)?.compiled.definition;
-    if (definition?.authorize === undefined || session.ended) return;
+    if (definition?.authorize === undefined) return;
     try {
       await this.#core.lifecycle.authorize(definition, session);
     } catch (error) {

@@ -30,23 +30,19 @@ export async function listenOverHttp(
   request: Request,
   requestOptions: McpHandlerRequestOptions | undefined,
 ): Promise<Response> {
-  const message = requestOptions?.parsedBody ?? (await parsedCopy(request));
-  const listenId = listenIdOf(message);
+  // The SDK reads the body, within its bound on size: the copy is looked at only when the SDK accepted it.
+  const copy = requestOptions?.parsedBody === undefined ? request.clone() : undefined;
   const answer = await inner.fetch(request, requestOptions);
   const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream') === true;
-  if (listenId === undefined || !isStream || answer.body === null) return answer;
-  if (options.listChanged.listenerCount >= options.maxListenStreams) return answer;
+  const isFull = options.listChanged.listenerCount >= options.maxListenStreams;
+  if (!isStream || isFull || answer.body === null) {
+    await copy?.body?.cancel();
+    return answer;
+  }
+  const listenId = listenIdOf(copy === undefined ? requestOptions?.parsedBody : await copy.json());
+  if (listenId === undefined) return answer;
   const stream = new ListenStream(answer.body, listenId, options, request.signal);
   return new Response(stream.body, { status: answer.status, headers: answer.headers });
-}
-
-/** The body is read by the SDK: what it reads stays untouched. */
-async function parsedCopy(request: Request): Promise<unknown> {
-  try {
-    return await request.clone().json();
-  } catch {
-    return undefined;
-  }
 }
 
 class ListenStream {

@@ -1,0 +1,52 @@
+import { afterEach, expect, it } from 'vitest';
+import { settle } from './kit/fakeClock.ts';
+import { TestServer } from './kit/httpServer.ts';
+
+const properties = { n: { type: 'integer' }, kind: { type: 'string' }, owner: { type: 'string' } };
+const payload = { type: 'object', properties };
+const input = { type: 'object', properties: { kind: { type: 'string' }, owner: { type: 'string' } } };
+
+let server: TestServer;
+afterEach(() => server.close());
+
+it('TERM-04 EMIT-04 keeps subscriptions through an additive change and applies the new filter to them', async () => {
+  server = new TestServer();
+  const jobs = server.events.define('jobs', { payload, input, filter: { kind: 'kind' } });
+  const stream = await server.stream('jobs', { arguments: { kind: 'a', owner: 'x' } });
+  await jobs.emit({ n: 1, kind: 'a', owner: 'y' });
+  jobs.update({ payload, input, filter: { kind: 'kind', owner: 'owner' } });
+  await jobs.emit({ n: 2, kind: 'a', owner: 'y' });
+  await jobs.emit({ n: 3, kind: 'a', owner: 'x' });
+  const frames = await stream.take(3);
+  expect(frames.map(({ params }) => params.data?.n)).toEqual([undefined, 1, 3]);
+});
+
+it('ERR-05 refuses a filter that names members the schemas do not have', () => {
+  server = new TestServer();
+  expect(() => server.events.define('jobs', { payload, input, filter: { sort: 'kind' } })).toThrow(
+    /"sort".*input schema/,
+  );
+  expect(() => server.events.define('jobs', { payload, input, filter: { kind: 'sort' } })).toThrow(
+    /"sort".*payload schema/,
+  );
+});
+
+it('AUTH-02 ends a stream with its result when the access token expires, without taking access away', async () => {
+  server = new TestServer({ reauthorizeIntervalMs: 1_000 });
+  server.events.define('jobs', { payload });
+  const expiresAt = server.clock.now() / 1_000 + 5;
+  const authInfo = { token: 't', clientId: 'c', scopes: [], expiresAt, extra: { sub: 'alice' } };
+  const { signal } = new AbortController();
+  const answer = await server.fetch('events/stream', { name: 'jobs' }, { authInfo, signal, id: 9 });
+  await server.clock.advance(4_000);
+  expect(server.events.subscriptions()).toHaveLength(1);
+  await server.clock.advance(2_000);
+  await settle();
+  expect(server.events.subscriptions()).toEqual([]);
+  const text = await answer.text();
+  expect(text).not.toContain('terminated');
+  expect(JSON.parse(text.trim().split('data:').at(-1) as string)).toMatchObject({
+    id: 9,
+    result: { resultType: 'complete' },
+  });
+});
