@@ -59,11 +59,17 @@ async function lint(tarball: string, name: string): Promise<void> {
   await must(`attw ${name}`, tool('attw'), [tarball, '--profile', 'esm-only', '--no-color']);
 }
 
-/** The peers at the versions the packages are developed with, plus Node.js's types. */
+/** The peers at the versions the packages are developed with, plus the declarations of Node.js. */
 async function companions(): Promise<string[]> {
-  const { devDependencies } = await readManifest(root);
-  const peers = new Set(manifests.flatMap(({ peerDependencies }) => Object.keys(peerDependencies ?? {})));
-  return [...peers, '@types/node'].map((name) => `${name}@${devDependencies?.[name] ?? 'latest'}`);
+  const all = [await readManifest(root), ...manifests];
+  const versions = new Map(all.flatMap(({ devDependencies }) => Object.entries(devDependencies ?? {})));
+  const peers = manifests.flatMap(({ peerDependencies }) => Object.keys(peerDependencies ?? {}));
+  return [...new Set([...peers, '@types/node'])].map((name) => {
+    const version = versions.get(name);
+    if (version === undefined)
+      throw new Error(`${name} is a peer dependency and also needs a version to develop with.`);
+    return `${name}@${version}`;
+  });
 }
 
 async function consume(project: string, tarballs: string[]): Promise<void> {
