@@ -19,7 +19,8 @@ export async function handlePoll(
   const request = parseParams(pollParamsSchema, params);
   const target = resolveTarget(core, 'poll', request);
   const { type, compiled } = target;
-  const lease = await renewedLease(core, caller, target);
+  const isHeld = (request.timeoutMs ?? 0) > 0;
+  const lease = await renewedLease(core, caller, target, isHeld ? core.limits.maxPollHoldMs : 0);
   const { subscription } = lease;
   const notBeforeMs = request.maxAgeMs === undefined ? undefined : core.clock.now() - request.maxAgeMs;
   const maxEvents = Math.min(request.maxEvents ?? core.limits.defaultEventsPerPoll, core.limits.maxEventsPerPoll);
@@ -53,7 +54,7 @@ function endedError(core: Core, target: Target, caller: Caller, lease: Lease): E
 }
 
 /** The caller's lease with its full time, or a new one once authorized and begun. */
-async function renewedLease(core: Core, caller: Caller, target: Target): Promise<Lease> {
+async function renewedLease(core: Core, caller: Caller, target: Target, holdMs: number): Promise<Lease> {
   const { leases, lifecycle } = core;
   const { type, compiled } = target;
   const key = leaseKey(caller, target);
@@ -64,8 +65,8 @@ async function renewedLease(core: Core, caller: Caller, target: Target): Promise
   await lifecycle.authorize(compiled.definition, { name: type.name, context, arguments: target.arguments });
   // Authorizing took time: another poll of the same key may have made the lease meanwhile.
   const lease = leases.get(key) ?? newLease(core, caller, target, key, subscriptionId);
-  // A held poll counts as long as it is held.
-  leases.renew(key, lease, compiled.leaseMs + core.limits.maxPollHoldMs);
+  // A poll that may be held counts as long as that.
+  leases.renew(key, lease, compiled.leaseMs + holdMs);
   await lease.ready;
   return lease;
 }
