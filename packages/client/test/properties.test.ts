@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EventsClient, memoryStore, type ReceivedEvent, type Subscription } from '../src/index.ts';
+import {
+  type ClientDeliveryMode,
+  EventsClient,
+  memoryStore,
+  type ReceivedEvent,
+  type Subscription,
+} from '../src/index.ts';
 import { FakeClock, settle } from './support/fakeClock.ts';
 import { ModelServer } from './support/modelServer.ts';
 
@@ -10,11 +16,7 @@ class Application {
   /** In hand, not acknowledged: asking for the next one acknowledges it. */
   inHand: string | undefined;
   #asking: Promise<void> | undefined;
-  #subscription: Subscription;
-
-  constructor(subscription: Subscription) {
-    this.#subscription = subscription;
-  }
+  #subscription: Subscription | undefined;
 
   restart(subscription: Subscription): void {
     this.#subscription = subscription;
@@ -24,10 +26,10 @@ class Application {
 
   async take(count: number): Promise<void> {
     for (let taken = 0; taken < count; taken += 1) {
-      if (this.#asking !== undefined) return;
+      const subscription = this.#subscription;
+      if (this.#asking !== undefined || subscription === undefined) return;
       if (this.inHand !== undefined) this.handled.push(this.inHand);
       this.inHand = undefined;
-      const subscription = this.#subscription;
       this.#asking = subscription.next().then(({ value }: { value: ReceivedEvent | undefined }) => {
         if (subscription !== this.#subscription || value === undefined) return;
         this.inHand = value.eventId;
@@ -40,14 +42,18 @@ class Application {
 
 type Action =
   | { do: 'emit' | 'pump' | 'take' | 'repeat'; count: number }
-  | { do: 'heartbeat' | 'drop' | 'crashServer' | 'pushBreaks' | 'pushWorks' | 'restartClient' }
+  | { do: 'heartbeat' | 'drop' | 'crashServer' | 'pushBreaks' | 'pushWorks' }
+  | { do: 'restart'; delivery: ClientDeliveryMode | undefined }
   | { do: 'wait'; ms: number };
 
-function actions(...extra: Action['do'][]): fc.Arbitrary<Action[]> {
+const delivery = fc.constantFrom<ClientDeliveryMode | undefined>('push', 'poll', undefined);
+
+function actions(restarts: boolean): fc.Arbitrary<Action[]> {
   const counted = (kind: 'emit' | 'pump' | 'take' | 'repeat', max: number): fc.Arbitrary<Action> =>
     fc.record({ do: fc.constant(kind), count: fc.integer({ min: 0, max }) });
-  const plain = ['heartbeat', 'drop', 'crashServer', 'pushBreaks', 'pushWorks', ...extra] as const;
-  return fc.array(
+  const plain = ['heartbeat', 'drop', 'crashServer', 'pushBreaks', 'pushWorks'] as const;
+  const start = fc.record({ do: fc.constant('restart' as const), delivery });
+  const steps = fc.array(
     fc.oneof(
       { weight: 4, arbitrary: counted('emit', 6) },
       { weight: 4, arbitrary: counted('pump', 8) },
@@ -58,9 +64,11 @@ function actions(...extra: Action['do'][]): fc.Arbitrary<Action[]> {
         weight: 3,
         arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 12_000 }) }),
       },
+      { weight: restarts ? 3 : 0, arbitrary: start },
     ),
-    { maxLength: 30 },
+    { maxLength: 40, size: 'max' },
   );
+  return fc.tuple(start, steps).map(([first, rest]) => [first, ...rest]);
 }
 
 /** Runs the actions, then lets everything arrive, and returns all ids the application handled. */
@@ -71,9 +79,9 @@ async function run(plan: Action[]): Promise<{ server: ModelServer; handled: stri
   const start = (): EventsClient =>
     new EventsClient(() => server.client(), { clock, store, random: () => 1, maxBufferedEvents: 5 });
   let events = start();
-  const application = new Application(await events.subscribe('incident.created', {}, { from: 'c0' }));
+  await events.subscribe('incident.created', {}, { from: 'c0' });
+  const application = new Application();
   for (const action of plan) {
-    await settle();
     if (action.do === 'emit') server.emitted += action.count;
     else if (action.do === 'pump') server.pump(action.count);
     else if (action.do === 'take') await application.take(action.count);
@@ -87,13 +95,14 @@ async function run(plan: Action[]): Promise<{ server: ModelServer; handled: stri
     else {
       await events.close();
       events = start();
-      const [resumed] = await events.resume();
+      const [resumed] = await events.resume(() => ({ delivery: action.delivery }));
       application.restart(resumed!);
     }
+    await settle();
   }
   server.emitted += 1;
   server.pushWorks = true;
-  for (let round = 0; round < 40; round += 1) {
+  for (let round = 0; round < 40 && application.handled.length < server.emitted; round += 1) {
     await clock.advance(10_000);
     server.pump(10);
     await application.take(10);
@@ -109,22 +118,22 @@ const all = (server: ModelServer): string[] => Array.from({ length: server.emitt
 describe('properties', () => {
   it('ORDER-04 CLIENT-06 the application handles each event once and in order, through repetitions, reconnects and mode switches', async () => {
     await fc.assert(
-      fc.asyncProperty(actions(), async (plan) => {
+      fc.asyncProperty(actions(false), async (plan) => {
         const { server, handled, stored } = await run(plan);
         expect(handled).toEqual(all(server));
         expect(stored).toMatchObject([{ cursor: `c${server.emitted}` }]);
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   }, 120_000);
 
   it('CLIENT-01 POLL-09 a client restarted at any point skips nothing and repeats nothing acknowledged', async () => {
     await fc.assert(
-      fc.asyncProperty(actions('restartClient', 'restartClient', 'restartClient'), async (plan) => {
+      fc.asyncProperty(actions(true), async (plan) => {
         const { server, handled } = await run(plan);
         expect(handled).toEqual(all(server));
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   }, 120_000);
 });
