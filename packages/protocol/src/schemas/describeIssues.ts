@@ -6,14 +6,17 @@ import type * as z from 'zod';
  * a secret (SIG-02).
  */
 export function describeIssues(error: z.core.$ZodError): string {
-  return error.issues.map((issue) => `${describePath(issue.path)}: ${describeExpectation(issue)}`).join('; ');
+  return error.issues.map((issue) => `${describePath(issue.path)}${describeExpectation(issue)}`).join('; ');
 }
 
+/** Empty for the root, which needs no name. */
 function describePath(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return 'params';
-  return path
-    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
-    .join('');
+  if (path.length === 0) return '';
+  const steps = path.map((step, index) => {
+    if (typeof step === 'number') return `[${step}]`;
+    return index === 0 ? String(step) : `.${String(step)}`;
+  });
+  return `${steps.join('')}: `;
 }
 
 function describeExpectation(issue: z.core.$ZodIssue): string {

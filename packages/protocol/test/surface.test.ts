@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import * as protocol from '../src/index.ts';
+
+describe('public surface', () => {
+  it('exports exactly these values', () => {
+    expect(Object.keys(protocol).toSorted()).toEqual([
+      'CLIENT_CAPABILITIES_META_KEY',
+      'CLIENT_INFO_META_KEY',
+      'EXTENSION_ID',
+      'EventsError',
+      'MAX_ARGUMENT_BYTES',
+      'MAX_ARGUMENT_DEPTH',
+      'MAX_CALLBACK_URL_LENGTH',
+      'MAX_SECRET_BYTES',
+      'MIN_SECRET_BYTES',
+      'Methods',
+      'Notifications',
+      'PROTOCOL_VERSION',
+      'PROTOCOL_VERSION_META_KEY',
+      'SUBSCRIPTION_ID_META_KEY',
+      'WEBHOOK_SECRET_PREFIX',
+      'activeParamsSchema',
+      'callbackEndpointError',
+      'callbackUrlSchema',
+      'canonicalArguments',
+      'compareSchemas',
+      'deliveredOccurrenceSchema',
+      'deliveryModeSchema',
+      'deliveryStatusSchema',
+      'deriveSubscriptionId',
+      'describeIssues',
+      'dialectOfRequest',
+      'emptyResultSchema',
+      'envelopeTypeOf',
+      'errorCodes',
+      'errorParamsSchema',
+      'eventParamsSchema',
+      'eventTypeSchema',
+      'eventsErrorFromRpc',
+      'findEventsCapability',
+      'forbidden',
+      'heartbeatParamsSchema',
+      'internalError',
+      'invalidParams',
+      'isBreaking',
+      'isJsonObject',
+      'jwksDocumentSchema',
+      'lastErrorSchema',
+      'listChangedParamsSchema',
+      'listParamsSchema',
+      'listResultSchema',
+      'notFound',
+      'occurrenceSchema',
+      'pollParamsSchema',
+      'pollResultSchema',
+      'resourceExhausted',
+      'rpcErrorSchema',
+      'streamParamsSchema',
+      'streamResultSchema',
+      'subscribeParamsSchema',
+      'subscribeResultSchema',
+      'subscriptionIdOf',
+      'subscriptionKey',
+      'terminatedParamsSchema',
+      'unsubscribeParamsSchema',
+      'unsupported',
+      'webhookBodySchema',
+      'webhookReceiverDocumentSchema',
+      'webhookSecretSchema',
+    ]);
+  });
+
+  it('spells the identifiers of the wire', () => {
+    expect(protocol).toMatchObject({
+      EXTENSION_ID: 'io.modelcontextprotocol/events',
+      SUBSCRIPTION_ID_META_KEY: 'io.modelcontextprotocol/subscriptionId',
+      CLIENT_CAPABILITIES_META_KEY: 'io.modelcontextprotocol/clientCapabilities',
+      PROTOCOL_VERSION_META_KEY: 'io.modelcontextprotocol/protocolVersion',
+      CLIENT_INFO_META_KEY: 'io.modelcontextprotocol/clientInfo',
+      PROTOCOL_VERSION: '2026-07-28',
+    });
+    expect(protocol.Methods).toEqual({
+      list: 'events/list',
+      poll: 'events/poll',
+      stream: 'events/stream',
+      subscribe: 'events/subscribe',
+      unsubscribe: 'events/unsubscribe',
+    });
+    expect(protocol.Notifications).toEqual({
+      active: 'notifications/events/active',
+      event: 'notifications/events/event',
+      heartbeat: 'notifications/events/heartbeat',
+      error: 'notifications/events/error',
+      terminated: 'notifications/events/terminated',
+      listChanged: 'notifications/events/list_changed',
+    });
+  });
+});
