@@ -77,6 +77,11 @@ export class StdioTestServer {
     return this.sent.find((message) => message.id === id && message.method === undefined);
   }
 
+  /** Lets the server finish what it can finish now. */
+  async idle(): Promise<void> {
+    await settle();
+  }
+
   /** Writes a message as it is; the answer, if it is a request. */
   async raw(message: {
     jsonrpc: '2.0';
