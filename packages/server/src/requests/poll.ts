@@ -6,7 +6,8 @@ import { waitForEvent } from '../delivery/longPoll.ts';
 import { collectBatch, toPollEntry } from '../delivery/poll.ts';
 import type { Lease } from '../subscription/leases.ts';
 import { PollSubscription } from '../subscription/pollSubscription.ts';
-import { eventContext, parseParams, resolveTarget } from './target.ts';
+import type { SubscriptionDetails } from '../subscription/subscription.ts';
+import { parseParams, resolveTarget, subscriptionDetails } from './target.ts';
 import type { Target } from './target.ts';
 
 /** Answers `events/poll` (POLL-01 to POLL-13). */
@@ -35,7 +36,8 @@ export async function handlePoll(
     const rules = (): typeof compiled.rules => type.compiled.rules;
     await waitForEvent({ subscription, feed, rules, selection, clock, report, cursor: batch.cursor, holdMs, signal });
     if (subscription.terminated !== undefined) throw endedError(core, target, caller, lease);
-    batch = await collectBatch({ ...common, cursor: batch.cursor });
+    // Ended without a cause: the server closes, and its sources cannot be read any more.
+    if (!subscription.ended) batch = await collectBatch({ ...common, cursor: batch.cursor });
   }
   const { cursor, truncated, hasMore } = batch;
   const nextPollMs = batch.nextPollMs ?? compiled.nextPollMs;
@@ -56,15 +58,15 @@ function endedError(core: Core, target: Target, caller: Caller, lease: Lease): E
 /** The caller's lease with its full time, or a new one once authorized and begun. */
 async function renewedLease(core: Core, caller: Caller, target: Target, holdMs: number): Promise<Lease> {
   const { leases, lifecycle } = core;
-  const { type, compiled } = target;
+  const { compiled } = target;
   const key = leaseKey(caller, target);
   const known = leases.get(key);
   if (known?.subscription.terminated !== undefined) throw endedError(core, target, caller, known);
-  const subscriptionId = known?.subscription.id ?? pollSubscriptionId(core, caller, target);
-  const context = eventContext(caller, 'poll', subscriptionId);
-  await lifecycle.authorize(compiled.definition, { name: type.name, context, arguments: target.arguments });
+  const id = known?.subscription.id ?? pollSubscriptionId(core, caller, target);
+  const details = subscriptionDetails(caller, target, 'poll', id);
+  await lifecycle.authorize(compiled.definition, details);
   // Authorizing took time: another poll of the same key may have made the lease meanwhile.
-  const lease = leases.get(key) ?? newLease(core, caller, target, key, subscriptionId);
+  const lease = leases.get(key) ?? newLease(core, target, key, details);
   // A poll that may be held counts as long as that.
   leases.renew(key, lease, compiled.leaseMs + holdMs);
   await lease.ready;
@@ -75,22 +77,12 @@ function pollSubscriptionId({ namespace }: Core, { principal }: Caller, { type, 
   return deriveSubscriptionId({ namespace, principal, name: type.name, arguments: rawArguments });
 }
 
-function newLease(core: Core, caller: Caller, target: Target, key: string, subscriptionId: string): Lease {
+function newLease(core: Core, { compiled }: Target, key: string, details: SubscriptionDetails): Lease {
   const { registry, lifecycle, leases } = core;
-  const { type, compiled } = target;
   let begun = false;
-  const subscription = new PollSubscription({
-    id: subscriptionId,
-    name: type.name,
-    principal: caller.principal,
-    rawArguments: target.rawArguments,
-    arguments: target.arguments,
-    argumentsKey: target.argumentsKey,
-    context: eventContext(caller, 'poll', subscriptionId),
-    onEnd: () => {
-      registry.remove(subscription);
-      if (begun) lifecycle.end(compiled.definition, subscription);
-    },
+  const subscription = new PollSubscription(details, () => {
+    registry.remove(subscription);
+    if (begun) lifecycle.end(compiled.definition, subscription);
   });
   // Before onSubscribe, so that a refused subscription provisions nothing (HOOK-08).
   registry.add(subscription);

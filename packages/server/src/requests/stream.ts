@@ -4,7 +4,7 @@ import type { Core } from '../core.ts';
 import type { PushChannel } from '../delivery/push/channel.ts';
 import { PushSession } from '../delivery/push/pushSession.ts';
 import { Pump } from '../delivery/pump.ts';
-import { eventContext, parseParams, resolveTarget } from './target.ts';
+import { parseParams, resolveTarget, subscriptionDetails } from './target.ts';
 
 /** A stream that is set up but not confirmed yet. */
 export interface OpenedStream {
@@ -27,24 +27,13 @@ export async function openStream(
   const target = resolveTarget(core, 'push', request);
   const { type, compiled } = target;
   const { lifecycle, registry, sessions, selection, clock } = core;
-  const id = core.createId('push');
-  const context = eventContext(caller, 'push', id);
-  await lifecycle.authorize(compiled.definition, { name: type.name, context, arguments: target.arguments });
+  const details = subscriptionDetails(caller, target, 'push', core.createId('push'));
+  await lifecycle.authorize(compiled.definition, details);
   let begun = false;
-  const session = new PushSession({
-    id,
-    name: type.name,
-    principal: caller.principal,
-    rawArguments: target.rawArguments,
-    arguments: target.arguments,
-    argumentsKey: target.argumentsKey,
-    context,
-    dialect: caller.dialect,
-    onEnd: () => {
-      registry.remove(session);
-      sessions.delete(session);
-      if (begun) lifecycle.end(compiled.definition, session);
-    },
+  const session = new PushSession(details, caller.dialect, () => {
+    registry.remove(session);
+    sessions.delete(session);
+    if (begun) lifecycle.end(compiled.definition, session);
   });
   // Before onSubscribe, so that a refused subscription provisions nothing (HOOK-08).
   registry.add(session);

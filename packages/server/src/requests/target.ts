@@ -1,9 +1,9 @@
 import { canonicalArguments, describeIssues, internalError, invalidParams, unsupported } from '@mcp-events/protocol';
 import type { DeliveryMode } from '@mcp-events/protocol';
 import type { CompiledType, EventType } from '../catalog/eventType.ts';
-import type { Caller, EventContext } from '../context.ts';
+import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
-import type { Arguments } from '../subscription/subscription.ts';
+import type { Arguments, SubscriptionDetails } from '../subscription/subscription.ts';
 
 interface Schema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false; error: unknown };
@@ -49,8 +49,14 @@ export function resolveTarget(
   return { type, compiled, rawArguments: params.arguments, arguments: parsed, argumentsKey };
 }
 
-/** Context for author code. It outlives the request, so it holds nothing of the request itself. */
-export function eventContext(caller: Caller, mode: DeliveryMode, subscriptionId: string): EventContext {
-  const { authInfo, clientInfo, principal } = caller;
-  return { authInfo, clientInfo, principal, mode, subscriptionId };
+/** The subscription a caller asks for. It outlives the request, so it holds nothing of the request itself. */
+export function subscriptionDetails(
+  { authInfo, clientInfo, principal }: Caller,
+  target: Target,
+  mode: DeliveryMode,
+  id: string,
+): SubscriptionDetails {
+  const { type, rawArguments, argumentsKey } = target;
+  const context = { authInfo, clientInfo, principal, mode, subscriptionId: id };
+  return { id, name: type.name, principal, rawArguments, arguments: target.arguments, argumentsKey, context };
 }

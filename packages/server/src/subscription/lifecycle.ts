@@ -4,9 +4,9 @@ import type { Clock } from '../clock.ts';
 import type { Caller } from '../context.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { withTimeLimit } from '../timeLimit.ts';
-import type { Subscription } from './subscription.ts';
+import type { SubscriptionDetails } from './subscription.ts';
 
-type Concern = Pick<Subscription, 'name' | 'context' | 'arguments'>;
+type Concern = Pick<SubscriptionDetails, 'name' | 'context' | 'arguments'>;
 
 /** Calls the author's functions around a subscription, within a time limit and without letting their errors out. */
 export class Lifecycle {

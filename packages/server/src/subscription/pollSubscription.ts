@@ -1,44 +1,20 @@
 import type { EventsError } from '@mcp-events/protocol';
-import type { EventContext } from '../context.ts';
-import type { Arguments, Subscription } from './subscription.ts';
-
-export interface PollSubscriptionOptions {
-  readonly id: string;
-  readonly name: string;
-  readonly principal: string | undefined;
-  readonly rawArguments: Arguments;
-  readonly arguments: Arguments;
-  readonly argumentsKey: string;
-  readonly context: EventContext;
-  /** Called once, when it has ended for whatever reason. */
-  readonly onEnd: () => void;
-}
+import { Subscription } from './subscription.ts';
+import type { SubscriptionDetails } from './subscription.ts';
 
 /** Someone who polls. Nothing is delivered on its own accord, so an end is told by the next poll (TERM-01). */
-export class PollSubscription implements Subscription {
+export class PollSubscription extends Subscription {
   readonly mode = 'poll';
-  readonly id: string;
-  readonly name: string;
-  readonly principal: string | undefined;
-  readonly rawArguments: Arguments;
-  readonly arguments: Arguments;
-  readonly argumentsKey: string;
-  readonly context: EventContext;
   readonly #onEnd: () => void;
   #ended = false;
   #terminated: EventsError | undefined;
   /** Polls that are held at the moment. */
   readonly #held = new Set<() => void>();
 
-  constructor(options: PollSubscriptionOptions) {
-    this.id = options.id;
-    this.name = options.name;
-    this.principal = options.principal;
-    this.rawArguments = options.rawArguments;
-    this.arguments = options.arguments;
-    this.argumentsKey = options.argumentsKey;
-    this.context = options.context;
-    this.#onEnd = options.onEnd;
+  /** @param onEnd called once, when it has ended for whatever reason */
+  constructor(details: SubscriptionDetails, onEnd: () => void) {
+    super(details);
+    this.#onEnd = onEnd;
   }
 
   get ended(): boolean {
@@ -53,14 +29,14 @@ export class PollSubscription implements Subscription {
   terminate(error: EventsError): void {
     if (this.#ended) return;
     this.#terminated = error;
-    for (const release of this.#held) release();
     this.expire();
   }
 
-  /** No poll came in time (HOOK-04). */
+  /** No poll came in time (HOOK-04), or the server closes. */
   expire(): void {
     if (this.#ended) return;
     this.#ended = true;
+    for (const release of this.#held) release();
     this.#onEnd();
   }
 

@@ -4,14 +4,10 @@ import type { EventContext } from '../context.ts';
 /** Arguments as JSON members. */
 export type Arguments = Readonly<Record<string, unknown>>;
 
-/**
- * Someone's interest in one event type with one set of arguments, whatever the delivery mode. Its delivery (a stream,
- * a lease) owns it; the registry counts it, runs its hooks and ends it.
- */
-export interface Subscription {
+/** Who wants which events. */
+export interface SubscriptionDetails {
   /** Unique among live subscriptions of this server. A stream's id lives as long as the stream. */
   readonly id: string;
-  readonly mode: DeliveryMode;
   readonly name: string;
   readonly principal: string | undefined;
   /** What the client sent, the part of the subscription's identity (SUB-03). */
@@ -21,6 +17,32 @@ export interface Subscription {
   /** Canonical form of {@link rawArguments}. */
   readonly argumentsKey: string;
   readonly context: EventContext;
+}
+
+/**
+ * Someone's interest in one event type with one set of arguments, whatever the delivery mode. Its delivery (a stream,
+ * a lease) owns it; the registry counts it, finds it and ends it.
+ */
+export abstract class Subscription implements SubscriptionDetails {
+  abstract readonly mode: DeliveryMode;
+  readonly id: string;
+  readonly name: string;
+  readonly principal: string | undefined;
+  readonly rawArguments: Arguments;
+  readonly arguments: Arguments;
+  readonly argumentsKey: string;
+  readonly context: EventContext;
+
+  constructor(details: SubscriptionDetails) {
+    this.id = details.id;
+    this.name = details.name;
+    this.principal = details.principal;
+    this.rawArguments = details.rawArguments;
+    this.arguments = details.arguments;
+    this.argumentsKey = details.argumentsKey;
+    this.context = details.context;
+  }
+
   /** Ends delivery and tells the subscriber why, the way its mode does (TERM-01). Idempotent. */
-  terminate(error: EventsError): void;
+  abstract terminate(error: EventsError): void;
 }

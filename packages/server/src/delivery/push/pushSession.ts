@@ -1,39 +1,18 @@
 import type { Dialect, EventsError } from '@mcp-events/protocol';
 import { internalError, Notifications } from '@mcp-events/protocol';
 import type { FeedEvent } from '../../feed/feedEvent.ts';
-import type { EventContext } from '../../context.ts';
-import type { Arguments, Subscription } from '../../subscription/subscription.ts';
+import { Subscription } from '../../subscription/subscription.ts';
+import type { SubscriptionDetails } from '../../subscription/subscription.ts';
 import type { Pump } from '../pump.ts';
 import type { Sink } from '../sink.ts';
 import type { ChannelListener, PushChannel } from './channel.ts';
-
-export interface PushSessionOptions {
-  readonly id: string;
-  readonly name: string;
-  readonly principal: string | undefined;
-  readonly rawArguments: Arguments;
-  readonly arguments: Arguments;
-  readonly argumentsKey: string;
-  readonly context: EventContext;
-  /** Error numbers of this peer. */
-  readonly dialect: Dialect;
-  /** Called once, when the stream has ended for whatever reason. */
-  readonly onEnd: () => void;
-}
 
 /** Errors of a source that end the subscription; any other is a failure that delivery survives (PUSH-07). */
 const FINAL_ERRORS: ReadonlySet<string> = new Set(['NotFound', 'Forbidden', 'Unsupported', 'InvalidParams']);
 
 /** One push stream: the subscription whose life is the request, and the sink its pump feeds. */
-export class PushSession implements Subscription, Sink, ChannelListener {
+export class PushSession extends Subscription implements Sink, ChannelListener {
   readonly mode = 'push';
-  readonly id: string;
-  readonly name: string;
-  readonly principal: string | undefined;
-  readonly rawArguments: Arguments;
-  readonly arguments: Arguments;
-  readonly argumentsKey: string;
-  readonly context: EventContext;
   readonly #dialect: Dialect;
   readonly #onEnd: () => void;
   #pump: Pump | undefined;
@@ -42,16 +21,14 @@ export class PushSession implements Subscription, Sink, ChannelListener {
   #ended = false;
   #terminated: EventsError | undefined;
 
-  constructor(options: PushSessionOptions) {
-    this.id = options.id;
-    this.name = options.name;
-    this.principal = options.principal;
-    this.rawArguments = options.rawArguments;
-    this.arguments = options.arguments;
-    this.argumentsKey = options.argumentsKey;
-    this.context = options.context;
-    this.#dialect = options.dialect;
-    this.#onEnd = options.onEnd;
+  /**
+   * @param dialect error numbers of this peer
+   * @param onEnd called once, when the stream has ended for whatever reason
+   */
+  constructor(details: SubscriptionDetails, dialect: Dialect, onEnd: () => void) {
+    super(details);
+    this.#dialect = dialect;
+    this.#onEnd = onEnd;
   }
 
   get ended(): boolean {
