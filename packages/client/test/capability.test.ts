@@ -3,7 +3,7 @@ import { Client, InMemoryTransport } from '@modelcontextprotocol/client';
 import { describe, expect, it } from 'vitest';
 import { EventsClient, EventsNotSupportedError } from '../src/index.ts';
 import { batch } from './support/rawServer.ts';
-import { settle, world } from './support/world.ts';
+import { noJitter, settle, world } from './support/world.ts';
 
 describe('capability', () => {
   it('CAP-05 sends no events request to a server that does not declare the extension', async () => {
@@ -51,6 +51,12 @@ describe('capability', () => {
 
     const sketch = await world();
     sketch.server.capabilities = { events: { listChanged: true } };
+    const known = await sketch.server.client();
+    sketch.server.withResultType = false;
+    const reused = new EventsClient(known);
+    expect(await reused.capability()).toEqual({ dialect: 'sketch', listChanged: true });
+    await reused.close();
+    sketch.server.withResultType = true;
     expect(await sketch.events.capability()).toEqual({ dialect: 'sketch', listChanged: true });
     expect(await sketch.events.list()).toHaveLength(1);
 
@@ -90,6 +96,24 @@ describe('capability', () => {
     await settle();
     expect(pushed.status).toMatchObject({ state: 'waiting', error: { code: 'STREAM_DROPPED' } });
     await events.close();
+  });
+
+  it('picks up a client that the application connected again', async () => {
+    const { server, clock } = await world();
+    const client = await server.client();
+    const events = new EventsClient(client, { clock, random: noJitter });
+    const subscription = await events.subscribe('incident.created');
+    await settle();
+    server.stream().active('c0');
+    await server.die();
+    await clock.advance(1_000);
+    expect(subscription.status).toMatchObject({ state: 'waiting', error: { code: 'NOT_CONNECTED' } });
+    await client.connect(server.transport());
+    await clock.advance(2_000);
+    expect(server.streams()).toHaveLength(2);
+    expect(server.stream().request.params['cursor']).toBe('c0');
+    await events.close();
+    expect(client.transport).toBeDefined();
   });
 
   it('leaves the transport as it was after close', async () => {

@@ -120,7 +120,7 @@ export class Connection {
     }
     const tap = new TransportTap(client.transport, this.#onWarning);
     try {
-      const capability = await discoverEvents(client, this.#acceptSketch);
+      const capability = await discoverEvents(client, tap, this.#acceptSketch);
       const attached = { client, tap, capability };
       if (this.#closed) {
         tap.detach();

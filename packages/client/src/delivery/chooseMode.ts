@@ -2,7 +2,7 @@ import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
 import { DeliveryModeNotAvailableError, NoCompatibleDeliveryModeError } from '../errors.ts';
 
 /** The delivery modes this client can use, the preferred one first (CLIENT-02). */
-export const deliveryPreference: readonly ClientDeliveryMode[] = ['push', 'poll'];
+const deliveryPreference: readonly ClientDeliveryMode[] = ['push', 'poll'];
 
 /** A delivery mode of this client. */
 export type ClientDeliveryMode = Extract<DeliveryMode, 'push' | 'poll'>;

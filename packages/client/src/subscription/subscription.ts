@@ -148,7 +148,10 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
 
   /** For the supervisor. */
   report(status: SubscriptionStatus): void {
-    if (this.#isOver()) return;
+    const { state, delivery } = this.#status;
+    // Each poll reports success: only a change is one for the application.
+    if (this.#isOver() || (status.error === undefined && status.state === state && status.delivery === delivery))
+      return;
     this.#status = status;
     this.#tell(() => this.#parts.options.onStatus?.(status));
   }

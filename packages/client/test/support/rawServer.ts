@@ -1,7 +1,6 @@
 import { EXTENSION_ID, Methods, Notifications, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
 import { Client, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
 import { eventsClientCapabilities } from '../../src/index.ts';
-import { settle } from './fakeClock.ts';
 
 export type RequestId = string | number;
 
@@ -41,7 +40,6 @@ export class RawServer {
 
   constructor() {
     this.on('server/discover', () => ({
-      resultType: 'complete',
       supportedVersions: ['2026-07-28'],
       capabilities: this.capabilities,
       ttlMs: 0,
@@ -211,5 +209,3 @@ class InMemoryEnd implements Transport {
     this.onclose?.();
   }
 }
-
-export { settle };
