@@ -67,6 +67,11 @@ export class Pump implements FeedReceiver {
     return this.#attachment?.cursor() ?? this.#cursor;
   }
 
+  /** Whether {@link cursor} may be past a gap that was not told yet: whoever kept it would never learn of the gap. */
+  get owesLoss(): boolean {
+    return typeof this.#untoldLoss?.cursor === 'string';
+  }
+
   /**
    * Finds the position to start from, and whether it is later than asked (CUR-09). Rejects when the source cannot be
    * read. Nothing is delivered before {@link run}.
@@ -251,7 +256,8 @@ export class Pump implements FeedReceiver {
     if (this.#closed) return;
     this.#options.report(error);
     this.#options.sink.fail(internalError(`An event of ${event.name} could not be prepared for this subscription`));
-    this.lose(event.cursor);
+    // Without replay there is no position that could move, and the failure says it all (CUR-14).
+    if (this.#options.feed.replays) this.lose(event.cursor);
     this.#cursor = event.cursor;
   }
 
@@ -262,6 +268,7 @@ export class Pump implements FeedReceiver {
       this.#blocked = true;
       return false;
     }
+    this.#cursor = this.#untoldLoss.cursor;
     this.#untoldLoss = undefined;
     return true;
   }

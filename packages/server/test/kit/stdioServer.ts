@@ -16,10 +16,22 @@ class PipeTransport implements Transport {
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
 
+  /** Messages that wait for the pipe. */
+  waiting = 0;
+
   async start(): Promise<void> {}
 
+  /** Stops reading until `unblock` is called. */
+  block(): { unblock: () => void } {
+    let unblock = (): void => {};
+    this.blocked = new Promise<void>((resolve) => (unblock = resolve));
+    return { unblock };
+  }
+
   async send(message: JSONRPCMessage): Promise<void> {
+    this.waiting++;
     await this.blocked;
+    this.waiting--;
     // What crosses a pipe is text: nothing is shared by reference.
     this.sent.push(JSON.parse(JSON.stringify(message)) as Message);
   }

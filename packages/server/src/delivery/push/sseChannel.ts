@@ -18,6 +18,7 @@ export class SseChannel implements PushChannel {
   readonly #tail: SharedFrame;
   /** The JSON-RPC result, known once the SDK has answered the request. */
   #result: string | undefined;
+  #finished = false;
 
   constructor({ subscriptionId, maxBufferedBytes, flusher, listener }: SseChannelOptions) {
     this.#listener = listener;
@@ -41,17 +42,15 @@ export class SseChannel implements PushChannel {
   }
 
   finish(last?: { readonly method: string; readonly params: Readonly<Record<string, unknown>> }): void {
-    const texts = [
-      ...(last === undefined ? [] : [messageFrame(last.method, last.params, this.#tail)]),
-      ...(this.#result === undefined ? [] : [rawFrame(this.#result)]),
-    ];
-    for (const text of texts) this.#body.append(text, text.length);
-    this.#body.end();
+    if (last !== undefined) this.#append(messageFrame(last.method, last.params, this.#tail));
+    this.#finished = true;
+    this.#close();
   }
 
   /** The HTTP response. `result` is sent as the last frame when the server ends the stream. */
   response(result: string, signal: AbortSignal): Response {
     this.#result = result;
+    if (this.#finished) this.#close();
     const abort = (): void => this.#body.cancel();
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort, { once: true });
@@ -62,6 +61,17 @@ export class SseChannel implements PushChannel {
         'x-accel-buffering': 'no',
       },
     });
+  }
+
+  /** Ends the body with the result, which goes last (PUSH-13): a stream may end before the SDK has answered. */
+  #close(): void {
+    if (this.#result === undefined) return;
+    this.#append(rawFrame(this.#result));
+    this.#body.end();
+  }
+
+  #append(text: string): void {
+    this.#body.append(text, text.length);
   }
 
   /** The request was not answered as a stream after all. */
