@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '@mcp-events/server';
+import type { Clock } from '@mcp-events/server';
+import type { Transport } from '@modelcontextprotocol/server';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import { Access } from './access.ts';
+import { Authentication } from './authentication.ts';
+import { CounterFile } from './counterFile.ts';
+import { createGeneration } from './generation.ts';
+import type { Generation } from './generation.ts';
+
+export interface EverythingOptions {
+  /** Upstream of `counter.tick`. Default: a temporary file, deleted on close. */
+  readonly counterFile?: string | undefined;
+  /** Bearer tokens: secret -> principal. */
+  readonly tokens: ReadonlyMap<string, string>;
+  /** Principal of requests without a token. Default: none. */
+  readonly anonymous?: string | undefined;
+  /** Event types per page of `events/list`. Default: all on one. */
+  readonly pageSize?: number | undefined;
+  /** Live subscriptions of one principal. */
+  readonly quota: number;
+  /** Whether there are `events_conformance_` tools. */
+  readonly controls: boolean;
+  readonly clock?: Clock;
+  readonly report?: (error: unknown) => void;
+}
+
+/** Long enough for the answer to the tool that asked for it to arrive. */
+const RESTART_DELAY_MS = 100;
+
+/** The everything server without a socket: answers requests, and can be restarted over the same upstream. */
+export interface EverythingServer {
+  fetch(request: Request): Promise<Response>;
+  /** Serves one connection; closing it leaves the server alone. */
+  connect(transport: Transport): { close(): Promise<void> };
+  /** Ends streams with their final frame. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Rejects when the counter file cannot be used. */
+export async function createEverythingServer(options: EverythingOptions): Promise<EverythingServer> {
+  const { clock = systemClock, report = console.error } = options;
+  const temporary = options.counterFile === undefined ? await mkdtemp(join(tmpdir(), 'everything-')) : undefined;
+  const counter = await CounterFile.open(options.counterFile ?? join(temporary as string, 'counter.jsonl'));
+  const access = new Access();
+  const authentication = new Authentication(options.tokens);
+  let connections = 0;
+  let restartTimer: unknown;
+  let closing: Promise<void> | undefined;
+
+  const generate = (number: number): Generation =>
+    createGeneration({
+      number,
+      counter,
+      access,
+      clock,
+      anonymous: options.anonymous,
+      pageSize: options.pageSize,
+      quota: options.quota,
+      controls: options.controls,
+      restart,
+      report,
+    });
+  const restart = (): number => {
+    if (connections > 0) {
+      throw new Error('not available: a connection over standard input and output ends with the server it belongs to');
+    }
+    const next = current.number + 1;
+    restartTimer ??= clock.setTimeout(() => {
+      restartTimer = undefined;
+      const ended = current;
+      current = generate(next);
+      ended.close().catch(report);
+    }, RESTART_DELAY_MS);
+    return next;
+  };
+  let current = generate(1);
+
+  const close = async (): Promise<void> => {
+    clock.clearTimeout(restartTimer);
+    await current.close();
+    await counter.close();
+    if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
+  };
+  return {
+    fetch: async (request) => {
+      const caller = authentication.authenticate(request);
+      if (caller instanceof Response) return caller;
+      return current.handler.fetch(request, caller === undefined ? {} : { authInfo: caller });
+    },
+    connect: (transport) => {
+      connections++;
+      return serveStdio(current.factory, { transport: current.events.stdio(transport), onerror: report });
+    },
+    close: () => (closing ??= close()),
+  };
+}

@@ -1,0 +1,77 @@
+import { Events } from '@mcp-events/server';
+import type { Clock } from '@mcp-events/server';
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
+import type { McpHttpHandler, McpServerFactory } from '@modelcontextprotocol/server';
+import type { Access } from './access.ts';
+import type { CounterFile } from './counterFile.ts';
+import { controlTools } from './tools/controls.ts';
+import { everydayTools } from './tools/everyday.ts';
+import type { Tool } from './tools/tool.ts';
+import { offerChatMessage } from './types/chatMessage.ts';
+import { offerCounterTick } from './types/counterTick.ts';
+import { offerEmittedTypes } from './types/emittedTypes.ts';
+import { EventTypes } from './types/eventTypes.ts';
+
+export interface GenerationOptions {
+  /** Counted from 1. */
+  readonly number: number;
+  readonly counter: CounterFile;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly anonymous: string | undefined;
+  readonly pageSize: number | undefined;
+  readonly quota: number;
+  readonly controls: boolean;
+  /** Schedules the next generation and returns its number. */
+  readonly restart: () => number;
+  readonly report: (error: unknown) => void;
+}
+
+/** What lives from one start of the server to the next: the Events object, its types and everything subscribed to them. */
+export interface Generation {
+  readonly number: number;
+  readonly events: Events;
+  readonly handler: McpHttpHandler;
+  readonly factory: McpServerFactory;
+  close(): Promise<void>;
+}
+
+export function createGeneration(options: GenerationOptions): Generation {
+  const { number, counter, access, clock, anonymous, pageSize, quota, report } = options;
+  const events = new Events({
+    clock,
+    ...(pageSize === undefined ? {} : { pageSize }),
+    namespace: 'everything',
+    limits: { subscriptionsPerPrincipal: quota },
+    principal: ({ authInfo }) => (authInfo?.extra?.['sub'] as string | undefined) ?? anonymous,
+    onError: report,
+  });
+  const types = new EventTypes(events, access);
+  // The order of events/list.
+  const stopChat = offerChatMessage(types, clock, report);
+  const counterTick = offerCounterTick(types, counter, clock);
+  offerEmittedTypes(types);
+
+  const tools: Tool[] = everydayTools({ events, types, access, counter, counterTick, clock });
+  if (options.controls)
+    tools.push(...controlTools({ events, types, quota, generation: number, restart: options.restart }));
+
+  const factory: McpServerFactory = ({ era }) => {
+    const mcp = new McpServer({ name: 'everything', version: '0.1.0' });
+    events.attach(mcp, { era });
+    for (const tool of tools) tool.register(mcp);
+    return mcp;
+  };
+  const handler = events.http(createMcpHandler(factory));
+  return {
+    number,
+    events,
+    handler,
+    factory,
+    close: async () => {
+      stopChat();
+      await events.close();
+      await handler.close();
+    },
+  };
+}
