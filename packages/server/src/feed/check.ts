@@ -43,7 +43,10 @@ export interface CheckContext {
   readonly signal: AbortSignal;
   /** About how many events are useful. Returning more loses nothing. */
   readonly limit: number;
-  /** Older events are not wanted; a source that can seek by time may start there (CUR-15). */
+  /**
+   * Older events are not wanted and not delivered. A source that can seek by time may go there at once (CUR-15); it then
+   * answers with `truncated` and that position, because leaving events out unsaid would break the count of those seen.
+   */
   readonly notBefore: Date | undefined;
 }
 
