@@ -150,15 +150,10 @@ export class Events {
       wake: () => {
         const { feed } = offered();
         if (feed instanceof CheckFeed) feed.wake();
+        else throw new TypeError(`${name} is emitted: there is no check to call`);
       },
-      reportLoss: async () => {
-        const { feed } = offered();
-        if (feed instanceof LogFeed) await feed.lose();
-      },
-      reportFailure: (error) => {
-        const { feed } = offered();
-        if (feed instanceof LogFeed) feed.fail(error);
-      },
+      reportLoss: async () => emittedFeed(offered()).lose(),
+      reportFailure: (error) => emittedFeed(offered()).fail(error),
       update: (changed) => {
         type = this.#update(offered(), changed as AnyDefinition);
       },
@@ -282,6 +277,11 @@ export class Events {
     type.feed.close();
     this.#listChanged.notify();
   }
+}
+
+function emittedFeed({ name, feed }: EventType): LogFeed | LiveFeed {
+  if (feed instanceof LogFeed || feed instanceof LiveFeed) return feed;
+  throw new TypeError(`${name} has a check: tell of losses and failures there, by truncated or by throwing`);
 }
 
 function positive(value: number, most: number, name: string): number {

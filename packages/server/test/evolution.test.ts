@@ -1,3 +1,4 @@
+import { forbidden, internalError } from '@mcp-events/server';
 import { afterEach, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
 import { TestServer } from './kit/httpServer.ts';
@@ -49,4 +50,62 @@ it('AUTH-02 ends a stream with its result when the access token expires, without
     id: 9,
     result: { resultType: 'complete' },
   });
+});
+
+it('EMIT-10 looks again when it was woken during a check', async () => {
+  server = new TestServer();
+  let length = 0;
+  let finish = (): void => {};
+  let pause: Promise<void> | undefined;
+  const jobs = server.events.define('jobs', {
+    payload,
+    check: async (_context, _args, cursor) => {
+      const end = length;
+      await pause;
+      const start = cursor === null ? end : Number(cursor);
+      const events = Array.from({ length: end - start }, (_, i) => ({
+        eventId: String(start + i),
+        timestamp: '2026-01-01T00:00:00Z',
+        data: { n: start + i },
+      }));
+      return { events, cursor: String(end) };
+    },
+  });
+  const stream = await server.stream('jobs');
+  await settle();
+  pause = new Promise((resolve) => (finish = resolve));
+  jobs.wake();
+  await settle();
+  // The check in progress has looked already.
+  length = 1;
+  jobs.wake();
+  finish();
+  const frames = await stream.take(2);
+  expect(frames.at(-1)?.params.data).toEqual({ n: 0 });
+});
+
+it('TERM-01 ends the subscriptions of nobody in particular only when told so', async () => {
+  server = new TestServer();
+  server.events.define('jobs', { payload });
+  await server.stream('jobs');
+  await server.stream('jobs', {}, { as: 'alice' });
+  const unknown: { name: string; principal?: string } = { name: 'jobs', principal: undefined };
+  expect(() => server.events.terminate(unknown, forbidden())).toThrow(/leave it out/);
+  expect(server.events.terminate({ name: 'jobs', principal: null }, forbidden())).toBe(1);
+  expect(server.events.subscriptions().map(({ principal }) => principal)).toEqual(['alice']);
+});
+
+it('PUSH-07 tells streams of a type without replay of failures and losses', async () => {
+  server = new TestServer();
+  const presence = server.events.define('presence', { payload, replay: false });
+  const checked = server.events.define('checked', { payload, check: () => ({ events: [], cursor: '0' }) });
+  const stream = await server.stream('presence');
+  presence.reportFailure(internalError('upstream is away'));
+  await presence.reportLoss();
+  await presence.emit({ n: 1 });
+  const frames = await stream.take(4);
+  expect(frames.map(({ method }) => method?.split('/').at(-1))).toEqual(['active', 'error', 'error', 'event']);
+  expect(() => checked.reportFailure(internalError())).toThrow(TypeError);
+  await expect(checked.reportLoss()).rejects.toThrow(TypeError);
+  expect(() => presence.wake()).toThrow(TypeError);
 });

@@ -58,7 +58,10 @@ export class Emitter {
       target,
     };
     if (feed instanceof LiveFeed) return emitted(await feed.append(input));
-    if (!(feed instanceof LogFeed)) throw new TypeError(`${this.#name} has a check: its events cannot be emitted`);
+    if (!(feed instanceof LogFeed))
+      throw new TypeError(
+        `${this.#name} has a check: return its events there, and call wake() when there are new ones`,
+      );
     // No await where the log answers at once: events enter it in the order of the calls.
     const search = eventId === undefined ? undefined : feed.find(eventId);
     const retained = search instanceof Promise ? await search : search;

@@ -33,11 +33,17 @@ export interface EventHandle<Input = Record<string, unknown>, Args = Input, Payl
    * or has a `check`, and when the `eventId` is retained with another payload. Then nobody receives anything.
    */
   emit(data: Payload, options?: EmitOptions): Promise<EmittedEvent>;
-  /** For types with `check`: something changed upstream, look now. */
+  /** For types with `check`: something changed upstream, look now. Throws a `TypeError` for emitted types. */
   wake(): void;
-  /** For emitted types: events are known to have been missed. Tells every subscriber of a gap (PUSH-08). */
+  /**
+   * For emitted types: events are known to have been missed. Tells every subscriber of a gap (PUSH-08). Rejects with a
+   * `TypeError` for types with `check`.
+   */
   reportLoss(): Promise<void>;
-  /** For emitted types: the source fails at the moment. Tells live streams, which go on (PUSH-07). */
+  /**
+   * For emitted types: the source fails at the moment. Tells live streams, which go on (PUSH-07). Throws a `TypeError` for
+   * types with `check`.
+   */
   reportFailure(error: EventsError): void;
   /**
    * Replaces the definition. An additive change of the schemas ends nothing (TERM-04); a breaking one ends the live

@@ -36,6 +36,8 @@ interface Loop {
   timer: unknown;
   /** Set while the loop waits for its next check. */
   continue: (() => void) | undefined;
+  /** Asked for while a check was in progress, which may have looked too early. */
+  checkAgain: boolean;
 }
 
 class LoopAttachment implements Attachment {
@@ -90,7 +92,7 @@ export class CheckSource {
     if (decodeCheckCursor(cursor) === undefined) return undefined;
     let loop = [...this.#loops].find((candidate) => candidate.cursor === cursor);
     const created = loop === undefined;
-    loop ??= { cursor, receivers: new Set(), failures: 0, timer: undefined, continue: undefined };
+    loop ??= { cursor, receivers: new Set(), failures: 0, timer: undefined, continue: undefined, checkAgain: false };
     const attachment = new LoopAttachment(receiver, loop, (leaving) => this.#release(leaving));
     loop.receivers.add(attachment);
     if (created) {
@@ -101,7 +103,10 @@ export class CheckSource {
   }
 
   wake(): void {
-    for (const loop of this.#loops) loop.continue?.();
+    for (const loop of this.#loops) {
+      if (loop.continue === undefined) loop.checkAgain = true;
+      else loop.continue();
+    }
   }
 
   close(): void {
@@ -120,8 +125,10 @@ export class CheckSource {
     const first = (): FeedReceiver | undefined => [...loop.receivers][0]?.receiver;
     let receiver: FeedReceiver | undefined;
     while ((receiver = first()) !== undefined) {
+      loop.checkAgain = false;
       const waitMs = await this.#step(loop, receiver.subscription);
       if (loop.receivers.size === 0) break;
+      if (loop.checkAgain) continue;
       if (waitMs === 0) await new Promise<void>((resolve) => this.#options.clock.setImmediate(resolve));
       else {
         if (this.#merge(loop)) return;

@@ -1,3 +1,4 @@
+import type { EventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { FilterIndex } from '../subscription/filterIndex.ts';
@@ -59,6 +60,16 @@ export class LiveFeed implements Feed {
         this.#index.delete(member);
       },
     };
+  }
+
+  /** Events are known to be missing: told as a failure, since there is no position that moved (CUR-14). */
+  lose(): void {
+    for (const { receiver } of this.#index.members()) receiver.lose(null);
+  }
+
+  /** The author's source fails at the moment (PUSH-07). */
+  fail(error: EventsError): void {
+    for (const { receiver } of this.#index.members()) receiver.fail(error);
   }
 
   /** Looks receivers up by other arguments from now on. */

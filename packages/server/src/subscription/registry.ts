@@ -7,7 +7,8 @@ import type { Subscription } from './subscription.ts';
 export interface SubscriptionFilter {
   readonly id?: string;
   readonly name?: string;
-  readonly principal?: string;
+  /** `null` for those without a principal. */
+  readonly principal?: string | null;
 }
 
 /** Every live subscription of the server, in all modes: counted, found, and ended from here. */
@@ -67,12 +68,17 @@ export class Registry {
 
   find(filter: SubscriptionFilter = {}): Subscription[] {
     const { id, name, principal } = filter;
+    if ('principal' in filter && principal === undefined) {
+      // Taken as "any" it would concern everybody, when somebody's unknown name was meant.
+      throw new TypeError('principal must not be undefined; leave it out for all, or give null for anonymous callers');
+    }
     if (id !== undefined) {
       const subscription = this.#byId.get(id);
       return subscription === undefined ? [] : [subscription];
     }
     const candidates = name === undefined ? [...this.#byId.values()] : [...(this.#byName.get(name) ?? [])];
-    return principal === undefined ? candidates : candidates.filter((s) => s.principal === principal);
+    if (principal === undefined) return candidates;
+    return candidates.filter((subscription) => (subscription.principal ?? null) === principal);
   }
 
   /** Ends subscriptions with a reason; returns how many. */
