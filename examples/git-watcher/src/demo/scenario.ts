@@ -1,0 +1,255 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ClientDeliveryMode } from '@mcp-events/client';
+import { readJournal } from './journal.ts';
+import type { JournalEntry } from './journal.ts';
+import { ServerProcess, SubscriberProcess } from './processes.ts';
+import { ScratchRepository } from './scratchRepository.ts';
+import { brokenPromises, count, tally } from './tally.ts';
+import type { Tally } from './tally.ts';
+import type { Waiting } from './waiting.ts';
+
+/** The fewest commits with which every act has some. */
+export const MIN_COMMITS = 9;
+
+/** Commits come one by one, as from people in a hurry, so that both subscribers are in the middle of it when things end. */
+const PAUSE_MS = 40;
+
+const COMMITS = 'git.commit';
+const REF_UPDATES = 'git.ref.updated';
+const FOLLOWED_BRANCH = 'demo-release';
+const REF_CHANGES = ['created', 'updated', 'deleted'];
+
+export interface ScenarioOptions {
+  /** Everything is written below it. */
+  folder: string;
+  /** A repository to clone. Default: an empty one. */
+  source: string | undefined;
+  commits: number;
+  waiting: Waiting;
+  /** Told what has just been done. */
+  tell: (what: string) => void;
+}
+
+/** What a subscriber got. */
+export interface SubscriberReport {
+  mode: ClientDeliveryMode;
+  commits: Tally;
+  /** Changes of the followed branch, in the order they arrived. */
+  refChanges: string[];
+  refGapsTold: number;
+}
+
+export interface ScenarioReport {
+  subscribers: SubscriberReport[];
+  /** In words; empty if all promises held. */
+  problems: string[];
+}
+
+/** The whole story: commits are made while subscribers and server come and go. Leaves no process behind. */
+export async function runScenario(options: ScenarioOptions): Promise<ScenarioReport> {
+  const scenario = await Scenario.create(options);
+  try {
+    return await scenario.run();
+  } finally {
+    await scenario.end();
+  }
+}
+
+interface MadeCommit {
+  readonly hash: string;
+  readonly startedAtMs: number;
+  /** The subscribers to which it could travel without a restart in between. */
+  readonly liveFor: Set<ClientDeliveryMode>;
+}
+
+class Scenario {
+  readonly #options: ScenarioOptions;
+  readonly #repository: ScratchRepository;
+  readonly #server: ServerProcess;
+  readonly #push: SubscriberProcess;
+  readonly #poll: SubscriberProcess;
+  readonly #made: MadeCommit[] = [];
+  /** Subscribers that run and have a running server. */
+  readonly #connected = new Set<ClientDeliveryMode>();
+
+  private constructor(options: ScenarioOptions, repository: ScratchRepository) {
+    const { folder, waiting } = options;
+    this.#options = options;
+    this.#repository = repository;
+    this.#server = new ServerProcess(repository.path, folder, waiting);
+    const common = { branch: repository.branch, ref: `refs/heads/${FOLLOWED_BRANCH}`, folder, waiting };
+    this.#push = new SubscriberProcess({ mode: 'push', ...common });
+    this.#poll = new SubscriberProcess({ mode: 'poll', ...common });
+  }
+
+  static async create(options: ScenarioOptions): Promise<Scenario> {
+    const { folder, source, tell } = options;
+    await mkdir(folder, { recursive: true });
+    const path = join(folder, 'repository');
+    if (source === undefined) {
+      const repository = await ScratchRepository.create(path);
+      tell('Made an empty scratch repository');
+      return new Scenario(options, repository);
+    }
+    const repository = await ScratchRepository.clone(source, path);
+    tell(`Cloned ${source} to make commits in the clone; the original is only read`);
+    return new Scenario(options, repository);
+  }
+
+  async run(): Promise<ScenarioReport> {
+    const { tell, commits } = this.#options;
+    await this.#server.start();
+    tell(`Started the server (process ${this.#server.pid}) at ${this.#server.url}`);
+    await Promise.all([this.#push.start(this.#server.url), this.#poll.start(this.#server.url)]);
+    this.#connected.add('push').add('poll');
+    tell(`Started two subscribers: push (process ${this.#push.pid}) and poll (process ${this.#poll.pid})`);
+
+    const third = Math.floor(commits / 3);
+    await this.#undisturbedCommits(third);
+    await this.#refUpdates();
+    await this.#killedSubscriber(third);
+    await this.#killedServer(commits - 2 * third);
+    return this.#report();
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([this.#push.end('SIGTERM'), this.#poll.end('SIGTERM')]);
+    await this.#server.end('SIGTERM');
+  }
+
+  async #undisturbedCommits(amount: number): Promise<void> {
+    await this.#commit(amount);
+    await this.#allReceived();
+    this.#options.tell(`Made ${count(amount, 'commit')}; both subscribers have them`);
+  }
+
+  async #refUpdates(): Promise<void> {
+    const { waiting, tell } = this.#options;
+    const [first, second] = [this.#made[0]?.hash ?? '', this.#made[1]?.hash ?? ''];
+    const steps = [
+      () => this.#repository.setBranch(FOLLOWED_BRANCH, first),
+      () => this.#repository.setBranch(FOLLOWED_BRANCH, second),
+      () => this.#repository.deleteBranch(FOLLOWED_BRANCH),
+    ];
+    for (const [index, step] of steps.entries()) {
+      await step();
+      // One after the other: what changes twice between two looks of the server is one change.
+      await waiting.until(
+        `the push subscriber to hear of the branch ${FOLLOWED_BRANCH}`,
+        () => this.#push.refUpdates > index,
+      );
+    }
+    await waiting.until(
+      `the poll subscriber to hear of the branch ${FOLLOWED_BRANCH}`,
+      () => this.#poll.refUpdates >= steps.length,
+    );
+    tell(`Created, moved and deleted the branch ${FOLLOWED_BRANCH}; both were told each time`);
+  }
+
+  async #killedSubscriber(amount: number): Promise<void> {
+    const { tell } = this.#options;
+    const half = Math.ceil(amount / 2);
+    await this.#commitWhile(half, async () => {
+      this.#disconnect(this.#push);
+      await this.#push.kill();
+    });
+    const had = (await readJournal(this.#push.journalPath)).filter(isCommit).length;
+    tell(`Killed the push subscriber (SIGKILL) in the middle of more commits: it had ${had} by then`);
+    await this.#commit(amount - half);
+    tell(`Went on without it: there are ${this.#made.length} commits now`);
+    await this.#push.start(this.#server.url);
+    await this.#allReceived();
+    this.#connected.add('push');
+    tell(`Restarted it (process ${this.#push.pid}): it resumed after commit ${had} and has all ${this.#made.length}`);
+  }
+
+  async #killedServer(amount: number): Promise<void> {
+    const { tell, waiting } = this.#options;
+    const part = Math.floor(amount / 3);
+    await this.#commitWhile(part, async () => {
+      this.#disconnect(this.#push);
+      this.#disconnect(this.#poll);
+      await this.#server.end('SIGKILL');
+    });
+    await this.#commit(part);
+    tell(`Killed the server (SIGKILL) and went on: there are ${this.#made.length} commits now`);
+    await this.#server.start();
+    await this.#allReceived();
+    await waiting.until(
+      'both subscribers to be told that ref updates may be missing',
+      () => this.#push.refGaps > 0 && this.#poll.refGaps > 0,
+    );
+    this.#connected.add('push').add('poll');
+    tell(`Restarted it (process ${this.#server.pid}): both subscribers came back and have all ${this.#made.length}`);
+    await this.#commit(amount - 2 * part);
+    await this.#allReceived();
+    tell(`Made the last ${count(amount - 2 * part, 'commit')}; both subscribers have all ${this.#made.length}`);
+  }
+
+  async #report(): Promise<ScenarioReport> {
+    const subscribers: SubscriberReport[] = [];
+    const problems: string[] = [];
+    for (const { mode, kills, journalPath } of [this.#push, this.#poll]) {
+      const journal = await readJournal(journalPath);
+      const sent = this.#made.map(({ hash, startedAtMs, liveFor }) => ({ hash, startedAtMs, live: liveFor.has(mode) }));
+      const commits = tally(sent, journal, COMMITS);
+      const refs = journal.filter(({ eventType }) => eventType === REF_UPDATES);
+      const refChanges = refs.flatMap((entry) => (entry.kind === 'event' ? [entry.what] : []));
+      const refGapsTold = refs.filter(({ kind }) => kind === 'gap').length;
+      subscribers.push({ mode, commits, refChanges, refGapsTold });
+      problems.push(...brokenPromises(mode, commits, kills));
+      if (refChanges.join() !== REF_CHANGES.join()) {
+        problems.push(`the ${mode} subscriber got the branch updates ${refChanges.join(', ') || '(none)'}`);
+      }
+      if (refGapsTold !== 1) {
+        problems.push(
+          `the ${mode} subscriber was told ${count(refGapsTold, 'time')} that branch updates may be missing`,
+        );
+      }
+    }
+    return { subscribers, problems };
+  }
+
+  async #allReceived(): Promise<void> {
+    const hashes = this.#made.map(({ hash }) => hash);
+    await Promise.all([this.#push.received(hashes), this.#poll.received(hashes)]);
+  }
+
+  /** Makes commits, and runs `interrupt` as soon as the push subscriber has the first of them. */
+  async #commitWhile(amount: number, interrupt: () => Promise<void>): Promise<void> {
+    const { waiting } = this.#options;
+    const before = this.#made.length;
+    const firstArrived = waiting.until('the push subscriber to have the next commit', () => {
+      const next = this.#made[before];
+      return next !== undefined && this.#push.commits.has(next.hash);
+    });
+    await Promise.all([this.#commit(amount), firstArrived.then(interrupt)]);
+  }
+
+  async #commit(amount: number): Promise<void> {
+    for (let made = 0; made < amount; made++) {
+      this.#options.waiting.assertGoing();
+      const connectedBefore = [...this.#connected];
+      const startedAtMs = Date.now();
+      const hash = await this.#repository.commit(`Commit ${this.#made.length + 1} of ${this.#options.commits}`);
+      const liveFor = new Set(connectedBefore.filter((mode) => this.#connected.has(mode)));
+      this.#made.push({ hash, startedAtMs, liveFor });
+      this.#options.waiting.changed();
+      await pause(PAUSE_MS);
+    }
+  }
+
+  /** What has not arrived by now arrives after a restart, which says nothing about latency. */
+  #disconnect({ mode, commits }: SubscriberProcess): void {
+    this.#connected.delete(mode);
+    for (const { hash, liveFor } of this.#made) {
+      if (!commits.has(hash)) liveFor.delete(mode);
+    }
+  }
+}
+
+function isCommit({ kind, eventType }: JournalEntry): boolean {
+  return kind === 'event' && eventType === COMMITS;
+}
