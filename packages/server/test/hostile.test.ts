@@ -1,4 +1,4 @@
-import type { Check, EventTypeDefinition } from '@mcp-events/server';
+import type { Check, EventHandle, EventTypeDefinition } from '@mcp-events/server';
 import { afterEach, describe, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
 import { TestServer } from './kit/httpServer.ts';
@@ -154,7 +154,7 @@ describe('author functions that fail', () => {
     ['returns nothing', () => undefined],
   ];
 
-  function define(part: Partial<EventTypeDefinition>): ReturnType<TestServer['events']['define']> {
+  function define(part: Partial<EventTypeDefinition>): EventHandle {
     server = new TestServer({ limits: { hookMs: 1_000, checkMs: 1_000 } });
     return server.events.define('numbers', { payload, ...part });
   }

@@ -54,7 +54,7 @@ export class EventTypes {
       emit: (data, options) => handle.emit(data as Payload, options),
       fail: () => handle.reportFailure(internalError(`The source of ${name} fails, as it was asked to`)),
       lose: () => handle.reportLoss(),
-      ...(definition.replay === false ? withoutFaults(name) : undefined),
+      ...(definition.replay === false ? { lose: () => withoutGaps(name) } : undefined),
       ...faults,
       change: (breaking) => {
         changes++;
@@ -94,11 +94,6 @@ function broken(payload: z.ZodObject, change: number): z.ZodObject {
   return payload.partial().extend({ brokenByChange: z.literal(change).optional() });
 }
 
-function withoutFaults(name: string): Faults {
-  const unavailable = (): never => {
-    throw new Error(
-      `not available: ${name} keeps no events, and only sources that keep them report failures and losses`,
-    );
-  };
-  return { fail: unavailable, lose: unavailable };
+function withoutGaps(name: string): never {
+  throw new Error(`not available: ${name} keeps no events, so there is no position that could be lost`);
 }
