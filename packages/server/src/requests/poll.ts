@@ -1,5 +1,6 @@
 import { deriveSubscriptionId, pollParamsSchema } from '@mcp-events/protocol';
-import type { PollResult } from '@mcp-events/protocol';
+import type { PollParams, PollResult } from '@mcp-events/protocol';
+import type { CompiledType } from '../catalog/eventType.ts';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import { waitForEvent } from '../delivery/longPoll.ts';
@@ -19,10 +20,30 @@ export async function handlePoll(
 ): Promise<PollResult> {
   const request = parseParams(pollParamsSchema, params);
   const target = resolveTarget(core, 'poll', request);
-  const { type, compiled } = target;
-  const isHeld = (request.timeoutMs ?? 0) > 0;
-  const lease = await renewedLease(core, caller, target, isHeld ? core.limits.maxPollHoldMs : 0);
-  const { subscription } = lease;
+  const { compiled } = target;
+  const key = leaseKey(caller, target);
+  const lease = await leaseOf(core, caller, target);
+  let { leaseMs } = compiled;
+  lease.polls++;
+  try {
+    await lease.ready;
+    const result = await answer(core, target, request, lease, signal);
+    leaseMs = leaseAfter(compiled, result.nextPollMs);
+    if (lease.subscription.terminated !== undefined) throw endedError(core, key, lease);
+    return result;
+  } finally {
+    lease.polls--;
+    if (core.leases.get(key) === lease) core.leases.renew(key, lease, leaseMs);
+  }
+}
+
+async function answer(
+  core: Core,
+  { type, compiled }: Target,
+  request: PollParams,
+  { subscription }: Lease,
+  signal: AbortSignal,
+): Promise<PollResult> {
   const notBeforeMs = request.maxAgeMs === undefined ? undefined : core.clock.now() - request.maxAgeMs;
   const maxEvents = Math.min(request.maxEvents ?? core.limits.defaultEventsPerPoll, core.limits.maxEventsPerPoll);
   const report = (error: unknown): void => core.report(error, 'match or transform', type.name);
@@ -31,12 +52,11 @@ export async function handlePoll(
   let batch = await collectBatch({ ...common, cursor: request.cursor });
   const holdMs = Math.min(request.timeoutMs ?? 0, core.limits.maxPollHoldMs);
   const nothing = batch.events.length === 0 && !batch.truncated && !batch.hasMore;
-  if (holdMs > 0 && nothing && request.cursor !== null && batch.cursor !== null) {
+  if (holdMs > 0 && nothing && request.cursor !== null && batch.cursor !== null && !subscription.ended) {
     const { feed } = type;
     const rules = (): typeof compiled.rules => type.compiled.rules;
     await waitForEvent({ subscription, feed, rules, selection, clock, report, cursor: batch.cursor, holdMs, signal });
-    if (subscription.terminated !== undefined) throw endedError(core, target, caller, lease);
-    // Ended without a cause: the server closes, and its sources cannot be read any more.
+    // What has ended has its own answer, or the server closes and its sources cannot be read any more.
     if (!subscription.ended) batch = await collectBatch({ ...common, cursor: batch.cursor });
   }
   const { cursor, truncated, hasMore } = batch;
@@ -44,33 +64,41 @@ export async function handlePoll(
   return { resultType: 'complete', events: batch.events.map(toPollEntry), cursor, truncated, hasMore, nextPollMs };
 }
 
+/**
+ * The upstream may ask for longer intervals than its type has: the lease has to outlast them, unless the author set it
+ * (HOOK-06). It grows in powers of two, because an upstream may name any number and leases are sorted by their time.
+ */
+function leaseAfter({ definition, leaseMs, nextPollMs }: CompiledType, askedMs: number): number {
+  if (definition.leaseMs !== undefined || askedMs <= nextPollMs) return leaseMs;
+  return leaseMs * 2 ** Math.ceil(Math.log2(askedMs / nextPollMs));
+}
+
 function leaseKey(caller: Caller, target: Target): string {
   return JSON.stringify([caller.principal ?? null, target.type.name, target.argumentsKey]);
 }
 
 /** The error of an ended subscription is told once; a poll after that asks for a new one. */
-function endedError(core: Core, target: Target, caller: Caller, lease: Lease): Error {
-  const key = leaseKey(caller, target);
+function endedError(core: Core, key: string, lease: Lease): Error {
   if (core.leases.get(key) === lease) core.leases.delete(key);
   return lease.subscription.terminated as Error;
 }
 
-/** The caller's lease with its full time, or a new one once authorized and begun. */
-async function renewedLease(core: Core, caller: Caller, target: Target, holdMs: number): Promise<Lease> {
+/** The caller's lease, or a new one once authorized. */
+async function leaseOf(core: Core, caller: Caller, target: Target): Promise<Lease> {
   const { leases, lifecycle } = core;
   const { compiled } = target;
   const key = leaseKey(caller, target);
   const known = leases.get(key);
-  if (known?.subscription.terminated !== undefined) throw endedError(core, target, caller, known);
+  if (known?.subscription.terminated !== undefined) throw endedError(core, key, known);
   const id = known?.subscription.id ?? pollSubscriptionId(core, caller, target);
   const details = subscriptionDetails(caller, target, 'poll', id);
   await lifecycle.authorize(compiled.definition, details);
   // Authorizing took time: another poll of the same key may have made the lease meanwhile.
-  const lease = leases.get(key) ?? newLease(core, target, key, details);
-  // A poll that may be held counts as long as that.
-  leases.renew(key, lease, compiled.leaseMs + holdMs);
-  await lease.ready;
-  return lease;
+  const lease = leases.get(key);
+  if (lease !== undefined) return lease;
+  const created = newLease(core, target, key, details);
+  leases.renew(key, created, compiled.leaseMs);
+  return created;
 }
 
 function pollSubscriptionId({ namespace }: Core, { principal }: Caller, { type, rawArguments }: Target): string {
@@ -100,5 +128,5 @@ function newLease(core: Core, { compiled }: Target, key: string, details: Subscr
   };
   const ready = begin();
   ready.catch(() => {});
-  return { subscription, ready, expiresAtMs: 0 };
+  return { subscription, ready, polls: 0, expiresAtMs: 0 };
 }

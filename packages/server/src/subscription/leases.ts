@@ -6,6 +6,8 @@ export interface Lease {
   readonly subscription: PollSubscription;
   /** Settles when `onSubscribe` has run; rejects when it refused. */
   readonly ready: Promise<void>;
+  /** Polls that are being answered: as long as there are any, it does not expire. */
+  polls: number;
   expiresAtMs: number;
 }
 
@@ -72,11 +74,15 @@ export class Leases {
     this.#timerAtMs = Infinity;
     const nowMs = this.#clock.now();
     let nextMs = Infinity;
-    for (const leases of this.#byDuration.values()) {
+    for (const [durationMs, leases] of this.#byDuration) {
       for (const [key, lease] of leases) {
         if (lease.expiresAtMs > nowMs) {
           nextMs = Math.min(nextMs, lease.expiresAtMs);
           break;
+        }
+        if (lease.polls > 0) {
+          this.renew(key, lease, durationMs);
+          continue;
         }
         this.delete(key);
         lease.subscription.expire();

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { settle } from './kit/fakeClock.ts';
+import { counted, httpServer } from './kit/servers.ts';
+
+describe('subscriptions', () => {
+  it('ERR-04 per principal, over all modes, and freed when one ends', async () => {
+    const server = httpServer({ limits: { subscriptionsPerPrincipal: 2 } });
+    server.events.define('counted', counted);
+    const stream = await server.stream('counted', {}, { as: 'ada' });
+    await server.poll('counted', null, {}, { as: 'ada' });
+    const refused = await server.call('events/stream', { name: 'counted' }, { as: 'ada' });
+    expect(refused.error).toMatchObject({ code: -32025, data: { limit: 'subscriptionsPerPrincipal', max: 2 } });
+    // A poll of a subscription that exists is no new one, and others have their own count.
+    await server.poll('counted', null, {}, { as: 'ada' });
+    await server.stream('counted', {}, { as: 'bob' });
+    for (let n = 0; n < 5; n++) await server.stream('counted');
+    stream.abort();
+    await settle();
+    await server.stream('counted', {}, { as: 'ada' });
+  });
+
+  it('ERR-04 all together', async () => {
+    const server = httpServer({ limits: { subscriptions: 2 } });
+    server.events.define('counted', counted);
+    await server.stream('counted');
+    const lease = { arguments: {} };
+    await server.poll('counted', null, lease, { as: 'ada' });
+    for (const options of [{}, { as: 'bob' }]) {
+      const { error } = await server.call('events/stream', { name: 'counted' }, options);
+      expect(error).toMatchObject({ code: -32025, data: { limit: 'subscriptions', max: 2 } });
+    }
+    await server.clock.advance(60_000);
+    await server.stream('counted', {}, { as: 'bob' });
+  });
+
+  it('ERR-04 HOOK-08 40 subscribers at once do not pass a limit of 10, however slowly they are authorized', async () => {
+    const server = httpServer({ limits: { subscriptionsPerPrincipal: 10 } });
+    let begun = 0;
+    server.events.define('counted', {
+      ...counted,
+      authorize: async () => {
+        await settle(3);
+        return true;
+      },
+      onSubscribe: async () => {
+        begun++;
+        await settle(3);
+      },
+    });
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => server.fetch('events/stream', { name: 'counted' }, { as: 'ada' })),
+    );
+    const streams = answers.filter(({ headers }) => headers.get('content-type') === 'text/event-stream');
+    expect(streams).toHaveLength(10);
+    expect(begun).toBe(10);
+    expect(server.events.subscriptions()).toHaveLength(10);
+  });
+});
+
+describe('options', () => {
+  it.each([
+    ['limits.subscriptions', { limits: { subscriptions: 0 } }],
+    ['limits.streamBufferBytes', { limits: { streamBufferBytes: NaN } }],
+    ['limits.maxPollHoldMs', { limits: { maxPollHoldMs: -1 } }],
+    ['pageSize', { pageSize: 0 }],
+    ['heartbeatIntervalMs', { heartbeatIntervalMs: -1 }],
+    ['reauthorizeIntervalMs', { reauthorizeIntervalMs: 2 ** 31 }],
+  ])('ERR-04 PUSH-10 AUTH-02 an unusable %s is refused by name', (name, options) => {
+    expect(() => httpServer(options)).toThrow(name);
+  });
+
+  it.each([
+    ['retention.maxCount', { retention: { maxCount: 0 } }],
+    ['retention.maxAgeMs', { retention: { maxAgeMs: NaN } }],
+    ['nextPollMs', { nextPollMs: 0 }],
+    ['leaseMs', { leaseMs: 86_400_001 }],
+    ['filter', { input: { type: 'object', properties: { a: {} } }, filter: { b: 'n' } }],
+    ['filter', { input: { type: 'object', properties: { a: {} } }, filter: { a: 'm' } }],
+  ])('EMIT-08 HOOK-06 LIST-02 an unusable %s of a type is refused by name', async (name, part) => {
+    const server = httpServer();
+    expect(() => server.events.define('counted', { ...counted, ...part })).toThrow(name);
+    expect((await server.result('events/list')).events).toEqual([]);
+  });
+
+  it('LIST-01 a type needs a name', () => {
+    expect(() => httpServer().events.define('', counted)).toThrow('needs a name');
+  });
+});
