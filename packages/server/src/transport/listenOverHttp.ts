@@ -56,6 +56,12 @@ class ListenStream {
   #keepAliveTimer: unknown;
   /** Whether the SDK itself has something to deliver on this stream, so that its end is the end. */
   #acknowledgedOthers = false;
+  /** The confirmation goes first: what changes before it is told right after it. */
+  #acknowledged = false;
+  #changedEarly = false;
+  /** Whether everything the SDK had to send was passed on. */
+  #forwarded = false;
+  #finishing = false;
   #closed = false;
 
   constructor(source: ReadableStream<Uint8Array>, listenId: ListenId, options: HttpListenOptions, signal: AbortSignal) {
@@ -71,7 +77,7 @@ class ListenStream {
     this.#reader = source.pipeThrough(decoder).getReader();
     this.#removeListener = options.listChanged.add({
       changed: () => this.#notify(),
-      close: () => this.#end(),
+      close: () => this.#finish(),
     });
     if (signal.aborted) this.#frames.cancel();
     else signal.addEventListener('abort', () => this.#frames.cancel(), { once: true });
@@ -98,7 +104,8 @@ class ListenStream {
       return;
     }
     if (this.#closed) return;
-    if (this.#acknowledgedOthers) this.#end();
+    this.#forwarded = true;
+    if (this.#acknowledgedOthers || this.#finishing) this.#end();
     else this.#keepAlive();
   }
 
@@ -107,11 +114,15 @@ class ListenStream {
     if (message?.method === ACKNOWLEDGED_METHOD) {
       this.#acknowledgedOthers = Object.keys(message.params?.notifications ?? {}).length > 0;
       this.#write(rawFrame(JSON.stringify(acknowledgeListChanged(message))));
+      this.#acknowledged = true;
+      if (this.#changedEarly) this.#notify();
     } else if (message !== undefined && 'result' in message) this.#result = `${frame}\n\n`;
     else this.#write(`${frame}\n\n`);
   }
 
   #notify(): void {
+    this.#changedEarly = !this.#acknowledged;
+    if (!this.#acknowledged) return;
     this.#write(rawFrame(JSON.stringify(listChangedNotification(this.#listenId))));
   }
 
@@ -125,6 +136,12 @@ class ListenStream {
       this.#write(': keepalive\n\n');
       this.#keepAlive();
     }, KEEP_ALIVE_MS);
+  }
+
+  /** The server shuts down. As long as the SDK has something to send, its end is the end. */
+  #finish(): void {
+    if (this.#forwarded) this.#end();
+    else this.#finishing = true;
   }
 
   /** The server ends the stream: its result goes last. */

@@ -35,6 +35,8 @@ export interface Mounting {
   readonly wrap?: boolean;
   /** Whether the SDK's servers get the extension. Default true. */
   readonly attach?: boolean;
+  /** Whether the SDK's servers have a tool, whose list may change, too. Default false. */
+  readonly tool?: boolean;
 }
 
 /** A server reached without a socket, with hand-written requests: nothing of a client library is in between. */
@@ -51,7 +53,7 @@ export class TestServer {
   constructor(
     options: EventsOptions = {},
     handlerOptions: CreateMcpHandlerOptions = {},
-    { wrap = true, attach = true }: Mounting = {},
+    { wrap = true, attach = true, tool = false }: Mounting = {},
   ) {
     this.clock = (options.clock as FakeClock | undefined) ?? new FakeClock();
     this.events = new Events({
@@ -63,6 +65,7 @@ export class TestServer {
     const inner = createMcpHandler(({ era }) => {
       const mcp = new McpServer({ name: 'test', version: '1.0.0' });
       if (attach) this.events.attach(mcp, { era });
+      if (tool) mcp.registerTool('noop', {}, () => ({ content: [] }));
       this.servers.push(mcp);
       return mcp;
     }, handlerOptions);

@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest';
+import { settle } from './kit/fakeClock.ts';
+import { FrameReader, kindsOf } from './kit/frames.ts';
+import type { TestServer } from './kit/httpServer.ts';
+import { SUBSCRIPTION_ID } from './kit/httpServer.ts';
+import { counted, httpServer, stdioServer } from './kit/servers.ts';
+
+interface Listener extends FrameReader {
+  readonly abort: () => void;
+}
+
+async function listen(
+  server: TestServer,
+  notifications: Record<string, boolean>,
+  id: string | number = 'listen',
+): Promise<Listener> {
+  const controller = new AbortController();
+  const options = { id, signal: controller.signal };
+  const response = await server.fetch('subscriptions/listen', { notifications }, options);
+  expect(response.headers.get('content-type')).toContain('text/event-stream');
+  return Object.assign(new FrameReader(response.body as ReadableStream<Uint8Array>), {
+    abort: () => controller.abort(),
+  });
+}
+
+describe('over HTTP', () => {
+  it('LIST-09 LIST-10 LIST-11 confirms the filter and tells a change of the list', async () => {
+    const server = httpServer();
+    const listener = await listen(server, { eventsListChanged: true }, 7);
+    const [acknowledged] = await listener.take(1);
+    expect(acknowledged?.method).toBe('notifications/subscriptions/acknowledged');
+    expect(acknowledged?.params.notifications).toEqual({ eventsListChanged: true });
+    server.events.define('counted', counted);
+    expect(await listener.take(1)).toEqual([
+      {
+        jsonrpc: '2.0',
+        method: 'notifications/events/list_changed',
+        params: { _meta: { [SUBSCRIPTION_ID]: 7 } },
+      },
+    ]);
+    expect(listener.ended).toBe(false);
+  });
+
+  it('LIST-09 tells removal and every change of a descriptor, once each', async () => {
+    const server = httpServer();
+    const type = server.events.define('counted', counted);
+    const listener = await listen(server, { eventsListChanged: true });
+    await listener.take(1);
+    type.update({ ...counted, description: 'Counts' });
+    expect(kindsOf(await listener.arrived())).toEqual(['list_changed']);
+    type.update({ ...counted, description: 'Counts', delivery: ['poll'] });
+    expect(kindsOf(await listener.arrived())).toEqual(['list_changed']);
+    type.update({ ...counted, payload: { ...counted.payload, title: 'A number' }, delivery: ['poll'] });
+    expect(kindsOf(await listener.arrived())).toEqual(['list_changed']);
+    type.remove();
+    expect(kindsOf(await listener.arrived())).toEqual(['list_changed']);
+    type.remove();
+    expect(() => type.update(counted)).toThrow();
+    expect(kindsOf(await listener.arrived())).toEqual([]);
+  });
+
+  it('LIST-10 tells only those that asked for it', async () => {
+    const server = httpServer({}, {}, { tool: true });
+    const asked = await listen(server, { eventsListChanged: true }, 1);
+    const others = [
+      await listen(server, { toolsListChanged: true }, 2),
+      await listen(server, { eventsListChanged: false, toolsListChanged: true }, 3),
+    ];
+    server.events.define('counted', counted);
+    expect(kindsOf(await asked.arrived())).toEqual(['acknowledged', 'list_changed']);
+    for (const listener of others) {
+      const messages = await listener.arrived();
+      expect(kindsOf(messages)).toEqual(['acknowledged']);
+      expect(messages[0]?.params.notifications).not.toHaveProperty('eventsListChanged');
+    }
+  });
+
+  it('LIST-10 LIST-11 joins the list changes of tools on the same stream', async () => {
+    const server = httpServer({}, {}, { tool: true });
+    const listener = await listen(server, { eventsListChanged: true, toolsListChanged: true }, 'both');
+    const [acknowledged] = await listener.take(1);
+    expect(acknowledged?.params.notifications).toEqual({ eventsListChanged: true, toolsListChanged: true });
+    server.handler.notify.toolsChanged();
+    server.events.define('counted', counted);
+    const methods = (await listener.take(2)).map(({ method }) => method);
+    expect(new Set(methods)).toEqual(
+      new Set(['notifications/events/list_changed', 'notifications/tools/list_changed']),
+    );
+    await server.handler.close();
+    expect(kindsOf(await listener.rest())).toEqual(['result']);
+  });
+
+  it('LIST-11 leaves the member out where list changes are not declared', async () => {
+    const server = httpServer({}, {}, { wrap: false });
+    const listener = await listen(server, { eventsListChanged: true });
+    const messages = await listener.arrived();
+    expect(messages[0]?.params.notifications).not.toHaveProperty('eventsListChanged');
+    server.events.define('counted', counted);
+    expect(kindsOf(await listener.arrived())).not.toContain('list_changed');
+  });
+
+  it('LIST-10 ends with the result of the request when the server closes', async () => {
+    const server = httpServer();
+    const listener = await listen(server, { eventsListChanged: true }, 'mine');
+    await server.handler.close();
+    const messages = await listener.rest();
+    expect(kindsOf(messages)).toEqual(['acknowledged', 'result']);
+    expect(messages[1]).toMatchObject({ id: 'mine', result: { resultType: 'complete' } });
+  });
+
+  it('LIST-10 LIST-11 confirms before it tells a change that comes at once', async () => {
+    const server = httpServer();
+    const listener = await listen(server, { eventsListChanged: true });
+    const type = server.events.define('counted', counted);
+    type.remove();
+    const kinds = kindsOf(await listener.arrived());
+    expect(kinds[0]).toBe('acknowledged');
+    expect(kinds.slice(1)).toContain('list_changed');
+  });
+
+  it('LIST-10 frees everything when the client aborts or cancels the body', async () => {
+    const server = httpServer();
+    const timers = server.clock.pendingTimers;
+    const [first, second] = [
+      await listen(server, { eventsListChanged: true }, 1),
+      await listen(server, { eventsListChanged: true }, 2),
+    ];
+    await settle();
+    expect(server.clock.pendingTimers).toBe(timers + 2);
+    first.abort();
+    await second.cancel();
+    await settle();
+    expect(server.clock.pendingTimers).toBe(timers);
+    server.events.define('counted', counted);
+    expect(kindsOf(await first.rest())).not.toContain('list_changed');
+  });
+
+  it('LIST-10 keeps an idle stream open with comments', async () => {
+    const server = httpServer();
+    const listener = await listen(server, { eventsListChanged: true });
+    await listener.take(1);
+    await server.clock.advance(30_000);
+    expect(await listener.arrived()).toEqual([]);
+    expect(listener.raw.join('').match(/^: keepalive$/gm)?.length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('LIST-10 passes a body on untouched that is not the request it claims to be', async () => {
+    const server = httpServer();
+    const headers = { 'mcp-method': 'subscriptions/listen' };
+    const response = await server.fetch('events/list', {}, { headers });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: { code: -32020 } });
+  });
+});
+
+describe('on stdio', () => {
+  it('LIST-09 LIST-10 LIST-11 confirms the filter and tells a change under the id of the request', async () => {
+    const server = stdioServer();
+    await server.request(7, 'subscriptions/listen', { notifications: { eventsListChanged: true } });
+    await server.request('7', 'subscriptions/listen', { notifications: { toolsListChanged: true } });
+    const type = server.events.define('counted', counted);
+    await server.idle();
+    const listed = server.sent.filter(({ method }) => method === 'notifications/events/list_changed');
+    expect(listed.map(({ params }) => params._meta[SUBSCRIPTION_ID])).toEqual([7]);
+    const acknowledged = server.sent.filter(({ method }) => method === 'notifications/subscriptions/acknowledged');
+    expect(acknowledged.map(({ params }) => params.notifications.eventsListChanged)).toEqual([true, undefined]);
+    await server.cancel(7);
+    type.remove();
+    await server.idle();
+    expect(server.sent.filter(({ method }) => method === 'notifications/events/list_changed')).toHaveLength(1);
+  });
+});
