@@ -83,6 +83,8 @@ describe('subscription identity', () => {
       { name: 'a', principal: '","url":"b' },
       { name: 'a', principal: '', url: 'b' },
       { name: 'a', url: 'b' },
+      { name: 'a', url: '' },
+      { name: 'a' },
       { name: 'a', arguments: { url: 'b' } },
       { name: 'a', arguments: { name: 'a', url: 'b' } },
     ];

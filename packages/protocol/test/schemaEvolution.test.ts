@@ -44,6 +44,9 @@ describe('schema evolution', () => {
   it('LIST-06 reports a removed field as breaking, at every depth', () => {
     for (const role of roles) {
       expect(changes(role, incident, withoutProperty('title'))).toEqual(['propertyRemoved /properties/title !']);
+      expect(changes(role, incident, { ...withoutProperty('id'), required: ['severity'] })).toEqual([
+        'propertyRemoved /properties/id !',
+      ]);
       const { properties } = withProperty('reporter', { type: 'object', required: ['name'] });
       expect(changes(role, incident, { ...incident, properties })).toEqual([
         'propertyRemoved /properties/reporter/properties/name !',
@@ -186,6 +189,16 @@ describe('schema evolution', () => {
       const retyped = { ...tuple, prefixItems: [{ type: 'string' }, { type: 'boolean' }] };
       expect(isBreaking(compareSchemas(role, one(tuple), one(retyped)))).toBe(true);
       expect(isBreaking(compareSchemas(role, one(tuple), one({ ...tuple, items: false })))).toBe(true);
+    }
+  });
+
+  it('reads false as a part that must not be there', () => {
+    const text = { type: 'string' };
+    for (const role of roles) {
+      expect(changes(role, one(text), one(false))).toEqual(['constraintTightened /properties/p !']);
+      expect(changes(role, one(false), one(text))).toEqual(['constraintLoosened /properties/p']);
+      expect(changes(role, one(false), one(false, { title: 't' }))).toEqual([]);
+      expect(changes(role, one(true), one({}, { title: 't' }))).toEqual([]);
     }
   });
 

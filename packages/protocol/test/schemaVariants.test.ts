@@ -67,7 +67,11 @@ describe('choices in schemas', () => {
       expect(breaks(role, titled('a'), titled('a', 'b'))).toBe(false);
       expect(breaks(role, titled('a', 'b'), titled('a'))).toBe(true);
       expect(breaks(role, { type: 'string', enum: ['a'] }, titled('b', 'a'))).toBe(false);
+      expect(breaks(role, { enum: [1, 2] }, { oneOf: [{ type: 'integer', const: 1 }, { const: 2 }] })).toBe(false);
+      const limited = { enum: ['a'], ...titled('a', 'b') };
+      expect(compareSchemas(role, one(limited), one({ ...limited, enum: ['a', 'b'] }))).toHaveLength(1);
     }
+    expect(breaks('input', titled('a', 'b'), titled('a', 'a', 'b'))).toBe(true);
   });
 
   it('LIST-07 may not gain a branch that makes oneOf match twice', () => {
@@ -75,6 +79,9 @@ describe('choices in schemas', () => {
     expect(breaks('input', before, { oneOf: [...before.oneOf, { type: 'string', pattern: '^a' }] })).toBe(true);
     expect(breaks('input', before, { oneOf: [...before.oneOf, { type: 'integer' }] })).toBe(true);
     expect(breaks('input', before, { oneOf: [...before.oneOf, { type: 'boolean' }] })).toBe(false);
+    // A string is outside of what properties describe, so it matches each of them.
+    const untyped = (tag: string): JsonSchema => ({ ...variant(tag), type: undefined });
+    expect(breaks('input', { oneOf: [untyped('a')] }, { oneOf: [untyped('a'), untyped('b')] })).toBe(true);
     const overlapping = { oneOf: [{ minLength: 1 }, { maxLength: 0 }] };
     expect(breaks('input', overlapping, { ...overlapping, title: 'unchanged' })).toBe(false);
     expect(breaks('input', overlapping, { oneOf: [{ minLength: 1 }, { maxLength: 1 }] })).toBe(true);
@@ -143,6 +150,10 @@ describe('references in schemas', () => {
       expect(compareSchemas(role, before, one({ type: 'string', maxLength: 5, minLength: 1 }))).toEqual([]);
       expect(compareSchemas(role, { ...one({ $ref: '#/$defs/a', title: 't' }), $defs }, one($defs.a))).toEqual([]);
     }
+    for (const neighbour of [{ additionalProperties: false }, { additionalProperties: text }]) {
+      const closed = { ...one({ $ref: '#/$defs/a', ...neighbour }), $defs: { a: variant('a') } };
+      expect(isBreaking(compareSchemas('input', one({ ...variant('a'), ...neighbour }), closed))).toBe(true);
+    }
     const stricter = { ...one({ $ref: '#/$defs/a', maxLength: 3 }), $defs };
     expect(isBreaking(compareSchemas('input', { ...one({ $ref: '#/$defs/a' }), $defs }, stricter))).toBe(true);
   });
@@ -164,6 +175,7 @@ describe('references in schemas', () => {
     '#/$defs/%',
     '#/$defs/self',
     '#/$defs/toString',
+    '#/$defs/__proto__',
   ])('make %s incomparable, and so breaking, unless nothing at all has changed', ($ref) => {
     const before: JsonSchema = { ...one({ $ref }), $defs: { self: { $ref: '#/$defs/self' } } };
     for (const role of roles) {
@@ -172,6 +184,26 @@ describe('references in schemas', () => {
         { path: '/properties/p', kind: 'notComparable', breaking: true, message: expect.any(String) },
       ]);
     }
+  });
+
+  it.each([{ $dynamicRef: '#a' }, { $recursiveRef: '#' }, { $id: 'https://example.com/inner', type: 'string' }])(
+    'make a schema incomparable that resolves them in another way: %j',
+    (inner) => {
+      for (const role of roles) {
+        expect(compareSchemas(role, one(inner), { ...one(inner), title: 't' })).toMatchObject([
+          { path: '/properties/p', kind: 'notComparable', breaking: true },
+        ]);
+      }
+    },
+  );
+
+  it('end when variants that must exclude each other are recursive', () => {
+    const $defs = {
+      a: { type: 'object', properties: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/b' } }, required: ['a', 'b'] },
+      b: { type: 'object', properties: { a: { $ref: '#/$defs/a' }, b: { $ref: '#/$defs/a' } }, required: ['a', 'b'] },
+    };
+    const choice = { ...one({ oneOf: [{ $ref: '#/$defs/a' }, { $ref: '#/$defs/b' }] }), $defs };
+    for (const role of roles) expect(compareSchemas(role, choice, { ...choice, title: 't' })).toEqual([]);
   });
 
   it('are not trusted when a choice refers to itself for the same value', () => {

@@ -5,7 +5,7 @@ import { MAX_SCHEMA_DEPTH } from './json.ts';
  * Pairs of subschemas compared before giving up. Variants are tried against each other and shared definitions are
  * visited on every path, so the work can grow without end; real schemas need a few hundred.
  */
-const MAX_PAIRS = 20_000;
+const MAX_PAIRS = 10_000;
 
 /** Compares two subschemas, none of them resolved, that describe the same value. */
 export type CompareSubschemas = (

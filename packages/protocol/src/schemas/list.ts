@@ -9,7 +9,9 @@ export type DeliveryMode = 'poll' | 'push' | 'webhook';
 
 /** An event type as listed by `events/list` (LIST-01). */
 export interface EventTypeDescriptor {
+  /** Unique on its server; a breaking change of a schema needs a new one (LIST-08). */
   name: string;
+  /** For people and models. */
   description?: string;
   /** Usable modes, without duplicates; a server lists at least one (LIST-02). */
   delivery: DeliveryMode[];
@@ -29,6 +31,7 @@ export interface ListParams {
 
 /** Result of `events/list`. */
 export interface ListResult extends EventsResult {
+  /** One page of types. */
   events: EventTypeDescriptor[];
   /** Present, though possibly empty, while more pages exist (LIST-03, LIST-04). */
   nextCursor?: string;
@@ -36,6 +39,7 @@ export interface ListResult extends EventsResult {
 
 const deliveryModes = ['poll', 'push', 'webhook'] as const;
 
+/** Reads one delivery mode, and no unknown word. */
 export const deliveryModeSchema: z.ZodType<DeliveryMode> = z.enum(deliveryModes);
 
 // OP-33: words of later revisions are ignored, and a schema that was left out accepts everything.
@@ -52,10 +56,12 @@ export const eventTypeSchema: z.ZodType<EventTypeDescriptor> = z.looseObject({
   _meta: optionalMember(jsonObject),
 });
 
+/** Reads the parameters of `events/list`, which may be left out altogether. */
 export const listParamsSchema: z.ZodType<ListParams> = z
   .looseObject({ cursor: z.string().optional(), _meta: jsonObject.optional() })
   .default({});
 
+/** Reads one page of event types. */
 export const listResultSchema: z.ZodType<ListResult> = z.looseObject({
   ...resultShape,
   events: z.array(eventTypeSchema),

@@ -5,7 +5,7 @@ import { jsonObject, optionalMember } from './json.ts';
 export interface EventOccurrence {
   /** Unique within the server and event name; duplicates collapse by it (ORDER-04). Not empty. */
   eventId: string;
-  /** Name of the event type. */
+  /** Name of the subscribed event type (OCC-02). */
   name: string;
   /** When the event happened: ISO 8601 with a zone, the same on retry and replay (OCC-03). */
   timestamp: string;

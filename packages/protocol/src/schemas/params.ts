@@ -18,7 +18,7 @@ export interface ResumableParams extends TargetParams {
   maxAgeMs?: number;
 }
 
-/** Wrong JSON types are errors here, unknown members are not (OP-17). */
+/** Shape of {@link TargetParams}. Wrong JSON types are errors here, unknown members are not (OP-17). */
 export const targetShape: {
   name: z.ZodType<string>;
   arguments: z.ZodType<Record<string, unknown>>;
@@ -30,6 +30,7 @@ export const targetShape: {
   _meta: jsonObject.optional(),
 };
 
+/** Shape of {@link ResumableParams}. */
 export const resumableShape: typeof targetShape & {
   cursor: z.ZodType<string | null>;
   maxAgeMs: z.ZodType<number | undefined>;

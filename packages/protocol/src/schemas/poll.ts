@@ -29,6 +29,7 @@ export interface PollResult extends EventsResult {
   nextPollMs: number;
 }
 
+/** Reads the parameters of `events/poll`; wrong types and numbers out of range are refused (OP-17). */
 export const pollParamsSchema: z.ZodType<PollParams> = z.looseObject({
   ...resumableShape,
   maxEvents: z.int().min(1).optional(),

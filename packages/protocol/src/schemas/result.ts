@@ -8,6 +8,7 @@ export interface EventsResult {
   _meta?: Record<string, unknown>;
 }
 
+/** Shape of {@link EventsResult}. */
 export const resultShape: {
   resultType: z.ZodType<string>;
   _meta: z.ZodType<Record<string, unknown> | undefined>;

@@ -10,6 +10,7 @@ export interface RpcError {
   data?: unknown;
 }
 
+/** Reads a JSON-RPC error; a missing message is empty. */
 export const rpcErrorSchema: z.ZodType<RpcError> = z.looseObject({
   code: z.int(),
   message: z.string().default(''),

@@ -20,7 +20,9 @@ export interface StreamMessageParams {
 
 /** Parameters of `notifications/events/active`: first message, and again on a gap (PUSH-02, PUSH-08). */
 export interface ActiveParams extends StreamMessageParams {
+  /** Where delivery starts; null for types without replay. */
   cursor: string | null;
+  /** Events before that position may be lost (CUR-12). */
   truncated: boolean;
 }
 
@@ -50,32 +52,40 @@ export interface StreamEventsResult extends EventsResult {}
 
 const messageShape = { _meta: optionalMember(jsonObject) };
 
+/** Reads the parameters of `events/stream`; wrong types and numbers out of range are refused (OP-17). */
 export const streamParamsSchema: z.ZodType<StreamParams> = z.looseObject(resumableShape);
 
+/** Reads an `active` notification; a missing cursor is null (CUR-04), a missing flag false. */
 export const activeParamsSchema: z.ZodType<ActiveParams> = z.looseObject({
   ...messageShape,
   cursor: nullableCursor,
   truncated: z.boolean().default(false),
 });
 
+/** Reads an `event` notification; a missing cursor is null (CUR-04). */
 export const eventParamsSchema: z.ZodType<EventParams> = deliveredOccurrenceSchema;
 
+/** Reads a `heartbeat` notification; a missing cursor is null (CUR-04). */
 export const heartbeatParamsSchema: z.ZodType<HeartbeatParams> = z.looseObject({
   ...messageShape,
   cursor: nullableCursor,
 });
 
+/** Reads an `error` notification. */
 export const errorParamsSchema: z.ZodType<ErrorParams> = z.looseObject({ ...messageShape, error: rpcErrorSchema });
 
+/** Reads a `terminated` notification. */
 export const terminatedParamsSchema: z.ZodType<TerminatedParams> = z.looseObject({
   ...messageShape,
   error: rpcErrorSchema,
 });
 
+/** Reads a `list_changed` notification, whose parameters may be missing. */
 export const listChangedParamsSchema: z.ZodType<ListChangedParams> = z
   .looseObject(messageShape)
   .default({ _meta: undefined });
 
+/** Reads the result of `events/stream`; an empty `_meta` is accepted (DIALECT-16). */
 export const streamResultSchema: z.ZodType<StreamEventsResult> = emptyResultSchema;
 
 /**

@@ -21,6 +21,7 @@ export interface SubscribeDelivery {
 
 /** Parameters of `events/subscribe` after reading. */
 export interface SubscribeParams extends ResumableParams {
+  /** The callback endpoint. */
   delivery: SubscribeDelivery;
   /** Wanted lifetime in milliseconds: absent for the server's default, null for no expiry, any number clamped (TTL-05). */
   ttlMs?: number | null;
@@ -32,31 +33,37 @@ export interface DeliveryStatus {
   active: boolean;
   /** Time of the last success, ISO 8601 (STATUS-04). */
   lastDeliveryAt?: string | null;
+  /** Category of the last failure; null if there was none (STATUS-03). */
   lastError?: LastError | null;
   /** Start of the present series of failures, ISO 8601 (STATUS-04). */
   failedSince?: string;
   /** Deliveries are being delayed by rate limiting (STATUS-05). */
   throttled?: boolean;
-  /** In milliseconds. */
+  /** How long deliveries are delayed, in milliseconds (STATUS-05). */
   retryAfterMs?: number;
 }
 
 /** Result of `events/subscribe` (SUB-09). */
 export interface SubscribeResult extends EventsResult {
+  /** Derived from the subscription's key, the same on every refresh (SUB-06). */
   id: string;
   /** ISO 8601 time by which to subscribe again (TTL-09); null if the subscription does not expire (TTL-02). */
   refreshBefore: string | null;
   /** Safe watermark (SUB-14). */
   cursor: string | null;
+  /** Events between the given cursor and this one may be lost (CUR-12). */
   truncated: boolean;
+  /** Only on a refresh (OP-31). */
   deliveryStatus?: DeliveryStatus;
 }
 
 /** Parameters of `events/unsubscribe` after reading. */
 export interface UnsubscribeParams extends TargetParams {
+  /** The callback URL as it was subscribed; `mode` is accepted and may be left out (OP-06). */
   delivery: { url: string; mode?: string };
 }
 
+/** Reads one of the six words (STATUS-03). */
 export const lastErrorSchema: z.ZodType<LastError> = z.enum([
   'connection_refused',
   'timeout',
@@ -76,6 +83,7 @@ export const deliveryStatusSchema: z.ZodType<DeliveryStatus> = z.looseObject({
   retryAfterMs: optionalMember(z.number()),
 });
 
+/** Reads the parameters of `events/subscribe`; what the text of URL and secret tells is checked (SIG-01, SSRF-01). */
 export const subscribeParamsSchema: z.ZodType<SubscribeParams> = z.looseObject({
   ...resumableShape,
   delivery: z.looseObject({
@@ -105,7 +113,7 @@ export const subscribeResultSchema: z.ZodType<SubscribeResult> = z.looseObject({
   deliveryStatus: optionalMember(deliveryStatusSchema).catch(undefined),
 });
 
-/** The url is only looked up, never called, so any string will do; `arguments` likewise (UNSUB-03). */
+/** Reads the parameters of `events/unsubscribe`. The url is only looked up, never called, so any string will do; `arguments` likewise (UNSUB-03). */
 export const unsubscribeParamsSchema: z.ZodType<UnsubscribeParams> = z.looseObject({
   ...targetShape,
   delivery: z.looseObject({ url: z.string(), mode: z.string().optional() }),

@@ -22,6 +22,7 @@ export interface JwksDocument {
   keys: Ed25519Key[];
 }
 
+/** Reads the document of a receiver. */
 export const webhookReceiverDocumentSchema: z.ZodType<WebhookReceiverDocument> = z.looseObject({
   receivers: z.array(z.string()),
 });
