@@ -1,0 +1,70 @@
+import { startChild } from '../harness/child.ts';
+import type { Child } from '../harness/child.ts';
+import { figureOf } from '../harness/figure.ts';
+import type { Benchmark, Figure, RunOptions } from '../harness/figure.ts';
+import { interleave } from '../harness/rounds.ts';
+import type { PushServer } from '../servers/pushServer.ts';
+
+const DATA_BYTES = 1_024;
+const MIB = 1024 * 1024;
+
+async function start(streams: number, nodeOptions: readonly string[]): Promise<Child<PushServer>> {
+  const child = startChild<PushServer>('servers/pushEvents', { nodeOptions });
+  await child.call('start', { dataBytes: DATA_BYTES });
+  await child.call('open', streams);
+  return child;
+}
+
+/** What the other streams get, compared with the same server where everybody reads. */
+async function rate({ rounds, quick, nodeOptions }: RunOptions): Promise<Figure> {
+  const streams = 100;
+  const plan = { events: quick ? 640 : 3_840, burst: 64 };
+  const disturbed = await start(streams, nodeOptions);
+  const undisturbed = await start(streams, nodeOptions);
+  await disturbed.call('stall');
+  const deliveries = async (child: Child<PushServer>): Promise<number> =>
+    (await child.call('round', plan)).deliveriesPerSecond;
+  const pairs = await interleave(
+    rounds,
+    () => deliveries(disturbed),
+    () => deliveries(undisturbed),
+  );
+  await disturbed.close();
+  await undisturbed.close();
+  const name = 'push, 1 of 100 streams stalled; reference: none';
+  return figureOf({ name, unit: 'events/s', goal: { atLeast: 0.95 } }, pairs);
+}
+
+/** Resident memory after many events that one stream does not read, compared with before them. */
+async function growth({ quick, nodeOptions }: RunOptions): Promise<Figure> {
+  const streams = 10;
+  const events = quick ? 20_480 : 204_800;
+  const plan = { burst: 64, events: events / 10 };
+  const child = await start(streams, [...nodeOptions, '--expose-gc']);
+  // Fills the log, whose size is no growth.
+  await child.call('round', { burst: 64, events: 20_480 });
+  await child.call('stall');
+  const before = await child.call('memory');
+  let peakRssBytes = 0;
+  for (let part = 0; part < 10; part++) {
+    const round = await child.call('round', plan);
+    peakRssBytes = Math.max(peakRssBytes, round.peakRssBytes);
+  }
+  const after = await child.call('memory');
+  await child.close();
+  const pair = { ours: after.rssBytes / MIB, reference: before.rssBytes / MIB };
+  const details = {
+    'unread events': events,
+    'unread MiB': (events * DATA_BYTES) / MIB,
+    'growth of held memory, MiB': (after.heldBytes - before.heldBytes) / MIB,
+    'peak RSS, MiB': peakRssBytes / MIB,
+  };
+  const name = 'push, RSS with 1 of 10 streams stalled; reference: before';
+  return figureOf({ name, unit: 'MiB', goal: { atMost: 1.15 }, details }, [pair]);
+}
+
+/** One reader that stops reading must cost neither memory nor the others' rate. */
+export const stalled: Benchmark = {
+  name: 'stalled',
+  run: async (options) => [await rate(options), await growth(options)],
+};

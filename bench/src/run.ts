@@ -1,0 +1,46 @@
+import { parseArgs } from 'node:util';
+import { match } from './figures/match.ts';
+import { memory } from './figures/memory.ts';
+import { poll } from './figures/poll.ts';
+import { push } from './figures/push.ts';
+import { stalled } from './figures/stalled.ts';
+import type { Figure, RunOptions } from './harness/figure.ts';
+import { printTable, resultsPath, writeResults } from './harness/report.ts';
+
+const USAGE = `npm run bench -- [options]
+  --only <name>    one of push, stalled, poll, match, memory; may be repeated
+  --rounds <n>     measured rounds per figure, default 5
+  --quick          a tenth of the work
+  --profile        CPU profiles of the servers into bench/results`;
+
+const benchmarks = [push, stalled, poll, match, memory];
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    rounds: { type: 'string', default: '5' },
+    quick: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const unknown = values.only?.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name)) ?? [];
+if (values.help || unknown.length > 0 || !(Number.isInteger(rounds) && rounds > 0)) {
+  console.log(USAGE);
+  process.exit(values.help ? 0 : 1);
+}
+
+const options: RunOptions = {
+  rounds,
+  quick: values.quick,
+  nodeOptions: values.profile ? ['--cpu-prof', `--cpu-prof-dir=${resultsPath}`] : [],
+};
+const figures: Figure[] = [];
+for (const benchmark of benchmarks) {
+  if (values.only?.includes(benchmark.name) === false) continue;
+  const measured = await benchmark.run(options);
+  printTable(measured);
+  figures.push(...measured);
+}
+writeResults(figures, options);

@@ -1,0 +1,4 @@
+import { servePush } from './pushServer.ts';
+import { createSseTarget } from './sseWriter.ts';
+
+servePush(createSseTarget);

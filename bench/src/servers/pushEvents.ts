@@ -1,0 +1,4 @@
+import { createEventsTarget } from './eventsServer.ts';
+import { servePush } from './pushServer.ts';
+
+servePush(createEventsTarget);
