@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { systemClock } from '@mcp-events/server';
 import { Command, InvalidArgumentError } from 'commander';
 import { describeReport, timeline } from './demo/output.ts';
-import { MIN_COMMITS, runScenario } from './demo/scenario.ts';
+import { MIN_COMMITS, Scenario } from './demo/scenario.ts';
 import { ScratchRepository } from './demo/scratchRepository.ts';
 import { Waiting } from './demo/waiting.ts';
 import { serveRepository } from './server.ts';
@@ -30,28 +30,36 @@ const command = new Command('npm run demo --')
   .parse();
 const options = command.opts<Options>();
 
+class Interrupted extends Error {}
+
 const folder = await mkdtemp(join(tmpdir(), 'mcp-events-demo-'));
+let isWorthKeeping = false;
 try {
   if (options.serve === true) await serve(options);
   else await tellStory(options);
 } catch (error) {
   console.error(`\nFailed: ${(error as Error).message}`);
   process.exitCode = 1;
+  isWorthKeeping &&= !(error instanceof Interrupted);
 }
-if (process.exitCode === 1) console.error(`\nRepository, journals and logs are kept in ${folder}`);
+if (isWorthKeeping) console.error(`\nRepository, journals and logs are kept in ${folder}`);
 else await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 
 async function tellStory({ repo, commits, json }: Options): Promise<void> {
   const waiting = new Waiting(systemClock, deadlineMs(commits));
-  const onInterrupt = (): void => waiting.fail(new Error('interrupted'));
+  const onInterrupt = (): void => waiting.fail(new Interrupted('interrupted'));
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
   console.log('A git repository as MCP events: one server, two subscribers, each in a process of its own.\n');
   const tell = timeline((line) => console.log(line));
   try {
-    const report = await runScenario({ folder, source: repo, commits, waiting, tell });
+    const scenario = await Scenario.create({ folder, source: repo, commits, waiting, tell });
+    // Until it ends well: from here on there is something to look at.
+    isWorthKeeping = true;
+    const report = await scenario.run();
+    isWorthKeeping = report.problems.length > 0;
     console.log(`\n${describeReport(report, process.stdout.isTTY && !process.env['NO_COLOR'])}`);
     if (json !== undefined) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
-    if (report.problems.length > 0) process.exitCode = 1;
+    if (isWorthKeeping) process.exitCode = 1;
   } finally {
     waiting.end();
     process.off('SIGINT', onInterrupt).off('SIGTERM', onInterrupt);

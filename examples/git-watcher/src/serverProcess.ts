@@ -14,4 +14,3 @@ endWithParent();
 const server = await serveRepository(repo, port);
 console.log(`Serving ${repo} at ${server.url}`);
 tellParent({ kind: 'listening', url: server.url });
-process.once('SIGTERM', () => void server.close().then(() => process.exit(0)));

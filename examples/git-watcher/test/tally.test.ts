@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { withoutRepetitions } from '../src/demo/journal.ts';
 import type { JournalEntry } from '../src/demo/journal.ts';
 import { brokenPromises, tally } from '../src/demo/tally.ts';
 import type { SentCommit } from '../src/demo/tally.ts';
@@ -43,6 +44,11 @@ describe('promises', () => {
   ])('are broken when %s', (_what, kills, journal, problem) => {
     expect(problemsOf(kills, ...journal)).toEqual([problem]);
   });
+});
+
+it('leaves out what an earlier process had already, and nothing else', () => {
+  const kept = withoutRepetitions(journalOf('abb', 'b!c'));
+  expect(kept.map((entry) => (entry.kind === 'event' ? entry.what : '!'))).toEqual(['a', 'b', 'b', '!', 'c']);
 });
 
 describe('latency', () => {

@@ -37,7 +37,10 @@ export class Child {
       waiting.changed();
     });
     this.#exited = new Promise((resolve) => {
-      this.#process.once('error', (error) => waiting.fail(error));
+      this.#process.once('error', (error) => {
+        waiting.fail(error);
+        resolve();
+      });
       this.#process.once('close', (code, signal) => {
         log.end(() => {
           if (!this.#expectedToEnd) void this.#tellUnexpectedEnd(signal ?? `exit code ${code}`);
@@ -51,10 +54,10 @@ export class Child {
     return this.#process.pid;
   }
 
-  /** Ends the process and resolves when it is gone. `SIGKILL` leaves it no time for anything. */
-  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  /** Ends the process by `SIGKILL`, which leaves it no time for anything. Resolves when it is gone. */
+  async kill(): Promise<void> {
     this.#expectedToEnd = true;
-    this.#process.kill(signal);
+    this.#process.kill('SIGKILL');
     await this.#exited;
   }
 

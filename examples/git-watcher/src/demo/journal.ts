@@ -32,3 +32,14 @@ export async function readJournal(path: string): Promise<JournalEntry[]> {
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as JournalEntry);
 }
+
+/** Without the events that an earlier process had already: what one process got twice stays. */
+export function withoutRepetitions(journal: readonly JournalEntry[]): JournalEntry[] {
+  const processes = new Map<string, number>();
+  return journal.filter((entry) => {
+    if (entry.kind === 'gap') return true;
+    const process = processes.get(entry.eventId) ?? entry.process;
+    processes.set(entry.eventId, process);
+    return process === entry.process;
+  });
+}

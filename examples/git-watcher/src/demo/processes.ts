@@ -41,8 +41,9 @@ export class ServerProcess {
     await this.#waiting.until('the server to listen', () => listening);
   }
 
-  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    await this.#child?.end(signal);
+  /** Does nothing if it is not running. */
+  async kill(): Promise<void> {
+    await this.#child?.kill();
     this.#child = undefined;
   }
 }
@@ -68,7 +69,6 @@ export class SubscriberProcess {
   refGaps = 0;
   /** Event types that are being delivered. */
   readonly following = new Set<string>();
-  kills = 0;
   readonly #options: SubscriberOptions;
   #child: Child | undefined;
 
@@ -108,13 +108,9 @@ export class SubscriberProcess {
     );
   }
 
+  /** Does nothing if it is not running. */
   async kill(): Promise<void> {
-    this.kills += 1;
-    await this.end('SIGKILL');
-  }
-
-  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    await this.#child?.end(signal);
+    await this.#child?.kill();
     this.#child = undefined;
   }
 

@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ClientDeliveryMode } from '@mcp-events/client';
-import { readJournal } from './journal.ts';
+import { readJournal, withoutRepetitions } from './journal.ts';
 import type { JournalEntry } from './journal.ts';
 import { ServerProcess, SubscriberProcess } from './processes.ts';
 import { ScratchRepository } from './scratchRepository.ts';
@@ -22,7 +21,7 @@ const FOLLOWED_BRANCH = 'demo-release';
 const REF_CHANGES = ['created', 'updated', 'deleted'];
 
 export interface ScenarioOptions {
-  /** Everything is written below it. */
+  /** An existing one; everything is written below it. */
   folder: string;
   /** A repository to clone. Default: an empty one. */
   source: string | undefined;
@@ -47,16 +46,6 @@ export interface ScenarioReport {
   problems: string[];
 }
 
-/** The whole story: commits are made while subscribers and server come and go. Leaves no process behind. */
-export async function runScenario(options: ScenarioOptions): Promise<ScenarioReport> {
-  const scenario = await Scenario.create(options);
-  try {
-    return await scenario.run();
-  } finally {
-    await scenario.end();
-  }
-}
-
 interface MadeCommit {
   readonly hash: string;
   readonly startedAtMs: number;
@@ -64,7 +53,8 @@ interface MadeCommit {
   readonly liveFor: Set<ClientDeliveryMode>;
 }
 
-class Scenario {
+/** The whole story: commits are made while subscribers and server come and go. */
+export class Scenario {
   readonly #options: ScenarioOptions;
   readonly #repository: ScratchRepository;
   readonly #server: ServerProcess;
@@ -86,7 +76,6 @@ class Scenario {
 
   static async create(options: ScenarioOptions): Promise<Scenario> {
     const { folder, source, tell } = options;
-    await mkdir(folder, { recursive: true });
     const path = join(folder, 'repository');
     if (source === undefined) {
       const repository = await ScratchRepository.create(path);
@@ -98,7 +87,16 @@ class Scenario {
     return new Scenario(options, repository);
   }
 
+  /** Leaves no process behind, however it ends. */
   async run(): Promise<ScenarioReport> {
+    try {
+      return await this.#play();
+    } finally {
+      await Promise.all([this.#push.kill(), this.#poll.kill(), this.#server.kill()]);
+    }
+  }
+
+  async #play(): Promise<ScenarioReport> {
     const { tell, commits } = this.#options;
     await this.#server.start();
     tell(`Started the server (process ${this.#server.pid}) at ${this.#server.url}`);
@@ -112,11 +110,6 @@ class Scenario {
     await this.#killedSubscriber(third);
     await this.#killedServer(commits - 2 * third);
     return this.#report();
-  }
-
-  async end(): Promise<void> {
-    await Promise.all([this.#push.end('SIGTERM'), this.#poll.end('SIGTERM')]);
-    await this.#server.end('SIGTERM');
   }
 
   async #undisturbedCommits(amount: number): Promise<void> {
@@ -171,7 +164,7 @@ class Scenario {
     await this.#commitWhile(part, async () => {
       this.#disconnect(this.#push);
       this.#disconnect(this.#poll);
-      await this.#server.end('SIGKILL');
+      await this.#server.kill();
     });
     await this.#commit(part);
     tell(`Killed the server (SIGKILL) and went on: there are ${this.#made.length} commits now`);
@@ -191,15 +184,15 @@ class Scenario {
   async #report(): Promise<ScenarioReport> {
     const subscribers: SubscriberReport[] = [];
     const problems: string[] = [];
-    for (const { mode, kills, journalPath } of [this.#push, this.#poll]) {
+    for (const { mode, journalPath } of [this.#push, this.#poll]) {
       const journal = await readJournal(journalPath);
       const sent = this.#made.map(({ hash, startedAtMs, liveFor }) => ({ hash, startedAtMs, live: liveFor.has(mode) }));
       const commits = tally(sent, journal, COMMITS);
-      const refs = journal.filter(({ eventType }) => eventType === REF_UPDATES);
+      const refs = withoutRepetitions(journal).filter(({ eventType }) => eventType === REF_UPDATES);
       const refChanges = refs.flatMap((entry) => (entry.kind === 'event' ? [entry.what] : []));
       const refGapsTold = refs.filter(({ kind }) => kind === 'gap').length;
       subscribers.push({ mode, commits, refChanges, refGapsTold });
-      problems.push(...brokenPromises(mode, commits, kills));
+      problems.push(...brokenPromises(mode, commits, mode === 'push' ? 1 : 0));
       if (refChanges.join() !== REF_CHANGES.join()) {
         problems.push(`the ${mode} subscriber got the branch updates ${refChanges.join(', ') || '(none)'}`);
       }

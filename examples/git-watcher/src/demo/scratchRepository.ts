@@ -1,6 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import { devNull } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { git } from '../git/git.ts';
 
 /** The same commits on every machine: no hooks, signatures or templates of whoever runs this. */
@@ -36,7 +36,7 @@ export class ScratchRepository {
 
   /** An empty repository in a new folder. */
   static async create(path: string): Promise<ScratchRepository> {
-    await git('.', ['init', '--quiet', '--template=', '--end-of-options', path], { environment: ISOLATED });
+    await git(dirname(path), ['init', '--quiet', '--template=', '--end-of-options', path], { environment: ISOLATED });
     await git(path, ['symbolic-ref', 'HEAD', 'refs/heads/main']);
     // Kept in the repository, so that commits can also be made by hand.
     await git(path, ['config', 'user.name', NAME]);
@@ -46,7 +46,7 @@ export class ScratchRepository {
 
   /** A clone in a new folder. It borrows the objects of `source`, which is only read. */
   static async clone(source: string, path: string): Promise<ScratchRepository> {
-    await git('.', ['clone', '--quiet', '--shared', '--template=', '--', source, path], {
+    await git(dirname(path), ['clone', '--quiet', '--shared', '--template=', '--', source, path], {
       environment: { GIT_LFS_SKIP_SMUDGE: '1' },
       timeoutMs: 60_000,
     });
