@@ -83,7 +83,8 @@ export class Pump implements FeedReceiver {
     const page = await (replay
       ? feed.read(this.subscription, cursor, { limit: PAGE_LIMIT, notBeforeMs: this.#notBeforeMs })
       : feed.now(this.subscription));
-    this.#opening = page;
+    // Without replay there is nothing on the page, and every step before attaching could lose an event.
+    this.#opening = feed.replays ? page : undefined;
     this.#cursor = page.from;
     return { cursor: page.from, truncated: page.truncated };
   }

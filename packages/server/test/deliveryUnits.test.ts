@@ -1,0 +1,281 @@
+import { describe, expect, it } from 'vitest';
+import { FrameBody } from '../src/delivery/push/frameBody.ts';
+import { Heartbeats } from '../src/delivery/push/heartbeats.ts';
+import { TurnFlusher } from '../src/delivery/push/turnFlusher.ts';
+import { Pump } from '../src/delivery/pump.ts';
+import type { FeedEvent } from '../src/feed/feedEvent.ts';
+import { LiveFeed } from '../src/feed/liveFeed.ts';
+import { LogFeed } from '../src/feed/logFeed.ts';
+import { MemoryLog } from '../src/log/memoryLog.ts';
+import { Selection } from '../src/subscription/selection.ts';
+import { ListChanged } from '../src/transport/listChanged.ts';
+import { listenOverHttp } from '../src/transport/listenOverHttp.ts';
+import { FakeClock, settle } from './kit/fakeClock.ts';
+import { FrameReader } from './kit/frames.ts';
+
+function bodyOf(maxBufferedBytes: number): { body: FrameBody; rooms: () => number; cancels: () => number } {
+  let [rooms, cancels] = [0, 0];
+  const body = new FrameBody({
+    maxBufferedBytes,
+    flusher: new TurnFlusher(new FakeClock()),
+    onRoom: () => rooms++,
+    onCancel: () => cancels++,
+  });
+  return { body, rooms: () => rooms, cancels: () => cancels };
+}
+
+const text = (chunk: Uint8Array | undefined): string | undefined =>
+  chunk === undefined ? undefined : new TextDecoder().decode(chunk);
+
+describe('frame body', () => {
+  it('PUSH-12 refuses beyond its bound and tells once when there is room again', async () => {
+    const { body, rooms } = bodyOf(10);
+    const first = body.nextChunk();
+    expect(['12345', '67890', 'x', 'y'].map((letters) => body.write(letters, letters.length))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(text(await first)).toBe('1234567890');
+    // What the consumer has not drained still counts.
+    expect([rooms(), body.write('x', 1)]).toEqual([0, false]);
+    const next = body.nextChunk();
+    expect([rooms(), body.write('x', 1)]).toEqual([1, true]);
+    expect(text(await next)).toBe('x');
+    void body.nextChunk();
+    expect(rooms()).toBe(1);
+  });
+
+  it('PUSH-12 one text always fits into an empty body, however large', async () => {
+    const { body } = bodyOf(4);
+    expect(body.write('larger than the bound', 21)).toBe(true);
+    expect(body.write('x', 1)).toBe(false);
+    expect(text(await body.nextChunk())).toBe('larger than the bound');
+  });
+
+  it('PUSH-13 takes the last text whatever the bound, ends after it, and takes nothing more', async () => {
+    const { body, cancels } = bodyOf(4);
+    body.write('1234', 4);
+    body.append('last', 4);
+    body.end();
+    body.end();
+    expect(body.write('late', 4)).toBe(true);
+    body.append('later', 5);
+    expect(text(await body.nextChunk())).toBe('1234last');
+    expect(await body.nextChunk()).toBeUndefined();
+    expect(cancels()).toBe(0);
+  });
+
+  it('PUSH-05 writes once per turn what a turn brought', async () => {
+    const { body } = bodyOf(1_000);
+    const next = body.nextChunk();
+    for (const letter of 'abc') body.write(letter, 1);
+    expect(text(await next)).toBe('abc');
+  });
+
+  it.each(['reader', 'iterator'])(
+    'PUSH-14 tells once when its %s goes away, and lets a waiting one go',
+    async (how) => {
+      const { body, cancels } = bodyOf(1_000);
+      body.write('a', 1);
+      if (how === 'reader') {
+        const reader = body.stream.getReader();
+        expect(text((await reader.read()).value)).toBe('a');
+        await reader.cancel();
+      } else {
+        for await (const chunk of body.stream) {
+          expect(text(chunk)).toBe('a');
+          break;
+        }
+      }
+      body.cancel();
+      expect(cancels()).toBe(1);
+      expect(body.write('b', 1)).toBe(true);
+    },
+  );
+
+  it('PUSH-14 a reader that waits is told the end when the body is cancelled', async () => {
+    const { body } = bodyOf(1_000);
+    const reader = body.stream.getReader();
+    const waiting = reader.read();
+    await settle();
+    body.cancel();
+    expect(await waiting).toMatchObject({ done: true });
+  });
+});
+
+describe('heartbeats', () => {
+  it('PUSH-09 PUSH-10 calls everyone once per interval, spread over it, with one timer', async () => {
+    const clock = new FakeClock();
+    const heartbeats = new Heartbeats(clock, 10_000);
+    expect(clock.pendingTimers).toBe(0);
+    const beats = Array.from({ length: 25 }, () => [] as number[]);
+    const startMs = clock.now();
+    const remove = beats.map((times) => heartbeats.add(() => times.push(clock.now() - startMs)));
+    expect(clock.pendingTimers).toBe(1);
+    await clock.advance(30_000);
+    for (const times of beats) {
+      expect(times).toHaveLength(3);
+      expect((times[1] as number) - (times[0] as number)).toBe(10_000);
+    }
+    expect(new Set(beats.map(([first]) => first)).size).toBeGreaterThan(5);
+    for (const leave of [...remove, ...remove]) leave();
+    expect(clock.pendingTimers).toBe(0);
+    await clock.advance(30_000);
+    expect(beats[0]).toHaveLength(3);
+    heartbeats.add(() => beats[0]?.push(0))();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('PUSH-10 the first comes within one interval, whenever somebody joins', async () => {
+    const clock = new FakeClock();
+    const heartbeats = new Heartbeats(clock, 10_000);
+    heartbeats.add(() => {});
+    for (let step = 0; step < 30; step++) {
+      await clock.advance(700);
+      let beats = 0;
+      const leave = heartbeats.add(() => beats++);
+      await clock.advance(10_000);
+      expect(beats).toBeGreaterThan(0);
+      leave();
+    }
+  });
+});
+
+describe('pump', () => {
+  const eventOf = (n: number) => ({
+    eventId: `e${n}`,
+    name: 'counted',
+    timestamp: '2026-01-01T00:00:00Z',
+    data: { n },
+  });
+
+  /** A pump over `feed` whose sink writes down what it gets. */
+  function pumpOver(feed: LiveFeed | LogFeed): { pump: Pump; delivered: unknown[]; room: { left: number } } {
+    const clock = new FakeClock();
+    const delivered: unknown[] = [];
+    const room = { left: Infinity };
+    const take = (what: unknown): boolean => {
+      if (room.left <= 0) return false;
+      room.left--;
+      delivered.push(what);
+      return true;
+    };
+    const pump = new Pump({
+      subscription: { arguments: {} } as never,
+      feed,
+      rules: () => ({ name: 'counted', filter: {}, match: undefined, transform: undefined, validate: () => {} }),
+      selection: new Selection(clock, 1_000),
+      sink: {
+        deliver: (event: FeedEvent) => take(event.data['n']),
+        lose: (cursor) => take(`lost ${cursor?.replace('run.', '') ?? null}`),
+        fail: () => {},
+      },
+      clock,
+      report: () => {},
+    });
+    return { pump, delivered, room };
+  }
+
+  const logFeed = (): LogFeed => {
+    const clock = new FakeClock();
+    return new LogFeed(new MemoryLog('run', { maxAgeMs: 1e9, maxCount: 5, maxBytes: 1e9 }, clock), {}, clock);
+  };
+
+  it.each([
+    ['with replay', logFeed],
+    ['without replay', () => new LiveFeed({}, new FakeClock())],
+  ])('PUSH-02 ORDER-01 nothing is lost between confirmation and the first event: %s', async (_kind, make) => {
+    const feed = make();
+    const { pump, delivered } = pumpOver(feed);
+    await pump.open(null);
+    pump.run();
+    for (let n = 0; n < 5; n++) {
+      void feed.append(eventOf(n), 1);
+      await Promise.resolve();
+    }
+    await settle();
+    expect(delivered).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('PUSH-12 keeps its cursor before what the sink refused, and offers it again', async () => {
+    const feed = logFeed();
+    const { pump, delivered, room } = pumpOver(feed);
+    await pump.open(null);
+    pump.run();
+    await settle();
+    room.left = 2;
+    for (let n = 1; n <= 4; n++) void feed.append(eventOf(n), 1);
+    expect([delivered, pump.cursor]).toEqual([[1, 2], 'run.2']);
+    room.left = Infinity;
+    pump.resume();
+    await settle();
+    expect([delivered, pump.cursor]).toEqual([[1, 2, 3, 4], 'run.4']);
+  });
+
+  it('PUSH-08 tells a gap once, also when the sink had no room for it at first', async () => {
+    const feed = logFeed();
+    const { pump, delivered, room } = pumpOver(feed);
+    await pump.open(null);
+    pump.run();
+    await settle();
+    room.left = 0;
+    for (let n = 1; n <= 20; n++) void feed.append(eventOf(n), 1);
+    pump.resume();
+    await settle();
+    expect([delivered, pump.cursor, pump.owesLoss]).toEqual([[], 'run.0', true]);
+    room.left = Infinity;
+    pump.resume();
+    await settle();
+    expect(delivered).toEqual(['lost 15', 16, 17, 18, 19, 20]);
+    expect(pump.owesLoss).toBe(false);
+  });
+
+  it('PUSH-14 a pump that is closed delivers nothing more and is forgotten by its feed', async () => {
+    const feed = logFeed();
+    const { pump, delivered } = pumpOver(feed);
+    await pump.open(null);
+    pump.run();
+    await settle();
+    expect(feed.attachedCount).toBe(1);
+    pump.close();
+    expect(feed.attachedCount).toBe(0);
+    void feed.append(eventOf(1), 1);
+    pump.resume();
+    await settle();
+    expect(delivered).toEqual([]);
+  });
+});
+
+describe('listen stream', () => {
+  it('LIST-10 a listener that does not read holds a bounded amount', async () => {
+    const listChanged = new ListChanged();
+    const clock = new FakeClock();
+    const sdk = `event: message\ndata: ${JSON.stringify({
+      jsonrpc: '2.0',
+      method: 'notifications/subscriptions/acknowledged',
+      params: { notifications: {} },
+    })}\n\n`;
+    const inner = { fetch: async () => new Response(sdk, { headers: { 'content-type': 'text/event-stream' } }) };
+    const options = { listChanged, clock, flusher: new TurnFlusher(clock), maxListenStreams: 10 };
+    const parsedBody = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'subscriptions/listen',
+      params: { notifications: { eventsListChanged: true } },
+    };
+    const request = new Request('http://localhost/mcp', { method: 'POST', body: '{}' });
+    const response = await listenOverHttp(inner as never, options, request, { parsedBody });
+    await settle();
+    for (let n = 0; n < 10_000; n++) listChanged.notify();
+    const reader = new FrameReader(response.body as ReadableStream<Uint8Array>);
+    const messages = await reader.arrived();
+    expect(messages.length).toBeGreaterThan(1);
+    expect(messages.length).toBeLessThan(1_000);
+    listChanged.notify();
+    expect(await reader.arrived()).toHaveLength(1);
+    await reader.cancel();
+    expect([listChanged.listenerCount, clock.pendingTimers]).toEqual([0, 0]);
+  });
+});

@@ -1,0 +1,246 @@
+import { describe, expect, it } from 'vitest';
+import { MemoryLog } from '../src/log/memoryLog.ts';
+import { decodeCheckCursor, encodeCheckCursor } from '../src/feed/checkCursor.ts';
+import { checkedPage } from '../src/feed/checkedPage.ts';
+import { Dispatcher } from '../src/feed/dispatcher.ts';
+import { FeedEvent } from '../src/feed/feedEvent.ts';
+import { LiveFeed } from '../src/feed/liveFeed.ts';
+import { SharedCalls } from '../src/feed/sharedCalls.ts';
+import { FilterIndex, passesFilter } from '../src/subscription/filterIndex.ts';
+import { FakeClock, settle } from './kit/fakeClock.ts';
+
+function eventOf(data: Record<string, unknown> = {}): FeedEvent {
+  return new FeedEvent({ eventId: 'e', name: 'counted', timestamp: '2026-01-01T00:00:00Z', data }, null);
+}
+
+describe('check cursor', () => {
+  it.each([
+    ['', 0],
+    ['5', 3],
+    ['c0.5', 1],
+    ['a.b\n.', 999_999_999],
+  ])('CUR-12 carries any upstream cursor unchanged: %j, %d', (upstream, skip) => {
+    expect(decodeCheckCursor(encodeCheckCursor({ upstream, skip }))).toEqual({ upstream, skip });
+  });
+
+  it.each(['', '5', 'c', 'c1', 'c01.5', 'c-1.5', 'c1e3.5', 'c1234567890.5', ' c0.5', 'C0.5'])(
+    'CUR-12 refuses what was never handed out: %j',
+    (cursor) => {
+      expect(decodeCheckCursor(cursor)).toBeUndefined();
+    },
+  );
+});
+
+describe('page of a check', () => {
+  const context = { name: 'counted', validate: () => {}, report: () => {} };
+  const checked = (
+    n: number,
+    cursor?: string,
+  ): { eventId: string; timestamp: string; data: object; cursor?: string } => ({
+    eventId: `e${n}`,
+    timestamp: `2026-01-01T00:00:0${n}Z`,
+    data: { n },
+    ...(cursor === undefined ? {} : { cursor }),
+  });
+
+  it('PUSH-06 POLL-04 gives every event the cursor after it, and the last one that of the answer', () => {
+    const result = { events: [checked(1), checked(2, 'two'), checked(3)], cursor: 'end' };
+    const page = checkedPage(context, { upstream: 'start', skip: 0 }, result as never, { limit: 10 });
+    expect(page.events.map(({ cursor }) => cursor)).toEqual(['c1.start', 'c0.two', 'c0.end']);
+    expect(page).toMatchObject({ from: 'c0.start', cursor: 'c0.end', truncated: false, hasMore: false });
+  });
+
+  it('POLL-04 stands before what did not fit', () => {
+    const result = { events: [checked(1), checked(2), checked(3)], cursor: 'end' };
+    const page = checkedPage(context, { upstream: 'start', skip: 1 }, result as never, { limit: 1 });
+    expect(page.events.map(({ eventId }) => eventId)).toEqual(['e2']);
+    expect(page).toMatchObject({ cursor: 'c2.start', hasMore: true });
+  });
+
+  it('CUR-08 CUR-09 starts after what is too old, and says so', () => {
+    const result = { events: [checked(1), checked(2), checked(3)], cursor: 'end' };
+    const options = { limit: 10, notBeforeMs: Date.parse('2026-01-01T00:00:02Z') };
+    const page = checkedPage(context, { upstream: 'start', skip: 0 }, result as never, options);
+    expect(page.events.map(({ eventId }) => eventId)).toEqual(['e2', 'e3']);
+    expect(page).toMatchObject({ from: 'c1.start', truncated: true });
+    const none = checkedPage(context, { upstream: 'start', skip: 0 }, result as never, {
+      limit: 10,
+      notBeforeMs: 9e15,
+    });
+    expect(none).toMatchObject({ events: [], from: 'c0.end', cursor: 'c0.end', truncated: true });
+  });
+});
+
+describe('shared calls', () => {
+  it('EMIT-10 gives everyone who asks while a call runs the next call, and never the running one', async () => {
+    const calls = new SharedCalls<number>();
+    const finish: (() => void)[] = [];
+    let started = 0;
+    const call = (): Promise<number> => {
+      const mine = ++started;
+      return new Promise((resolve) => finish.push(() => resolve(mine)));
+    };
+    const first = calls.get('k', call);
+    const [second, third] = [calls.get('k', call), calls.get('k', call)];
+    const other = calls.get('other', call);
+    expect(started).toBe(2);
+    finish[0]?.();
+    expect(await first).toBe(1);
+    await settle();
+    expect(started).toBe(3);
+    const fourth = calls.get('k', call);
+    finish[2]?.();
+    expect(await Promise.all([second, third])).toEqual([3, 3]);
+    await settle();
+    finish[1]?.();
+    finish[3]?.();
+    expect(await Promise.all([other, fourth])).toEqual([2, 4]);
+    await settle();
+    expect(calls.size).toBe(0);
+  });
+
+  it('EMIT-10 a call that fails does not fail the next', async () => {
+    const calls = new SharedCalls<string>();
+    const failing = calls.get('k', () => Promise.reject(new Error('down')));
+    const next = calls.get('k', async () => 'up');
+    await expect(failing).rejects.toThrow('down');
+    expect(await next).toBe('up');
+    await settle();
+    expect(calls.size).toBe(0);
+  });
+});
+
+describe('dispatcher', () => {
+  it('EMIT-03 serves a small audience within the call, and a large one in slices with turns in between', async () => {
+    const served: [number, unknown][] = [];
+    const finished: unknown[] = [];
+    let audience = 3;
+    const dispatcher = new Dispatcher<number>(new FakeClock(), {
+      candidates: () => Array.from({ length: audience }, (_, index) => index),
+      give: (receiver, event) => void served.push([receiver, event.data['n']]),
+      finished: (event) => void finished.push(event.data['n']),
+    });
+    expect(dispatcher.add(eventOf({ n: 0 }))).toBeUndefined();
+    expect([served.length, finished]).toEqual([3, [0]]);
+    audience = 10_000;
+    served.length = 0;
+    void dispatcher.add(eventOf({ n: 1 }));
+    audience = 1;
+    void dispatcher.add(eventOf({ n: 2 }));
+    const first = served.length;
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThan(10_000);
+    expect(finished).toEqual([0]);
+    await settle(20);
+    expect(finished).toEqual([0, 1, 2]);
+    expect(served.map(([receiver]) => receiver)).toEqual([...Array.from({ length: 10_000 }, (_, index) => index), 0]);
+    expect(served.findIndex(([, n]) => n === 2)).toBe(10_000);
+  });
+
+  it('EMIT-03 makes an author wait who runs too far ahead of a large audience', async () => {
+    const finished: unknown[] = [];
+    const dispatcher = new Dispatcher<number>(new FakeClock(), {
+      candidates: () => Array.from({ length: 3_000 }, (_, index) => index),
+      give: () => {},
+      finished: (event) => void finished.push(event.data['n']),
+    });
+    const waits = Array.from({ length: 200 }, (_, n) => dispatcher.add(eventOf({ n })));
+    expect(waits[0]).toBeUndefined();
+    expect(waits.at(-1)).toBeInstanceOf(Promise);
+    await Promise.all(waits.filter((wait) => wait !== undefined));
+    await settle(400);
+    expect(finished).toEqual(Array.from({ length: 200 }, (_, n) => n));
+  });
+
+  it('EMIT-03 lets nobody wait for ever when it is cleared', async () => {
+    const dispatcher = new Dispatcher<number>(new FakeClock(), {
+      candidates: () => Array.from({ length: 3_000 }, (_, index) => index),
+      give: () => {},
+      finished: () => {},
+    });
+    const waits = Array.from({ length: 100 }, () => dispatcher.add(eventOf()));
+    dispatcher.clear();
+    await Promise.all(waits.filter((wait) => wait !== undefined));
+  });
+});
+
+describe('filter', () => {
+  it.each([
+    [{}, { a: 1 }, true],
+    [{ x: 1 }, { a: 1 }, true],
+    [{ x: 1 }, { a: 2 }, false],
+    [{ x: 1 }, { a: '1' }, false],
+    [{ x: 1 }, {}, false],
+    [{ x: null }, { a: null }, true],
+    [{ x: [1, 2] }, { a: 2 }, true],
+    [{ x: 2 }, { a: [1, 2] }, true],
+    [{ x: [1, 2] }, { a: [3, 4] }, false],
+    [{ x: [] }, { a: 1 }, false],
+    [{ x: { b: 1 } }, { a: { b: 1 } }, true],
+    [{ x: 1, y: 2 }, { a: 1, b: 2 }, true],
+    [{ x: 1, y: 2 }, { a: 1, b: 3 }, false],
+  ])('EMIT-04 arguments %j pass data %j: %s', (args, data, expected) => {
+    const filter = { x: 'a', y: 'b' };
+    expect(passesFilter(filter, args, data)).toBe(expected);
+    const index = new FilterIndex<{ subscription: { arguments: Record<string, unknown> } }>(filter);
+    const member = { subscription: { arguments: args } };
+    index.add(member);
+    expect(index.candidates(data)).toEqual(expected ? [member] : []);
+    expect([...index.members()]).toEqual([member]);
+    index.delete(member);
+    index.delete(member);
+    expect([index.size, index.candidates(data)]).toEqual([0, []]);
+  });
+
+  it('EMIT-04 finds a member with many values once, also beyond what is indexed', () => {
+    const index = new FilterIndex<{ subscription: { arguments: Record<string, unknown> } }>({ x: 'a', y: 'b' });
+    const values = Array.from({ length: 20 }, (_, n) => n);
+    const member = { subscription: { arguments: { x: values, y: values } } };
+    index.add(member);
+    expect(index.candidates({ a: [1, 2, 3], b: [4, 5] })).toEqual([member]);
+    expect(index.candidates({ a: 21, b: 4 })).toEqual([]);
+    index.delete(member);
+    expect(index.size).toBe(0);
+  });
+});
+
+describe('live feed', () => {
+  it('PUSH-14 forgets a receiver that detaches, also in the middle of an event', () => {
+    const feed = new LiveFeed({}, new FakeClock());
+    const seen: string[] = [];
+    const subscription = { arguments: {} } as never;
+    const receiver = (name: string, then = (): void => {}) => ({
+      subscription,
+      receive: () => {
+        seen.push(name);
+        then();
+      },
+      fail: () => {},
+      lose: () => {},
+    });
+    const second = feed.attach(receiver('b'));
+    const first = feed.attach(receiver('a', () => second.detach()));
+    void feed.append(eventOf());
+    void feed.append(eventOf());
+    expect(seen.filter((name) => name === 'a')).toHaveLength(2);
+    expect(seen.filter((name) => name === 'b').length).toBeLessThanOrEqual(1);
+    first.detach();
+    first.detach();
+    void feed.append(eventOf());
+    expect(seen.filter((name) => name === 'a')).toHaveLength(2);
+  });
+});
+
+describe('memory log', () => {
+  it('EMIT-08 EMIT-09 answers about what it keeps, and forgets everything at a known loss', () => {
+    const log = new MemoryLog('run', { maxAgeMs: 1e6, maxCount: 3, maxBytes: 1e6 }, new FakeClock());
+    expect([log.head, log.oldest, log.read(0, 10)]).toEqual([0, 1, []]);
+    for (let n = 1; n <= 4; n++) log.append(eventOf({ n }), 10);
+    expect([log.head, log.oldest]).toEqual([4, 2]);
+    expect(log.read(2, 1).map(({ position }) => position)).toEqual([3]);
+    log.skip();
+    expect([log.head, log.oldest, log.read(0, 10), log.find('e')]).toEqual([5, 6, [], undefined]);
+    log.append(eventOf(), 10);
+    expect(log.read(0, 10).map(({ position }) => position)).toEqual([6]);
+  });
+});
