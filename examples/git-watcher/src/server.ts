@@ -20,7 +20,7 @@ export interface GitServer {
  * writes to it.
  *
  * @param port 0 for any free one
- * @throws GitError if there is no repository at `path`
+ * @throws GitError if there is no repository at `path`; an error with the code `EADDRINUSE` if the port is taken
  */
 export async function serveRepository(path: string, port = 0): Promise<GitServer> {
   const repository = await openRepository(path);
@@ -56,10 +56,15 @@ export async function serveRepository(path: string, port = 0): Promise<GitServer
     // Guards against web pages that reach for servers of this machine; a refused request is answered already.
     if (isLocalHost(request, response) && isLocalOrigin(request, response)) void serve(request, response);
   });
-  await new Promise<void>((resolve, reject) => {
-    http.once('error', reject);
-    http.listen(port, '127.0.0.1', resolve);
-  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      http.once('error', reject);
+      http.listen(port, '127.0.0.1', resolve);
+    });
+  } catch (error) {
+    await watcher.close();
+    throw error;
+  }
 
   return {
     url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`,

@@ -1,6 +1,12 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Command } from 'commander';
 import { endWithParent, tellParent } from './demo/messages.ts';
 import { serveRepository } from './server.ts';
+import type { GitServer } from './server.ts';
+
+/** A server that comes back wants its old port, which in the meantime anybody may have got for a connection. */
+const PORT_ATTEMPTS = 50;
+const PORT_PAUSE_MS = 100;
 
 // The server in a process of its own, for whoever wants to kill it.
 const command = new Command('git-watcher-server')
@@ -11,6 +17,17 @@ const command = new Command('git-watcher-server')
 const { repo, port } = command.opts<{ repo: string; port: number }>();
 
 endWithParent();
-const server = await serveRepository(repo, port);
+const server = await serveWhenFree();
 console.log(`Serving ${repo} at ${server.url}`);
 tellParent({ kind: 'listening', url: server.url });
+
+async function serveWhenFree(): Promise<GitServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await serveRepository(repo, port);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === PORT_ATTEMPTS) throw error;
+      await pause(PORT_PAUSE_MS);
+    }
+  }
+}

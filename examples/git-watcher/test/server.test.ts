@@ -95,6 +95,13 @@ it('answers only this machine', async () => {
   expect(response.status).toBe(403);
 });
 
+it('says when the port is taken', async () => {
+  const server = await serveRepository(scratch.path);
+  open.push(server);
+  const port = Number(new URL(server.url).port);
+  await expect(serveRepository(scratch.path, port)).rejects.toMatchObject({ code: 'EADDRINUSE' });
+});
+
 it('says when there is no repository', async () => {
   await expect(serveRepository(scratch.folder)).rejects.toThrow('not a git repository');
 });

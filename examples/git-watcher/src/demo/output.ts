@@ -39,7 +39,7 @@ export function describeReport(report: ScenarioReport, color: boolean): string {
 
 const PROMISES = [
   'Each subscriber received every commit, in order and without a gap, although one of them and the',
-  'server were killed on the way. Nothing was handed to an application twice in one life.',
+  'server were killed on the way. No process was given an event twice.',
 ];
 
 function notes(subscribers: readonly SubscriberReport[]): string[] {
