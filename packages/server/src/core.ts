@@ -25,6 +25,8 @@ export interface Core {
   readonly sessions: Set<PushSession>;
   /** No new work is taken. */
   closed: boolean;
-  readonly createId: (prefix: string) => string;
+  readonly createStreamId: () => string;
+  /** For events whose author gives no id (OCC-08). */
+  readonly createEventId: () => string;
   readonly report: (error: unknown, stage: string, name?: string) => void;
 }

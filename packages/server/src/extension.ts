@@ -37,6 +37,9 @@ import { StdioEventsTransport } from './transport/stdio.ts';
 /** Streams must show life at least this often (PUSH-10). */
 const LONGEST_HEARTBEAT_MS = 30_000;
 
+/** Hexadecimal digits that tell the runs of a server apart. */
+const RUN_ID_LENGTH = 16;
+
 /** The SDK's own bound on `subscriptions/listen` streams. */
 const MAX_LISTEN_STREAMS = 1_024;
 
@@ -88,15 +91,15 @@ export class Events {
   constructor(options: EventsOptions = {}) {
     const clock = options.clock ?? systemClock;
     const limits = resolveLimits(options.limits);
-    const randomBytes = options.randomBytes ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
-    const createId = (prefix: string): string => `${prefix}_${toHex(randomBytes(16))}`;
+    const randomId = options.randomId ?? (() => crypto.randomUUID());
+    const createRunId = (): string => randomId().replaceAll('-', '').slice(0, RUN_ID_LENGTH);
     const onError = options.onError ?? writeError;
     const report: Core['report'] = (error, stage, name) =>
       onError(error, name === undefined ? { stage } : { stage, name });
     this.#onWarning = options.onWarning ?? writeWarning;
     this.#dialect = options.dialect ?? 'auto';
     this.#callerRules = { principal: options.principal ?? defaultPrincipal, dialect: this.#dialect };
-    this.#storage = options.storage ?? memoryStorage(clock, () => toHex(randomBytes(8)));
+    this.#storage = options.storage ?? memoryStorage(clock, createRunId);
     const lifecycle = new Lifecycle(clock, limits.hookMs, report);
     this.#core = {
       clock,
@@ -114,7 +117,8 @@ export class Events {
       flusher: new TurnFlusher(clock),
       sessions: new Set(),
       closed: false,
-      createId,
+      createStreamId: () => `push_${randomId()}`,
+      createEventId: countedIds(`evt_${createRunId()}`),
       report,
     };
     const reauthorizeMs = positive(options.reauthorizeIntervalMs ?? 60_000, 2 ** 31 - 1, 'reauthorizeIntervalMs');
@@ -289,6 +293,8 @@ function positive(value: number, most: number, name: string): number {
   throw new TypeError(`${name} must be a number above 0 and at most ${most}, not ${value}`);
 }
 
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+/** Ids of one run. They must be unique, not unguessable, and a counter costs nothing per event. */
+function countedIds(prefix: string): () => string {
+  let count = 0;
+  return () => prefix + (++count).toString(16).padStart(RUN_ID_LENGTH, '0');
 }

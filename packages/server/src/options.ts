@@ -42,6 +42,6 @@ export interface EventsOptions {
   /** Questionable but working: large payloads. Default: `console.warn`. */
   readonly onWarning?: (message: string, context: ProblemContext) => void;
   readonly clock?: Clock;
-  /** Fills an array with random bytes. Default: `crypto.getRandomValues`. */
-  readonly randomBytes?: (length: number) => Uint8Array;
+  /** A unique id that cannot be guessed. Default: `crypto.randomUUID`. */
+  readonly randomId?: () => string;
 }

@@ -17,6 +17,8 @@ export class Emitter {
   readonly #core: Core;
   readonly #name: string;
   readonly #warn: (message: string) => void;
+  #nowMs: number | undefined;
+  #now = '';
 
   constructor(core: Core, name: string, warn: (message: string) => void) {
     this.#core = core;
@@ -25,7 +27,7 @@ export class Emitter {
   }
 
   async emit({ feed, compiled }: EventType, data: unknown, options: EmitOptions): Promise<EmittedEvent> {
-    const { clock, closed, createId, limits } = this.#core;
+    const { clock, closed, createEventId, limits } = this.#core;
     const what = `an event of ${this.#name}`;
     if (closed) throw new TypeError(`${what} was emitted after close()`);
     const payload = snapshotPayload(data, `data of ${what}`);
@@ -44,14 +46,14 @@ export class Emitter {
     } catch (error) {
       throw new TypeError(`data of ${what} violates its payload schema: ${(error as Error).message}`, { cause: error });
     }
-    const { eventId, target, _meta } = options;
+    const { eventId, target, timestamp, _meta } = options;
     if (eventId !== undefined && (eventId === '' || eventId.length > MAX_EVENT_ID_LENGTH)) {
       throw new TypeError(`eventId of ${what} must have 1 to ${MAX_EVENT_ID_LENGTH} characters`);
     }
     const input: OccurrenceInput = {
-      eventId: eventId ?? createId('evt'),
+      eventId: eventId ?? createEventId(),
       name: this.#name,
-      timestamp: isoTimestamp(options.timestamp ?? new Date(clock.now()), what),
+      timestamp: timestamp === undefined ? this.#nowIso(clock.now()) : isoTimestamp(timestamp, what),
       data: payload.data,
       dataJson: payload.json,
       _meta: _meta === undefined ? undefined : snapshotPayload(_meta, `_meta of ${what}`).data,
@@ -68,6 +70,15 @@ export class Emitter {
     if (retained === undefined) return emitted(await feed.append(input, payload.byteLength));
     if (JSON.stringify(retained.data) === payload.json && retained.target === target) return emitted(retained);
     throw new TypeError(`eventId ${JSON.stringify(eventId)} of ${what} was used for another event`);
+  }
+
+  /** Formatted once per millisecond, which under load brings many events. */
+  #nowIso(nowMs: number): string {
+    if (nowMs !== this.#nowMs) {
+      this.#nowMs = nowMs;
+      this.#now = new Date(nowMs).toISOString();
+    }
+    return this.#now;
   }
 }
 

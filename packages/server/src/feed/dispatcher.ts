@@ -71,7 +71,7 @@ export class Dispatcher<T> {
       this.#next = 0;
       this.#queue.shift();
       this.#target.finished(event);
-      if (this.#queue.length <= QUEUE_LIMIT) this.#release();
+      if (this.#waiting.length > 0 && this.#queue.length <= QUEUE_LIMIT) this.#release();
     }
     this.#running = false;
   }

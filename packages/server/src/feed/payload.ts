@@ -1,11 +1,11 @@
+import { utf8ByteLength } from '../utf8.ts';
+
 /** A payload as it goes on the wire, and as author code sees it again. */
 export interface Payload {
   readonly data: Readonly<Record<string, unknown>>;
   readonly json: string;
   readonly byteLength: number;
 }
-
-const encoder = new TextEncoder();
 
 /**
  * Takes a copy of what an author hands in, in the form JSON gives it: later changes to the author's object reach
@@ -20,7 +20,7 @@ export function snapshotPayload(data: unknown, what: string): Payload {
   }
   if (json === undefined || !json.startsWith('{')) throw new TypeError(`${what} must be a JSON object`);
   const copy = JSON.parse(json) as Record<string, unknown>;
-  return { data: copy, json, byteLength: encoder.encode(json).byteLength };
+  return { data: copy, json, byteLength: utf8ByteLength(json) };
 }
 
 /**

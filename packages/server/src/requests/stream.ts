@@ -27,7 +27,7 @@ export async function openStream(
   const target = resolveTarget(core, 'push', request);
   const { type, compiled } = target;
   const { lifecycle, registry, sessions, selection, clock } = core;
-  const details = subscriptionDetails(caller, target, 'push', core.createId('push'));
+  const details = subscriptionDetails(caller, target, 'push', core.createStreamId());
   await lifecycle.authorize(compiled.definition, details);
   let begun = false;
   const session = new PushSession(details, caller.dialect, () => {

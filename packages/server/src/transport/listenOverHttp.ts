@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { FrameBody } from '../delivery/push/frameBody.ts';
 import { rawFrame } from '../delivery/push/frames.ts';
 import type { TurnFlusher } from '../delivery/push/turnFlusher.ts';
+import { utf8ByteLength } from '../utf8.ts';
 import { ACKNOWLEDGED_METHOD, acknowledgeListChanged, listChangedNotification, listenIdOf } from './listChanged.ts';
 import type { ListChanged, ListenId } from './listChanged.ts';
 
@@ -128,7 +129,7 @@ class ListenStream {
 
   /** A listener that does not read misses repetitions of news it has in its buffer already. */
   #write(text: string): void {
-    this.#frames.write(text, text.length);
+    this.#frames.write(text, utf8ByteLength(text));
   }
 
   #keepAlive(): void {
@@ -147,7 +148,7 @@ class ListenStream {
   /** The server ends the stream: its result goes last. */
   #end(): void {
     if (this.#closed) return;
-    if (this.#result !== undefined) this.#frames.append(this.#result, this.#result.length);
+    if (this.#result !== undefined) this.#frames.append(this.#result, utf8ByteLength(this.#result));
     this.#frames.end();
     this.#close();
   }

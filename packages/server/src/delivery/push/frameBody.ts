@@ -1,3 +1,4 @@
+import { encodeUtf8 } from '../../utf8.ts';
 import type { TurnFlusher } from './turnFlusher.ts';
 
 export interface FrameBodyOptions {
@@ -10,8 +11,6 @@ export interface FrameBodyOptions {
   readonly onCancel: () => void;
 }
 
-const encoder = new TextEncoder();
-
 /**
  * A response body that is asked for its bytes, never pushed: what the consumer has not drained stays here, within a
  * bound, and beyond the bound the producer is refused.
@@ -22,7 +21,8 @@ const encoder = new TextEncoder();
 export class FrameBody {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #options: FrameBodyOptions;
-  #texts: string[] = [];
+  /** Grows by concatenation, which the engine makes cheap, and is laid out once, when it is encoded. */
+  #waiting = '';
   #waitingBytes = 0;
   /** Bytes handed to the consumer, which asks for more only when it has drained them. */
   #drainingBytes = 0;
@@ -54,7 +54,7 @@ export class FrameBody {
   /** Takes a text whatever the bound: for the few that must not be lost, such as the last one. */
   append(text: string, byteLength: number): void {
     if (this.#ended) return;
-    this.#texts.push(text);
+    this.#waiting += text;
     this.#waitingBytes += byteLength;
     if (this.#deliver !== undefined) this.#schedule();
   }
@@ -70,7 +70,7 @@ export class FrameBody {
   cancel(): void {
     const notify = !this.#ended;
     this.#ended = true;
-    this.#texts = [];
+    this.#waiting = '';
     this.#waitingBytes = 0;
     this.#deliver?.(undefined);
     this.#deliver = undefined;
@@ -81,7 +81,7 @@ export class FrameBody {
   nextChunk(): Promise<Uint8Array | undefined> {
     this.#drainingBytes = 0;
     const next = new Promise<Uint8Array | undefined>((resolve) => (this.#deliver = resolve));
-    if (this.#texts.length > 0 || this.#ended) this.#schedule();
+    if (this.#waitingBytes > 0 || this.#ended) this.#schedule();
     if (this.#refused) {
       this.#refused = false;
       this.#options.onRoom();
@@ -94,12 +94,12 @@ export class FrameBody {
     const deliver = this.#deliver;
     if (deliver === undefined) return;
     this.#deliver = undefined;
-    if (this.#texts.length === 0) {
+    if (this.#waitingBytes === 0) {
       deliver(undefined);
       return;
     }
-    const chunk = encoder.encode(this.#texts.length === 1 ? this.#texts[0] : this.#texts.join(''));
-    this.#texts = [];
+    const chunk = encodeUtf8(this.#waiting, this.#waitingBytes);
+    this.#waiting = '';
     this.#waitingBytes = 0;
     this.#drainingBytes = chunk.byteLength;
     deliver(chunk);

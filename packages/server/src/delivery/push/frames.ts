@@ -1,16 +1,17 @@
 import { Notifications, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
 import type { FeedEvent, SharedFrame } from '../../feed/feedEvent.ts';
-
-const encoder = new TextEncoder();
+import { utf8ByteLength } from '../../utf8.ts';
 
 /** `event: message` is the SSE default, and written because deployed clients look for it. */
 const FRAME_START = 'event: message\ndata: ';
 const FRAME_END = '\n\n';
 
+const EVENT_START = `${FRAME_START}{"jsonrpc":"2.0","method":"${Notifications.event}","params":{`;
+
 /** What every frame of one stream ends with: its request's id, value and JSON type unchanged (PUSH-03). */
 export function frameTail(subscriptionId: string | number): SharedFrame {
   const text = `${JSON.stringify(SUBSCRIPTION_ID_META_KEY)}:${JSON.stringify(subscriptionId)}}}}${FRAME_END}`;
-  return { text, byteLength: encoder.encode(text).byteLength };
+  return { text, byteLength: utf8ByteLength(text) };
 }
 
 /**
@@ -21,16 +22,22 @@ export function sharedFrame(event: FeedEvent): SharedFrame {
   if (event.frame !== undefined) return event.frame;
   const { eventId, name, timestamp, cursor, _meta } = event;
   const data = event.dataJson ?? JSON.stringify(event.data);
-  // The stream's own key is written last; an author's would be a second member of that name.
-  const { [SUBSCRIPTION_ID_META_KEY]: _own, ...meta } = _meta ?? {};
-  const head = JSON.stringify({ eventId, name, timestamp, cursor }).slice(0, -1);
-  const members = JSON.stringify(meta).slice(1, -1);
-  const text =
-    `${FRAME_START}{"jsonrpc":"2.0","method":"${Notifications.event}","params":${head},"data":${data},"_meta":{` +
-    (members === '' ? '' : `${members},`);
+  // Timestamps are checked for their form, which needs no escaping.
+  const head =
+    `"eventId":${JSON.stringify(eventId)},"name":${JSON.stringify(name)},"timestamp":"${timestamp}",` +
+    `"cursor":${JSON.stringify(cursor)},"data":${data}`;
+  const text = `${EVENT_START}${head},"_meta":{${metaMembers(_meta)}`;
   event.dataJson = undefined;
-  event.frame = { text, byteLength: encoder.encode(text).byteLength };
+  event.frame = { text, byteLength: utf8ByteLength(text) };
   return event.frame;
+}
+
+/** The author's metadata, to be followed by the stream's own key, which is written last and must not come twice. */
+function metaMembers(meta: FeedEvent['_meta']): string {
+  if (meta === undefined) return '';
+  const { [SUBSCRIPTION_ID_META_KEY]: _own, ...rest } = meta;
+  const members = JSON.stringify(rest).slice(1, -1);
+  return members === '' ? '' : `${members},`;
 }
 
 /** A frame for any other message of the stream. */

@@ -1,4 +1,5 @@
 import type { FeedEvent, SharedFrame } from '../../feed/feedEvent.ts';
+import { utf8ByteLength } from '../../utf8.ts';
 import type { ChannelListener, PushChannel } from './channel.ts';
 import { FrameBody } from './frameBody.ts';
 import { frameTail, messageFrame, rawFrame, sharedFrame } from './frames.ts';
@@ -38,7 +39,7 @@ export class SseChannel implements PushChannel {
 
   message(method: string, params: Readonly<Record<string, unknown>>): boolean {
     const text = messageFrame(method, params, this.#tail);
-    return this.#body.write(text, text.length);
+    return this.#body.write(text, utf8ByteLength(text));
   }
 
   finish(last?: { readonly method: string; readonly params: Readonly<Record<string, unknown>> }): void {
@@ -71,7 +72,7 @@ export class SseChannel implements PushChannel {
   }
 
   #append(text: string): void {
-    this.#body.append(text, text.length);
+    this.#body.append(text, utf8ByteLength(text));
   }
 
   /** The request was not answered as a stream after all. */
