@@ -101,7 +101,7 @@ describe('calls', () => {
     expect(pushedNumbers(await stream.arrived())).toEqual([1]);
   });
 
-  it('POLL-06 EMIT-10 the upstream says when it wants to be asked again', async () => {
+  it('EMIT-10 the upstream says when it wants to be asked again', async () => {
     const server = httpServer();
     const upstream = new Upstream();
     upstream.extra = { nextPollMs: 20_000 };

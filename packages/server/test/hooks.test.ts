@@ -250,7 +250,7 @@ describe('poll leases', () => {
     expect(recorder.log).toEqual(['subscribe poll - {}']);
   });
 
-  it('HOOK-05 SUB-03 SUB-04 the key is principal, name and canonical arguments', async () => {
+  it('HOOK-05 the key is principal, name and canonical arguments', async () => {
     const server = httpServer();
     const recorder = new Recorder();
     server.events.define('counted', recorder.definition);
