@@ -8,8 +8,18 @@ export function utf8ByteLength(text: string): number {
   return NodeBuffer === undefined ? encoder.encode(text).byteLength : NodeBuffer.byteLength(text);
 }
 
-/** @param byteLength as {@link utf8ByteLength} says: a text with one byte per character is copied, not converted */
-export function encodeUtf8(text: string, byteLength: number): Uint8Array {
-  if (NodeBuffer === undefined) return encoder.encode(text);
-  return NodeBuffer.from(text, byteLength === text.length ? 'latin1' : 'utf8');
+export function encodeUtf8(text: string): Uint8Array {
+  return NodeBuffer === undefined ? encoder.encode(text) : NodeBuffer.from(text);
+}
+
+/** @param byteLength of all parts together */
+export function concatBytes(parts: readonly Uint8Array[], byteLength: number): Uint8Array {
+  // Every byte is written below, so the memory need not be cleared first.
+  const bytes = NodeBuffer === undefined ? new Uint8Array(byteLength) : NodeBuffer.allocUnsafe(byteLength);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes;
 }

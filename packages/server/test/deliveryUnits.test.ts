@@ -24,6 +24,8 @@ function bodyOf(maxBufferedBytes: number): { body: FrameBody; rooms: () => numbe
   return { body, rooms: () => rooms, cancels: () => cancels };
 }
 
+const bytes = (letters: string): Uint8Array => new TextEncoder().encode(letters);
+
 const text = (chunk: Uint8Array | undefined): string | undefined =>
   chunk === undefined ? undefined : new TextDecoder().decode(chunk);
 
@@ -31,7 +33,7 @@ describe('frame body', () => {
   it('PUSH-12 refuses beyond its bound and tells once when there is room again', async () => {
     const { body, rooms } = bodyOf(10);
     const first = body.nextChunk();
-    expect(['12345', '67890', 'x', 'y'].map((letters) => body.write(letters, letters.length))).toEqual([
+    expect(['12345', '67890', 'x', 'y'].map((letters) => body.write(bytes(letters)))).toEqual([
       true,
       true,
       false,
@@ -39,9 +41,9 @@ describe('frame body', () => {
     ]);
     expect(text(await first)).toBe('1234567890');
     // What the consumer has not drained still counts.
-    expect([rooms(), body.write('x', 1)]).toEqual([0, false]);
+    expect([rooms(), body.write(bytes('x'))]).toEqual([0, false]);
     const next = body.nextChunk();
-    expect([rooms(), body.write('x', 1)]).toEqual([1, true]);
+    expect([rooms(), body.write(bytes('x'))]).toEqual([1, true]);
     expect(text(await next)).toBe('x');
     void body.nextChunk();
     expect(rooms()).toBe(1);
@@ -49,19 +51,19 @@ describe('frame body', () => {
 
   it('PUSH-12 one text always fits into an empty body, however large', async () => {
     const { body } = bodyOf(4);
-    expect(body.write('larger than the bound', 21)).toBe(true);
-    expect(body.write('x', 1)).toBe(false);
+    expect(body.write(bytes('larger than the bound'))).toBe(true);
+    expect(body.write(bytes('x'))).toBe(false);
     expect(text(await body.nextChunk())).toBe('larger than the bound');
   });
 
   it('PUSH-13 takes the last text whatever the bound, ends after it, and takes nothing more', async () => {
     const { body, cancels } = bodyOf(4);
-    body.write('1234', 4);
-    body.append('last', 4);
+    body.write(bytes('1234'));
+    body.append(bytes('last'));
     body.end();
     body.end();
-    expect(body.write('late', 4)).toBe(true);
-    body.append('later', 5);
+    expect(body.write(bytes('late'))).toBe(true);
+    body.append(bytes('later'));
     expect(text(await body.nextChunk())).toBe('1234last');
     expect(await body.nextChunk()).toBeUndefined();
     expect(cancels()).toBe(0);
@@ -70,7 +72,7 @@ describe('frame body', () => {
   it('PUSH-05 writes once per turn what a turn brought', async () => {
     const { body } = bodyOf(1_000);
     const next = body.nextChunk();
-    for (const letter of 'abc') body.write(letter, 1);
+    for (const letter of 'abc') body.write(bytes(letter));
     expect(text(await next)).toBe('abc');
   });
 
@@ -78,7 +80,7 @@ describe('frame body', () => {
     'PUSH-14 tells once when its %s goes away, and lets a waiting one go',
     async (how) => {
       const { body, cancels } = bodyOf(1_000);
-      body.write('a', 1);
+      body.write(bytes('a'));
       if (how === 'reader') {
         const reader = body.stream.getReader();
         expect(text((await reader.read()).value)).toBe('a');
@@ -91,7 +93,7 @@ describe('frame body', () => {
       }
       body.cancel();
       expect(cancels()).toBe(1);
-      expect(body.write('b', 1)).toBe(true);
+      expect(body.write(bytes('b'))).toBe(true);
     },
   );
 

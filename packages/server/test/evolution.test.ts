@@ -56,7 +56,7 @@ it('EMIT-10 looks again when it was woken during a check', async () => {
   server = new TestServer();
   let length = 0;
   let finish = (): void => {};
-  let pause: Promise<void> | undefined;
+  let pause = Promise.resolve();
   const jobs = server.events.define('jobs', {
     payload,
     check: async (_context, _args, cursor) => {

@@ -118,7 +118,6 @@ export class Pump implements FeedReceiver {
       this.#queueUnreplayable(event);
       return;
     }
-    const before = this.cursor;
     let selected;
     try {
       selected = this.#select(event, true);
@@ -131,10 +130,11 @@ export class Pump implements FeedReceiver {
         this.#queueUnreplayable(event, selected);
         return;
       }
-      this.#detach(before);
+      this.#detach();
       void this.#settle(event, selected);
     } else if (selected !== undefined && !this.#options.sink.deliver(selected)) {
-      this.#block(before);
+      // The attachment still stands before this event.
+      this.#block(this.cursor);
     }
   }
 

@@ -12,12 +12,6 @@ export interface OccurrenceInput {
   readonly target?: string | undefined;
 }
 
-/** One occurrence serialised for the wire up to the place where the stream's own id goes in. */
-export interface SharedFrame {
-  readonly text: string;
-  readonly byteLength: number;
-}
-
 /**
  * One occurrence at its place in a feed. Shared by every subscription that receives it, so nobody may change its
  * members; a transform makes a copy.
@@ -37,8 +31,11 @@ export class FeedEvent implements OccurrenceInput {
   defect: Error | undefined;
   /** Dropped once {@link frame} holds it. */
   dataJson: string | undefined;
-  /** Made by the first stream that writes the event and reused by all others. Never persisted. */
-  frame: SharedFrame | undefined;
+  /**
+   * The event's bytes on the wire up to the place where the stream's own id goes in. Made by the first stream that
+   * writes the event and reused by all others. Never persisted.
+   */
+  frame: Uint8Array | undefined;
 
   constructor(input: OccurrenceInput, cursor: string | null) {
     this.eventId = input.eventId;

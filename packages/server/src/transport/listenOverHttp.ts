@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import { FrameBody } from '../delivery/push/frameBody.ts';
 import { rawFrame } from '../delivery/push/frames.ts';
 import type { TurnFlusher } from '../delivery/push/turnFlusher.ts';
-import { utf8ByteLength } from '../utf8.ts';
+import { encodeUtf8 } from '../utf8.ts';
 import { ACKNOWLEDGED_METHOD, acknowledgeListChanged, listChangedNotification, listenIdOf } from './listChanged.ts';
 import type { ListChanged, ListenId } from './listChanged.ts';
 
@@ -53,7 +53,7 @@ class ListenStream {
   readonly #clock: Clock;
   readonly #removeListener: () => void;
   /** The SDK's last frame, kept for the end when it had nothing of its own to send. */
-  #result: string | undefined;
+  #result: Uint8Array | undefined;
   #keepAliveTimer: unknown;
   /** Whether the SDK itself has something to deliver on this stream, so that its end is the end. */
   #acknowledgedOthers = false;
@@ -117,8 +117,8 @@ class ListenStream {
       this.#write(rawFrame(JSON.stringify(acknowledgeListChanged(message))));
       this.#acknowledged = true;
       if (this.#changedEarly) this.#notify();
-    } else if (message !== undefined && 'result' in message) this.#result = `${frame}\n\n`;
-    else this.#write(`${frame}\n\n`);
+    } else if (message !== undefined && 'result' in message) this.#result = encodeUtf8(`${frame}\n\n`);
+    else this.#write(encodeUtf8(`${frame}\n\n`));
   }
 
   #notify(): void {
@@ -128,13 +128,13 @@ class ListenStream {
   }
 
   /** A listener that does not read misses repetitions of news it has in its buffer already. */
-  #write(text: string): void {
-    this.#frames.write(text, utf8ByteLength(text));
+  #write(bytes: Uint8Array): void {
+    this.#frames.write(bytes);
   }
 
   #keepAlive(): void {
     this.#keepAliveTimer = this.#clock.setTimeout(() => {
-      this.#write(': keepalive\n\n');
+      this.#write(encodeUtf8(': keepalive\n\n'));
       this.#keepAlive();
     }, KEEP_ALIVE_MS);
   }
@@ -148,7 +148,7 @@ class ListenStream {
   /** The server ends the stream: its result goes last. */
   #end(): void {
     if (this.#closed) return;
-    if (this.#result !== undefined) this.#frames.append(this.#result, utf8ByteLength(this.#result));
+    if (this.#result !== undefined) this.#frames.append(this.#result);
     this.#frames.end();
     this.#close();
   }

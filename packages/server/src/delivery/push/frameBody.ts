@@ -1,4 +1,4 @@
-import { encodeUtf8 } from '../../utf8.ts';
+import { concatBytes } from '../../utf8.ts';
 import type { TurnFlusher } from './turnFlusher.ts';
 
 export interface FrameBodyOptions {
@@ -21,8 +21,8 @@ export interface FrameBodyOptions {
 export class FrameBody {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #options: FrameBodyOptions;
-  /** Grows by concatenation, which the engine makes cheap, and is laid out once, when it is encoded. */
-  #waiting = '';
+  /** References to bytes that streams share; copied together once per turn. */
+  #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   /** Bytes handed to the consumer, which asks for more only when it has drained them. */
   #drainingBytes = 0;
@@ -37,25 +37,30 @@ export class FrameBody {
   }
 
   /**
-   * Takes a text, or returns `false` when it does not fit: then `onRoom` tells when to try again. One text always fits
-   * into an empty buffer, so that an event larger than the bound cannot block its stream for ever.
+   * Takes bytes, and more that belong to them, or returns `false` when they do not fit: then `onRoom` tells when to try
+   * again. Anything fits into an empty buffer, so that an event larger than the bound cannot block its stream for ever.
    */
-  write(text: string, byteLength: number): boolean {
+  write(bytes: Uint8Array, tail?: Uint8Array): boolean {
     if (this.#ended) return true;
+    const byteLength = bytes.byteLength + (tail?.byteLength ?? 0);
     const bufferedBytes = this.#waitingBytes + this.#drainingBytes;
     if (bufferedBytes > 0 && bufferedBytes + byteLength > this.#options.maxBufferedBytes) {
       this.#refused = true;
       return false;
     }
-    this.append(text, byteLength);
+    this.append(bytes, tail);
     return true;
   }
 
-  /** Takes a text whatever the bound: for the few that must not be lost, such as the last one. */
-  append(text: string, byteLength: number): void {
+  /** Takes bytes whatever the bound: for the few that must not be lost, such as the last one. */
+  append(bytes: Uint8Array, tail?: Uint8Array): void {
     if (this.#ended) return;
-    this.#waiting += text;
-    this.#waitingBytes += byteLength;
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.byteLength;
+    if (tail !== undefined) {
+      this.#waiting.push(tail);
+      this.#waitingBytes += tail.byteLength;
+    }
     if (this.#deliver !== undefined) this.#schedule();
   }
 
@@ -70,7 +75,7 @@ export class FrameBody {
   cancel(): void {
     const notify = !this.#ended;
     this.#ended = true;
-    this.#waiting = '';
+    this.#waiting = [];
     this.#waitingBytes = 0;
     this.#deliver?.(undefined);
     this.#deliver = undefined;
@@ -98,8 +103,8 @@ export class FrameBody {
       deliver(undefined);
       return;
     }
-    const chunk = encodeUtf8(this.#waiting, this.#waitingBytes);
-    this.#waiting = '';
+    const chunk = concatBytes(this.#waiting, this.#waitingBytes);
+    this.#waiting = [];
     this.#waitingBytes = 0;
     this.#drainingBytes = chunk.byteLength;
     deliver(chunk);

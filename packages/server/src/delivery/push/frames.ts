@@ -1,6 +1,6 @@
 import { Notifications, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
-import type { FeedEvent, SharedFrame } from '../../feed/feedEvent.ts';
-import { utf8ByteLength } from '../../utf8.ts';
+import type { FeedEvent } from '../../feed/feedEvent.ts';
+import { encodeUtf8 } from '../../utf8.ts';
 
 /** `event: message` is the SSE default, and written because deployed clients look for it. */
 const FRAME_START = 'event: message\ndata: ';
@@ -9,16 +9,15 @@ const FRAME_END = '\n\n';
 const EVENT_START = `${FRAME_START}{"jsonrpc":"2.0","method":"${Notifications.event}","params":{`;
 
 /** What every frame of one stream ends with: its request's id, value and JSON type unchanged (PUSH-03). */
-export function frameTail(subscriptionId: string | number): SharedFrame {
-  const text = `${JSON.stringify(SUBSCRIPTION_ID_META_KEY)}:${JSON.stringify(subscriptionId)}}}}${FRAME_END}`;
-  return { text, byteLength: utf8ByteLength(text) };
+export function frameTail(subscriptionId: string | number): string {
+  return `${JSON.stringify(SUBSCRIPTION_ID_META_KEY)}:${JSON.stringify(subscriptionId)}}}}${FRAME_END}`;
 }
 
 /**
  * The event's frame up to the place where the stream's id goes, serialised once for all streams. No schema is applied
  * on the way out: the payload was checked when it was emitted.
  */
-export function sharedFrame(event: FeedEvent): SharedFrame {
+export function sharedFrame(event: FeedEvent): Uint8Array {
   if (event.frame !== undefined) return event.frame;
   const { eventId, name, timestamp, cursor, _meta } = event;
   const data = event.dataJson ?? JSON.stringify(event.data);
@@ -28,7 +27,7 @@ export function sharedFrame(event: FeedEvent): SharedFrame {
     `"cursor":${JSON.stringify(cursor)},"data":${data}`;
   const text = `${EVENT_START}${head},"_meta":{${metaMembers(_meta)}`;
   event.dataJson = undefined;
-  event.frame = { text, byteLength: utf8ByteLength(text) };
+  event.frame = encodeUtf8(text);
   return event.frame;
 }
 
@@ -41,13 +40,15 @@ function metaMembers(meta: FeedEvent['_meta']): string {
 }
 
 /** A frame for any other message of the stream. */
-export function messageFrame(method: string, params: Readonly<Record<string, unknown>>, tail: SharedFrame): string {
+export function messageFrame(method: string, params: Readonly<Record<string, unknown>>, tail: string): Uint8Array {
   const body = JSON.stringify(params);
   const separator = body === '{}' ? '' : ',';
-  return `${FRAME_START}{"jsonrpc":"2.0","method":"${method}","params":${body.slice(0, -1)}${separator}"_meta":{${tail.text}`;
+  return encodeUtf8(
+    `${FRAME_START}{"jsonrpc":"2.0","method":"${method}","params":${body.slice(0, -1)}${separator}"_meta":{${tail}`,
+  );
 }
 
 /** A frame around a complete JSON-RPC message. */
-export function rawFrame(json: string): string {
-  return `${FRAME_START}${json}${FRAME_END}`;
+export function rawFrame(json: string): Uint8Array {
+  return encodeUtf8(`${FRAME_START}${json}${FRAME_END}`);
 }

@@ -1,5 +1,5 @@
-import type { FeedEvent, SharedFrame } from '../../feed/feedEvent.ts';
-import { utf8ByteLength } from '../../utf8.ts';
+import type { FeedEvent } from '../../feed/feedEvent.ts';
+import { encodeUtf8 } from '../../utf8.ts';
 import type { ChannelListener, PushChannel } from './channel.ts';
 import { FrameBody } from './frameBody.ts';
 import { frameTail, messageFrame, rawFrame, sharedFrame } from './frames.ts';
@@ -16,7 +16,8 @@ export interface SseChannelOptions {
 export class SseChannel implements PushChannel {
   readonly #body: FrameBody;
   readonly #listener: ChannelListener;
-  readonly #tail: SharedFrame;
+  readonly #tail: string;
+  readonly #tailBytes: Uint8Array;
   /** The JSON-RPC result, known once the SDK has answered the request. */
   #result: string | undefined;
   #finished = false;
@@ -24,6 +25,7 @@ export class SseChannel implements PushChannel {
   constructor({ subscriptionId, maxBufferedBytes, flusher, listener }: SseChannelOptions) {
     this.#listener = listener;
     this.#tail = frameTail(subscriptionId);
+    this.#tailBytes = encodeUtf8(this.#tail);
     this.#body = new FrameBody({
       maxBufferedBytes,
       flusher,
@@ -33,17 +35,15 @@ export class SseChannel implements PushChannel {
   }
 
   event(event: FeedEvent): boolean {
-    const frame = sharedFrame(event);
-    return this.#body.write(frame.text + this.#tail.text, frame.byteLength + this.#tail.byteLength);
+    return this.#body.write(sharedFrame(event), this.#tailBytes);
   }
 
   message(method: string, params: Readonly<Record<string, unknown>>): boolean {
-    const text = messageFrame(method, params, this.#tail);
-    return this.#body.write(text, utf8ByteLength(text));
+    return this.#body.write(messageFrame(method, params, this.#tail));
   }
 
   finish(last?: { readonly method: string; readonly params: Readonly<Record<string, unknown>> }): void {
-    if (last !== undefined) this.#append(messageFrame(last.method, last.params, this.#tail));
+    if (last !== undefined) this.#body.append(messageFrame(last.method, last.params, this.#tail));
     this.#finished = true;
     this.#close();
   }
@@ -67,12 +67,8 @@ export class SseChannel implements PushChannel {
   /** Ends the body with the result, which goes last (PUSH-13): a stream may end before the SDK has answered. */
   #close(): void {
     if (this.#result === undefined) return;
-    this.#append(rawFrame(this.#result));
+    this.#body.append(rawFrame(this.#result));
     this.#body.end();
-  }
-
-  #append(text: string): void {
-    this.#body.append(text, utf8ByteLength(text));
   }
 
   /** The request was not answered as a stream after all. */
