@@ -3,7 +3,8 @@ import type { Child } from '../harness/child.ts';
 import { figureOf } from '../harness/figure.ts';
 import type { Benchmark, Figure, RunOptions } from '../harness/figure.ts';
 import { interleave } from '../harness/rounds.ts';
-import type { PushServer } from '../servers/pushServer.ts';
+import type { Pair } from '../harness/rounds.ts';
+import type { PushRound, PushServer } from '../servers/pushServer.ts';
 
 const DATA_BYTES = 1_024;
 const MIB = 1024 * 1024;
@@ -15,24 +16,33 @@ async function start(streams: number, nodeOptions: readonly string[]): Promise<C
   return child;
 }
 
-/** What the other streams get, compared with the same server where everybody reads. */
-async function rate({ rounds, quick, nodeOptions }: RunOptions): Promise<Figure> {
+/** What the other streams get and cost, compared with the same server where everybody reads. */
+async function rate({ rounds, quick, nodeOptions }: RunOptions): Promise<Figure[]> {
   const streams = 100;
   const plan = { events: quick ? 640 : 3_840, burst: 64 };
   const disturbed = await start(streams, nodeOptions);
   const undisturbed = await start(streams, nodeOptions);
   await disturbed.call('stall');
-  const deliveries = async (child: Child<PushServer>): Promise<number> =>
-    (await child.call('round', plan)).deliveriesPerSecond;
-  const pairs = await interleave(
+  const pairs = await interleave<PushRound>(
     rounds,
-    () => deliveries(disturbed),
-    () => deliveries(undisturbed),
+    () => disturbed.call('round', plan),
+    () => undisturbed.call('round', plan),
   );
   await disturbed.close();
   await undisturbed.close();
+  const of = (value: (round: PushRound) => number): Pair<number>[] =>
+    pairs.map((pair) => ({ ours: value(pair.ours), reference: value(pair.reference) }));
   const name = 'push, 1 of 100 streams stalled; reference: none';
-  return figureOf({ name, unit: 'events/s', goal: { atLeast: 0.95 } }, pairs);
+  return [
+    figureOf(
+      { name, unit: 'events/s', goal: { atLeast: 0.95 } },
+      of((round) => round.deliveriesPerSecond),
+    ),
+    figureOf(
+      { name: `${name}, server CPU`, unit: 'us/event' },
+      of((round) => round.cpuUsPerDelivery),
+    ),
+  ];
 }
 
 /** Resident memory after many events that one stream does not read, compared with before them. */
@@ -66,5 +76,5 @@ async function growth({ quick, nodeOptions }: RunOptions): Promise<Figure> {
 /** One reader that stops reading must cost neither memory nor the others' rate. */
 export const stalled: Benchmark = {
   name: 'stalled',
-  run: async (options) => [await rate(options), await growth(options)],
+  run: async (options) => [...(await rate(options)), await growth(options)],
 };

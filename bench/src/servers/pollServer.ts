@@ -16,6 +16,8 @@ export interface PollAddress {
 export interface PollServer {
   /** Puts this many events into the past. */
   start(options: { events: number; dataBytes: number }): Promise<PollAddress>;
+  /** CPU time this process has used so far. */
+  cpuUs(): Promise<number>;
 }
 
 export type PollTarget = Omit<PollAddress, 'port'> & { readonly handler: McpHttpHandler };
@@ -30,6 +32,10 @@ export function servePoll(create: (events: number, dataBytes: number) => Promise
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       const { port } = server.address() as AddressInfo;
       return { port, method, firstCursor, lastCursor };
+    },
+    cpuUs: async () => {
+      const { user, system } = process.cpuUsage();
+      return user + system;
     },
   });
 }
