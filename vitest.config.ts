@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-const sourceCondition = '@mcp-events/source';
-
 export default defineConfig({
-  ssr: { resolve: { conditions: [sourceCondition, 'module', 'node', 'import', 'default'] } },
+  // Only our own condition: vitest passes these to Node.js, where `import` or `module` would make `require` in CommonJS
+  // packages load ES modules they do not expect (Express breaks).
+  ssr: { resolve: { conditions: ['@mcp-events/source'] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     coverage: { include: ['packages/*/src/**/*.ts'], reporter: ['text', 'html'] },
