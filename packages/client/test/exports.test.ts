@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import * as client from '../src/index.ts';
+import * as node from '../src/node.ts';
+
+it('exports exactly these values', () => {
+  expect(Object.keys(client).toSorted()).toEqual([
+    'DeliveryModeNotAvailableError',
+    'EventsClient',
+    'EventsClientError',
+    'EventsNotSupportedError',
+    'NoCompatibleDeliveryModeError',
+    'eventsClientCapabilities',
+    'memoryStore',
+    'systemClock',
+  ]);
+});
+
+it('exports exactly these values for Node.js', () => {
+  expect(Object.keys(node)).toEqual(['fileStore']);
+});

@@ -1,0 +1,16 @@
+import { expect, it } from 'vitest';
+import * as server from '../src/index.ts';
+
+it('exports exactly these values', () => {
+  expect(Object.keys(server).toSorted()).toEqual([
+    'Events',
+    'EventsError',
+    'FeedEvent',
+    'defaultLimits',
+    'defaultRetention',
+    'forbidden',
+    'internalError',
+    'systemClock',
+    'unsupported',
+  ]);
+});
