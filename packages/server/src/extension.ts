@@ -150,7 +150,7 @@ export class Events {
     };
     return {
       name,
-      emit: async (data, options = {}) => emitter.emit(offered(), data, options),
+      emit: (data, options = {}) => emitter.emit(offered, data, options),
       wake: () => {
         const { feed } = offered();
         if (feed instanceof CheckFeed) feed.wake();

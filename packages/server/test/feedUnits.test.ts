@@ -181,15 +181,15 @@ describe('filter', () => {
     [{ x: 1, y: 2 }, { a: 1, b: 3 }, false],
   ])('EMIT-04 arguments %j pass data %j: %s', (args, data, expected) => {
     const filter = { x: 'a', y: 'b' };
-    expect(passesFilter(filter, args, data)).toBe(expected);
+    expect(passesFilter(filter, args, { data })).toBe(expected);
     const index = new FilterIndex<{ subscription: { arguments: Record<string, unknown> } }>(filter);
     const member = { subscription: { arguments: args } };
     index.add(member);
-    expect(index.candidates(data)).toEqual(expected ? [member] : []);
+    expect(index.candidates({ data })).toEqual(expected ? [member] : []);
     expect([...index.members()]).toEqual([member]);
     index.delete(member);
     index.delete(member);
-    expect([index.size, index.candidates(data)]).toEqual([0, []]);
+    expect([index.size, index.candidates({ data })]).toEqual([0, []]);
   });
 
   it('EMIT-04 finds a member with many values once, also beyond what is indexed', () => {
@@ -197,8 +197,8 @@ describe('filter', () => {
     const values = Array.from({ length: 20 }, (_, n) => n);
     const member = { subscription: { arguments: { x: values, y: values } } };
     index.add(member);
-    expect(index.candidates({ a: [1, 2, 3], b: [4, 5] })).toEqual([member]);
-    expect(index.candidates({ a: 21, b: 4 })).toEqual([]);
+    expect(index.candidates({ data: { a: [1, 2, 3], b: [4, 5] } })).toEqual([member]);
+    expect(index.candidates({ data: { a: 21, b: 4 } })).toEqual([]);
     index.delete(member);
     expect(index.size).toBe(0);
   });

@@ -40,9 +40,9 @@ it('EMIT-04 finds by look-up exactly the subscriptions that a comparison of each
         expect(index.size).toBe(kept.length);
         expect(index.members()).toEqual(new Set(kept));
         for (const event of events) {
-          const found = index.candidates(event);
+          const found = index.candidates({ data: event });
           expect(new Set(found).size).toBe(found.length);
-          const naive = kept.filter((member) => passesFilter(declared, member.subscription.arguments, event));
+          const naive = kept.filter((member) => passesFilter(declared, member.subscription.arguments, { data: event }));
           expect(new Set(found)).toEqual(new Set(naive));
         }
       },
@@ -56,8 +56,8 @@ it('EMIT-04 keeps a subscription with very many values out of the index and stil
   const many = Array.from({ length: 50 }, (_, i) => i);
   const member = { subscription: { arguments: { p: many, q: many } } };
   index.add(member);
-  expect(index.candidates({ f: 49, g: 0 })).toEqual([member]);
-  expect(index.candidates({ f: 50, g: 0 })).toEqual([]);
+  expect(index.candidates({ data: { f: 49, g: 0 } })).toEqual([member]);
+  expect(index.candidates({ data: { f: 50, g: 0 } })).toEqual([]);
   index.delete(member);
   expect(index.size).toBe(0);
 });

@@ -17,6 +17,9 @@ export class Emitter {
   readonly #core: Core;
   readonly #name: string;
   readonly #warn: (message: string) => void;
+  /** For messages; made once, because most emits need none. */
+  readonly #what: string;
+  readonly #dataOfWhat: string;
   #nowMs: number | undefined;
   #now = '';
 
@@ -24,13 +27,16 @@ export class Emitter {
     this.#core = core;
     this.#name = name;
     this.#warn = warn;
+    this.#what = `an event of ${name}`;
+    this.#dataOfWhat = `data of ${this.#what}`;
   }
 
-  async emit({ feed, compiled }: EventType, data: unknown, options: EmitOptions): Promise<EmittedEvent> {
+  async emit(offered: () => EventType, data: unknown, options: EmitOptions): Promise<EmittedEvent> {
+    const { feed, compiled } = offered();
     const { clock, closed, createEventId, limits } = this.#core;
-    const what = `an event of ${this.#name}`;
+    const what = this.#what;
     if (closed) throw new TypeError(`${what} was emitted after close()`);
-    const payload = snapshotPayload(data, `data of ${what}`);
+    const payload = snapshotPayload(data, this.#dataOfWhat);
     if (payload.byteLength > limits.maxPayloadBytes) {
       throw new TypeError(
         `data of ${what} has ${payload.byteLength} bytes; at most ${limits.maxPayloadBytes} are sent`,
@@ -54,7 +60,6 @@ export class Emitter {
       eventId: eventId ?? createEventId(),
       name: this.#name,
       timestamp: timestamp === undefined ? this.#nowIso(clock.now()) : isoTimestamp(timestamp, what),
-      data: payload.data,
       dataJson: payload.json,
       _meta: _meta === undefined ? undefined : snapshotPayload(_meta, `_meta of ${what}`).data,
       target,
@@ -68,7 +73,7 @@ export class Emitter {
     const search = eventId === undefined ? undefined : feed.find(eventId);
     const retained = search instanceof Promise ? await search : search;
     if (retained === undefined) return emitted(await feed.append(input, payload.byteLength));
-    if (JSON.stringify(retained.data) === payload.json && retained.target === target) return emitted(retained);
+    if (retained.dataJson === payload.json && retained.target === target) return emitted(retained);
     throw new TypeError(`eventId ${JSON.stringify(eventId)} of ${what} was used for another event`);
   }
 

@@ -64,10 +64,7 @@ function toFeedEvent(context: PageContext, event: CheckedEvent, cursor: string):
   const { eventId, _meta } = event;
   const timestamp = isoTimestamp(event.timestamp, `the event ${eventId} that check of ${name} returned`);
   const payload = snapshotPayload(event.data, `data of the event ${eventId} that check of ${name} returned`);
-  const feedEvent = new FeedEvent(
-    { eventId, name, timestamp, data: payload.data, dataJson: payload.json, _meta },
-    cursor,
-  );
+  const feedEvent = new FeedEvent({ eventId, name, timestamp, dataJson: payload.json, _meta }, cursor);
   try {
     context.validate(payload.data);
   } catch (error) {

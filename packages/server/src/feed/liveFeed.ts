@@ -27,7 +27,7 @@ export class LiveFeed implements Feed {
   constructor(filter: Filter, clock: Clock) {
     this.#index = new FilterIndex(filter);
     this.#dispatcher = new Dispatcher(clock, {
-      candidates: (event) => this.#index.candidates(event.data),
+      candidates: (event) => this.#index.candidates(event),
       give: (member, event) => {
         if (member.attached) member.receiver.receive(event);
       },

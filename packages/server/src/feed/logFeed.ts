@@ -61,7 +61,7 @@ export class LogFeed implements Feed {
     this.#epoch = log.epoch;
     this.#index = new FilterIndex(filter);
     this.#dispatcher = new Dispatcher(clock, {
-      candidates: (event) => this.#index.candidates(event.data),
+      candidates: (event) => this.#index.candidates(event),
       give: (attachment, event) => this.#give(attachment, event),
       finished: (event) => (this.dispatched = event.position),
     });

@@ -2,12 +2,6 @@ import type { Clock } from '../clock.ts';
 import type { FeedEvent } from '../feed/feedEvent.ts';
 import type { EventLog, EventStorage, Retention } from './eventLog.ts';
 
-interface Entry {
-  readonly event: FeedEvent;
-  readonly appendedAtMs: number;
-  readonly byteLength: number;
-}
-
 /**
  * A bounded ring in memory: the past of one event type within this process. It has a fresh epoch each time, so cursors
  * of an earlier run are recognised even where the same number exists again (EMIT-09).
@@ -16,9 +10,12 @@ export class MemoryLog implements EventLog {
   readonly epoch: string;
   readonly #retention: Retention;
   readonly #clock: Clock;
-  readonly #byEventId = new Map<string, Entry>();
-  /** Slot of position p is `p % maxCount`, so appending and evicting move nothing. */
-  readonly #slots: (Entry | undefined)[] = [];
+  /** Slot of position p is `p % maxCount` in each of these, so appending and evicting move nothing. */
+  readonly #events: (FeedEvent | undefined)[] = [];
+  readonly #appendedAtMs: number[] = [];
+  readonly #byteLengths: number[] = [];
+  /** Made by the first search: only authors who name their events ever search. */
+  #byEventId: Map<string, FeedEvent> | undefined;
   #head = 0;
   #oldest = 1;
   #bytes = 0;
@@ -40,12 +37,14 @@ export class MemoryLog implements EventLog {
 
   append(event: FeedEvent, byteLength: number): void {
     event.position = this.#head + 1;
-    const entry: Entry = { event, appendedAtMs: this.#clock.now(), byteLength };
     this.#bytes += byteLength;
     this.#evict(1);
     this.#head = event.position;
-    this.#slots[this.#slot(event.position)] = entry;
-    this.#byEventId.set(event.eventId, entry);
+    const slot = this.#slot(event.position);
+    this.#events[slot] = event;
+    this.#appendedAtMs[slot] = this.#clock.now();
+    this.#byteLengths[slot] = byteLength;
+    this.#byEventId?.set(event.eventId, event);
   }
 
   skip(): void {
@@ -56,27 +55,28 @@ export class MemoryLog implements EventLog {
 
   find(eventId: string): FeedEvent | undefined {
     this.#evict();
-    return this.#byEventId.get(eventId)?.event;
+    this.#byEventId ??= new Map(this.read(0, Infinity).map((event) => [event.eventId, event]));
+    return this.#byEventId.get(eventId);
   }
 
   read(position: number, limit: number): FeedEvent[] {
     const first = Math.max(position + 1, this.oldest);
     const last = Math.min(this.#head, first + limit - 1);
     const events: FeedEvent[] = [];
-    for (let p = first; p <= last; p++) events.push(this.#entry(p).event);
+    for (let p = first; p <= last; p++) events.push(this.#event(p));
     return events;
   }
 
   seek(position: number, notBeforeMs: number): number {
     let p = Math.max(position, this.oldest - 1);
-    while (p < this.#head && Date.parse(this.#entry(p + 1).event.timestamp) < notBeforeMs) p++;
+    while (p < this.#head && Date.parse(this.#event(p + 1).timestamp) < notBeforeMs) p++;
     return p;
   }
 
   close(): void {
     this.#oldest = this.#head + 1;
-    this.#slots.length = 0;
-    this.#byEventId.clear();
+    this.#events.length = 0;
+    this.#byEventId = undefined;
     this.#bytes = 0;
   }
 
@@ -85,12 +85,14 @@ export class MemoryLog implements EventLog {
     const { maxAgeMs, maxBytes, maxCount } = this.#retention;
     const expiredBeforeMs = this.#clock.now() - maxAgeMs;
     while (this.#oldest <= this.#head) {
-      const entry = this.#entry(this.#oldest);
+      const slot = this.#slot(this.#oldest);
       const count = this.#head - this.#oldest + 1 + incoming;
-      if (count <= maxCount && this.#bytes <= maxBytes && entry.appendedAtMs >= expiredBeforeMs) return;
-      this.#bytes -= entry.byteLength;
-      this.#slots[this.#slot(this.#oldest)] = undefined;
-      if (this.#byEventId.get(entry.event.eventId) === entry) this.#byEventId.delete(entry.event.eventId);
+      const isCurrent = (this.#appendedAtMs[slot] as number) >= expiredBeforeMs;
+      if (count <= maxCount && this.#bytes <= maxBytes && isCurrent) return;
+      const event = this.#event(this.#oldest);
+      this.#bytes -= this.#byteLengths[slot] as number;
+      this.#events[slot] = undefined;
+      if (this.#byEventId?.get(event.eventId) === event) this.#byEventId.delete(event.eventId);
       this.#oldest++;
     }
   }
@@ -99,10 +101,10 @@ export class MemoryLog implements EventLog {
     return position % this.#retention.maxCount;
   }
 
-  #entry(position: number): Entry {
-    const entry = this.#slots[this.#slot(position)];
-    if (entry === undefined) throw new Error(`log position ${position} is not readable`);
-    return entry;
+  #event(position: number): FeedEvent {
+    const event = this.#events[this.#slot(position)];
+    if (event === undefined) throw new Error(`log position ${position} is not readable`);
+    return event;
   }
 }
 

@@ -24,11 +24,11 @@ function valueKeys(value: unknown): string[] {
  * Whether a payload passes the declared filter: an absent argument constrains nothing; otherwise argument and payload
  * field must be equal, or have a value in common where either is a list.
  */
-export function passesFilter(filter: Filter, args: Arguments, data: Data): boolean {
+export function passesFilter(filter: Filter, args: Arguments, event: { readonly data: Data }): boolean {
   for (const [argument, field] of Object.entries(filter)) {
     const wanted = args[argument];
     if (wanted === undefined) continue;
-    const present = data[field];
+    const present = event.data[field];
     if (present === undefined) return false;
     const presentKeys = valueKeys(present);
     if (!valueKeys(wanted).some((key) => presentKeys.includes(key))) return false;
@@ -114,7 +114,10 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
   }
 
   /** Members whose filter `data` passes; each once. */
-  candidates(data: Data): T[] {
+  candidates(event: { readonly data: Data }): T[] {
+    // Without a filter the payload, which is read on demand, need not be looked at.
+    if (this.#entries.length === 0) return [...this.#members];
+    const { data } = event;
     const found: T[] = [];
     let seen: Set<T> | undefined;
     for (const shape of this.#shapes.values()) {
@@ -132,7 +135,7 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
       }
     }
     for (const member of this.#unindexed) {
-      if (passesFilter(this.#filter, member.subscription.arguments, data)) found.push(member);
+      if (passesFilter(this.#filter, member.subscription.arguments, event)) found.push(member);
     }
     return found;
   }

@@ -67,7 +67,7 @@ export class Selection {
   ): MaybePromise<FeedEvent | undefined> {
     if (event.target !== undefined && event.target !== subscription.id) return undefined;
     if (event.defect !== undefined) throw event.defect;
-    if (!indexed && !passesFilter(rules.filter, subscription.arguments, event.data)) return undefined;
+    if (!indexed && !passesFilter(rules.filter, subscription.arguments, event)) return undefined;
     if (rules.match !== undefined || rules.transform !== undefined) freezePayload(event.data);
     if (rules.match === undefined) return this.#transform(rules, subscription, event);
     const matched = rules.match(subscription.context, event, subscription.arguments);
@@ -101,7 +101,7 @@ export class Selection {
     const { eventId, name, timestamp, _meta, target } = event;
     const payload = snapshotPayload(data, `what transform of ${rules.name} returned`);
     rules.validate(payload.data);
-    const copy = { eventId, name, timestamp, data: payload.data, dataJson: payload.json, _meta, target };
+    const copy = { eventId, name, timestamp, dataJson: payload.json, _meta, target };
     return new FeedEvent(copy, event.cursor);
   }
 }

@@ -19,14 +19,12 @@ export function frameTail(subscriptionId: string | number): string {
  */
 export function sharedFrame(event: FeedEvent): Uint8Array {
   if (event.frame !== undefined) return event.frame;
-  const { eventId, name, timestamp, cursor, _meta } = event;
-  const data = event.dataJson ?? JSON.stringify(event.data);
+  const { eventId, name, timestamp, cursor, dataJson, _meta } = event;
   // Timestamps are checked for their form, which needs no escaping.
   const head =
     `"eventId":${JSON.stringify(eventId)},"name":${JSON.stringify(name)},"timestamp":"${timestamp}",` +
-    `"cursor":${JSON.stringify(cursor)},"data":${data}`;
+    `"cursor":${JSON.stringify(cursor)},"data":${dataJson}`;
   const text = `${EVENT_START}${head},"_meta":{${metaMembers(_meta)}`;
-  event.dataJson = undefined;
   event.frame = encodeUtf8(text);
   return event.frame;
 }
