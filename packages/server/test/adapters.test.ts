@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import type { McpHttpHandler } from '@modelcontextprotocol/server';
+import express from 'express';
 import { fastify } from 'fastify';
 import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -36,6 +37,18 @@ const adapters: Readonly<Record<string, (handler: McpHttpHandler) => Promise<Mou
   'node:http': async (handler) => {
     const node = toNodeHandler(handler);
     return mounted(await listening(createServer((request, response) => void node(request, response))), '/');
+  },
+  Express: async (handler) => {
+    const app = express();
+    app.post('/mcp', toNodeHandler(handler));
+    return mounted(await listening(createServer(app)), '/mcp');
+  },
+  'Express with a body parser': async (handler) => {
+    const app = express();
+    app.use(express.json());
+    const node = toNodeHandler(handler);
+    app.post('/mcp', (request, response) => void node(request, response, request.body));
+    return mounted(await listening(createServer(app)), '/mcp');
   },
   Hono: async (handler) => {
     const app = new Hono();

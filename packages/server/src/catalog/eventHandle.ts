@@ -47,7 +47,8 @@ export interface EventHandle<Input = Record<string, unknown>, Args = Input, Payl
   reportFailure(error: EventsError): void;
   /**
    * Replaces the definition. An additive change of the schemas ends nothing (TERM-04); a breaking one ends the live
-   * subscriptions with Unsupported (TERM-03) and forgets the past. Throws a `TypeError` for an unusable definition and
+   * subscriptions with Unsupported (TERM-03) and forgets the past. A changed `retention` takes effect with the next
+   * breaking change only. Throws a `TypeError` for an unusable definition and
    * for a change between emitted, checked and not replayed.
    */
   update(definition: EventTypeDefinition<Input, Args, Payload>): void;

@@ -60,7 +60,7 @@ async function answer(
     if (!subscription.ended) batch = await collectBatch({ ...common, cursor: batch.cursor });
   }
   const { cursor, truncated, hasMore } = batch;
-  const nextPollMs = batch.nextPollMs ?? compiled.nextPollMs;
+  const nextPollMs = Math.ceil(batch.nextPollMs ?? compiled.nextPollMs);
   return { resultType: 'complete', events: batch.events.map(toPollEntry), cursor, truncated, hasMore, nextPollMs };
 }
 
