@@ -11,6 +11,7 @@ import { openFeed, sourceKind } from './catalog/openFeed.ts';
 import { systemClock } from './clock.ts';
 import type { Core } from './core.ts';
 import { Heartbeats } from './delivery/push/heartbeats.ts';
+import { Reauthorization } from './delivery/push/reauthorization.ts';
 import { TurnFlusher } from './delivery/push/turnFlusher.ts';
 import { CheckFeed } from './feed/checkFeed.ts';
 import { LiveFeed } from './feed/liveFeed.ts';
@@ -21,11 +22,10 @@ import type { EventStorage } from './log/eventLog.ts';
 import { memoryStorage } from './log/memoryLog.ts';
 import type { EventsOptions } from './options.ts';
 import { defaultPrincipal } from './requests/caller.ts';
-import type { CallerRules } from './requests/caller.ts';
-import { registerHandlers } from './requests/handlers.ts';
+import { createHandlers, registerHandlers } from './requests/handlers.ts';
+import type { RequestHandler } from './requests/handlers.ts';
 import { Leases } from './subscription/leases.ts';
 import { Lifecycle } from './subscription/lifecycle.ts';
-import { Reauthorization } from './subscription/reauthorization.ts';
 import { Registry } from './subscription/registry.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
 import { Selection } from './subscription/selection.ts';
@@ -77,7 +77,7 @@ export interface SubscriptionInfo {
 export class Events {
   readonly #core: Core;
   readonly #storage: EventStorage;
-  readonly #callerRules: CallerRules;
+  readonly #handlers: ReadonlyMap<string, RequestHandler>;
   readonly #dialect: Dialect | 'auto';
   readonly #onWarning: NonNullable<EventsOptions['onWarning']>;
   readonly #listChanged = new ListChanged();
@@ -98,7 +98,6 @@ export class Events {
       onError(error, name === undefined ? { stage } : { stage, name });
     this.#onWarning = options.onWarning ?? writeWarning;
     this.#dialect = options.dialect ?? 'auto';
-    this.#callerRules = { principal: options.principal ?? defaultPrincipal, dialect: this.#dialect };
     this.#storage = options.storage ?? memoryStorage(clock, createRunId);
     const lifecycle = new Lifecycle(clock, limits.hookMs, report);
     this.#core = {
@@ -121,8 +120,18 @@ export class Events {
       createEventId: countedIds(`evt_${createRunId()}`),
       report,
     };
+    const callerRules = { principal: options.principal ?? defaultPrincipal, dialect: this.#dialect };
+    this.#handlers = createHandlers({ core: this.#core, callerRules, slots: this.#slots });
     const reauthorizeMs = positive(options.reauthorizeIntervalMs ?? 60_000, 2 ** 31 - 1, 'reauthorizeIntervalMs');
-    this.#reauthorization = new Reauthorization(this.#core, reauthorizeMs);
+    this.#reauthorization = new Reauthorization({
+      clock,
+      intervalMs: reauthorizeMs,
+      sessions: this.#core.sessions,
+      authorize: async (session) => {
+        const type = this.#core.catalog.get(session.name);
+        if (type !== undefined) await lifecycle.authorize(type.compiled.definition, session);
+      },
+    });
   }
 
   /**
@@ -175,7 +184,7 @@ export class Events {
   attach(mcp: McpServer, { era }: { readonly era: 'modern' | 'legacy' }): void {
     if (era !== 'modern' || this.#attached.has(mcp)) return;
     if (mcp.isConnected()) throw new Error('attach Events before the server is connected');
-    registerHandlers(mcp, { core: this.#core, callerRules: this.#callerRules, slots: this.#slots });
+    registerHandlers(mcp, this.#handlers);
     const settings: Record<string, boolean> = this.#wrapped ? { listChanged: true } : {};
     const capabilities = {
       extensions: { [EXTENSION_ID]: settings },

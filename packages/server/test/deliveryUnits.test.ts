@@ -3,7 +3,7 @@ import { FrameBody } from '../src/delivery/push/frameBody.ts';
 import { Heartbeats } from '../src/delivery/push/heartbeats.ts';
 import { TurnFlusher } from '../src/delivery/push/turnFlusher.ts';
 import { Pump } from '../src/delivery/pump.ts';
-import type { FeedEvent } from '../src/feed/feedEvent.ts';
+import type { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import { LiveFeed } from '../src/feed/liveFeed.ts';
 import { LogFeed } from '../src/feed/logFeed.ts';
 import { MemoryLog } from '../src/log/memoryLog.ts';

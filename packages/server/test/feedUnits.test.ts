@@ -3,7 +3,7 @@ import { MemoryLog } from '../src/log/memoryLog.ts';
 import { decodeCheckCursor, encodeCheckCursor } from '../src/feed/checkCursor.ts';
 import { checkedPage } from '../src/feed/checkedPage.ts';
 import { Dispatcher } from '../src/feed/dispatcher.ts';
-import { FeedEvent } from '../src/feed/feedEvent.ts';
+import { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import { LiveFeed } from '../src/feed/liveFeed.ts';
 import { SharedCalls } from '../src/feed/sharedCalls.ts';
 import { FilterIndex, passesFilter } from '../src/subscription/filterIndex.ts';

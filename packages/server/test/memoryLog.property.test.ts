@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { FeedEvent } from '../src/feed/feedEvent.ts';
+import { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import { MemoryLog } from '../src/log/memoryLog.ts';
 import { FakeClock } from './kit/fakeClock.ts';
 

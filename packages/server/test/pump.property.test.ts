@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Pump } from '../src/delivery/pump.ts';
 import type { Sink } from '../src/delivery/sink.ts';
-import type { FeedEvent } from '../src/feed/feedEvent.ts';
+import type { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import { LogFeed } from '../src/feed/logFeed.ts';
 import { MemoryLog } from '../src/log/memoryLog.ts';
 import { Selection } from '../src/subscription/selection.ts';

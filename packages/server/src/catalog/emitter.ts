@@ -1,9 +1,9 @@
 import type { Core } from '../core.ts';
-import type { OccurrenceInput } from '../feed/feedEvent.ts';
+import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
-import { snapshotPayload } from '../feed/payload.ts';
-import { isoTimestamp } from '../feed/timestamp.ts';
+import { snapshotPayload } from '../occurrence/payload.ts';
+import { isoTimestamp } from '../occurrence/timestamp.ts';
 import type { EmittedEvent, EmitOptions } from './eventHandle.ts';
 import type { EventType } from './eventType.ts';
 

@@ -1,6 +1,7 @@
 import type { EventOccurrence } from '@mcp-events/protocol';
 import type { Feed } from '../feed/feed.ts';
-import type { FeedEvent } from '../feed/feedEvent.ts';
+import { isPromise } from '../maybePromise.ts';
+import type { FeedEvent } from '../occurrence/feedEvent.ts';
 import type { Selection, SelectionRules } from '../subscription/selection.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 
@@ -51,7 +52,9 @@ export async function collectBatch(request: PollRequest): Promise<PollBatch> {
     for (const event of page.events) {
       let selected: FeedEvent | undefined;
       try {
-        selected = await selection.select(rules, subscription, event, false);
+        const selecting = selection.select(rules, subscription, event, false);
+        // An await per event would cost more than the event.
+        selected = isPromise(selecting) ? await selecting : selecting;
       } catch (error) {
         // Whether the event was for this subscription is unknown: it is passed over, and that is told.
         request.report(error);

@@ -2,7 +2,7 @@ import type { EventsError } from '@mcp-events/protocol';
 import { internalError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { Attachment, Feed, FeedPage, FeedReceiver } from '../feed/feed.ts';
-import type { FeedEvent } from '../feed/feedEvent.ts';
+import type { FeedEvent } from '../occurrence/feedEvent.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import type { Selection, SelectionRules } from '../subscription/selection.ts';

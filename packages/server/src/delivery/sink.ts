@@ -1,5 +1,5 @@
 import type { EventsError } from '@mcp-events/protocol';
-import type { FeedEvent } from '../feed/feedEvent.ts';
+import type { FeedEvent } from '../occurrence/feedEvent.ts';
 
 /**
  * Where one subscription's events go. A sink knows nothing of feeds. It may refuse: then it is offered the same thing

@@ -2,9 +2,9 @@ import type { CheckedEvent, CheckResult } from './check.ts';
 import { encodeCheckCursor } from './checkCursor.ts';
 import type { CheckCursor } from './checkCursor.ts';
 import type { FeedPage, ReadOptions } from './feed.ts';
-import { FeedEvent } from './feedEvent.ts';
-import { snapshotPayload } from './payload.ts';
-import { isoTimestamp } from './timestamp.ts';
+import { FeedEvent } from '../occurrence/feedEvent.ts';
+import { snapshotPayload } from '../occurrence/payload.ts';
+import { isoTimestamp } from '../occurrence/timestamp.ts';
 
 interface PageContext {
   readonly name: string;

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { FeedEvent } from './feedEvent.ts';
+import type { FeedEvent } from '../occurrence/feedEvent.ts';
 
 /**
  * Receivers served before the event loop gets a turn. An event that matches 100,000 subscriptions would otherwise

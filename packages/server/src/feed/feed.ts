@@ -1,7 +1,7 @@
 import type { EventsError } from '@mcp-events/protocol';
 import type { MaybePromise } from '../maybePromise.ts';
 import type { Subscription } from '../subscription/subscription.ts';
-import type { FeedEvent } from './feedEvent.ts';
+import type { FeedEvent } from '../occurrence/feedEvent.ts';
 
 /** A stretch of a feed, read after a cursor. */
 export interface FeedPage {

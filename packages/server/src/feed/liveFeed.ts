@@ -6,8 +6,8 @@ import type { Filter } from '../subscription/filterIndex.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Attachment, Feed, FeedPage, FeedReceiver } from './feed.ts';
-import { FeedEvent } from './feedEvent.ts';
-import type { OccurrenceInput } from './feedEvent.ts';
+import { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
 
 interface Member {
   readonly receiver: FeedReceiver;

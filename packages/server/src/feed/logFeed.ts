@@ -8,8 +8,8 @@ import type { Filter } from '../subscription/filterIndex.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Attachment, Feed, FeedPage, FeedReceiver, ReadOptions } from './feed.ts';
-import { FeedEvent } from './feedEvent.ts';
-import type { OccurrenceInput } from './feedEvent.ts';
+import { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
 
 /** Positions are decimal without leading zeros, so each position has one spelling. */
 const CURSOR = /^([\w-]+)\.(0|[1-9]\d{0,15})$/;

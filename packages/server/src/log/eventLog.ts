@@ -1,4 +1,4 @@
-import type { FeedEvent } from '../feed/feedEvent.ts';
+import type { FeedEvent } from '../occurrence/feedEvent.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 
 /** How much of one event type's past a log keeps. The first bound reached removes the oldest events. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { FeedEvent } from '../feed/feedEvent.ts';
+import type { FeedEvent } from '../occurrence/feedEvent.ts';
 import type { EventLog, EventStorage, Retention } from './eventLog.ts';
 
 /**

@@ -28,9 +28,11 @@ type Handler = (caller: Caller, params: unknown, context: ServerContext) => unkn
 /** Parameters are read by the handlers, whose errors name what is wrong; the SDK only has to pass them on. */
 const anyParams = z.unknown();
 
-/** Registers the methods of this extension on one server object. Throws when it handles one of them already. */
-export function registerHandlers(mcp: McpServer, options: HandlerOptions): void {
-  const { core, callerRules, slots } = options;
+/** What the SDK calls for one method. */
+export type RequestHandler = (params: unknown, context: ServerContext) => Promise<Record<string, unknown>>;
+
+/** The methods of this extension. Made once: over HTTP the SDK has a server object per request. */
+export function createHandlers({ core, callerRules, slots }: HandlerOptions): ReadonlyMap<string, RequestHandler> {
   const handlers: Readonly<Record<string, Handler>> = {
     [Methods.list]: async (caller, params) => {
       const { cursor } = parseParams(listParamsSchema, params);
@@ -43,19 +45,28 @@ export function registerHandlers(mcp: McpServer, options: HandlerOptions): void 
     [Methods.subscribe]: (caller, params) => handleSubscribe(core, caller, params),
     [Methods.unsubscribe]: (caller, params) => handleUnsubscribe(caller, params),
   };
-  for (const method of Object.keys(handlers)) mcp.server.assertCanSetRequestHandler(method);
-  for (const [method, handler] of Object.entries(handlers)) {
-    mcp.server.setRequestHandler(method, { params: anyParams }, async (params, context) => {
-      let dialect: Dialect = callerRules.dialect === 'sketch' ? 'sketch' : 'final';
-      try {
-        const caller = callerOf(context, callerRules);
-        dialect = caller.dialect;
-        return (await handler(caller, params, context)) as Record<string, unknown>;
-      } catch (error) {
-        throw toProtocolError(error, dialect, (unexpected) => core.report(unexpected, method));
-      }
-    });
-  }
+  return new Map(
+    Object.entries(handlers).map(([method, handler]) => [method, guarded(method, handler, core, callerRules)]),
+  );
+}
+
+/** Registers them on one server object. Throws when it handles one of them already. */
+export function registerHandlers(mcp: McpServer, handlers: ReadonlyMap<string, RequestHandler>): void {
+  for (const method of handlers.keys()) mcp.server.assertCanSetRequestHandler(method);
+  for (const [method, handler] of handlers) mcp.server.setRequestHandler(method, { params: anyParams }, handler);
+}
+
+function guarded(method: string, handler: Handler, core: Core, rules: CallerRules): RequestHandler {
+  return async (params, context) => {
+    let dialect: Dialect = rules.dialect === 'sketch' ? 'sketch' : 'final';
+    try {
+      const caller = callerOf(context, rules);
+      dialect = caller.dialect;
+      return (await handler(caller, params, context)) as Record<string, unknown>;
+    } catch (error) {
+      throw toProtocolError(error, dialect, (unexpected) => core.report(unexpected, method));
+    }
+  };
 }
 
 /** What the client may know of an error. Anything but an {@link EventsError} stays here (ERR-01 to ERR-06). */

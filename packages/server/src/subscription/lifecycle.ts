@@ -1,12 +1,19 @@
 import { EventsError, forbidden, internalError } from '@mcp-events/protocol';
-import type { AnyDefinition } from '../catalog/definition.ts';
 import type { Clock } from '../clock.ts';
-import type { Caller } from '../context.ts';
+import type { Caller, EventContext } from '../context.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { withTimeLimit } from '../timeLimit.ts';
-import type { SubscriptionDetails } from './subscription.ts';
+import type { Arguments, SubscriptionDetails } from './subscription.ts';
 
 type Concern = Pick<SubscriptionDetails, 'name' | 'context' | 'arguments'>;
+
+/** What an author may have to say about the life of a subscription. */
+export interface LifecycleFunctions {
+  authorize?(context: EventContext, args: Arguments): MaybePromise<boolean>;
+  discoverable?(caller: Caller): MaybePromise<boolean>;
+  onSubscribe?(context: EventContext, args: Arguments): MaybePromise<void>;
+  onUnsubscribe?(context: EventContext, args: Arguments): MaybePromise<void>;
+}
 
 /** Calls the author's functions around a subscription, within a time limit and without letting their errors out. */
 export class Lifecycle {
@@ -21,36 +28,36 @@ export class Lifecycle {
   }
 
   /** Throws Forbidden unless the author allows this name with these arguments (AUTH-01, ERR-03). */
-  async authorize(definition: AnyDefinition, concern: Concern): Promise<void> {
-    if (definition.authorize === undefined) return;
+  async authorize(functions: LifecycleFunctions, concern: Concern): Promise<void> {
+    if (functions.authorize === undefined) return;
     const allowed = await this.#call('authorize', concern, () =>
-      definition.authorize?.(concern.context, concern.arguments),
+      functions.authorize?.(concern.context, concern.arguments),
     );
     // Anything but a clear yes is a no.
     if (allowed !== true) throw forbidden();
   }
 
   /** Whether the list shows the type to this caller (LIST-13). Hidden where nobody can say. */
-  async isVisible(name: string, definition: AnyDefinition, caller: Caller): Promise<boolean> {
-    if (definition.discoverable === undefined) return true;
+  async isVisible(name: string, functions: LifecycleFunctions, caller: Caller): Promise<boolean> {
+    if (functions.discoverable === undefined) return true;
     try {
-      return (await this.#call('discoverable', { name }, () => definition.discoverable?.(caller))) === true;
+      return (await this.#call('discoverable', { name }, () => functions.discoverable?.(caller))) === true;
     } catch {
       return false;
     }
   }
 
   /** Throws what refuses the subscription. */
-  async begin(definition: AnyDefinition, concern: Concern): Promise<void> {
-    if (definition.onSubscribe === undefined) return;
-    await this.#call('onSubscribe', concern, () => definition.onSubscribe?.(concern.context, concern.arguments));
+  async begin(functions: LifecycleFunctions, concern: Concern): Promise<void> {
+    if (functions.onSubscribe === undefined) return;
+    await this.#call('onSubscribe', concern, () => functions.onSubscribe?.(concern.context, concern.arguments));
   }
 
   /** Never throws: the subscription has ended whatever the author's function does. */
-  end(definition: AnyDefinition, concern: Concern): void {
-    if (definition.onUnsubscribe === undefined) return;
+  end(functions: LifecycleFunctions, concern: Concern): void {
+    if (functions.onUnsubscribe === undefined) return;
     void this.#call('onUnsubscribe', concern, () =>
-      definition.onUnsubscribe?.(concern.context, concern.arguments),
+      functions.onUnsubscribe?.(concern.context, concern.arguments),
     ).catch(() => {});
   }
 

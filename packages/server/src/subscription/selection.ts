@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts';
 import type { EventContext } from '../context.ts';
-import { FeedEvent } from '../feed/feedEvent.ts';
-import { freezePayload, snapshotPayload } from '../feed/payload.ts';
+import { FeedEvent } from '../occurrence/feedEvent.ts';
+import { freezePayload, snapshotPayload } from '../occurrence/payload.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { withTimeLimit } from '../timeLimit.ts';
@@ -67,10 +67,13 @@ export class Selection {
   ): MaybePromise<FeedEvent | undefined> {
     if (event.target !== undefined && event.target !== subscription.id) return undefined;
     if (event.defect !== undefined) throw event.defect;
+    // The common case, decided without a further call: it is asked for each event and each subscription.
+    const { match, transform } = rules;
+    if (indexed && match === undefined && transform === undefined) return event;
     if (!indexed && !passesFilter(rules.filter, subscription.arguments, event)) return undefined;
-    if (rules.match !== undefined || rules.transform !== undefined) freezePayload(event.data);
-    if (rules.match === undefined) return this.#transform(rules, subscription, event);
-    const matched = rules.match(subscription.context, event, subscription.arguments);
+    if (match !== undefined || transform !== undefined) freezePayload(event.data);
+    if (match === undefined) return this.#transform(rules, subscription, event);
+    const matched = match(subscription.context, event, subscription.arguments);
     if (!isPromise(matched)) return this.#matched(matched, rules, subscription, event);
     const limited = withTimeLimit(this.#clock, this.#timeLimitMs, `match of ${rules.name}`, matched);
     return limited.then((answer) => this.#matched(answer, rules, subscription, event));

@@ -1,4 +1,4 @@
-import type { FeedEvent } from '../../feed/feedEvent.ts';
+import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 
 /** A stream's way to its client. Messages arrive in the order they were given, or not at all. */
 export interface PushChannel {

@@ -1,5 +1,5 @@
 import { Notifications, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
-import type { FeedEvent } from '../../feed/feedEvent.ts';
+import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import { encodeUtf8 } from '../../utf8.ts';
 
 /** `event: message` is the SSE default, and written because deployed clients look for it. */

@@ -1,5 +1,5 @@
 import { Notifications, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
-import type { FeedEvent } from '../../feed/feedEvent.ts';
+import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import type { ChannelListener, PushChannel } from './channel.ts';
 import { sharedFrame } from './frames.ts';
 

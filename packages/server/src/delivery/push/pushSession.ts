@@ -1,6 +1,6 @@
 import type { Dialect, EventsError } from '@mcp-events/protocol';
 import { internalError, Notifications } from '@mcp-events/protocol';
-import type { FeedEvent } from '../../feed/feedEvent.ts';
+import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import { Subscription } from '../../subscription/subscription.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
 import type { Pump } from '../pump.ts';

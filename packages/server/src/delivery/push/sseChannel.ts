@@ -1,4 +1,4 @@
-import type { FeedEvent } from '../../feed/feedEvent.ts';
+import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import { encodeUtf8 } from '../../utf8.ts';
 import type { ChannelListener, PushChannel } from './channel.ts';
 import { FrameBody } from './frameBody.ts';
