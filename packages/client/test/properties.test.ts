@@ -94,6 +94,7 @@ async function run(plan: Action[]): Promise<{ server: ModelServer; handled: stri
     else if (action.do === 'wait') await clock.advance(action.ms);
     else if (action.do === 'restart') {
       await events.close();
+      server.clientRestarts();
       events = start();
       const [resumed] = await events.resume(() => ({ delivery: action.delivery }));
       application.restart(resumed!);

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 
 /** Thrown when author code did not settle within its time limit. */
-export class TimeLimitError extends Error {
+class TimeLimitError extends Error {
   override readonly name = 'TimeLimitError';
 }
 

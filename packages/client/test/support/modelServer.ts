@@ -9,6 +9,11 @@ export class ModelServer extends RawServer {
   position = 0;
   live: RawStream | undefined;
   pushWorks = true;
+  /**
+   * Where the present client's first stream started. A server repeats what lies behind a client's cursor, never what lies
+   * before it: a client that was restarted knows its cursor and nothing of the events before.
+   */
+  #repeatsAfter: number | undefined;
 
   constructor() {
     super();
@@ -39,10 +44,15 @@ export class ModelServer extends RawServer {
     }
   }
 
+  /** The client is another one from now on. */
+  clientRestarts(): void {
+    this.#repeatsAfter = undefined;
+  }
+
   /** Writes an event that was written before once more. */
   repeat(back: number): void {
     const n = this.position - back;
-    if (this.live !== undefined && n > 0) this.live.event(`e${n}`, `c${n}`);
+    if (this.live !== undefined && n > (this.#repeatsAfter ?? Infinity)) this.live.event(`e${n}`, `c${n}`);
   }
 
   heartbeat(): void {
@@ -62,6 +72,7 @@ export class ModelServer extends RawServer {
   #open(request: RawRequest): void {
     this.live = this.stream();
     this.position = this.#positionOf(request.params['cursor']);
+    this.#repeatsAfter ??= this.position;
     this.live.active(`c${this.position}`);
   }
 

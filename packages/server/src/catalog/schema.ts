@@ -30,7 +30,7 @@ export interface CompiledSchema {
 }
 
 /** A value does not satisfy its schema. The message names members, never values, so nothing secret gets into logs. */
-export class SchemaViolation extends Error {
+class SchemaViolation extends Error {
   override readonly name = 'SchemaViolation';
 }
 
