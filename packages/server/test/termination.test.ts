@@ -1,5 +1,6 @@
 import { EventsError, forbidden, unsupported } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
+import { settle } from './kit/fakeClock.ts';
 import { kindsOf, pushedNumbers } from './kit/frames.ts';
 import { counted, httpServer, numbersOf, stdioServer } from './kit/servers.ts';
 
@@ -23,6 +24,16 @@ describe('by the server', () => {
     expect(server.events.subscriptions()).toEqual([]);
     // Whether it may come back is for authorize to say: nothing was said against it.
     expect(numbersOf((await server.poll('counted', cursor, {}, { as: 'ada' })).events)).toEqual([1, 2]);
+  });
+
+  it('TERM-01 restricts by every member of the filter, also beside an id', async () => {
+    const server = httpServer();
+    server.events.define('counted', counted);
+    await server.stream('counted', {}, { as: 'ada' });
+    const [{ id } = { id: '' }] = server.events.subscriptions();
+    expect(server.events.terminate({ id, principal: 'bob' }, forbidden())).toBe(0);
+    expect(server.events.terminate({ id, name: 'other' }, forbidden())).toBe(0);
+    expect(server.events.terminate({ id, name: 'counted', principal: 'ada' }, forbidden())).toBe(1);
   });
 
   it('TERM-01 ends only what the filter names', async () => {
@@ -195,6 +206,36 @@ describe('by a change of the type', () => {
     expect(kindsOf(await stream.arrived())).toEqual(['active']);
     expect((await server.result('events/list')).events).toHaveLength(1);
   });
+
+  it.each(['events/stream', 'events/poll'])(
+    'TERM-02 TERM-03 AUTH-01 %s: what changes while permission is asked is looked at anew',
+    async (method) => {
+      const server = httpServer();
+      const answers: ((allowed: boolean) => void)[] = [];
+      const authorize = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
+      const handle = server.events.define('counted', { ...counted, authorize });
+      const removed = server.call(method, { name: 'counted', cursor: null });
+      await settle();
+      handle.remove();
+      answers.shift()?.(true);
+      expect((await removed).error).toMatchObject({ code: -32023, data: { kind: 'event' } });
+
+      const again = server.events.define('counted', { ...counted, authorize });
+      const changed = server.call(method, { name: 'counted', cursor: null });
+      await settle();
+      again.update({ ...counted, authorize: () => false });
+      answers.shift()?.(true);
+      expect((await changed).error).toMatchObject({ code: -32024 });
+
+      again.update({ ...counted, authorize });
+      const closed = server.call(method, { name: 'counted', cursor: null });
+      await settle();
+      await server.events.close();
+      answers.shift()?.(true);
+      expect((await closed).error).toMatchObject({ code: -32603 });
+      expect(server.events.subscriptions()).toEqual([]);
+    },
+  );
 
   it('TERM-02 refuses to define a name twice', () => {
     const server = httpServer();

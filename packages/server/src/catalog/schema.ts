@@ -4,6 +4,8 @@ import { Ajv } from 'ajv';
 import type { ErrorObject, ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
+import { isPromise } from '../maybePromise.ts';
+import type { MaybePromise } from '../maybePromise.ts';
 
 /**
  * A schema library's object that can describe itself as JSON Schema (Standard JSON Schema: zod 4.2 and later, ArkType,
@@ -25,12 +27,15 @@ export interface CompiledSchema {
   readonly json: JsonSchema;
   /** Throws a {@link SchemaViolation}. */
   readonly validate: (value: unknown) => void;
-  /** Checks, and completes what the author's schema library would complete (defaults). */
-  readonly parse: (value: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
+  /**
+   * Checks, and completes what the author's schema library would complete (defaults). A promise where the library
+   * answers with one, as zod does for asynchronous schemas and for author code inside a schema that threw.
+   */
+  readonly parse: (value: Readonly<Record<string, unknown>>) => MaybePromise<Readonly<Record<string, unknown>>>;
 }
 
 /** A value does not satisfy its schema. The message names members, never values, so nothing secret gets into logs. */
-class SchemaViolation extends Error {
+export class SchemaViolation extends Error {
   override readonly name = 'SchemaViolation';
 }
 
@@ -57,7 +62,9 @@ export function compileSchema(schema: SchemaInput, what: string): CompiledSchema
     validate,
     parse: (value) => {
       validate(value);
-      return library === undefined ? value : parseWithLibrary(library.validate(value), value);
+      if (library === undefined) return value;
+      const result = library.validate(value);
+      return isPromise(result) ? result.then((settled) => parsedBy(settled, value)) : parsedBy(result, value);
     },
   };
 }
@@ -111,11 +118,7 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= make());
 }
 
-function parseWithLibrary(
-  result: unknown,
-  value: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, unknown>> {
-  // An asynchronous schema cannot complete arguments here; its published form has been checked.
+function parsedBy(result: unknown, value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   if (!isJsonObject(result)) return value;
   const issues = result['issues'];
   if (Array.isArray(issues)) {

@@ -8,7 +8,7 @@ import { collectBatch, toPollEntry } from '../delivery/poll.ts';
 import type { Lease } from '../subscription/leases.ts';
 import { PollSubscription } from '../subscription/pollSubscription.ts';
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
-import { parseParams, resolveTarget, subscriptionDetails } from './target.ts';
+import { admit, parseParams } from './target.ts';
 import type { Target } from './target.ts';
 
 /** Answers `events/poll` (POLL-01 to POLL-13). */
@@ -19,10 +19,8 @@ export async function handlePoll(
   signal: AbortSignal,
 ): Promise<PollResult> {
   const request = parseParams(pollParamsSchema, params);
-  const target = resolveTarget(core, 'poll', request);
+  const { key, lease, target } = await leaseOf(core, caller, request);
   const { compiled } = target;
-  const key = leaseKey(caller, target);
-  const lease = await leaseOf(core, caller, target);
   let { leaseMs } = compiled;
   lease.polls++;
   try {
@@ -84,21 +82,29 @@ function endedError(core: Core, key: string, lease: Lease): Error {
 }
 
 /** The caller's lease, or a new one once authorized. */
-async function leaseOf(core: Core, caller: Caller, target: Target): Promise<Lease> {
-  const { leases, lifecycle } = core;
-  const { compiled } = target;
-  const key = leaseKey(caller, target);
-  const known = leases.get(key);
-  if (known?.subscription.terminated !== undefined) throw endedError(core, key, known);
-  const id = known?.subscription.id ?? pollSubscriptionId(core, caller, target);
-  const details = subscriptionDetails(caller, target, 'poll', id);
-  await lifecycle.authorize(compiled.definition, details);
-  // Authorizing took time: another poll of the same key may have made the lease meanwhile.
-  const lease = leases.get(key);
-  if (lease !== undefined) return lease;
-  const created = newLease(core, target, key, details);
-  leases.renew(key, created, compiled.leaseMs);
-  return created;
+function leaseOf(
+  core: Core,
+  caller: Caller,
+  request: PollParams,
+): Promise<{ key: string; lease: Lease; target: Target }> {
+  const { leases } = core;
+  return admit(core, caller, 'poll', request, {
+    idFor: (target) => {
+      const key = leaseKey(caller, target);
+      const known = leases.get(key);
+      if (known?.subscription.terminated !== undefined) throw endedError(core, key, known);
+      return known?.subscription.id ?? pollSubscriptionId(core, caller, target);
+    },
+    admit: (target, details) => {
+      const key = leaseKey(caller, target);
+      // Authorizing took time: another poll of the same key may have made the lease meanwhile.
+      const known = leases.get(key);
+      if (known !== undefined) return { key, lease: known, target };
+      const lease = newLease(core, target, key, details);
+      leases.renew(key, lease, target.compiled.leaseMs);
+      return { key, lease, target };
+    },
+  });
 }
 
 function pollSubscriptionId({ namespace }: Core, { principal }: Caller, { type, rawArguments }: Target): string {

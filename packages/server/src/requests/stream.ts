@@ -4,7 +4,7 @@ import type { Core } from '../core.ts';
 import type { PushChannel } from '../delivery/push/channel.ts';
 import { PushSession } from '../delivery/push/pushSession.ts';
 import { Pump } from '../delivery/pump.ts';
-import { parseParams, resolveTarget, subscriptionDetails } from './target.ts';
+import { admit, parseParams } from './target.ts';
 
 /** A stream that is set up but not confirmed yet. */
 export interface OpenedStream {
@@ -24,20 +24,23 @@ export async function openStream(
   signal: AbortSignal,
 ): Promise<OpenedStream> {
   const request = parseParams(streamParamsSchema, params);
-  const target = resolveTarget(core, 'push', request);
-  const { type, compiled } = target;
   const { lifecycle, registry, sessions, selection, clock } = core;
-  const details = subscriptionDetails(caller, target, 'push', core.createStreamId());
-  await lifecycle.authorize(compiled.definition, details);
+  const id = core.createStreamId();
   let begun = false;
-  const session = new PushSession(details, caller.dialect, () => {
-    registry.remove(session);
-    sessions.delete(session);
-    if (begun) lifecycle.end(compiled.definition, session);
+  const { session, type, compiled } = await admit(core, caller, 'push', request, {
+    idFor: () => id,
+    admit: (target, details) => {
+      const opened = new PushSession(details, caller.dialect, () => {
+        registry.remove(opened);
+        sessions.delete(opened);
+        if (begun) lifecycle.end(target.compiled.definition, opened);
+      });
+      // Before onSubscribe, so that a refused subscription provisions nothing (HOOK-08).
+      registry.add(opened);
+      sessions.add(opened);
+      return { ...target, session: opened };
+    },
   });
-  // Before onSubscribe, so that a refused subscription provisions nothing (HOOK-08).
-  registry.add(session);
-  sessions.add(session);
   const abort = (): void => session.onClosed();
   signal.addEventListener('abort', abort, { once: true });
   // A signal that fired while permission was asked fires no more.

@@ -1,9 +1,12 @@
 import { canonicalArguments, describeIssues, internalError, invalidParams, unsupported } from '@mcp-events/protocol';
 import type { DeliveryMode } from '@mcp-events/protocol';
 import type { CompiledType, EventType } from '../catalog/eventType.ts';
+import { SchemaViolation } from '../catalog/schema.ts';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
+import { isPromise } from '../maybePromise.ts';
 import type { Arguments, SubscriptionDetails } from '../subscription/subscription.ts';
+import { withTimeLimit } from '../timeLimit.ts';
 
 interface Schema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false; error: unknown };
@@ -14,6 +17,12 @@ export function parseParams<T>(schema: Schema<T>, params: unknown): T {
   const parsed = schema.safeParse(params ?? {});
   if (parsed.success) return parsed.data;
   throw invalidParams(describeIssues(parsed.error as Parameters<typeof describeIssues>[0]));
+}
+
+/** What a request wants to subscribe to. */
+export interface TargetRequest {
+  readonly name: string;
+  readonly arguments: Arguments;
 }
 
 /** What a request wants to subscribe to, checked. */
@@ -29,28 +38,62 @@ export interface Target {
  * Finds the event type and checks mode and arguments. Throws NotFound, Unsupported or InvalidParams (ERR-01, ERR-02,
  * ERR-05).
  */
-export function resolveTarget(
-  core: Core,
-  mode: DeliveryMode,
-  params: { readonly name: string; readonly arguments: Arguments },
-): Target {
+async function resolveTarget(core: Core, mode: DeliveryMode, params: TargetRequest): Promise<Target> {
   // Not Forbidden: the client is to try again, here after a restart or elsewhere.
   if (core.closed) throw internalError('The server is shutting down');
   const type = core.catalog.require(params.name);
   const { compiled } = type;
   if (!compiled.descriptor.delivery.includes(mode)) throw unsupported('deliveryMode', { value: mode });
   const argumentsKey = canonicalArguments(params.arguments);
-  let parsed: Arguments;
-  try {
-    parsed = compiled.input.parse(params.arguments);
-  } catch (error) {
-    throw invalidParams(`arguments of ${type.name}: ${(error as Error).message}`);
-  }
+  const parsed = await parseArguments(core, type.name, compiled, params.arguments);
   return { type, compiled, rawArguments: params.arguments, arguments: parsed, argumentsKey };
 }
 
+async function parseArguments(core: Core, name: string, { input }: CompiledType, args: Arguments): Promise<Arguments> {
+  try {
+    const parsed = input.parse(args);
+    if (!isPromise(parsed)) return parsed;
+    return await withTimeLimit(core.clock, core.limits.hookMs, `the input schema of ${name}`, parsed);
+  } catch (error) {
+    if (error instanceof SchemaViolation) throw invalidParams(`arguments of ${name}: ${error.message}`);
+    // Author code inside the schema threw. Its message is not for clients, and it has not accepted the arguments.
+    core.report(error, 'input', name);
+    throw invalidParams(`arguments of ${name} could not be read`);
+  }
+}
+
+/** What one delivery mode does with its target. */
+export interface Admission<T> {
+  /** Id of the subscription, for the author's `authorize`. */
+  idFor(target: Target): string;
+  /** Registers it, so that whatever ends subscriptions from now on ends this one, too. */
+  admit(target: Target, details: SubscriptionDetails): T;
+}
+
+/**
+ * Finds the event type, checks mode and arguments, asks the author for permission, and admits. Asking takes time: what
+ * changed or was withdrawn meanwhile is looked at anew, since nobody could end a subscription that was not registered
+ * yet (TERM-02, TERM-03). Between that look and `admit` there is no await.
+ */
+export async function admit<T>(
+  core: Core,
+  caller: Caller,
+  mode: DeliveryMode,
+  params: TargetRequest,
+  admission: Admission<T>,
+): Promise<T> {
+  for (;;) {
+    const target = await resolveTarget(core, mode, params);
+    const details = subscriptionDetails(caller, target, mode, admission.idFor(target));
+    await core.lifecycle.authorize(target.compiled.definition, details);
+    const { type, compiled } = target;
+    const isCurrent = core.catalog.get(type.name) === type && type.compiled === compiled;
+    if (isCurrent && !core.closed) return admission.admit(target, details);
+  }
+}
+
 /** The subscription a caller asks for. It outlives the request, so it holds nothing of the request itself. */
-export function subscriptionDetails(
+function subscriptionDetails(
   { authInfo, clientInfo, principal }: Caller,
   target: Target,
   mode: DeliveryMode,

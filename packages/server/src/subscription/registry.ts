@@ -72,13 +72,17 @@ export class Registry {
       // Taken as "any" it would concern everybody, when somebody's unknown name was meant.
       throw new TypeError('principal must not be undefined; leave it out for all, or give null for anonymous callers');
     }
-    if (id !== undefined) {
-      const subscription = this.#byId.get(id);
-      return subscription === undefined ? [] : [subscription];
-    }
-    const candidates = name === undefined ? [...this.#byId.values()] : [...(this.#byName.get(name) ?? [])];
-    if (principal === undefined) return candidates;
-    return candidates.filter((subscription) => (subscription.principal ?? null) === principal);
+    return this.#candidates(id, name).filter(
+      (subscription) =>
+        (name === undefined || subscription.name === name) &&
+        (principal === undefined || (subscription.principal ?? null) === principal),
+    );
+  }
+
+  #candidates(id: string | undefined, name: string | undefined): Subscription[] {
+    if (id === undefined) return name === undefined ? [...this.#byId.values()] : [...(this.#byName.get(name) ?? [])];
+    const subscription = this.#byId.get(id);
+    return subscription === undefined ? [] : [subscription];
   }
 
   /** Ends subscriptions with a reason; returns how many. */
