@@ -94,8 +94,16 @@ export class Events {
     const randomId = options.randomId ?? (() => crypto.randomUUID());
     const createRunId = (): string => randomId().replaceAll('-', '').slice(0, RUN_ID_LENGTH);
     const onError = options.onError ?? writeError;
-    const report: Core['report'] = (error, stage, name) =>
-      onError(error, name === undefined ? { stage } : { stage, name });
+    // It is called in the middle of delivery, where its own failure would stop everybody's.
+    const report: Core['report'] = (error, stage, name) => {
+      const context = name === undefined ? { stage } : { stage, name };
+      try {
+        onError(error, context);
+      } catch (failure) {
+        writeError(error, context);
+        writeError(failure, { stage: 'onError' });
+      }
+    };
     this.#onWarning = options.onWarning ?? writeWarning;
     this.#dialect = options.dialect ?? 'auto';
     this.#storage = options.storage ?? memoryStorage(clock, createRunId);

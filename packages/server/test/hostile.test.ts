@@ -1,8 +1,11 @@
 import type { Check, EventHandle, EventTypeDefinition } from '@mcp-events/server';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import * as z from 'zod';
 import { settle } from './kit/fakeClock.ts';
+import { kindsOf, pushedNumbers } from './kit/frames.ts';
 import { TestServer } from './kit/httpServer.ts';
 import type { OpenStream } from './kit/httpServer.ts';
+import { Upstream } from './kit/upstream.ts';
 
 const payload = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
 const SECRET = 'postgres://admin:hunter2@db.internal';
@@ -402,5 +405,91 @@ describe('a clock that jumps', () => {
     expect((await server.poll('numbers', late.cursor)).events).toHaveLength(1);
     const aged = await server.poll('numbers', late.cursor, { maxAgeMs: Number.MAX_SAFE_INTEGER });
     expect(aged.events).toHaveLength(1);
+  });
+});
+
+describe('hostile author functions', () => {
+  it('PUSH-07 goes on when onError throws, for the stream concerned and for others', async () => {
+    server = new TestServer({
+      onError: () => {
+        throw new Error('the logger is down');
+      },
+    });
+    const consoleError = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const handle = server.events.define('numbers', {
+      payload,
+      match: (_context, { data }) => {
+        if (data['n'] === 1) throw new Error('cannot say');
+        return true;
+      },
+    });
+    const stream = await server.stream('numbers');
+    await settle();
+    await handle.emit({ n: 1 });
+    await handle.emit({ n: 2 });
+    expect(kindsOf(await stream.arrived())).toEqual(['active', 'error', 'active', 'event']);
+    expect(consoleError).toHaveBeenCalledTimes(2);
+    consoleError.mockRestore();
+  });
+
+  it('OCC-09 PUSH-07 a check whose metadata is not JSON is a failing check', async () => {
+    server = new TestServer();
+    const upstream = new Upstream();
+    server.events.define('numbers', { payload, check: upstream.check, nextPollMs: 1_000 });
+    const stream = await server.stream('numbers');
+    const _meta: Record<string, unknown> = {};
+    _meta['self'] = _meta;
+    upstream.events.push({ eventId: 'a', timestamp: '2026-01-01T00:00:00Z', data: { n: 1 }, _meta });
+    await server.clock.advance(1_000);
+    expect(kindsOf(await stream.arrived())).toEqual(['active', 'error']);
+    delete _meta['self'];
+    await server.clock.advance(2_000);
+    expect(pushedNumbers(await stream.arrived())).toEqual([1]);
+  });
+
+  it('CUR-08 does not ask an upstream in a tight loop that says there is more and never moves', async () => {
+    server = new TestServer();
+    const upstream = new Upstream();
+    upstream.extra = { hasMore: true };
+    server.events.define('numbers', { payload, check: upstream.check, nextPollMs: 1_000 });
+    await server.stream('numbers', { cursor: 'c0.0', maxAgeMs: 60_000 });
+    await settle(50);
+    expect(upstream.calls.length).toBeLessThan(5);
+  });
+
+  it('ERR-01 refuses arguments the input schema fails on, without its message', async () => {
+    server = new TestServer();
+    const url = z.string().transform((text) => {
+      if (text === 'hang') return never;
+      if (!text.startsWith('https:')) throw new Error(SECRET);
+      return text;
+    });
+    server.events.define('numbers', { payload, input: z.object({ url }) });
+    const list = z.string().refine(async (text) => text === 'good');
+    server.events.define('asynchronous', { payload, input: z.object({ list }) });
+    for (const method of ['events/poll', 'events/stream']) {
+      const { error } = await server.call(method, { name: 'numbers', arguments: { url: 'none' } });
+      expect(error?.code).toBe(-32602);
+      expect(JSON.stringify(error)).not.toContain('hunter2');
+      const refused = await server.call(method, { name: 'asynchronous', arguments: { list: 'bad' } });
+      expect(refused.error).toMatchObject({ code: -32602, message: expect.stringContaining('list') });
+    }
+    expect(server.errors.map(({ stage, error }) => [stage, (error as Error).message])).toEqual([
+      ['input', SECRET],
+      ['input', SECRET],
+    ]);
+    await server.poll('asynchronous', null, { arguments: { list: 'good' } });
+    const hanging = server.call('events/poll', { name: 'numbers', arguments: { url: 'hang' } });
+    await server.clock.advance(10_000);
+    expect((await hanging).error?.code).toBe(-32602);
+  });
+
+  it('CUR-12 does not let a cursor choose how much a check is asked for', async () => {
+    server = new TestServer();
+    const upstream = new Upstream();
+    upstream.add(1);
+    server.events.define('numbers', { payload, check: upstream.check });
+    expect(await server.poll('numbers', 'c999999999.0')).toMatchObject({ events: [], truncated: true });
+    expect(upstream.calls[0]?.context.limit).toBeLessThan(200_000);
   });
 });

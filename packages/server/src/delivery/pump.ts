@@ -154,11 +154,13 @@ export class Pump implements FeedReceiver {
     let failures = 0;
     while (!this.#closed && !this.#blocked && this.#tellLoss()) {
       let page = this.#opening;
+      let asked: string | null | undefined;
       this.#opening = undefined;
       if (page === undefined) {
         if (this.#notBeforeMs === undefined && this.#attach()) break;
         if (++pages % PAGES_PER_TURN === 0) await this.#turn();
         if (this.#closed) break;
+        asked = this.#cursor;
         try {
           page = await this.#read();
           failures = 0;
@@ -172,7 +174,8 @@ export class Pump implements FeedReceiver {
       }
       if (await this.#deliverPage(page)) {
         this.#cursor = page.cursor;
-        if (!page.hasMore) this.#notBeforeMs = undefined;
+        // An upstream that says "more" without moving would otherwise be asked in a tight loop.
+        if (!page.hasMore || page.cursor === asked) this.#notBeforeMs = undefined;
       }
     }
     this.#draining = false;

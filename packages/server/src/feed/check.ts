@@ -51,8 +51,8 @@ export interface CheckContext {
 }
 
 /**
- * Looks for events upstream after `cursor`; `null` asks for the position now. Throw to report a failure: it is told to
- * subscribers and tried again.
+ * Looks for events upstream after `cursor`; `null` asks for the position now. Cursors come back from clients, who may
+ * send anything: treat them as untrusted input. Throw to report a failure: it is told to subscribers and tried again.
  */
 export type Check<Args = Arguments, Payload = Readonly<Record<string, unknown>>> = (
   context: CheckContext,

@@ -25,6 +25,12 @@ export interface CheckSourceOptions {
 /** How many events a check is asked for when it feeds streams. */
 const LOOP_LIMIT = 256;
 
+/**
+ * How far a cursor may raise the limit of a check. The count comes back from clients, who may name any: without a bound
+ * one of them could make an author read a whole table.
+ */
+const MAX_SKIP_ASKED = 100_000;
+
 /** Failing checks are retried at growing intervals up to this. */
 const LONGEST_RETRY_MS = 300_000;
 
@@ -193,7 +199,7 @@ export class CheckSource {
 
   async #page(subscription: Subscription, position: CheckCursor, options: ReadOptions): Promise<FeedPage> {
     // Room for what is skipped: otherwise a small limit could never get past a long page.
-    const limit = position.skip + options.limit;
+    const limit = Math.min(position.skip, MAX_SKIP_ASKED) + options.limit;
     const result = await this.#check(subscription, position.upstream, limit, options.notBeforeMs);
     try {
       return checkedPage(this.#options, position, result, options);

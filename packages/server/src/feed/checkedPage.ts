@@ -61,9 +61,13 @@ function toFeedEvent(context: PageContext, event: CheckedEvent, cursor: string):
   if (typeof event?.eventId !== 'string' || event.eventId === '') {
     throw new TypeError(`check of ${name} returned an event without eventId`);
   }
-  const { eventId, _meta } = event;
+  const { eventId } = event;
   const timestamp = isoTimestamp(event.timestamp, `the event ${eventId} that check of ${name} returned`);
   const payload = snapshotPayload(event.data, `data of the event ${eventId} that check of ${name} returned`);
+  const _meta =
+    event._meta === undefined
+      ? undefined
+      : snapshotPayload(event._meta, `_meta of the event ${eventId} that check of ${name} returned`).data;
   const feedEvent = new FeedEvent({ eventId, name, timestamp, dataJson: payload.json, _meta }, cursor);
   try {
     context.validate(payload.data);
