@@ -15,7 +15,7 @@ export interface Limits {
   readonly maxPollHoldMs: number;
   /** Bytes that may wait for one stalled stream; beyond them only its cursor is kept. Default 256 KiB. */
   readonly streamBufferBytes: number;
-  /** Largest payload `emit` accepts. Default 256 KiB, the ceiling of a delivery body (DELIV-14). */
+  /** Largest payload `emit` accepts, `_meta` included. Default 256 KiB, the ceiling of a delivery body (DELIV-14). */
   readonly maxPayloadBytes: number;
   /** Payloads above this are reported to `onWarning`: events are for triage, not for full records (OCC-10). Default 64 KiB. */
   readonly payloadWarningBytes: number;

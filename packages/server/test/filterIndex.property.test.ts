@@ -61,3 +61,14 @@ it('EMIT-04 keeps a subscription with very many values out of the index and stil
   index.delete(member);
   expect(index.size).toBe(0);
 });
+
+it('EMIT-04 an event with long lists is compared with its subscriptions, not looked up under each combination', () => {
+  const index = new FilterIndex<Member>({ p: 'f', q: 'g', r: 'h' });
+  const matching = { subscription: { arguments: { p: [1, 2], q: 2, r: 3 } } };
+  const foreign = { subscription: { arguments: { p: 1, q: 2, r: 'none' } } };
+  index.add(matching);
+  index.add(foreign);
+  // All combinations together would be 64 billion.
+  const many = Array.from({ length: 4_000 }, (_, i) => i);
+  expect(index.candidates({ data: { f: many, g: many, h: many } })).toEqual([matching]);
+});

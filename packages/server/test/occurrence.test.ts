@@ -222,6 +222,15 @@ describe('payload', () => {
     expect((await server.poll('text', cursor)).events).toHaveLength(2);
   });
 
+  it('OCC-09 EMIT-08 counts metadata against the largest size and against retention', async () => {
+    const server = httpServer({ limits: { maxPayloadBytes: 1_000 } });
+    const type = server.events.define('counted', { ...counted, retention: { maxBytes: 1_500 } });
+    await expect(type.emit({ n: 0 }, { _meta: { text: 'x'.repeat(1_000) } })).rejects.toThrow('at most 1000 are sent');
+    const { cursor } = await type.emit({ n: 1 });
+    for (const n of [2, 3, 4]) await type.emit({ n }, { _meta: { text: 'x'.repeat(600) } });
+    expect(await server.poll('counted', cursor)).toMatchObject({ events: [], truncated: true });
+  });
+
   it('OCC-10 refuses payloads above the largest size', async () => {
     const server = httpServer({ limits: { maxPayloadBytes: 100 } });
     const type = server.events.define('text', { payload: { type: 'object' } });

@@ -37,9 +37,12 @@ export class Emitter {
     const what = this.#what;
     if (closed) throw new TypeError(`${what} was emitted after close()`);
     const payload = snapshotPayload(data, this.#dataOfWhat);
-    if (payload.byteLength > limits.maxPayloadBytes) {
+    const meta = options._meta === undefined ? undefined : snapshotPayload(options._meta, `_meta of ${what}`);
+    // Retention counts it as well: what is kept is bounded by all of its bytes.
+    const byteLength = payload.byteLength + (meta?.byteLength ?? 0);
+    if (byteLength > limits.maxPayloadBytes) {
       throw new TypeError(
-        `data of ${what} has ${payload.byteLength} bytes; at most ${limits.maxPayloadBytes} are sent`,
+        `data and _meta of ${what} have ${byteLength} bytes; at most ${limits.maxPayloadBytes} are sent`,
       );
     }
     if (payload.byteLength > limits.payloadWarningBytes) {
@@ -52,7 +55,7 @@ export class Emitter {
     } catch (error) {
       throw new TypeError(`data of ${what} violates its payload schema: ${(error as Error).message}`, { cause: error });
     }
-    const { eventId, target, timestamp, _meta } = options;
+    const { eventId, target, timestamp } = options;
     if (eventId !== undefined && (eventId === '' || eventId.length > MAX_EVENT_ID_LENGTH)) {
       throw new TypeError(`eventId of ${what} must have 1 to ${MAX_EVENT_ID_LENGTH} characters`);
     }
@@ -61,7 +64,7 @@ export class Emitter {
       name: this.#name,
       timestamp: timestamp === undefined ? this.#nowIso(clock.now()) : isoTimestamp(timestamp, what),
       dataJson: payload.json,
-      _meta: _meta === undefined ? undefined : snapshotPayload(_meta, `_meta of ${what}`).data,
+      _meta: meta?.data,
       target,
     };
     if (feed instanceof LiveFeed) return emitted(await feed.append(input));
@@ -72,7 +75,7 @@ export class Emitter {
     // No await where the log answers at once: events enter it in the order of the calls.
     const search = eventId === undefined ? undefined : feed.find(eventId);
     const retained = search instanceof Promise ? await search : search;
-    if (retained === undefined) return emitted(await feed.append(input, payload.byteLength));
+    if (retained === undefined) return emitted(await feed.append(input, byteLength));
     if (retained.dataJson === payload.json && retained.target === target) return emitted(retained);
     throw new TypeError(`eventId ${JSON.stringify(eventId)} of ${what} was used for another event`);
   }

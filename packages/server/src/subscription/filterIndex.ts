@@ -11,6 +11,12 @@ type Data = Readonly<Record<string, unknown>>;
  */
 const MAX_KEYS_PER_MEMBER = 64;
 
+/**
+ * Most combinations of values one event is looked up under. Beyond it (several long lists) the members are compared one
+ * by one, so that a payload cannot cost more than its subscribers.
+ */
+const MAX_KEYS_PER_EVENT = 1_024;
+
 /** JSON tells `1` from `"1"` and compares nested values by content. */
 function valueKey(value: unknown): string {
   return JSON.stringify(value) ?? 'null';
@@ -41,6 +47,10 @@ function combinations(lists: readonly (readonly string[])[]): string[] {
   let keys = [''];
   for (const list of lists) keys = keys.flatMap((prefix) => list.map((key) => `${prefix}${key}\n`));
   return keys;
+}
+
+function countCombinations(lists: readonly (readonly string[])[]): number {
+  return lists.reduce((product, list) => product * list.length, 1);
 }
 
 /** Members that constrain the same arguments. */
@@ -121,7 +131,12 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
     const found: T[] = [];
     let seen: Set<T> | undefined;
     for (const shape of this.#shapes.values()) {
-      const keys = combinations(shape.fields.map((field) => (data[field] === undefined ? [] : valueKeys(data[field]))));
+      const lists = shape.fields.map((field) => (data[field] === undefined ? [] : valueKeys(data[field])));
+      if (countCombinations(lists) > MAX_KEYS_PER_EVENT) {
+        for (const member of this.#comparedOneByOne(shape, event)) found.push(member);
+        continue;
+      }
+      const keys = combinations(lists);
       // Only several values on both sides can meet twice.
       if (keys.length > 1) seen ??= new Set();
       for (const key of keys) {
@@ -140,6 +155,11 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
     return found;
   }
 
+  #comparedOneByOne(shape: Shape<T>, event: { readonly data: Data }): T[] {
+    const members = new Set([...shape.byValues.values()].flatMap((sameValues) => [...sameValues]));
+    return [...members].filter((member) => passesFilter(this.#filter, member.subscription.arguments, event));
+  }
+
   #shape({ shapeKey, fields }: Place): Shape<T> {
     let shape = this.#shapes.get(shapeKey);
     if (shape === undefined) this.#shapes.set(shapeKey, (shape = { fields, byValues: new Map() }));
@@ -151,7 +171,7 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
     const args = member.subscription.arguments;
     const constrained = this.#entries.filter(([argument]) => args[argument] !== undefined);
     const lists = constrained.map(([argument]) => valueKeys(args[argument]));
-    if (lists.reduce((product, list) => product * list.length, 1) > MAX_KEYS_PER_MEMBER) return undefined;
+    if (countCombinations(lists) > MAX_KEYS_PER_MEMBER) return undefined;
     return {
       shapeKey: constrained.map(([argument]) => argument).join('\n'),
       fields: constrained.map(([, field]) => field),
