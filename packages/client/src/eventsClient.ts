@@ -31,7 +31,7 @@ export class EventsClient {
   readonly #subscriptions = new Map<string, Subscription<unknown>>();
   /** Ended by the server and not read to the end yet. */
   readonly #terminated = new Map<string, Subscription<unknown>>();
-  /** Saves of subscriptions that ended: the next one with the same key starts from what they leave. */
+  /** What the store still does for subscriptions that ended: the next one with the same key starts from what they leave. */
   readonly #lastSaves = new Map<string, Promise<unknown>>();
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
@@ -89,6 +89,8 @@ export class EventsClient {
     options: SubscribeOptions = {},
   ): Promise<Subscription<T>> {
     const key = subscriptionKey({ name, arguments: args });
+    // The application may go on using its object, while the key was made from what it holds now.
+    const ownArguments = structuredClone(args);
     const { delivery, maxAgeMs, maxEvents, longPollMs, from } = options;
     // What an ended one has not handed out comes again, from the position it leaves.
     this.#terminated.get(key)?.stop();
@@ -98,7 +100,7 @@ export class EventsClient {
       key,
       {
         name,
-        arguments: args,
+        arguments: ownArguments,
         cursor: from === undefined ? (kept?.cursor ?? null) : from,
         seen: from === undefined ? (kept?.seen ?? []) : [],
         delivery,
@@ -170,10 +172,10 @@ export class EventsClient {
         this.#subscriptions.delete(key);
         this.#terminated.set(key, subscription);
       },
-      onEnd: (saving) => {
+      onEnd: (storing) => {
         if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
         if (this.#terminated.get(key) === subscription) this.#terminated.delete(key);
-        this.#saveLast(key, saving);
+        this.#saveLast(key, storing);
       },
     });
     this.#subscriptions.set(key, subscription);
@@ -233,8 +235,8 @@ export class EventsClient {
     if (error !== undefined) subscription.terminate(error);
   }
 
-  #saveLast(key: string, saving: Promise<unknown>): void {
-    const done = saving
+  #saveLast(key: string, storing: Promise<unknown>): void {
+    const done = storing
       .catch(() => {})
       .finally(() => {
         if (this.#lastSaves.get(key) === done) this.#lastSaves.delete(key);

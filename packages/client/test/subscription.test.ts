@@ -174,6 +174,37 @@ describe('policy', () => {
     await events.close();
   });
 
+  it('CLIENT-01 CLIENT-07 a subscription made during cancel keeps its record, however slowly the store forgets', async () => {
+    const inner = memoryStore();
+    let forget = (): void => {};
+    const store = {
+      ...inner,
+      delete: async (key: string): Promise<void> => {
+        await new Promise<void>((resolve) => (forget = resolve));
+        await inner.delete(key);
+      },
+    };
+    const { events } = await world({ store });
+    const first = await events.subscribe('incident.created');
+    const cancelling = first.cancel();
+    const second = events.subscribe('incident.created');
+    await settle();
+    forget();
+    await cancelling;
+    await second;
+    expect(await inner.list()).toHaveLength(1);
+  });
+
+  it('CLIENT-01 changes to the arguments object after subscribe reach nobody', async () => {
+    const { events, server } = await world();
+    const args = { level: 'high' };
+    const subscription = await events.subscribe('incident.created', args);
+    args.level = 'low';
+    await settle();
+    expect(subscription.arguments).toEqual({ level: 'high' });
+    expect(server.streams()[0]!.request.params).toMatchObject({ arguments: { level: 'high' } });
+  });
+
   it('AUTH-07 CLIENT-07 cancel is a kill switch: nothing already received is handed out', async () => {
     const store = memoryStore();
     const { server, events } = await world({ store });

@@ -16,8 +16,8 @@ export interface SubscriptionParts {
   onWarning: (message: string) => void;
   /** The server ended delivery; what was received before is still to be read. */
   onTerminate: () => void;
-  /** The subscription is over, for whatever reason; `saving` is the save that may still be under way. */
-  onEnd: (saving: Promise<unknown>) => void;
+  /** The subscription is over, for whatever reason; `storing` is what the store may still be doing for it. */
+  onEnd: (storing: Promise<unknown>) => void;
 }
 
 /**
@@ -140,10 +140,10 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
    * Also clears the record of a subscription that the server ended.
    */
   async cancel(): Promise<void> {
-    this.#end({ state: 'cancelled' });
     // A save under way would bring the record back.
-    await this.#saving.catch(() => {});
-    await this.#parts.store.delete(this.#parts.key);
+    const forgetting = this.#saving.catch(() => {}).then(() => this.#parts.store.delete(this.#parts.key));
+    this.#end({ state: 'cancelled' }, forgetting);
+    await forgetting;
   }
 
   /** For the supervisor. */
@@ -246,7 +246,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     return state === 'stopped' || state === 'cancelled' || (state === 'terminated' && this.#ending === undefined);
   }
 
-  #end(status: SubscriptionStatus): void {
+  #end(status: SubscriptionStatus, storing: Promise<unknown> = this.#saving): void {
     const before = this.#status.state;
     if (before === 'cancelled' || (before === 'stopped' && status.state === 'stopped')) return;
     // `terminated` says more than `stopped`, and stays.
@@ -255,7 +255,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#parts.inbox.clear();
     this.#stop.abort();
     this.#wake?.();
-    this.#parts.onEnd(this.#saving);
+    this.#parts.onEnd(storing);
     if (this.#status === status) this.#tell(() => this.#parts.options.onStatus?.(status));
   }
 
