@@ -36,6 +36,16 @@ describe('descriptors', () => {
     expect(result.nextCursor).toBeUndefined();
   });
 
+  it('LIST-03 leaves out nothing when the last type of a page is removed and defined again', async () => {
+    const server = httpServer({ pageSize: 2 });
+    const handles = ['a', 'b', 'c', 'd'].map((name) => server.events.define(name, counted));
+    const { nextCursor } = await server.result('events/list');
+    handles[1]?.remove();
+    server.events.define('b', counted);
+    const { events } = await server.result('events/list', { cursor: nextCursor });
+    expect(events.map(({ name }: { name: string }) => name)).toEqual(['c', 'd']);
+  });
+
   it('LIST-01 LIST-05 publishes the JSON Schema of a schema library', async () => {
     const server = stdioServer();
     server.events.define('incident.opened', {

@@ -59,7 +59,8 @@ export class Catalog {
     isVisible: (type: EventType) => MaybePromise<boolean>,
   ): Promise<{ events: EventTypeDescriptor[]; nextCursor?: string }> {
     const [lastOrder, lastName] = cursor === undefined ? [-1, ''] : decodeListCursor(cursor);
-    const after = this.#orders.get(lastName) ?? lastOrder;
+    // A type that was removed and defined again stands at the end now: going on from there would leave out what lies between.
+    const after = Math.min(this.#orders.get(lastName) ?? lastOrder, lastOrder);
     const rest = [...this.#orders].filter(([, order]) => order > after);
     const events: EventTypeDescriptor[] = [];
     let last: readonly [order: number, name: string] | undefined;
@@ -77,7 +78,7 @@ export class Catalog {
   }
 }
 
-/** Order and name of the last type delivered. The order is only used when that type is gone. */
+/** Order and name of the last type delivered. The name counts where types were defined in another order. */
 function decodeListCursor(cursor: string): readonly [order: number, name: string] {
   try {
     const parsed: unknown = JSON.parse(cursor);
