@@ -116,7 +116,7 @@ export class Events {
       registry: new Registry(limits),
       leases: new Leases(clock),
       lifecycle,
-      selection: new Selection(clock, limits.hookMs),
+      selection: new Selection(clock, limits.hookMs, limits.maxPayloadBytes),
       heartbeats: new Heartbeats(
         clock,
         positive(options.heartbeatIntervalMs ?? 15_000, LONGEST_HEARTBEAT_MS, 'heartbeatIntervalMs'),
@@ -224,7 +224,7 @@ export class Events {
   /** Wraps the transport given to the SDK's `serveStdio`, for list changes and orderly writing. */
   stdio(transport: Transport): Transport {
     this.#wrapped = true;
-    return new StdioEventsTransport(transport, this.#listChanged);
+    return new StdioEventsTransport(transport, this.#listChanged, this.#core.clock);
   }
 
   /** Live subscriptions, all or some. */

@@ -168,7 +168,7 @@ describe('pump', () => {
       subscription: { arguments: {} } as never,
       feed,
       rules: () => ({ name: 'counted', filter: {}, match: undefined, transform: undefined, validate: () => {} }),
-      selection: new Selection(clock, 1_000),
+      selection: new Selection(clock, 1_000, 1_000),
       sink: {
         deliver: (event: FeedEvent) => take(event.data['n']),
         lose: (cursor) => take(`lost ${cursor?.replace('run.', '') ?? null}`),

@@ -66,7 +66,7 @@ async function run(steps: readonly Step[], style: Style, maxCount: number): Prom
   };
   const subscription = { id: 's', arguments: {}, context: {} } as unknown as Subscription;
   const sink = new SlowSink();
-  const selection = new Selection(clock, 1e9);
+  const selection = new Selection(clock, 1e9, 1e9);
   const report = (): void => {};
   const pump = new Pump({ subscription, feed, rules: () => rules, selection, sink, clock, report });
   await pump.open(null);

@@ -8,6 +8,9 @@ import type { EventStorage } from '../log/eventLog.ts';
 import type { AnyDefinition } from './definition.ts';
 import type { CompiledType } from './eventType.ts';
 
+/** A log bounded by age or size alone still needs a number that its ring can be laid out for. */
+const MAX_RETAINED = 10_000_000;
+
 /** Where a type's events come from. */
 export function sourceKind(definition: AnyDefinition): 'check' | 'live' | 'log' {
   if (definition.check !== undefined) return 'check';
@@ -40,6 +43,7 @@ export function openFeed(
         clock,
         validate: (data) => current().payload.validate(data),
         report: (error) => core.report(error, 'check', name),
+        maxPayloadBytes: limits.maxPayloadBytes,
       });
     case 'live':
       return new LiveFeed(rules.filter, clock);
@@ -48,6 +52,11 @@ export function openFeed(
       for (const [bound, value] of Object.entries(retention)) {
         if (!(value >= 1))
           throw new TypeError(`retention.${bound} of event type ${JSON.stringify(name)} must be at least 1`);
+      }
+      if (!(Number.isInteger(retention.maxCount) && retention.maxCount <= MAX_RETAINED)) {
+        throw new TypeError(
+          `retention.maxCount of event type ${JSON.stringify(name)} must be a whole number up to ${MAX_RETAINED}`,
+        );
       }
       return new LogFeed(storage.openLog(name, retention), rules.filter, clock);
     }

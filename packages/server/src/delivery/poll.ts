@@ -43,8 +43,8 @@ export async function collectBatch(request: PollRequest): Promise<PollBatch> {
   let truncated = false;
   let scanned = 0;
   for (;;) {
-    // One event more than asked for, to know whether there is more.
-    const limit = maxEvents - events.length + 1;
+    // No look at one event more: a checked upstream would have to read it again for the next poll.
+    const limit = maxEvents - events.length;
     const page = await feed.read(subscription, cursor as string, { limit, notBeforeMs });
     truncated ||= page.truncated;
     const moved: boolean = page.cursor !== cursor;
@@ -59,9 +59,6 @@ export async function collectBatch(request: PollRequest): Promise<PollBatch> {
         // Whether the event was for this subscription is unknown: it is passed over, and that is told.
         request.report(error);
         truncated = true;
-      }
-      if (selected !== undefined && events.length === maxEvents) {
-        return { events, cursor, truncated, hasMore: true, nextPollMs: page.nextPollMs };
       }
       if (selected !== undefined) events.push(selected);
       cursor = event.cursor;

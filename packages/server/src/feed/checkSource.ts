@@ -20,6 +20,7 @@ export interface CheckSourceOptions {
   /** Throws what is wrong with a payload. */
   readonly validate: (data: unknown) => void;
   readonly report: (error: unknown) => void;
+  readonly maxPayloadBytes: number;
 }
 
 /** How many events a check is asked for when it feeds streams. */
@@ -260,6 +261,9 @@ export class CheckSource {
   }
 }
 
+/** As for the intervals of a definition: longer ones would outlast every lease. */
+const LONGEST_INTERVAL_MS = 86_400_000;
+
 /** Nonsense from author code must not become a position that clients keep. */
 function assertResult(name: string, result: CheckResult): void {
   const wrong = (what: string): TypeError => new TypeError(`check of ${name} returned ${what}`);
@@ -270,7 +274,7 @@ function assertResult(name: string, result: CheckResult): void {
     throw wrong('events together with truncated; return none, and the cursor from which reading can go on');
   }
   const { nextPollMs } = result;
-  if (nextPollMs !== undefined && !(Number.isFinite(nextPollMs) && nextPollMs >= 0)) {
-    throw wrong(`nextPollMs ${String(nextPollMs)}`);
+  if (nextPollMs !== undefined && !(nextPollMs >= 0 && nextPollMs <= LONGEST_INTERVAL_MS)) {
+    throw wrong(`nextPollMs ${String(nextPollMs)}; at most ${LONGEST_INTERVAL_MS} makes sense`);
   }
 }

@@ -4,12 +4,14 @@ import type { CheckCursor } from './checkCursor.ts';
 import type { FeedPage, ReadOptions } from './feed.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
+import type { Payload } from '../occurrence/payload.ts';
 import { isoTimestamp } from '../occurrence/timestamp.ts';
 
 interface PageContext {
   readonly name: string;
   readonly validate: (data: unknown) => void;
   readonly report: (error: unknown) => void;
+  readonly maxPayloadBytes: number;
 }
 
 /**
@@ -63,16 +65,26 @@ function toFeedEvent(context: PageContext, event: CheckedEvent, cursor: string):
   }
   const { eventId } = event;
   const timestamp = isoTimestamp(event.timestamp, `the event ${eventId} that check of ${name} returned`);
-  const payload = snapshotPayload(event.data, `data of the event ${eventId} that check of ${name} returned`);
   const _meta =
     event._meta === undefined
       ? undefined
       : snapshotPayload(event._meta, `_meta of the event ${eventId} that check of ${name} returned`).data;
+  const what = `data of the event ${eventId} that check of ${name} returned`;
+  const payload = snapshotPayload(event.data, what);
   const feedEvent = new FeedEvent({ eventId, name, timestamp, dataJson: payload.json, _meta }, cursor);
-  try {
-    context.validate(payload.data);
-  } catch (error) {
-    feedEvent.defect = error as Error;
-  }
+  // Told as lost, and the feed goes on: failing would hold up everything after this event for ever.
+  feedEvent.defect = defectOf(context, payload, what);
   return feedEvent;
+}
+
+function defectOf({ maxPayloadBytes, validate }: PageContext, payload: Payload, what: string): Error | undefined {
+  if (payload.byteLength > maxPayloadBytes) {
+    return new TypeError(`${what} has ${payload.byteLength} bytes; at most ${maxPayloadBytes} are sent`);
+  }
+  try {
+    validate(payload.data);
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
 }

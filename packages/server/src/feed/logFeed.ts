@@ -87,7 +87,14 @@ export class LogFeed implements Feed {
 
   /** A retained event with this id, for idempotent emits. */
   find(eventId: string): MaybePromise<FeedEvent | undefined> {
-    return this.#log.find(eventId);
+    const found = this.#log.find(eventId);
+    return isPromise(found) ? found.then((event) => this.#placed(event)) : this.#placed(found);
+  }
+
+  /** Gives an event the log has read back its cursor, which logs do not keep. */
+  #placed(event: FeedEvent | undefined): FeedEvent | undefined {
+    if (event !== undefined) event.cursor ??= this.cursorAt(event.position);
+    return event;
   }
 
   now(): FeedPage {

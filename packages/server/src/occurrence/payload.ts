@@ -9,9 +9,9 @@ export interface Payload {
 
 /**
  * Takes a copy of what an author hands in, in the form JSON gives it: later changes to the author's object reach
- * nobody, and what is checked is what is sent. Throws a `TypeError` naming `what` for anything but a JSON object.
+ * nobody, and what is checked is what is sent. Throws a `TypeError` naming `what` for anything but a JSON object of at most `maxBytes`.
  */
-export function snapshotPayload(data: unknown, what: string): Payload {
+export function snapshotPayload(data: unknown, what: string, maxBytes: number = Infinity): Payload {
   let json: string | undefined;
   try {
     json = JSON.stringify(data);
@@ -19,8 +19,10 @@ export function snapshotPayload(data: unknown, what: string): Payload {
     throw new TypeError(`${what} cannot be written as JSON: ${(error as Error).message}`, { cause: error });
   }
   if (json === undefined || !json.startsWith('{')) throw new TypeError(`${what} must be a JSON object`);
+  const byteLength = utf8ByteLength(json);
+  if (byteLength > maxBytes) throw new TypeError(`${what} has ${byteLength} bytes; at most ${maxBytes} are sent`);
   const copy = JSON.parse(json) as Record<string, unknown>;
-  return { data: copy, json, byteLength: utf8ByteLength(json) };
+  return { data: copy, json, byteLength };
 }
 
 /**

@@ -47,10 +47,12 @@ export interface SelectionRules {
 export class Selection {
   readonly #clock: Clock;
   readonly #timeLimitMs: number;
+  readonly #maxPayloadBytes: number;
 
-  constructor(clock: Clock, timeLimitMs: number) {
+  constructor(clock: Clock, timeLimitMs: number, maxPayloadBytes: number) {
     this.#clock = clock;
     this.#timeLimitMs = timeLimitMs;
+    this.#maxPayloadBytes = maxPayloadBytes;
   }
 
   /**
@@ -102,7 +104,7 @@ export class Selection {
     // An unchanged event keeps its shared serialisation.
     if (data === event.data) return event;
     const { eventId, name, timestamp, _meta, target } = event;
-    const payload = snapshotPayload(data, `what transform of ${rules.name} returned`);
+    const payload = snapshotPayload(data, `what transform of ${rules.name} returned`, this.#maxPayloadBytes);
     rules.validate(payload.data);
     const copy = { eventId, name, timestamp, dataJson: payload.json, _meta, target };
     return new FeedEvent(copy, event.cursor);

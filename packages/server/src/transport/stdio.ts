@@ -1,6 +1,11 @@
 import type { JSONRPCMessage, MessageExtraInfo, Transport, TransportSendOptions } from '@modelcontextprotocol/server';
+import type { Clock } from '../clock.ts';
+import { withTimeLimit } from '../timeLimit.ts';
 import { ACKNOWLEDGED_METHOD, acknowledgeListChanged, listChangedNotification, listenIdOf } from './listChanged.ts';
 import type { ListChanged, ListenId } from './listChanged.ts';
+
+/** Time for what is on its way when the connection is closed. */
+const CLOSE_FLUSH_MS = 2_000;
 
 /**
  * Wraps the transport of a stdio server without changing its shape. Adds `eventsListChanged` to `subscriptions/listen`
@@ -12,15 +17,17 @@ export class StdioEventsTransport implements Transport {
   /** Listen requests that asked for list changes; the value removes the listener, once it is confirmed. */
   readonly #listening = new Map<ListenId, (() => void) | undefined>();
   readonly #listChanged: ListChanged;
+  readonly #clock: Clock;
   #tail: Promise<void> = Promise.resolve();
 
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: <T extends JSONRPCMessage>(message: T, extra?: MessageExtraInfo) => void;
 
-  constructor(wire: Transport, listChanged: ListChanged) {
+  constructor(wire: Transport, listChanged: ListChanged, clock: Clock) {
     this.#wire = wire;
     this.#listChanged = listChanged;
+    this.#clock = clock;
   }
 
   get sessionId(): string | undefined {
@@ -60,7 +67,8 @@ export class StdioEventsTransport implements Transport {
 
   async close(): Promise<void> {
     this.#stopListening();
-    await this.#tail;
+    // A client that does not read must not keep the server from closing.
+    await withTimeLimit(this.#clock, CLOSE_FLUSH_MS, 'writing', this.#tail).catch(() => {});
     await this.#wire.close();
   }
 
