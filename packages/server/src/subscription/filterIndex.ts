@@ -31,10 +31,11 @@ function valueKeys(value: unknown): string[] {
  * field must be equal, or have a value in common where either is a list.
  */
 export function passesFilter(filter: Filter, args: Arguments, event: { readonly data: Data }): boolean {
-  for (const [argument, field] of Object.entries(filter)) {
+  // Asked for each event a poll reads: no list of entries is made for it.
+  for (const argument in filter) {
     const wanted = args[argument];
     if (wanted === undefined) continue;
-    const present = event.data[field];
+    const present = event.data[filter[argument] as string];
     if (present === undefined) return false;
     const presentKeys = valueKeys(present);
     if (!valueKeys(wanted).some((key) => presentKeys.includes(key))) return false;

@@ -21,6 +21,7 @@ export interface FrameBodyOptions {
 export class FrameBody {
   readonly stream: ReadableStream<Uint8Array>;
   readonly #options: FrameBodyOptions;
+  readonly #maxBufferedBytes: number;
   /** References to bytes that streams share; copied together once per turn. */
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
@@ -33,6 +34,7 @@ export class FrameBody {
 
   constructor(options: FrameBodyOptions) {
     this.#options = options;
+    this.#maxBufferedBytes = options.maxBufferedBytes;
     this.stream = new FrameStream(this);
   }
 
@@ -44,7 +46,7 @@ export class FrameBody {
     if (this.#ended) return true;
     const byteLength = bytes.byteLength + (tail?.byteLength ?? 0);
     const bufferedBytes = this.#waitingBytes + this.#drainingBytes;
-    if (bufferedBytes > 0 && bufferedBytes + byteLength > this.#options.maxBufferedBytes) {
+    if (bufferedBytes > 0 && bufferedBytes + byteLength > this.#maxBufferedBytes) {
       this.#refused = true;
       return false;
     }
