@@ -1,4 +1,4 @@
-import type { Core } from '../core.ts';
+import type { Environment } from '../environment.ts';
 import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
@@ -14,7 +14,7 @@ const MAX_EVENT_ID_LENGTH = 256;
 
 /** Turns what an author emits into an occurrence, and refuses what subscribers must never see. */
 export class Emitter {
-  readonly #core: Core;
+  readonly #environment: Environment;
   readonly #name: string;
   readonly #warn: (message: string) => void;
   /** For messages; made once, because most emits need none. */
@@ -23,8 +23,8 @@ export class Emitter {
   #nowMs: number | undefined;
   #now = '';
 
-  constructor(core: Core, name: string, warn: (message: string) => void) {
-    this.#core = core;
+  constructor(environment: Environment, name: string, warn: (message: string) => void) {
+    this.#environment = environment;
     this.#name = name;
     this.#warn = warn;
     this.#what = `an event of ${name}`;
@@ -33,7 +33,7 @@ export class Emitter {
 
   async emit(offered: () => EventType, data: unknown, options: EmitOptions): Promise<EmittedEvent> {
     const { feed, compiled } = offered();
-    const { clock, closed, createEventId, limits } = this.#core;
+    const { clock, closed, createEventId, limits } = this.#environment;
     const what = this.#what;
     if (closed) throw new TypeError(`${what} was emitted after close()`);
     const payload = snapshotPayload(data, this.#dataOfWhat);

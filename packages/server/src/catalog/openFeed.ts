@@ -1,4 +1,4 @@
-import type { Core } from '../core.ts';
+import type { Environment } from '../environment.ts';
 import { CheckFeed } from '../feed/checkFeed.ts';
 import type { Feed } from '../feed/feed.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
@@ -22,13 +22,13 @@ export function sourceKind(definition: AnyDefinition): 'check' | 'live' | 'log' 
  * additive changes keep the feed.
  */
 export function openFeed(
-  core: Core,
+  environment: Environment,
   storage: EventStorage,
   name: string,
   current: () => CompiledType,
   { definition, rules }: CompiledType,
 ): Feed {
-  const { clock, limits } = core;
+  const { clock, limits } = environment;
   switch (sourceKind(definition)) {
     case 'check':
       return new CheckFeed({
@@ -42,7 +42,7 @@ export function openFeed(
         timeLimitMs: limits.checkMs,
         clock,
         validate: (data) => current().payload.validate(data),
-        report: (error) => core.report(error, 'check', name),
+        report: (error) => environment.report(error, 'check', name),
         maxPayloadBytes: limits.maxPayloadBytes,
       });
     case 'live':

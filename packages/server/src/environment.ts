@@ -1,0 +1,16 @@
+import type { Clock } from './clock.ts';
+import type { Limits } from './limits.ts';
+
+/** What every part of one server is given: time, bounds, identifiers, and where problems go. */
+export interface Environment {
+  readonly clock: Clock;
+  readonly limits: Limits;
+  /** Part of derived subscription ids (SUB-08). */
+  readonly namespace: string;
+  /** No new work is taken. */
+  closed: boolean;
+  readonly createStreamId: () => string;
+  /** For events whose author gives no id (OCC-08). */
+  readonly createEventId: () => string;
+  readonly report: (error: unknown, stage: string, name?: string) => void;
+}
