@@ -60,6 +60,22 @@ it('POLL-04 EMIT-01 asks a checked upstream for no more than a poll can take, ho
   expect(Math.max(...asked)).toBe(10);
 });
 
+it('POLL-12 answers early when very many polls of one subscription are held', async () => {
+  server = new TestServer();
+  const jobs = server.events.define('jobs', { payload });
+  const { cursor } = await server.poll('jobs', null);
+  let answered = 0;
+  const polls = Array.from({ length: 1_010 }, async () => {
+    await server?.poll('jobs', cursor, { timeoutMs: 20_000 });
+    answered++;
+  });
+  await settle(50);
+  expect(answered).toBe(10);
+  await jobs.emit({ n: 1 });
+  await Promise.all(polls);
+  expect(answered).toBe(1_010);
+}, 30_000);
+
 it('EMIT-08 refuses a retention that no ring can be laid out for', () => {
   const events = (server = new TestServer()).events;
   for (const maxCount of [Infinity, 1.5, 1e12, 0]) {

@@ -11,6 +11,12 @@ import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import { admit, parseParams } from './target.ts';
 import type { Target } from './target.ts';
 
+/**
+ * Polls of one subscription that may be held at the same time. A client holds one; anonymous clients share their
+ * subscription. More are answered at once, which a client takes like a hold that ended (POLL-12).
+ */
+const MAX_HELD_POLLS = 1_000;
+
 /** Answers `events/poll` (POLL-01 to POLL-13). */
 export async function handlePoll(
   core: Core,
@@ -50,7 +56,8 @@ async function answer(
   let batch = await collectBatch({ ...common, cursor: request.cursor });
   const holdMs = Math.min(request.timeoutMs ?? 0, core.limits.maxPollHoldMs);
   const nothing = batch.events.length === 0 && !batch.truncated && !batch.hasMore;
-  if (holdMs > 0 && nothing && request.cursor !== null && batch.cursor !== null && !subscription.ended) {
+  const mayHold = holdMs > 0 && subscription.heldPolls < MAX_HELD_POLLS && !subscription.ended;
+  if (mayHold && nothing && request.cursor !== null && batch.cursor !== null) {
     const { feed } = type;
     const rules = (): typeof compiled.rules => type.compiled.rules;
     await waitForEvent({ subscription, feed, rules, selection, clock, report, cursor: batch.cursor, holdMs, signal });

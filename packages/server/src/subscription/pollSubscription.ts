@@ -21,6 +21,11 @@ export class PollSubscription extends Subscription {
     return this.#ended;
   }
 
+  /** Polls that wait for something to happen. */
+  get heldPolls(): number {
+    return this.#held.size;
+  }
+
   /** Why the server ended it, if it did. */
   get terminated(): EventsError | undefined {
     return this.#terminated;
