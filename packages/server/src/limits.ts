@@ -1,3 +1,6 @@
+/** No interval an author names may be longer: it would outlast every timer and lease. One day. */
+export const LONGEST_INTERVAL_MS: number = 86_400_000;
+
 /** Bounds on what clients can make this server hold. */
 export interface Limits {
   /**

@@ -24,7 +24,7 @@ function upstream(length: number, asked: number[] = []): Check {
   };
 }
 
-it('OCC-04 PUSH-08 tells a checked event that is too large as lost and goes on', async () => {
+it('tells a checked event that is too large as lost and goes on', async () => {
   server = new TestServer({ limits: { maxPayloadBytes: 1_000 } });
   server.events.define('jobs', { payload, check: upstream(3) });
   const polled = await server.poll('jobs', 'c0.0');
@@ -33,7 +33,7 @@ it('OCC-04 PUSH-08 tells a checked event that is too large as lost and goes on',
   expect(server.errors.length).toBeGreaterThan(0);
 });
 
-it('EMIT-05 refuses a transformed payload that is too large and tells so', async () => {
+it('refuses a transformed payload that is too large and tells so', async () => {
   server = new TestServer({ limits: { maxPayloadBytes: 1_000 } });
   const jobs = server.events.define('jobs', {
     payload,
@@ -45,7 +45,7 @@ it('EMIT-05 refuses a transformed payload that is too large and tells so', async
   expect(frames.map(({ method }) => method?.split('/').at(-1))).toEqual(['active', 'error', 'active']);
 });
 
-it('POLL-04 EMIT-01 asks a checked upstream for no more than a poll can take, however far behind it is', async () => {
+it('POLL-04 asks a checked upstream for no more than a poll can take, however far behind it is', async () => {
   server = new TestServer();
   const asked: number[] = [];
   server.events.define('jobs', { payload, check: upstream(60, asked) });
@@ -76,14 +76,14 @@ it('POLL-12 answers early when very many polls of one subscription are held', as
   expect(answered).toBe(1_010);
 }, 30_000);
 
-it('EMIT-08 refuses a retention that no ring can be laid out for', () => {
+it('refuses a retention that no ring can be laid out for', () => {
   const events = (server = new TestServer()).events;
   for (const maxCount of [Infinity, 1.5, 1e12, 0]) {
     expect(() => events.define('jobs', { payload, retention: { maxCount } })).toThrow(/retention\.maxCount/);
   }
 });
 
-it('PUSH-13 closes a connection within its time although the client does not read', async () => {
+it('closes a connection within its time although the client does not read', async () => {
   const stdio = new StdioTestServer();
   const jobs = stdio.events.define('jobs', { payload });
   await stdio.request(1, 'events/stream', { name: 'jobs' });

@@ -1,14 +1,12 @@
 import { isJsonObject } from '@mcp-events/protocol';
 import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
+import { LONGEST_INTERVAL_MS } from '../limits.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { SelectionRules } from '../subscription/selection.ts';
 import type { AnyDefinition } from './definition.ts';
 import { compileSchema } from './schema.ts';
 import type { CompiledSchema } from './schema.ts';
-
-/** Longer intervals would outlast every timer and lease. */
-const LONGEST_INTERVAL_MS = 86_400_000;
 
 const DEFAULT_NEXT_POLL_MS = 5_000;
 

@@ -11,7 +11,8 @@ export interface LongPollOptions extends Omit<PumpOptions, 'sink' | 'subscriptio
 
 /**
  * Waits until the subscription has something after `cursor`, or was ended, or `holdMs` passed, or the client gave up
- * (POLL-11). What arrived is not handed over but read from the feed by the caller, so a held poll answers exactly like a plain one.
+ * (POLL-11). What arrived is not handed over but read from the feed by the caller, so a held poll answers exactly like
+ * a plain one.
  */
 export async function waitForEvent(options: LongPollOptions): Promise<void> {
   const { clock, cursor, holdMs, signal, ...pumpOptions } = options;

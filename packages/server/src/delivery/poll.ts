@@ -48,7 +48,6 @@ export async function collectBatch(request: PollRequest): Promise<PollBatch> {
     const page = await feed.read(subscription, cursor as string, { limit, notBeforeMs });
     truncated ||= page.truncated;
     const moved: boolean = page.cursor !== cursor;
-    if (page.truncated) cursor = page.from;
     for (const event of page.events) {
       let selected: FeedEvent | undefined;
       try {
@@ -61,7 +60,6 @@ export async function collectBatch(request: PollRequest): Promise<PollBatch> {
         truncated = true;
       }
       if (selected !== undefined) events.push(selected);
-      cursor = event.cursor;
     }
     cursor = page.cursor;
     scanned += page.events.length;

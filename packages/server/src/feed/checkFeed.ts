@@ -16,11 +16,6 @@ export class CheckFeed implements Feed {
     this.#options = options;
   }
 
-  /** Sources with a loop or a call in progress. */
-  get activeSourceCount(): number {
-    return this.#sources.size;
-  }
-
   now(subscription: Subscription): Promise<FeedPage> {
     return this.#source(subscription).now(subscription);
   }

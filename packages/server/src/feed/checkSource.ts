@@ -1,6 +1,7 @@
 import { EventsError, internalError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { Subscription } from '../subscription/subscription.ts';
+import { LONGEST_INTERVAL_MS } from '../limits.ts';
 import { withTimeLimit } from '../timeLimit.ts';
 import type { Check, CheckResult } from './check.ts';
 import { decodeCheckCursor, encodeCheckCursor } from './checkCursor.ts';
@@ -40,7 +41,6 @@ interface Loop {
   cursor: string;
   readonly receivers: Set<LoopAttachment>;
   failures: number;
-  timer: unknown;
   /** Set while the loop waits for its next check. */
   continue: (() => void) | undefined;
   /** Asked for while a check was in progress, which may have looked too early. */
@@ -99,7 +99,7 @@ export class CheckSource {
     if (decodeCheckCursor(cursor) === undefined) return undefined;
     let loop = [...this.#loops].find((candidate) => candidate.cursor === cursor);
     const created = loop === undefined;
-    loop ??= { cursor, receivers: new Set(), failures: 0, timer: undefined, continue: undefined, checkAgain: false };
+    loop ??= { cursor, receivers: new Set(), failures: 0, continue: undefined, checkAgain: false };
     const attachment = new LoopAttachment(receiver, loop, (leaving) => this.#release(leaving));
     loop.receivers.add(attachment);
     if (created) {
@@ -146,8 +146,10 @@ export class CheckSource {
     this.#checkIdle();
   }
 
-  /** One check and its distribution; how long to wait for the next. Distribution has no await, so nobody can join or
-   * ask for a cursor in the middle of it. */
+  /**
+   * One check and its distribution; how long to wait for the next. Distribution has no await, so nobody can join or ask
+   * for a cursor in the middle of it.
+   */
   async #step(loop: Loop, subscription: Subscription): Promise<number> {
     const cursorBefore = loop.cursor;
     let page: FeedPage;
@@ -190,12 +192,13 @@ export class CheckSource {
 
   async #wait(loop: Loop, waitMs: number): Promise<void> {
     const { clock } = this.#options;
+    let timer: unknown;
     await new Promise<void>((resolve) => {
       loop.continue = resolve;
-      loop.timer = clock.setTimeout(resolve, waitMs);
+      timer = clock.setTimeout(resolve, waitMs);
     });
     loop.continue = undefined;
-    clock.clearTimeout(loop.timer);
+    clock.clearTimeout(timer);
   }
 
   async #page(subscription: Subscription, position: CheckCursor, options: ReadOptions): Promise<FeedPage> {
@@ -260,9 +263,6 @@ export class CheckSource {
     if (this.#loops.size === 0 && this.#pending === 0) this.#onIdle();
   }
 }
-
-/** As for the intervals of a definition: longer ones would outlast every lease. */
-const LONGEST_INTERVAL_MS = 86_400_000;
 
 /** Nonsense from author code must not become a position that clients keep. */
 function assertResult(name: string, result: CheckResult): void {

@@ -10,7 +10,6 @@ import { isoTimestamp } from '../occurrence/timestamp.ts';
 interface PageContext {
   readonly name: string;
   readonly validate: (data: unknown) => void;
-  readonly report: (error: unknown) => void;
   readonly maxPayloadBytes: number;
 }
 

@@ -21,7 +21,7 @@ interface Member {
  */
 export class LiveFeed implements Feed {
   readonly replays = false;
-  #index: FilterIndex<Member>;
+  readonly #index: FilterIndex<Member>;
   readonly #dispatcher: Dispatcher<Member>;
 
   constructor(filter: Filter, clock: Clock) {
@@ -74,9 +74,7 @@ export class LiveFeed implements Feed {
 
   /** Looks receivers up by other arguments from now on. */
   setFilter(filter: Filter): void {
-    const members = this.#index.members();
-    this.#index = new FilterIndex(filter);
-    for (const member of members) this.#index.add(member);
+    this.#index.setFilter(filter);
   }
 
   close(): void {

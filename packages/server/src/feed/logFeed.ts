@@ -49,7 +49,7 @@ class LogAttachment implements Attachment {
 export class LogFeed implements Feed {
   readonly replays = true;
   readonly #log: EventLog;
-  #index: FilterIndex<LogAttachment>;
+  readonly #index: FilterIndex<LogAttachment>;
   readonly #dispatcher: Dispatcher<LogAttachment>;
   readonly #epoch: string;
   /** Everything up to this position was given to all attached receivers. */
@@ -145,9 +145,7 @@ export class LogFeed implements Feed {
 
   /** Looks receivers up by other arguments from now on. */
   setFilter(filter: Filter): void {
-    const members = this.#index.members();
-    this.#index = new FilterIndex(filter);
-    for (const member of members) this.#index.add(member);
+    this.#index.setFilter(filter);
   }
 
   close(): void {

@@ -72,15 +72,23 @@ interface Place {
  * Members are grouped by which arguments they constrain; inside a group the values are the key.
  */
 export class FilterIndex<T extends { readonly subscription: { readonly arguments: Arguments } }> {
-  readonly #filter: Filter;
-  readonly #entries: readonly (readonly [argument: string, field: string])[];
+  #filter: Filter = {};
+  #entries: readonly (readonly [argument: string, field: string])[] = [];
   readonly #members = new Set<T>();
   readonly #shapes = new Map<string, Shape<T>>();
   readonly #unindexed = new Set<T>();
 
   constructor(filter: Filter) {
+    this.setFilter(filter);
+  }
+
+  /** Looks members up by other arguments from now on. */
+  setFilter(filter: Filter): void {
     this.#filter = filter;
     this.#entries = Object.entries(filter);
+    this.#shapes.clear();
+    this.#unindexed.clear();
+    for (const member of this.#members) this.#enter(member);
   }
 
   get size(): number {
@@ -94,6 +102,10 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
 
   add(member: T): void {
     this.#members.add(member);
+    this.#enter(member);
+  }
+
+  #enter(member: T): void {
     const place = this.#place(member);
     if (place === undefined) {
       this.#unindexed.add(member);

@@ -29,12 +29,6 @@ export class Leases {
     this.#clock = clock;
   }
 
-  get size(): number {
-    let size = 0;
-    for (const leases of this.#byDuration.values()) size += leases.size;
-    return size;
-  }
-
   get(key: string): Lease | undefined {
     for (const leases of this.#byDuration.values()) {
       const lease = leases.get(key);

@@ -62,10 +62,6 @@ export class Registry {
     else this.#countByPrincipal.set(principal, count);
   }
 
-  has(id: string): boolean {
-    return this.#byId.has(id);
-  }
-
   find(filter: SubscriptionFilter = {}): Subscription[] {
     const { id, name, principal } = filter;
     if ('principal' in filter && principal === undefined) {
