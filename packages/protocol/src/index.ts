@@ -27,6 +27,8 @@ export {
 export type { SchemaChange, SchemaChangeKind, SchemaRole } from './evolution/change.ts';
 export { canonicalArguments, deriveSubscriptionId, subscriptionKey } from './identity.ts';
 export type { SubscriptionIdentity, SubscriptionIdInput } from './identity.ts';
+export { ORDER_META_KEY, orderOf } from './order.ts';
+export type { EventOrder } from './order.ts';
 export {
   callbackUrlSchema,
   MAX_CALLBACK_URL_LENGTH,
@@ -91,3 +93,12 @@ export type { GapEnvelope, TerminatedEnvelope, VerificationEnvelope, WebhookBody
 export { jwksDocumentSchema, webhookReceiverDocumentSchema } from './schemas/wellKnown.ts';
 export type { Ed25519Key, JwksDocument, WebhookReceiverDocument } from './schemas/wellKnown.ts';
 export { compareSchemas, isBreaking } from './schemaEvolution.ts';
+export {
+  SUBSCRIPTION_ID_HEADER,
+  WEBHOOK_ID_HEADER,
+  WEBHOOK_SIGNATURE_HEADER,
+  WEBHOOK_TIMESTAMP_HEADER,
+} from './signing/headers.ts';
+export { createWebhookSecret, decodeWebhookSecret } from './signing/secret.ts';
+export { signWebhook, verifyWebhook } from './signing/signature.ts';
+export type { WebhookMessageToSign, WebhookToVerify, WebhookVerification } from './signing/signature.ts';

@@ -8,7 +8,7 @@ const source = fileURLToPath(new URL('../src/', import.meta.url));
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
 
 /** All that the package may import from outside; each of them runs in browsers and workers too. */
-const allowedPackages = new Set(['zod', 'canonicalize', '@noble/hashes/sha2.js']);
+const allowedPackages = new Set(['zod', 'canonicalize', '@noble/hashes/hmac.js', '@noble/hashes/sha2.js']);
 
 describe('the package runs everywhere', () => {
   it.each(files)('%s imports only its own files and the allowed packages', (path) => {
@@ -28,10 +28,11 @@ describe('the package runs everywhere', () => {
         protocol.deriveSubscriptionId({ namespace: 'n', name: 'a' }).length,
         protocol.pollParamsSchema.parse({ name: 'a' }),
         protocol.compareSchemas('input', { properties: { a: {} } }, {}).length,
+        protocol.signWebhook(protocol.decodeWebhookSecret(protocol.createWebhookSecret()), { id: 'm', timestampSeconds: 1, body: '{}' }).length,
       ]));
     `;
     const flags = ['--conditions=@mcp-events/source', '--import', 'tsx', '--input-type=module', '--eval', program];
     const output = execFileSync(process.execPath, flags, { cwd: source, encoding: 'utf8' });
-    expect(JSON.parse(output)).toEqual(['undefined', 36, { name: 'a', arguments: {}, cursor: null }, 1]);
+    expect(JSON.parse(output)).toEqual(['undefined', 36, { name: 'a', arguments: {}, cursor: null }, 1, 47]);
   });
 });

@@ -1,0 +1,42 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ORDER_META_KEY, orderOf } from '../src/index.ts';
+
+describe('order metadata', () => {
+  it('ORDER-02 is read from its key in _meta, whatever else stands there', () => {
+    expect(ORDER_META_KEY).toBe('mcp-events/order');
+    const first = { position: 'p1', previous: null };
+    expect(orderOf({ [ORDER_META_KEY]: first, other: 1 })).toEqual(first);
+    expect(orderOf({ [ORDER_META_KEY]: { position: '', previous: 'p1', more: 1 } })).toEqual({
+      position: '',
+      previous: 'p1',
+    });
+  });
+
+  it('ORDER-02 is absent when it is of another form, or names the event as its own predecessor', () => {
+    const wrong = [
+      undefined,
+      null,
+      'p1',
+      [],
+      {},
+      { position: 'p1' },
+      { previous: null },
+      { position: 1, previous: null },
+      { position: 'p1', previous: 0 },
+      { position: 'p1', previous: 'p1' },
+    ];
+    for (const order of wrong) expect(orderOf({ [ORDER_META_KEY]: order })).toBeUndefined();
+    for (const meta of [undefined, null, 'x', 7, []]) expect(orderOf(meta)).toBeUndefined();
+  });
+
+  it('survives any JSON', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        orderOf(value);
+        const order = orderOf({ [ORDER_META_KEY]: value });
+        if (order !== undefined) expect(value).toMatchObject(order);
+      }),
+    );
+  });
+});
