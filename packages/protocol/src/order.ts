@@ -3,12 +3,15 @@ import { isJsonObject } from './schemas/json.ts';
 /** Key in an occurrence's `_meta` that tells a receiver the order of a webhook subscription's events (ORDER-02). */
 export const ORDER_META_KEY = 'mcp-events/order';
 
+/** Receivers remember positions, so a longer one is read as none. */
+const MAX_POSITION_LENGTH = 256;
+
 /**
  * The place of an event among the events of its webhook subscription. Posts overtake each other; by this a receiver puts
- * them back in order. Both positions are opaque: compared for equality, nothing else.
+ * them back in order. Both positions are opaque, of at most 256 characters: compared for equality, nothing else.
  */
 export interface EventOrder {
-  /** This event's place. */
+  /** This event's place. Never that of another event of the subscription, not even after the server restarted. */
   position: string;
   /**
    * The place of the event sent before it. Null for the first one since the server began to send: everything before it
@@ -26,7 +29,11 @@ export function orderOf(meta: unknown): EventOrder | undefined {
   const order = isJsonObject(meta) ? meta[ORDER_META_KEY] : undefined;
   if (!isJsonObject(order)) return undefined;
   const { position, previous } = order;
-  if (typeof position !== 'string' || (typeof previous !== 'string' && previous !== null)) return undefined;
   // An event that comes after itself could never be handed out.
-  return position === previous ? undefined : { position, previous };
+  if (!isPosition(position) || position === previous) return undefined;
+  return previous === null || isPosition(previous) ? { position, previous } : undefined;
+}
+
+function isPosition(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= MAX_POSITION_LENGTH;
 }

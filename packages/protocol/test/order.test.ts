@@ -25,6 +25,8 @@ describe('order metadata', () => {
       { position: 1, previous: null },
       { position: 'p1', previous: 0 },
       { position: 'p1', previous: 'p1' },
+      { position: 'p'.repeat(257), previous: null },
+      { position: 'p1', previous: 'p'.repeat(257) },
     ];
     for (const order of wrong) expect(orderOf({ [ORDER_META_KEY]: order })).toBeUndefined();
     for (const meta of [undefined, null, 'x', 7, []]) expect(orderOf(meta)).toBeUndefined();

@@ -1,0 +1,280 @@
+import type { EventOrder } from '@mcp-events/protocol';
+import { type Clock, MAX_DELAY_MS } from '../clock.ts';
+
+/** Options of an {@link ArrivalOrder}. */
+export interface ArrivalOrderOptions<T> {
+  clock: Clock;
+  /** How long an item waits for its predecessor, in milliseconds. Default 60000: a first retry comes within it. */
+  maxWaitMs?: number;
+  /** How many items wait at most. Default 1000. */
+  maxWaiting?: number;
+  /** How many bytes the waiting items hold at most, as told to `take`. Default 4 MiB. */
+  maxWaitingBytes?: number;
+  /** Position released last, where an earlier process left off. Default: none, the first item starts a chain. */
+  after?: string;
+  /** Gets the items in order. Must not throw. */
+  release: (item: T) => void;
+  /** Items may be missing before the next one released: a predecessor did not come within the bounds. Must not throw. */
+  gap: () => void;
+}
+
+interface Waiting<T> {
+  item: T;
+  previous: string;
+  bytes: number;
+  deadlineMs: number;
+}
+
+/**
+ * Where a gap was told: `end` is the position missing before what was released, `start` the one it comes after. That is
+ * certain only for the first hole: a run released after it may lie inside it, so what follows the run need not be late.
+ */
+interface Hole {
+  start: string | undefined;
+  end: string;
+}
+
+/** Positions remembered as passed. The one that matters is nearly always the last. */
+const MAX_PASSED = 1_000;
+const MAX_HOLES = 100;
+
+/**
+ * After a gap that the server told, its next event names a predecessor that never comes. It is waited for only as long
+ * as posts sent at the same time may overtake each other: the time of one attempt.
+ */
+const WAIT_AFTER_TOLD_GAP_MS = 5_000;
+
+/**
+ * Puts arrivals back into the order of their subscription, by the place each one tells (ORDER-02). Within the bounds
+ * nothing is lost, repeated or out of order; beyond them it tells a gap and goes on.
+ *
+ * A server that restarts begins a new chain: its first event has no predecessor, and what was sent before may come
+ * again at another place. Old and new chain are followed side by side, so it does not matter which posts of the old one
+ * still arrive.
+ */
+export class ArrivalOrder<T> {
+  readonly #clock: Clock;
+  readonly #maxWaitMs: number;
+  readonly #maxWaiting: number;
+  readonly #maxWaitingBytes: number;
+  readonly #release: (item: T) => void;
+  readonly #gap: () => void;
+  /** By position, in order of arrival; none of them has a predecessor in `#passed`. */
+  readonly #waiting = new Map<string, Waiting<T>>();
+  /** Positions of `#waiting` by their predecessor. Two may name the same one, each in its own chain. */
+  readonly #followers = new Map<string, string[]>();
+  readonly #passed = new Set<string>();
+  #holes: Hole[] = [];
+  #last: string | undefined;
+  #waitingBytes = 0;
+  /** The next gap was told by the server. */
+  #gapTold = false;
+  #timer: { deadlineMs: number; handle: unknown } | undefined;
+  #closed = false;
+
+  constructor(options: ArrivalOrderOptions<T>) {
+    this.#clock = options.clock;
+    this.#maxWaitMs = options.maxWaitMs ?? 60_000;
+    this.#maxWaiting = options.maxWaiting ?? 1_000;
+    this.#maxWaitingBytes = options.maxWaitingBytes ?? 4 * 1024 * 1024;
+    this.#release = options.release;
+    this.#gap = options.gap;
+    this.#last = options.after;
+    if (options.after !== undefined) this.#passed.add(options.after);
+  }
+
+  /** How many items wait for a predecessor. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Takes an arrival. It is released now or later; a repetition of one of the last thousand is dropped.
+   *
+   * @param order absent if the server does not tell it: released at once
+   * @param bytes what the item holds, for `maxWaitingBytes`
+   * @returns `late` for an item that is known to belong where a gap was told: it is not released, and what to do with
+   *   it is for the caller to say
+   */
+  take(item: T, order: EventOrder | undefined, bytes = 0): 'taken' | 'late' {
+    if (this.#closed) return 'taken';
+    if (order === undefined) {
+      this.#release(item);
+      return 'taken';
+    }
+    if (this.#passed.has(order.position) || this.#waiting.get(order.position)?.previous === order.previous) {
+      return 'taken';
+    }
+    if (this.#isLate(order)) {
+      this.#pass(order.position);
+      return 'late';
+    }
+    this.#place(item, order, bytes);
+    return 'taken';
+  }
+
+  /**
+   * An item that was taken before arrived again, at another place: a new chain repeats it. If it still waits, it waits
+   * there from now on; else its place counts as passed.
+   *
+   * @param isSame whether a waiting item is the one that arrived again
+   */
+  repeated(order: EventOrder, isSame: (item: T) => boolean): void {
+    if (this.#closed || this.#passed.has(order.position)) return;
+    for (const [position, { item, bytes }] of this.#waiting) {
+      if (!isSame(item)) continue;
+      this.#remove(position);
+      this.#place(item, order, bytes);
+      return;
+    }
+    // What was released had everything before it released or told as lost, so nothing is waited for here.
+    if (order.previous === null) this.#startChain();
+    this.#last = order.position;
+    this.#pass(order.position);
+  }
+
+  /**
+   * The server told a gap, and the caller passes it on: what waits is released in the best known order, and what is
+   * missing before it is not waited for any more.
+   */
+  settle(): void {
+    if (this.#closed) return;
+    while (this.#waiting.size > 0) this.#releaseOldest();
+    this.#gapTold = true;
+    this.#schedule();
+  }
+
+  /** Drops what waits. Nothing is released from then on. */
+  close(): void {
+    this.#closed = true;
+    this.#waiting.clear();
+    this.#followers.clear();
+    this.#waitingBytes = 0;
+    this.#schedule();
+  }
+
+  #place(item: T, order: EventOrder, bytes: number): void {
+    const { position, previous } = order;
+    // The same place with another predecessor: it was sent again as part of a new chain.
+    this.#remove(position);
+    if (previous === null || this.#passed.has(previous)) {
+      if (previous === null) this.#startChain();
+      this.#gapTold = false;
+      this.#last = position;
+      this.#release(item);
+      this.#pass(position);
+      return;
+    }
+    const waitMs = this.#gapTold ? Math.min(WAIT_AFTER_TOLD_GAP_MS, this.#maxWaitMs) : this.#maxWaitMs;
+    this.#waiting.set(position, { item, previous, bytes, deadlineMs: this.#clock.now() + waitMs });
+    const others = this.#followers.get(previous);
+    if (others === undefined) this.#followers.set(previous, [position]);
+    else others.push(position);
+    this.#waitingBytes += bytes;
+    while (this.#waiting.size > this.#maxWaiting || this.#waitingBytes > this.#maxWaitingBytes) this.#giveUpOldest();
+    this.#schedule();
+  }
+
+  /**
+   * Marks a position as passed and releases what waited for it. Depth first: of two that name one predecessor, the one
+   * that arrived first is of the older chain, which lies before the newer one with all that follows in it.
+   */
+  #pass(position: string): void {
+    const pending = [position];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      const entry = this.#waiting.get(next);
+      if (entry !== undefined) {
+        this.#remove(next);
+        this.#last = next;
+        this.#release(entry.item);
+      }
+      this.#passed.add(next);
+      pending.push(...(this.#followers.get(next) ?? []).toReversed());
+    }
+    for (const oldest of this.#passed) {
+      if (this.#passed.size <= MAX_PASSED) break;
+      this.#passed.delete(oldest);
+    }
+    this.#schedule();
+  }
+
+  #giveUpOldest(): void {
+    if (!this.#gapTold) this.#gap();
+    this.#gapTold = false;
+    this.#releaseOldest();
+  }
+
+  /** Releases the item that waits longest, together with what is known to come right before and after it. */
+  #releaseOldest(): void {
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return;
+    let [position, entry] = oldest;
+    // Counted: predecessors that lie in a circle would have no first one.
+    for (let steps = this.#waiting.size; steps > 0; steps -= 1) {
+      const before = this.#waiting.get(entry.previous);
+      if (before === undefined) break;
+      position = entry.previous;
+      entry = before;
+    }
+    this.#remove(position);
+    this.#holes.push({ start: this.#holes.length === 0 ? this.#last : undefined, end: entry.previous });
+    if (this.#holes.length > MAX_HOLES) this.#holes.shift();
+    this.#last = position;
+    this.#release(entry.item);
+    this.#pass(position);
+  }
+
+  /** Whether the place lies in a hole, as far as the places at its two ends tell. The hole shrinks by it. */
+  #isLate({ position, previous }: EventOrder): boolean {
+    for (const [index, hole] of this.#holes.entries()) {
+      if (hole.end === position) {
+        if (previous === null || previous === hole.start) this.#holes.splice(index, 1);
+        else hole.end = previous;
+        return true;
+      }
+      if (previous !== null && hole.start === previous) {
+        hole.start = position;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** In a new chain another event may follow the one before a hole, so only its other end tells from then on. */
+  #startChain(): void {
+    for (const hole of this.#holes) hole.start = undefined;
+  }
+
+  #remove(position: string): void {
+    const entry = this.#waiting.get(position);
+    if (entry === undefined) return;
+    this.#waiting.delete(position);
+    this.#waitingBytes -= entry.bytes;
+    const others = (this.#followers.get(entry.previous) ?? []).filter((other) => other !== position);
+    if (others.length === 0) this.#followers.delete(entry.previous);
+    else this.#followers.set(entry.previous, others);
+  }
+
+  /** One timer, for the item that waits longest. */
+  #schedule(): void {
+    const [oldest] = this.#waiting.values();
+    if (this.#timer?.deadlineMs === oldest?.deadlineMs) return;
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer.handle);
+    this.#timer = undefined;
+    if (oldest === undefined) return;
+    const { deadlineMs } = oldest;
+    const delayMs = Math.min(Math.max(0, deadlineMs - this.#clock.now()), MAX_DELAY_MS);
+    this.#timer = { deadlineMs, handle: this.#clock.setTimeout(() => this.#onTimer(), delayMs) };
+  }
+
+  #onTimer(): void {
+    this.#timer = undefined;
+    const nowMs = this.#clock.now();
+    for (;;) {
+      const [oldest] = this.#waiting.values();
+      if (oldest === undefined || oldest.deadlineMs > nowMs) break;
+      this.#giveUpOldest();
+    }
+    this.#schedule();
+  }
+}

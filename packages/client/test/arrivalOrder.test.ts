@@ -1,0 +1,396 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ArrivalOrder, type ArrivalOrderOptions } from '../src/receiver/arrivalOrder.ts';
+import { FakeClock } from './support/fakeClock.ts';
+
+interface Post {
+  event: number;
+  position: string;
+  previous: string | null;
+}
+
+/** An order under test, and what it handed out: event numbers, and `gap` in between. */
+class World {
+  readonly clock = new FakeClock();
+  readonly out: (number | 'gap')[] = [];
+  readonly order: ArrivalOrder<Post>;
+
+  constructor(options: Partial<ArrivalOrderOptions<Post>> = {}) {
+    this.order = new ArrivalOrder<Post>({
+      clock: this.clock,
+      release: (post) => this.out.push(post.event),
+      gap: () => this.out.push('gap'),
+      ...options,
+    });
+  }
+
+  take(post: Post): 'taken' | 'late' {
+    return this.order.take(post, post);
+  }
+
+  /** As a receiver does that knows which events it took before. */
+  receive(post: Post, seen: Set<number>): void {
+    if (seen.has(post.event)) this.order.repeated(post, (waiting) => waiting.event === post.event);
+    else this.take(post);
+    seen.add(post.event);
+  }
+}
+
+/** Posts of the events of one chain, in order. `place` gives an event its position. */
+function chain(events: number[], place: (event: number) => string = (event) => `p${event}`): Post[] {
+  return events.map((event, index) => ({
+    event,
+    position: place(event),
+    previous: index === 0 ? null : place(events[index - 1]!),
+  }));
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
+
+/** The posts in any order, some of them more than once. */
+function shuffled(posts: Post[]): fc.Arbitrary<Post[]> {
+  return fc.array(fc.nat({ max: Math.max(0, posts.length - 1) }), { maxLength: posts.length }).chain((again) => {
+    const all = posts.length === 0 ? [] : [...posts, ...again.map((index) => posts[index]!)];
+    return fc.shuffledSubarray(all, { minLength: all.length });
+  });
+}
+
+describe('ArrivalOrder', () => {
+  it('ORDER-02 releases any permutation with repetitions of a chain once and in order', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 30 }).chain((count) => shuffled(chain(range(1, count)))),
+        (arrivals) => {
+          const world = new World();
+          for (const post of arrivals) expect(world.take(post)).toBe('taken');
+          expect(world.out).toEqual([...new Set(arrivals.map(({ event }) => event))].toSorted((a, b) => a - b));
+          expect(world.order.waiting).toBe(0);
+          expect(world.clock.pending).toBe(0);
+        },
+      ),
+    );
+  });
+
+  it('releases an arrival without order information at once', () => {
+    const world = new World();
+    const [, second] = chain([1, 2]);
+    world.take(second!);
+    expect(world.order.take({ event: 7, position: '', previous: null }, undefined)).toBe('taken');
+    expect(world.out).toEqual([7]);
+  });
+
+  it('ORDER-02 hands out a long chain that arrives backwards', () => {
+    const world = new World();
+    for (const post of chain(range(1, 1_000)).toReversed()) world.take(post);
+    expect(world.out).toEqual(range(1, 1_000));
+  });
+
+  it('starts after the position an earlier process left off at', () => {
+    const world = new World({ after: 'p2' });
+    const posts = chain([1, 2, 3, 4]);
+    world.take(posts[3]!);
+    world.take(posts[1]!);
+    expect(world.out).toEqual([]);
+    world.take(posts[2]!);
+    expect(world.out).toEqual([3, 4]);
+  });
+
+  describe('when a predecessor does not come', () => {
+    it('ORDER-02 tells a gap after maxWaitMs and goes on', async () => {
+      const world = new World({ maxWaitMs: 10_000 });
+      const [first, , third, fourth, fifth] = chain([1, 2, 3, 4, 5]);
+      world.take(first!);
+      world.take(fourth!);
+      await world.clock.advance(5_000);
+      world.take(third!);
+      await world.clock.advance(4_999);
+      expect(world.out).toEqual([1]);
+      await world.clock.advance(1);
+      expect(world.out).toEqual([1, 'gap', 3, 4]);
+      world.take(fifth!);
+      expect(world.out).toEqual([1, 'gap', 3, 4, 5]);
+      expect(world.clock.pending).toBe(0);
+    });
+
+    it('waits for the missing part of each run on its own', async () => {
+      const world = new World({ maxWaitMs: 10_000 });
+      const posts = chain(range(1, 7));
+      for (const index of [0, 2]) world.take(posts[index]!);
+      await world.clock.advance(3_000);
+      for (const index of [6, 4]) world.take(posts[index]!);
+      await world.clock.advance(7_000);
+      expect(world.out).toEqual([1, 'gap', 3]);
+      world.take(posts[3]!);
+      expect(world.out).toEqual([1, 'gap', 3, 4, 5]);
+      await world.clock.advance(3_000);
+      expect(world.out).toEqual([1, 'gap', 3, 4, 5, 'gap', 7]);
+    });
+
+    it('reports late what belongs into a told gap, from either end of it, and does not release it', async () => {
+      for (const order of [
+        [2, 3, 4],
+        [4, 3, 2],
+        [2, 4, 3],
+        [4, 2, 3],
+      ]) {
+        const world = new World();
+        const posts = chain(range(1, 7));
+        world.take(posts[0]!);
+        world.take(posts[4]!);
+        await world.clock.advance(60_000);
+        expect(order.map((event) => world.take(posts[event - 1]!))).toEqual(['late', 'late', 'late']);
+        for (const index of [5, 6]) expect(world.take(posts[index]!)).toBe('taken');
+        expect(world.out).toEqual([1, 'gap', 5, 6, 7]);
+      }
+    });
+
+    it('releases what it had taken when that turns out to lie in a told gap', async () => {
+      const world = new World();
+      const posts = chain(range(1, 6));
+      world.take(posts[0]!);
+      world.take(posts[5]!);
+      await world.clock.advance(60_000);
+      expect(world.take(posts[2]!)).toBe('taken');
+      expect(world.take(posts[1]!)).toBe('late');
+      expect(world.out).toEqual([1, 'gap', 6, 3]);
+    });
+
+    it('tells a gap when more than maxWaiting wait', () => {
+      const world = new World({ maxWaiting: 3 });
+      const posts = chain(range(1, 8));
+      for (const event of [4, 6, 8]) world.take(posts[event - 1]!);
+      expect(world.out).toEqual([]);
+      world.take(posts[6]!);
+      expect(world.out).toEqual(['gap', 4]);
+      expect(world.order.waiting).toBe(3);
+      expect(world.take(posts[2]!)).toBe('late');
+      expect(world.take(posts[4]!)).toBe('taken');
+      expect(world.out).toEqual(['gap', 4, 5, 6, 7, 8]);
+    });
+
+    it('tells a gap when the waiting ones hold more than maxWaitingBytes', () => {
+      const world = new World({ maxWaitingBytes: 100 });
+      const posts = chain(range(1, 6));
+      for (const event of [2, 4]) world.order.take(posts[event - 1]!, posts[event - 1], 50);
+      expect(world.out).toEqual([]);
+      world.order.take(posts[5]!, posts[5], 1);
+      expect(world.out).toEqual(['gap', 2]);
+      world.order.take(posts[2]!, posts[2], 100);
+      expect(world.out).toEqual(['gap', 2, 3, 4]);
+    });
+
+    it('gives each arrival back exactly once, released or truly late, and holds nothing in the end', async () => {
+      const worlds = fc.integer({ min: 1, max: 15 }).chain((count) =>
+        fc.record({
+          arrivals: shuffled(chain(range(1, count))).chain((posts) => fc.subarray(posts)),
+          waitsMs: fc.array(fc.constantFrom(0, 0, 0, 30_000, 60_000), { minLength: 40, maxLength: 40 }),
+          maxWaiting: fc.integer({ min: 0, max: 10 }),
+          settleAt: fc.option(fc.nat({ max: 20 })),
+        }),
+      );
+      await fc.assert(
+        fc.asyncProperty(worlds, async ({ arrivals, waitsMs, maxWaiting, settleAt }) => {
+          const world = new World({ maxWaiting });
+          const late: number[] = [];
+          for (const [index, post] of arrivals.entries()) {
+            if (world.take(post) === 'late') {
+              late.push(post.event);
+              expect(world.out.some((item) => item !== 'gap' && item > post.event)).toBe(true);
+            }
+            if (index === settleAt) world.order.settle();
+            expect(world.order.waiting).toBeLessThanOrEqual(maxWaiting);
+            await world.clock.advance(waitsMs[index]!);
+          }
+          await world.clock.advance(60_000);
+          const released = world.out.filter((item) => item !== 'gap');
+          expect([...released, ...late].toSorted((a, b) => a - b)).toEqual(
+            [...new Set(arrivals.map(({ event }) => event))].toSorted((a, b) => a - b),
+          );
+          expect(world.order.waiting).toBe(0);
+          expect(world.clock.pending).toBe(0);
+        }),
+      );
+    });
+
+    it('is never out of order without a gap told in between', async () => {
+      const worlds = fc.integer({ min: 1, max: 15 }).chain((count) =>
+        fc.record({
+          arrivals: shuffled(chain(range(1, count))).chain((posts) => fc.subarray(posts)),
+          waitsMs: fc.array(fc.constantFrom(0, 30_000), { minLength: 40, maxLength: 40 }),
+        }),
+      );
+      await fc.assert(
+        fc.asyncProperty(worlds, async ({ arrivals, waitsMs }) => {
+          const world = new World();
+          for (const [index, post] of arrivals.entries()) {
+            world.take(post);
+            await world.clock.advance(waitsMs[index]!);
+          }
+          await world.clock.advance(60_000);
+          const gap = world.out.indexOf('gap');
+          const before = gap === -1 ? world.out : world.out.slice(0, gap);
+          expect(before).toEqual(range(1, before.length));
+        }),
+      );
+    });
+  });
+
+  describe('settle', () => {
+    it('CUR-13 releases what waits without a second gap, and waits for nothing before it', async () => {
+      const world = new World();
+      const posts = chain(range(1, 8));
+      for (const event of [1, 6, 3, 4]) world.take(posts[event - 1]!);
+      world.order.settle();
+      expect(world.out).toEqual([1, 6, 3, 4]);
+      expect(world.take(posts[1]!)).toBe('late');
+      expect(world.take(posts[6]!)).toBe('taken');
+      expect(world.out).toEqual([1, 6, 3, 4, 7]);
+      await world.clock.advance(60_000);
+      expect(world.out).not.toContain('gap');
+    });
+
+    it('CUR-13 goes on soon and without a second gap when the next event names a predecessor that was told as lost', async () => {
+      const world = new World();
+      const posts = chain(range(1, 6));
+      world.take(posts[0]!);
+      world.order.settle();
+      world.take(posts[3]!);
+      await world.clock.advance(4_000);
+      world.take(posts[2]!);
+      await world.clock.advance(1_000);
+      expect(world.out).toEqual([1, 3, 4]);
+      world.take(posts[5]!);
+      await world.clock.advance(59_999);
+      expect(world.out).toEqual([1, 3, 4]);
+      await world.clock.advance(1);
+      expect(world.out).toEqual([1, 3, 4, 'gap', 6]);
+    });
+  });
+
+  describe('when the server restarts', () => {
+    it('ORDER-02 follows a new chain at once', () => {
+      const world = new World();
+      const old = chain([1, 2, 3]);
+      world.take(old[0]!);
+      for (const post of chain([2, 3], (event) => `n${event}`)) world.take(post);
+      expect(world.out).toEqual([1, 2, 3]);
+    });
+
+    it('ORDER-02 ORDER-03 keeps the order when everything after the watermark is sent again, at new places', () => {
+      const worlds = fc.record({ sent: fc.integer({ min: 1, max: 12 }), more: fc.nat({ max: 6 }) }).chain((shape) =>
+        fc
+          .record({
+            shape: fc.constant(shape),
+            before: shuffled(chain(range(1, shape.sent))).chain((posts) => fc.subarray(posts)),
+            forgotten: fc.nat({ max: 3 }),
+          })
+          .chain(({ before, forgotten }) => {
+            const taken = new Set(before.map(({ event }) => event));
+            const missing = range(1, shape.sent + 1).find((event) => !taken.has(event))!;
+            const watermark = Math.max(1, missing - forgotten);
+            const again = chain(range(watermark, shape.sent + shape.more), (event) => `n${event}`);
+            return fc.record({ before: fc.constant(before), after: shuffled(again), last: fc.constant(shape) });
+          }),
+      );
+      fc.assert(
+        fc.property(worlds, ({ before, after, last }) => {
+          const world = new World();
+          const seen = new Set<number>();
+          for (const post of [...before, ...after]) world.receive(post, seen);
+          expect(world.out).toEqual(range(1, last.sent + last.more));
+          expect(world.order.waiting).toBe(0);
+        }),
+        { numRuns: 500 },
+      );
+    });
+
+    it('ORDER-02 ORDER-03 keeps the order when only what was not acknowledged is sent again, at the same places', () => {
+      const worlds = fc.record({ sent: fc.integer({ min: 1, max: 12 }), more: fc.nat({ max: 6 }) }).chain((shape) =>
+        shuffled(chain(range(1, shape.sent)))
+          .chain((posts) => fc.subarray(posts))
+          .chain((before) => {
+            const taken = new Set(before.map(({ event }) => event));
+            const again = chain(range(1, shape.sent + shape.more).filter((event) => !taken.has(event)));
+            return fc.record({ before: fc.constant(before), after: shuffled(again), last: fc.constant(shape) });
+          }),
+      );
+      fc.assert(
+        fc.property(worlds, ({ before, after, last }) => {
+          const world = new World();
+          const seen = new Set<number>();
+          for (const post of [...before, ...after]) world.receive(post, seen);
+          expect(world.out).toEqual(range(1, last.sent + last.more));
+        }),
+        { numRuns: 500 },
+      );
+    });
+
+    it('recognises a late arrival in the new chain by its place, and releases other events after the gap', async () => {
+      const world = new World();
+      const posts = chain(range(1, 5));
+      world.take(posts[0]!);
+      world.take(posts[2]!);
+      await world.clock.advance(60_000);
+      expect(world.take({ ...posts[1]!, previous: null })).toBe('late');
+      expect(world.take({ event: 4, position: 'p4', previous: 'p2' })).toBe('taken');
+      expect(world.out).toEqual([1, 'gap', 3, 4]);
+    });
+
+    it('moves a waiting event to the place it is sent again at', () => {
+      const world = new World();
+      const [, , third] = chain([1, 2, 3]);
+      world.take(third!);
+      world.order.repeated({ position: 'n3', previous: null }, (waiting) => waiting.event === 3);
+      expect(world.out).toEqual([3]);
+      world.take({ event: 4, position: 'p4', previous: 'p2' });
+      expect(world.take({ ...third!, previous: null })).toBe('taken');
+      expect(world.order.waiting).toBe(1);
+    });
+  });
+
+  describe('under hostile positions', () => {
+    it('survives circles and any other tangle, with bounded memory', async () => {
+      const place = fc.constantFrom('a', 'b', 'c', 'd', 'e');
+      const posts = fc.array(fc.record({ position: place, previous: fc.option(place), repeat: fc.boolean() }));
+      await fc.assert(
+        fc.asyncProperty(posts, fc.integer({ min: 0, max: 4 }), async (arrivals, maxWaiting) => {
+          const world = new World({ maxWaiting });
+          for (const [event, { repeat, ...order }] of arrivals.entries()) {
+            if (order.position === order.previous) continue;
+            if (repeat) world.order.repeated(order, (waiting) => waiting.event === event - 1);
+            else world.take({ event, ...order });
+            expect(world.order.waiting).toBeLessThanOrEqual(maxWaiting);
+          }
+          await world.clock.advance(60_000);
+          expect(world.order.waiting).toBe(0);
+          expect(world.clock.pending).toBe(0);
+        }),
+      );
+    });
+  });
+
+  it('drops what waits and stops its timer when closed, also from within release', async () => {
+    const world = new World();
+    const posts = chain(range(1, 4));
+    world.take(posts[2]!);
+    world.order.close();
+    for (const post of posts) expect(world.take(post)).toBe('taken');
+    world.order.settle();
+    await world.clock.advance(60_000);
+    expect(world.out).toEqual([]);
+    expect(world.clock.pending).toBe(0);
+
+    const released: number[] = [];
+    const order = new ArrivalOrder<Post>({
+      clock: world.clock,
+      release: ({ event }) => {
+        released.push(event);
+        order.close();
+      },
+      gap: () => {},
+    });
+    for (const post of posts.toReversed()) order.take(post, post);
+    expect(released).toEqual([1]);
+    expect(world.clock.pending).toBe(0);
+  });
+});
