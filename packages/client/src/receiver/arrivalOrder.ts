@@ -102,7 +102,9 @@ export class ArrivalOrder<T> {
       this.#release(item);
       return 'taken';
     }
-    if (this.#passed.has(order.position) || this.#waiting.get(order.position)?.previous === order.previous) {
+    if (this.#passed.has(order.position)) return 'taken';
+    if (this.#waiting.has(order.position)) {
+      this.#move(order.position, order);
       return 'taken';
     }
     if (this.#isLate(order)) {
@@ -121,10 +123,10 @@ export class ArrivalOrder<T> {
    */
   repeated(order: EventOrder, isSame: (item: T) => boolean): void {
     if (this.#closed || this.#passed.has(order.position)) return;
-    for (const [position, { item, bytes }] of this.#waiting) {
+    for (const [position, { item }] of this.#waiting) {
       if (!isSame(item)) continue;
-      this.#remove(position);
-      this.#place(item, order, bytes);
+      // A place that another item waits at was used twice, against the rules: the first one counts.
+      if (position === order.position || !this.#waiting.has(order.position)) this.#move(position, order);
       return;
     }
     // What was released had everything before it released or told as lost, so nothing is waited for here.
@@ -155,8 +157,6 @@ export class ArrivalOrder<T> {
 
   #place(item: T, order: EventOrder, bytes: number): void {
     const { position, previous } = order;
-    // The same place with another predecessor: it was sent again as part of a new chain.
-    this.#remove(position);
     if (previous === null || this.#passed.has(previous)) {
       if (previous === null) this.#startChain();
       this.#gapTold = false;
@@ -167,12 +167,30 @@ export class ArrivalOrder<T> {
     }
     const waitMs = this.#gapTold ? Math.min(WAIT_AFTER_TOLD_GAP_MS, this.#maxWaitMs) : this.#maxWaitMs;
     this.#waiting.set(position, { item, previous, bytes, deadlineMs: this.#clock.now() + waitMs });
-    const others = this.#followers.get(previous);
-    if (others === undefined) this.#followers.set(previous, [position]);
-    else others.push(position);
+    this.#follow(previous, position);
     this.#waitingBytes += bytes;
     while (this.#waiting.size > this.#maxWaiting || this.#waitingBytes > this.#maxWaitingBytes) this.#giveUpOldest();
     this.#schedule();
+  }
+
+  /** A waiting item is known by another place from now on. It does not wait longer for that. */
+  #move(from: string, order: EventOrder): void {
+    const entry = this.#waiting.get(from);
+    if (entry === undefined || entry.previous === order.previous) return;
+    const { position, previous } = order;
+    if (previous === null || this.#passed.has(previous)) {
+      this.#remove(from);
+      this.#place(entry.item, order, entry.bytes);
+      return;
+    }
+    this.#unfollow(entry.previous, from);
+    this.#follow(previous, position);
+    entry.previous = previous;
+    if (position === from) return;
+    // Made anew, since the order of the entries is that of their deadlines.
+    const entries = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [key, value] of entries) this.#waiting.set(key === from ? position : key, value);
   }
 
   /**
@@ -250,9 +268,19 @@ export class ArrivalOrder<T> {
     if (entry === undefined) return;
     this.#waiting.delete(position);
     this.#waitingBytes -= entry.bytes;
-    const others = (this.#followers.get(entry.previous) ?? []).filter((other) => other !== position);
-    if (others.length === 0) this.#followers.delete(entry.previous);
-    else this.#followers.set(entry.previous, others);
+    this.#unfollow(entry.previous, position);
+  }
+
+  #follow(previous: string, position: string): void {
+    const others = this.#followers.get(previous);
+    if (others === undefined) this.#followers.set(previous, [position]);
+    else others.push(position);
+  }
+
+  #unfollow(previous: string, position: string): void {
+    const others = (this.#followers.get(previous) ?? []).filter((other) => other !== position);
+    if (others.length === 0) this.#followers.delete(previous);
+    else this.#followers.set(previous, others);
   }
 
   /** One timer, for the item that waits longest. */
