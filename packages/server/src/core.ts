@@ -2,6 +2,7 @@ import type { Catalog } from './catalog/catalog.ts';
 import type { Heartbeats } from './delivery/push/heartbeats.ts';
 import type { PushSession } from './delivery/push/pushSession.ts';
 import type { TurnFlusher } from './delivery/push/turnFlusher.ts';
+import type { Webhooks } from './delivery/webhook/webhooks.ts';
 import type { Environment } from './environment.ts';
 import type { Leases } from './subscription/leases.ts';
 import type { Lifecycle } from './subscription/lifecycle.ts';
@@ -19,4 +20,8 @@ export interface Core extends Environment {
   readonly flusher: TurnFlusher;
   /** Open streams. */
   readonly sessions: Set<PushSession>;
+  /** `undefined` when webhook mode is not offered. */
+  readonly webhooks: Webhooks | undefined;
+  /** Resolves when stored subscriptions to this event type are live again. */
+  readonly restored: (name: string) => Promise<void> | undefined;
 }

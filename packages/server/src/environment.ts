@@ -12,5 +12,7 @@ export interface Environment {
   readonly createStreamId: () => string;
   /** For events whose author gives no id (OCC-08). */
   readonly createEventId: () => string;
+  /** An upstream's id as it is used from the start, in every mode (DIALECT-06). */
+  readonly eventIdOf: (authored: string) => string;
   readonly report: (error: unknown, stage: string, name?: string) => void;
 }

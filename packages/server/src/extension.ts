@@ -1,33 +1,32 @@
 import type { McpHttpHandler, McpServer, Transport } from '@modelcontextprotocol/server';
-import { EXTENSION_ID, notFound, unsupported } from '@mcp-events/protocol';
-import type { DeliveryMode, Dialect, EventsError } from '@mcp-events/protocol';
-import { breakingChange, Catalog } from './catalog/catalog.ts';
-import type { AnyDefinition, EventTypeDefinition } from './catalog/definition.ts';
-import { Emitter } from './catalog/emitter.ts';
+import { EXTENSION_ID } from '@mcp-events/protocol';
+import type { DeliveryMode, Dialect, EventsError, JwksDocument } from '@mcp-events/protocol';
+import { Catalog } from './catalog/catalog.ts';
+import type { EventTypeDefinition } from './catalog/definition.ts';
+import { EventTypes } from './catalog/eventTypes.ts';
 import type { EventHandle } from './catalog/eventHandle.ts';
-import { compileType } from './catalog/eventType.ts';
-import type { EventType } from './catalog/eventType.ts';
-import { openFeed, sourceKind } from './catalog/openFeed.ts';
 import { systemClock } from './clock.ts';
 import type { Core } from './core.ts';
 import { Heartbeats } from './delivery/push/heartbeats.ts';
-import { Reauthorization } from './delivery/push/reauthorization.ts';
+import type { PushSession } from './delivery/push/pushSession.ts';
 import { TurnFlusher } from './delivery/push/turnFlusher.ts';
-import { CheckFeed } from './feed/checkFeed.ts';
-import { LiveFeed } from './feed/liveFeed.ts';
-import { LogFeed } from './feed/logFeed.ts';
+import type { DeadLetter, DeadLetterFilter } from './delivery/webhook/deadLetters.ts';
+import { Webhooks } from './delivery/webhook/webhooks.ts';
+import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import { writeError, writeWarning } from './defaultReporting.ts';
 import { resolveLimits } from './limits.ts';
-import type { EventStorage } from './log/eventLog.ts';
 import { memoryStorage } from './log/memoryLog.ts';
 import type { EventsOptions } from './options.ts';
 import { defaultPrincipal } from './requests/caller.ts';
 import { createHandlers, registerHandlers } from './requests/handlers.ts';
 import type { RequestHandler } from './requests/handlers.ts';
+import { headerSafeId } from './occurrence/headerSafeId.ts';
+import { Restoration } from './restoration.ts';
 import { Leases } from './subscription/leases.ts';
 import { Lifecycle } from './subscription/lifecycle.ts';
 import { Registry } from './subscription/registry.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
+import { Reauthorization } from './subscription/reauthorization.ts';
 import { Selection } from './subscription/selection.ts';
 import { wrapHttpHandler } from './transport/http.ts';
 import { ListChanged } from './transport/listChanged.ts';
@@ -76,7 +75,7 @@ export interface SubscriptionInfo {
  */
 export class Events {
   readonly #core: Core;
-  readonly #storage: EventStorage;
+  readonly #eventTypes: EventTypes;
   readonly #handlers: ReadonlyMap<string, RequestHandler>;
   readonly #dialect: Dialect | 'auto';
   readonly #onWarning: NonNullable<EventsOptions['onWarning']>;
@@ -106,12 +105,15 @@ export class Events {
     };
     this.#onWarning = options.onWarning ?? writeWarning;
     this.#dialect = options.dialect ?? 'auto';
-    this.#storage = options.storage ?? memoryStorage(clock, createRunId);
     const lifecycle = new Lifecycle(clock, limits.hookMs, report);
-    this.#core = {
-      clock,
-      limits,
-      namespace: options.namespace ?? 'mcp-events',
+    const namespace = options.namespace ?? 'mcp-events';
+    const createEventId = countedIds(`evt_${createRunId()}`);
+    const createStreamId = (): string => `push_${randomId()}`;
+    // Where every peer gets message ids of their own, an upstream's id may be any text.
+    const isFinal = this.#dialect === 'final' && options.webhooks?.dialect === undefined;
+    const eventIdOf = isFinal ? (authored: string): string => authored : headerSafeId;
+    const environment = { clock, limits, namespace, closed: false, createStreamId, createEventId, eventIdOf, report };
+    this.#core = Object.assign(environment, {
       catalog: new Catalog(positive(options.pageSize ?? 100, Number.MAX_SAFE_INTEGER, 'pageSize')),
       registry: new Registry(limits),
       leases: new Leases(clock),
@@ -122,22 +124,33 @@ export class Events {
         positive(options.heartbeatIntervalMs ?? 15_000, LONGEST_HEARTBEAT_MS, 'heartbeatIntervalMs'),
       ),
       flusher: new TurnFlusher(clock),
-      sessions: new Set(),
-      closed: false,
-      createStreamId: () => `push_${randomId()}`,
-      createEventId: countedIds(`evt_${createRunId()}`),
-      report,
-    };
+      sessions: new Set<PushSession>(),
+      webhooks:
+        options.webhooks &&
+        new Webhooks(environment, options.webhooks, randomId, (message, name) =>
+          this.#onWarning(message, { stage: 'webhook', name }),
+        ),
+      restored: (name: string) => restoration?.restored(name),
+    });
+    const { webhooks } = this.#core;
+    const restoration = webhooks?.persistence && new Restoration(this.#core, webhooks, webhooks.persistence);
+    this.#eventTypes = new EventTypes({
+      core: this.#core,
+      storage: options.storage ?? memoryStorage(clock, createRunId),
+      onWarning: this.#onWarning,
+      onChange: () => this.#listChanged.notify(),
+      onDefined: (type) => restoration?.begin(type),
+    });
     const callerRules = { principal: options.principal ?? defaultPrincipal, dialect: this.#dialect };
     this.#handlers = createHandlers({ core: this.#core, callerRules, slots: this.#slots });
     const reauthorizeMs = positive(options.reauthorizeIntervalMs ?? 60_000, 2 ** 31 - 1, 'reauthorizeIntervalMs');
     this.#reauthorization = new Reauthorization({
       clock,
       intervalMs: reauthorizeMs,
-      sessions: this.#core.sessions,
-      authorize: async (session) => {
-        const type = this.#core.catalog.get(session.name);
-        if (type !== undefined) await lifecycle.authorize(type.compiled.definition, session);
+      subscriptions: () => [...this.#core.sessions, ...this.#webhookSubscriptions()],
+      authorize: async (subscription) => {
+        const type = this.#core.catalog.get(subscription.name);
+        if (type !== undefined) await lifecycle.authorize(type.compiled.definition, subscription);
       },
     });
   }
@@ -150,38 +163,7 @@ export class Events {
     name: string,
     definition: EventTypeDefinition<Input, Args, Payload>,
   ): EventHandle<Input, Args, Payload> {
-    const { catalog } = this.#core;
-    if (catalog.get(name) !== undefined) throw new TypeError(`event type ${JSON.stringify(name)} is defined already`);
-    const compiled = compileType(name, definition as AnyDefinition);
-    let type: EventType = {
-      name,
-      compiled,
-      feed: openFeed(this.#core, this.#storage, name, () => type.compiled, compiled),
-    };
-    catalog.set(type);
-    this.#listChanged.notify();
-    const emitter = new Emitter(this.#core, name, (message) => this.#onWarning(message, { stage: 'emit', name }));
-    const offered = (): EventType => {
-      if (catalog.get(name) !== type) throw new TypeError(`event type ${JSON.stringify(name)} was removed`);
-      return type;
-    };
-    return {
-      name,
-      emit: (data, options = {}) => emitter.emit(offered, data, options),
-      wake: () => {
-        const { feed } = offered();
-        if (feed instanceof CheckFeed) feed.wake();
-        else throw new TypeError(`${name} is emitted: there is no check to call`);
-      },
-      reportLoss: async () => emittedFeed(offered()).lose(),
-      reportFailure: (error) => emittedFeed(offered()).fail(error),
-      update: (changed) => {
-        type = this.#update(offered(), changed as AnyDefinition);
-      },
-      remove: () => {
-        if (catalog.get(name) === type) this.#remove(type);
-      },
-    };
+    return this.#eventTypes.define(name, definition);
   }
 
   /**
@@ -246,14 +228,56 @@ export class Events {
     return this.#core.registry.terminate(filter, error);
   }
 
-  /** Ends everything: streams with their final frame, leases with their hooks, sources and timers. Idempotent. */
+  /** Events that were given up after their last attempt, oldest first (DELIV-08). Bounded in number and size. */
+  deadLetters(filter: DeadLetterFilter = {}): DeadLetter[] {
+    return this.#core.webhooks?.deadLetters.list(filter) ?? [];
+  }
+
+  /**
+   * Delivers dead letters again, those whose subscription still lives, and takes them off the list. They come outside of
+   * the subscription's order. Returns how many.
+   */
+  redrive(filter: DeadLetterFilter = {}): number {
+    const { webhooks, registry } = this.#core;
+    let redriven = 0;
+    for (const { letter, event } of webhooks?.deadLetters.find(filter) ?? []) {
+      const subscription = registry.get(letter.subscriptionId);
+      if (!(subscription instanceof WebhookSubscription)) continue;
+      webhooks?.deadLetters.remove(letter);
+      subscription.redeliver(event);
+      redriven++;
+    }
+    return redriven;
+  }
+
+  /**
+   * The public key of `webhooks.signingKey`, to be served as `/.well-known/mcp-webhook-jwks.json` of the server's own
+   * origin, where receivers trust it (SIG-13).
+   */
+  webhookKeys(): JwksDocument {
+    return this.#core.webhooks?.keySet() ?? { keys: [] };
+  }
+
+  /**
+   * Ends everything: streams with their final frame, leases and webhook subscriptions with their hooks, sources and
+   * timers. Stored webhook subscriptions stay stored, for the next run. Idempotent.
+   */
   async close(): Promise<void> {
     if (this.#core.closed) return;
     this.#core.closed = true;
     this.#reauthorization.close();
     await this.#finishStreams();
     this.#core.leases.close();
+    await this.#core.webhooks?.persistence?.flush();
+    for (const subscription of this.#webhookSubscriptions()) subscription.end();
+    await this.#core.webhooks?.close();
     for (const { feed } of this.#core.catalog.all()) feed.close();
+  }
+
+  #webhookSubscriptions(): WebhookSubscription[] {
+    const { webhooks, registry } = this.#core;
+    if (webhooks === undefined) return [];
+    return registry.find().filter((subscription) => subscription instanceof WebhookSubscription);
   }
 
   /** Resolves when what was written had a turn of the event loop to leave the process. */
@@ -264,45 +288,6 @@ export class Events {
       await new Promise<void>((resolve) => this.#core.clock.setImmediate(resolve));
     }
   }
-
-  #update(type: EventType, definition: AnyDefinition): EventType {
-    const { name } = type;
-    const compiled = compileType(name, definition);
-    if (sourceKind(definition) !== sourceKind(type.compiled.definition)) {
-      throw new TypeError(`event type ${JSON.stringify(name)} cannot change where its events come from`);
-    }
-    const broken = breakingChange(type.compiled, compiled);
-    const modesGone = type.compiled.descriptor.delivery.filter((mode) => !compiled.descriptor.delivery.includes(mode));
-    let changed = type;
-    if (broken === undefined) {
-      type.compiled = compiled;
-      if (type.feed instanceof LogFeed || type.feed instanceof LiveFeed) type.feed.setFilter(compiled.rules.filter);
-    } else {
-      changed = { name, compiled, feed: openFeed(this.#core, this.#storage, name, () => changed.compiled, compiled) };
-      this.#core.catalog.set(changed);
-      this.#core.registry.terminate({ name }, unsupported(broken, { reason: 'schema_changed' }));
-      type.feed.close();
-    }
-    for (const subscription of this.#core.registry.find({ name })) {
-      if (!modesGone.includes(subscription.mode)) continue;
-      subscription.terminate(unsupported('deliveryMode', { value: subscription.mode }));
-    }
-    this.#listChanged.notify();
-    return changed;
-  }
-
-  #remove(type: EventType): void {
-    const { name } = type;
-    this.#core.catalog.delete(name);
-    this.#core.registry.terminate({ name }, notFound('event', `The event type ${JSON.stringify(name)} was removed`));
-    type.feed.close();
-    this.#listChanged.notify();
-  }
-}
-
-function emittedFeed({ name, feed }: EventType): LogFeed | LiveFeed {
-  if (feed instanceof LogFeed || feed instanceof LiveFeed) return feed;
-  throw new TypeError(`${name} has a check: tell of losses and failures there, by truncated or by throwing`);
 }
 
 function positive(value: number, most: number, name: string): number {

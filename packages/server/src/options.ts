@@ -1,6 +1,7 @@
 import type { Dialect } from '@mcp-events/protocol';
 import type { Clock } from './clock.ts';
 import type { CallerInfo } from './context.ts';
+import type { WebhookOptions } from './delivery/webhook/webhookOptions.ts';
 import type { Limits } from './limits.ts';
 import type { EventStorage } from './log/eventLog.ts';
 
@@ -37,6 +38,8 @@ export interface EventsOptions {
   readonly storage?: EventStorage;
   /** Part of derived subscription ids, so that ids of two servers differ (SUB-08). Default `mcp-events`. */
   readonly namespace?: string;
+  /** Offers delivery by webhook (EMIT-02). Default: not offered. `{}` takes the default of everything. */
+  readonly webhooks?: WebhookOptions;
   /** Failures of author code and of transports, with everything that is not told to clients. Default: `console.error`. */
   readonly onError?: (error: unknown, context: ProblemContext) => void;
   /** Questionable but working: large payloads. Default: `console.warn`. */

@@ -32,7 +32,7 @@ describe('check cursor', () => {
 });
 
 describe('page of a check', () => {
-  const context = { name: 'counted', validate: () => {}, report: () => {}, maxPayloadBytes: 1_000 };
+  const context = { name: 'counted', validate: () => {}, report: () => {}, maxPayloadBytes: 1_000, eventIdOf: String };
   const checked = (
     n: number,
     cursor?: string,

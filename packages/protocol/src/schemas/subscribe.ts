@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { callbackUrlSchema, webhookSecretSchema } from './callback.ts';
+import { webhookSecretSchema } from './callback.ts';
 import { nullableCursor, optionalMember } from './json.ts';
 import { resumableShape, targetShape } from './params.ts';
 import type { ResumableParams, TargetParams } from './params.ts';
@@ -83,12 +83,15 @@ export const deliveryStatusSchema: z.ZodType<DeliveryStatus> = z.looseObject({
   retryAfterMs: optionalMember(z.number()),
 });
 
-/** Reads the parameters of `events/subscribe`; what the text of URL and secret tells is checked (SIG-01, SSRF-01). */
+/**
+ * Reads the parameters of `events/subscribe`, the secret's form included (SIG-01). The URL is any string here: servers
+ * may allow origins that `callbackUrlSchema` refuses (SSRF-01, SSRF-02).
+ */
 export const subscribeParamsSchema: z.ZodType<SubscribeParams> = z.looseObject({
   ...resumableShape,
   delivery: z.looseObject({
     mode: z.string().optional(),
-    url: callbackUrlSchema,
+    url: z.string(),
     secret: webhookSecretSchema,
   }),
   // Not z.number(), which refuses the infinity that JSON.parse makes of 1e999: every number is clamped (TTL-05).

@@ -51,12 +51,12 @@ export class Catalog {
   }
 
   /**
-   * One page of the descriptors that are visible to the caller (LIST-03, LIST-13). The cursor names the last type of
+   * One page of what the caller sees of the types, if anything (LIST-03, LIST-13). The cursor names the last type of
    * the page before, so types that come and go in between shift nothing.
    */
   async list(
     cursor: string | undefined,
-    isVisible: (type: EventType) => MaybePromise<boolean>,
+    describe: (type: EventType) => MaybePromise<EventTypeDescriptor | undefined>,
   ): Promise<{ events: EventTypeDescriptor[]; nextCursor?: string }> {
     const [lastOrder, lastName] = cursor === undefined ? [-1, ''] : decodeListCursor(cursor);
     // A type that was removed and defined again stands at the end now: going on from there would leave out what lies between.
@@ -67,11 +67,12 @@ export class Catalog {
     for (const [name, order] of rest) {
       const type = this.#types.get(name);
       // It may have been removed while somebody was asked about another.
-      if (type === undefined || !(await isVisible(type))) continue;
+      const descriptor = type && (await describe(type));
+      if (descriptor === undefined) continue;
       if (last !== undefined && events.length === this.#pageSize) {
         return { events, nextCursor: JSON.stringify(last) };
       }
-      events.push(type.compiled.descriptor);
+      events.push(descriptor);
       last = [order, name];
     }
     return { events };

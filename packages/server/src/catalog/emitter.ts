@@ -33,7 +33,7 @@ export class Emitter {
 
   async emit(offered: () => EventType, data: unknown, options: EmitOptions): Promise<EmittedEvent> {
     const { feed, compiled } = offered();
-    const { clock, closed, createEventId, limits } = this.#environment;
+    const { clock, closed, createEventId, eventIdOf, limits } = this.#environment;
     const what = this.#what;
     if (closed) throw new TypeError(`${what} was emitted after close()`);
     const payload = snapshotPayload(data, this.#dataOfWhat);
@@ -59,8 +59,9 @@ export class Emitter {
     if (eventId !== undefined && (eventId === '' || eventId.length > MAX_EVENT_ID_LENGTH)) {
       throw new TypeError(`eventId of ${what} must have 1 to ${MAX_EVENT_ID_LENGTH} characters`);
     }
+    const authoredId = eventId === undefined ? undefined : eventIdOf(eventId);
     const input: OccurrenceInput = {
-      eventId: eventId ?? createEventId(),
+      eventId: authoredId ?? createEventId(),
       name: this.#name,
       timestamp: timestamp === undefined ? this.#nowIso(clock.now()) : isoTimestamp(timestamp, what),
       dataJson: payload.json,
@@ -73,7 +74,7 @@ export class Emitter {
         `${this.#name} has a check: return its events there, and call wake() when there are new ones`,
       );
     // No await where the log answers at once: events enter it in the order of the calls.
-    const search = eventId === undefined ? undefined : feed.find(eventId);
+    const search = authoredId === undefined ? undefined : feed.find(authoredId);
     const retained = search instanceof Promise ? await search : search;
     if (retained === undefined) return emitted(await feed.append(input, byteLength));
     if (retained.dataJson === payload.json && retained.target === target) return emitted(retained);

@@ -31,8 +31,12 @@ export interface EventType {
   readonly feed: Feed;
 }
 
-/** Throws a `TypeError` that says what is wrong with the definition. */
-export function compileType(name: string, definition: AnyDefinition): CompiledType {
+/**
+ * Throws a `TypeError` that says what is wrong with the definition.
+ *
+ * @param offersWebhook whether this server delivers by webhook
+ */
+export function compileType(name: string, definition: AnyDefinition, offersWebhook: boolean): CompiledType {
   if (typeof name !== 'string' || name === '') throw new TypeError('an event type needs a name');
   const what = `event type ${JSON.stringify(name)}`;
   const input = compileSchema(definition.input ?? { type: 'object' }, `the input schema of ${what}`);
@@ -50,7 +54,7 @@ export function compileType(name: string, definition: AnyDefinition): CompiledTy
   const descriptor: EventTypeDescriptor = {
     name,
     ...(definition.description === undefined ? {} : { description: definition.description }),
-    delivery: [...deliveryModes(definition, what)],
+    delivery: [...deliveryModes(definition, offersWebhook, what)],
     inputSchema: input.json,
     payloadSchema: payload.json,
     ...(definition._meta === undefined ? {} : { _meta: definition._meta }),
@@ -59,14 +63,17 @@ export function compileType(name: string, definition: AnyDefinition): CompiledTy
 }
 
 /** Modes the source allows, less the author's opt-outs (LIST-02, EMIT-02). */
-function deliveryModes(definition: AnyDefinition, what: string): readonly DeliveryMode[] {
+function deliveryModes(definition: AnyDefinition, offersWebhook: boolean, what: string): readonly DeliveryMode[] {
   if (definition.check !== undefined && definition.replay === false) {
     throw new TypeError(`${what} has a check, which always replays; leave out replay: false`);
   }
   const possible: DeliveryMode[] = definition.replay === false ? ['push'] : ['poll', 'push'];
+  if (offersWebhook) possible.push('webhook');
   if (definition.delivery === undefined) return possible;
   for (const mode of definition.delivery) {
-    if (!possible.includes(mode)) throw new TypeError(`${what} cannot offer delivery by ${JSON.stringify(mode)}`);
+    if (possible.includes(mode)) continue;
+    const hint = mode === 'webhook' ? ' unless the webhooks option is given' : '';
+    throw new TypeError(`${what} cannot offer delivery by ${JSON.stringify(mode)}${hint}`);
   }
   const offered = possible.filter((mode) => definition.delivery?.includes(mode));
   if (offered.length === 0) throw new TypeError(`${what} offers no delivery mode; name at least one`);

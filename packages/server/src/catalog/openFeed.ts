@@ -44,6 +44,7 @@ export function openFeed(
         validate: (data) => current().payload.validate(data),
         report: (error) => environment.report(error, 'check', name),
         maxPayloadBytes: limits.maxPayloadBytes,
+        eventIdOf: environment.eventIdOf,
       });
     case 'live':
       return new LiveFeed(rules.filter, clock);

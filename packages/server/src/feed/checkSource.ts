@@ -22,6 +22,8 @@ export interface CheckSourceOptions {
   readonly validate: (data: unknown) => void;
   readonly report: (error: unknown) => void;
   readonly maxPayloadBytes: number;
+  /** The id under which an upstream's id is known here. */
+  readonly eventIdOf: (authored: string) => string;
 }
 
 /** How many events a check is asked for when it feeds streams. */

@@ -11,6 +11,8 @@ interface PageContext {
   readonly name: string;
   readonly validate: (data: unknown) => void;
   readonly maxPayloadBytes: number;
+  /** The id under which an upstream's id is known here. */
+  readonly eventIdOf: (authored: string) => string;
 }
 
 /**
@@ -62,7 +64,7 @@ function toFeedEvent(context: PageContext, event: CheckedEvent, cursor: string):
   if (typeof event?.eventId !== 'string' || event.eventId === '') {
     throw new TypeError(`check of ${name} returned an event without eventId`);
   }
-  const { eventId } = event;
+  const eventId = context.eventIdOf(event.eventId);
   const timestamp = isoTimestamp(event.timestamp, `the event ${eventId} that check of ${name} returned`);
   const _meta =
     event._meta === undefined

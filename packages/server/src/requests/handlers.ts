@@ -1,7 +1,7 @@
 import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
 import { ProtocolError } from '@modelcontextprotocol/server';
 import { EventsError, internalError, listParamsSchema, Methods, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
-import type { Dialect } from '@mcp-events/protocol';
+import type { Dialect, EventTypeDescriptor } from '@mcp-events/protocol';
 import * as z from 'zod';
 import type { EventType } from '../catalog/eventType.ts';
 import type { Caller } from '../context.ts';
@@ -14,8 +14,9 @@ import type { CallerRules } from './caller.ts';
 import { handlePoll } from './poll.ts';
 import type { OpenedStream } from './stream.ts';
 import { openStream } from './stream.ts';
-import { handleSubscribe, handleUnsubscribe } from './subscribe.ts';
+import { handleSubscribe } from './subscribe.ts';
 import { parseParams } from './target.ts';
+import { handleUnsubscribe } from './unsubscribe.ts';
 
 export interface HandlerOptions {
   readonly core: Core;
@@ -36,14 +37,13 @@ export function createHandlers({ core, callerRules, slots }: HandlerOptions): Re
   const handlers: Readonly<Record<string, Handler>> = {
     [Methods.list]: async (caller, params) => {
       const { cursor } = parseParams(listParamsSchema, params);
-      const isVisible = ({ name, compiled }: EventType): Promise<boolean> =>
-        core.lifecycle.isVisible(name, compiled.definition, caller);
-      return { resultType: 'complete', ...(await core.catalog.list(cursor, isVisible)) };
+      const page = await core.catalog.list(cursor, (type) => describeFor(core, caller, type));
+      return { resultType: 'complete', ...page };
     },
     [Methods.poll]: (caller, params, context) => handlePoll(core, caller, params, context.mcpReq.signal),
     [Methods.stream]: (caller, params, context) => handleStream(core, slots, caller, params, context),
     [Methods.subscribe]: (caller, params) => handleSubscribe(core, caller, params),
-    [Methods.unsubscribe]: (caller, params) => handleUnsubscribe(caller, params),
+    [Methods.unsubscribe]: (caller, params) => handleUnsubscribe(core, caller, params),
   };
   return new Map(
     Object.entries(handlers).map(([method, handler]) => [method, guarded(method, handler, core, callerRules)]),
@@ -75,6 +75,18 @@ function toProtocolError(error: unknown, dialect: Dialect, report: (error: unkno
   const known = error instanceof EventsError ? error : internalError();
   const { code, message, data } = known.toRpcError(dialect);
   return new ProtocolError(code, message, data);
+}
+
+/** What the list shows of a type. Callers without a principal cannot use webhooks, so they do not see them (AUTH-04). */
+async function describeFor(
+  core: Core,
+  caller: Caller,
+  { name, compiled: { definition, descriptor } }: EventType,
+): Promise<EventTypeDescriptor | undefined> {
+  const delivery =
+    caller.principal === undefined ? descriptor.delivery.filter((mode) => mode !== 'webhook') : descriptor.delivery;
+  if (delivery.length === 0 || !(await core.lifecycle.isVisible(name, definition, caller))) return undefined;
+  return { ...descriptor, delivery };
 }
 
 async function handleStream(

@@ -1,9 +1,9 @@
-import { EventsError, internalError, streamParamsSchema } from '@mcp-events/protocol';
+import { internalError, streamParamsSchema } from '@mcp-events/protocol';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import type { PushChannel } from '../delivery/push/channel.ts';
 import { PushSession } from '../delivery/push/pushSession.ts';
-import { Pump } from '../delivery/pump.ts';
+import { createPump, openPump } from './openPump.ts';
 import { admit, parseParams } from './target.ts';
 
 /** A stream that is set up but not confirmed yet. */
@@ -24,7 +24,7 @@ export async function openStream(
   signal: AbortSignal,
 ): Promise<OpenedStream> {
   const request = parseParams(streamParamsSchema, params);
-  const { lifecycle, registry, sessions, selection, clock } = core;
+  const { lifecycle, registry, sessions, clock } = core;
   const id = core.createStreamId();
   let begun = false;
   const { session, type, compiled } = await admit(core, caller, 'push', request, {
@@ -51,15 +51,7 @@ export async function openStream(
     // It may have ended while the hook ran: then nobody else calls the counterpart.
     if (session.ended) lifecycle.end(compiled.definition, session);
     begun = true;
-    const pump = new Pump({
-      subscription: session,
-      feed: type.feed,
-      rules: () => type.compiled.rules,
-      selection,
-      sink: session,
-      clock,
-      report: (error) => core.report(error, 'match or transform', type.name),
-    });
+    const pump = createPump(core, type, session, session);
     const notBeforeMs = request.maxAgeMs === undefined ? undefined : clock.now() - request.maxAgeMs;
     const opening = await openPump(pump, request.cursor, notBeforeMs);
     assertLive(session);
@@ -75,22 +67,4 @@ export async function openStream(
 /** Whoever ended the stream during its set-up decides how the request is answered. */
 function assertLive(session: PushSession): void {
   if (session.ended) throw session.terminated ?? internalError('The request was cancelled');
-}
-
-/**
- * A source that cannot be read at the moment does not refuse a client that knows its position: the stream opens there
- * and the failure is told on it (PUSH-07). Without a position there is nothing to confirm.
- */
-async function openPump(
-  pump: Pump,
-  cursor: string | null,
-  notBeforeMs: number | undefined,
-): Promise<{ cursor: string | null; truncated: boolean; failure?: EventsError }> {
-  try {
-    return await pump.open(cursor, notBeforeMs);
-  } catch (error) {
-    if (cursor === null || !(error instanceof EventsError) || error.errorName !== 'InternalError') throw error;
-    pump.openAt(cursor);
-    return { cursor, truncated: false, failure: error };
-  }
 }

@@ -62,6 +62,10 @@ export class Registry {
     else this.#countByPrincipal.set(principal, count);
   }
 
+  get(id: string): Subscription | undefined {
+    return this.#byId.get(id);
+  }
+
   find(filter: SubscriptionFilter = {}): Subscription[] {
     const { id, name, principal } = filter;
     if ('principal' in filter && principal === undefined) {

@@ -31,7 +31,8 @@ export abstract class Subscription implements SubscriptionDetails {
   readonly rawArguments: Arguments;
   readonly arguments: Arguments;
   readonly argumentsKey: string;
-  readonly context: EventContext;
+  /** Replaced when a subscriber comes back, with a newer authentication for example. */
+  context: EventContext;
 
   constructor(details: SubscriptionDetails) {
     this.id = details.id;

@@ -85,6 +85,11 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
     this.#end();
   }
 
+  /** Access was not taken away: the client comes back with a new token, at the cursor it has. */
+  onTokenExpired(): void {
+    this.finish();
+  }
+
   onRoom(): void {
     this.#pump?.resume();
   }

@@ -1,0 +1,125 @@
+import type { Clock } from './clock.ts';
+
+/** Something that is due at a time, and can be moved or taken back until then. */
+export interface Deadline {
+  readonly callback: () => void;
+  atMs: number;
+  /** Place in the heap; -1 when it is not in it. */
+  index: number;
+}
+
+/** Any number of deadlines on one timer: a heap, so each change costs the logarithm of their number. */
+export class Deadlines {
+  readonly #clock: Clock;
+  readonly #heap: Deadline[] = [];
+  #timer: unknown;
+  #timerAtMs = Infinity;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** Calls `callback` once at `atMs`, unless it is moved or cancelled. */
+  add(atMs: number, callback: () => void): Deadline {
+    const deadline: Deadline = { callback, atMs, index: -1 };
+    this.#insert(deadline);
+    return deadline;
+  }
+
+  /** Gives a deadline another time, also when it has passed. */
+  move(deadline: Deadline, atMs: number): void {
+    this.#remove(deadline);
+    deadline.atMs = atMs;
+    this.#insert(deadline);
+  }
+
+  /** Idempotent. */
+  cancel(deadline: Deadline | undefined): void {
+    if (deadline !== undefined) this.#remove(deadline);
+    if (this.#heap.length === 0) this.#unschedule();
+  }
+
+  close(): void {
+    for (const deadline of this.#heap) deadline.index = -1;
+    this.#heap.length = 0;
+    this.#unschedule();
+  }
+
+  #insert(deadline: Deadline): void {
+    deadline.index = this.#heap.length;
+    this.#heap.push(deadline);
+    this.#rise(deadline);
+    this.#schedule();
+  }
+
+  #remove(deadline: Deadline): void {
+    const { index } = deadline;
+    if (index === -1) return;
+    deadline.index = -1;
+    const last = this.#heap.pop() as Deadline;
+    if (last === deadline) return;
+    this.#place(last, index);
+    this.#rise(last);
+    this.#sink(last);
+  }
+
+  #place(deadline: Deadline, index: number): void {
+    this.#heap[index] = deadline;
+    deadline.index = index;
+  }
+
+  #rise(deadline: Deadline): void {
+    let { index } = deadline;
+    while (index > 0) {
+      const parentIndex = (index - 1) >> 1;
+      const parent = this.#heap[parentIndex] as Deadline;
+      if (parent.atMs <= deadline.atMs) break;
+      this.#place(parent, index);
+      index = parentIndex;
+    }
+    this.#place(deadline, index);
+  }
+
+  #sink(deadline: Deadline): void {
+    let { index } = deadline;
+    for (;;) {
+      const left = this.#heap[2 * index + 1];
+      const right = this.#heap[2 * index + 2];
+      const earlier = right !== undefined && left !== undefined && right.atMs < left.atMs ? right : left;
+      if (earlier === undefined || earlier.atMs >= deadline.atMs) break;
+      const { index: next } = earlier;
+      this.#place(earlier, index);
+      index = next;
+    }
+    this.#place(deadline, index);
+  }
+
+  #schedule(): void {
+    const first = this.#heap[0];
+    if (first === undefined || first.atMs >= this.#timerAtMs) return;
+    this.#unschedule();
+    this.#timerAtMs = first.atMs;
+    this.#timer = this.#clock.setTimeout(() => this.#fire(), Math.max(0, first.atMs - this.#clock.now()));
+  }
+
+  #unschedule(): void {
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAtMs = Infinity;
+  }
+
+  #fire(): void {
+    this.#timerAtMs = Infinity;
+    const nowMs = this.#clock.now();
+    let first: Deadline | undefined;
+    while ((first = this.#heap[0]) !== undefined && first.atMs <= nowMs) {
+      this.#remove(first);
+      first.callback();
+    }
+    this.#schedule();
+  }
+}

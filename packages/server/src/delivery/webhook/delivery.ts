@@ -1,0 +1,55 @@
+import type { Deadline } from '../../deadlines.ts';
+import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import type { Lane } from './lane.ts';
+import type { Job } from './scheduling/fairScheduler.ts';
+import type { HostOutcome } from './scheduling/hostShare.ts';
+
+/** What is posted: an event, or an envelope that stands for itself. */
+export type DeliveryKind = 'event' | 'gap' | 'terminated';
+
+export interface DeliveryOptions {
+  readonly lane: Lane;
+  readonly kind: DeliveryKind;
+  /** The same for each attempt (ENV-02, DIALECT-04, DIALECT-05). */
+  readonly webhookId: string;
+  /** Place in the subscription's watermark; absent for what does not move it. */
+  readonly ticket?: number | undefined;
+  readonly event?: FeedEvent | undefined;
+  /** The event sent before this one, `null` for the first; absent when the event is sent outside the order. */
+  readonly previous?: string | null | undefined;
+}
+
+/** One message on its way to one subscriber, from its first attempt to its last. */
+export class Delivery implements Job {
+  readonly kind: DeliveryKind;
+  readonly webhookId: string;
+  readonly ticket: number | undefined;
+  readonly event: FeedEvent | undefined;
+  readonly previous: string | null | undefined;
+  readonly #lane: Lane;
+  /** The part of the body that depends on when it was first sent, kept so that all attempts send equal bytes (DELIV-12). */
+  frozen: string | undefined;
+  attempts = 0;
+  /** Moved on by time in suspension, which does not count (DELIV-07). */
+  firstAttemptAtMs = 0;
+  retry: Deadline | undefined;
+  /** `waiting` for its retry or for the end of a suspension. */
+  state: 'queued' | 'sending' | 'waiting' | 'settled' = 'waiting';
+
+  constructor({ lane, kind, webhookId, ticket, event, previous }: DeliveryOptions) {
+    this.#lane = lane;
+    this.kind = kind;
+    this.webhookId = webhookId;
+    this.ticket = ticket;
+    this.event = event;
+    this.previous = previous;
+  }
+
+  get cancelled(): boolean {
+    return this.state === 'settled';
+  }
+
+  run(): Promise<HostOutcome> {
+    return this.#lane.attempt(this);
+  }
+}

@@ -1,0 +1,61 @@
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import { Client } from 'undici';
+import type { CallbackTarget } from './callbackTarget.ts';
+import type { OriginPool } from './connections.ts';
+import { openSocket } from './dial.ts';
+import type { Dial } from './dial.ts';
+
+/** Where the seam to the network and the trusted certificates are. */
+export interface ConnectionSettings {
+  readonly dial: Dial;
+  readonly secureContext: SecureContext;
+}
+
+/**
+ * The idle time after which undici closes a connection itself. Idle connections are closed sooner (see `Connections`);
+ * only a shorter time that the receiver announces (`Keep-Alive: timeout`) is left to undici.
+ */
+const CLIENT_KEEP_ALIVE_MS = 60_000;
+
+/** One connection at most at a time, to one checked address of one origin. Reconnects to that address when it is used again. */
+export class Connection {
+  readonly pool: OriginPool;
+  readonly address: string;
+  readonly client: Client;
+  /** Whether the connection stood when it was last looked at: then a request on it does not wait for the network. */
+  established = false;
+  /** Serves no attempt: idle, or still reading an answer whose status is all that was wanted. */
+  spare = false;
+  /** Ready for the next request. */
+  idle = false;
+  /** How many sweeps have seen it spare. */
+  sweeps = 0;
+  #socket: Socket | undefined;
+
+  constructor(settings: ConnectionSettings, pool: OriginPool, target: CallbackTarget, address: string) {
+    this.pool = pool;
+    this.address = address;
+    this.client = new Client(target.origin, {
+      pipelining: 1,
+      // The attempt has its own time limit, on the injected clock.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: CLIENT_KEEP_ALIVE_MS,
+      connect: (_options, callback) => {
+        this.#socket = openSocket(settings, target, address, (error, socket) => {
+          this.established = error === null;
+          // The type wants one of the two, which is what this is.
+          (callback as (error: Error | null, socket: Socket | null) => void)(error, socket);
+        });
+      },
+    });
+  }
+
+  /** Closes it at once, whatever state it is in; a request on it fails. */
+  destroy(): void {
+    this.client.destroy(null, () => {});
+    // Only this reaches a socket that is still connecting.
+    this.#socket?.destroy();
+  }
+}

@@ -1,0 +1,167 @@
+import type { Clock } from '../../../clock.ts';
+import type { CallbackTarget } from './callbackTarget.ts';
+import { Connection } from './connection.ts';
+import type { ConnectionSettings } from './connection.ts';
+
+/** An attempt that needs a connection. */
+export interface ConnectionUser {
+  readonly target: CallbackTarget;
+  /** The addresses checked for this attempt. It is never given a connection to any other (SSRF-04). */
+  readonly addresses: readonly string[];
+  /** Called once per `acquire`, at once or when a connection is free. */
+  use(connection: Connection): void;
+  /** There will be no connection: the egress is closed. */
+  refuse(): void;
+}
+
+/** The connections to one origin, and who waits for one. Exists only as long as there are some. */
+export interface OriginPool {
+  readonly origin: string;
+  readonly all: Set<Connection>;
+  /** The last one used is used again first, so that what is not needed grows old. */
+  readonly idle: Connection[];
+  /** In the order they came. */
+  readonly waiting: Set<ConnectionUser>;
+}
+
+const SWEEP_INTERVAL_MS = 500;
+/** Idle connections are closed after about 4 s, before common servers do it (5 s): few requests meet a closing one. */
+const IDLE_SWEEPS = 8;
+/** An answer whose body nobody wants gets about 1 s to end, so that its connection can be used again. */
+const DISCARD_SWEEPS = 2;
+/** Connections of all origins that serve no attempt. Those that do are bounded by who makes the attempts. */
+const MAX_SPARE = 1_024;
+
+/**
+ * Connections by origin and checked address, bounded per origin. Whoever finds none free waits until its own time limit
+ * ends.
+ */
+export class Connections {
+  readonly #clock: Clock;
+  readonly #settings: ConnectionSettings;
+  readonly #maxPerOrigin: number;
+  readonly #pools = new Map<string, OriginPool>();
+  #spareCount = 0;
+  #sweeper: unknown;
+  #closed = false;
+
+  constructor(clock: Clock, settings: ConnectionSettings, maxPerOrigin: number) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#maxPerOrigin = maxPerOrigin;
+  }
+
+  /** Gives `user` a connection, now or as soon as the origin has room for it. */
+  acquire(user: ConnectionUser): void {
+    if (this.#closed) {
+      user.refuse();
+      return;
+    }
+    const { origin } = user.target;
+    let pool = this.#pools.get(origin);
+    if (pool === undefined) this.#pools.set(origin, (pool = { origin, all: new Set(), idle: [], waiting: new Set() }));
+    const connection = takeIdle(pool.idle, user.addresses);
+    if (connection !== undefined) this.#hand(connection, user);
+    else if (pool.all.size < this.#maxPerOrigin) this.#open(pool, user);
+    else {
+      pool.waiting.add(user);
+      // Idle, but to an address this user was not given: it makes room.
+      if (pool.idle[0] !== undefined) this.destroy(pool.idle[0]);
+    }
+  }
+
+  /** The user waits no longer. */
+  withdraw(user: ConnectionUser): void {
+    this.#pools.get(user.target.origin)?.waiting.delete(user);
+  }
+
+  /** The attempt has what it wanted; its answer may go on. */
+  spare(connection: Connection): void {
+    if (connection.spare) return;
+    connection.spare = true;
+    connection.sweeps = 0;
+    this.#spareCount++;
+    if (this.#spareCount > MAX_SPARE) this.destroy(connection);
+  }
+
+  /** The answer has ended: the connection is free. */
+  release(connection: Connection): void {
+    const { pool } = connection;
+    if (!pool.all.has(connection)) return;
+    for (const user of pool.waiting) {
+      if (!user.addresses.includes(connection.address)) continue;
+      pool.waiting.delete(user);
+      this.#hand(connection, user);
+      return;
+    }
+    this.spare(connection);
+    // Whoever still waits was given other addresses: the room is worth more to them than this connection.
+    if (pool.waiting.size > 0) this.destroy(connection);
+    if (!pool.all.has(connection)) return;
+    connection.idle = true;
+    pool.idle.push(connection);
+  }
+
+  /** Closes a connection, whatever it does. Idempotent. */
+  destroy(connection: Connection): void {
+    const { pool } = connection;
+    if (!pool.all.delete(connection)) return;
+    if (connection.spare) this.#spareCount--;
+    if (connection.idle) pool.idle.splice(pool.idle.indexOf(connection), 1);
+    const [next] = pool.waiting;
+    if (next !== undefined) {
+      pool.waiting.delete(next);
+      this.#open(pool, next);
+    } else if (pool.all.size === 0) this.#pools.delete(pool.origin);
+    // Last, because the request on it fails within this call, and its attempt may come for another connection.
+    connection.destroy();
+  }
+
+  /** Closes everything. Attempts that wait or run fail. */
+  close(): void {
+    this.#closed = true;
+    this.#clock.clearTimeout(this.#sweeper);
+    for (const { all, waiting } of this.#pools.values()) {
+      for (const user of waiting) user.refuse();
+      waiting.clear();
+      for (const connection of all) this.destroy(connection);
+    }
+  }
+
+  #open(pool: OriginPool, user: ConnectionUser): void {
+    const connection = new Connection(this.#settings, pool, user.target, user.addresses[0] as string);
+    pool.all.add(connection);
+    this.#sweeper ??= this.#clock.setTimeout(() => this.#sweep(), SWEEP_INTERVAL_MS);
+    user.use(connection);
+  }
+
+  #hand(connection: Connection, user: ConnectionUser): void {
+    if (connection.spare) this.#spareCount--;
+    connection.spare = false;
+    connection.idle = false;
+    user.use(connection);
+  }
+
+  /** One timer for all connections, counted in its turns: neither many connections nor a jumping clock matter. */
+  #sweep(): void {
+    this.#sweeper = undefined;
+    for (const { all } of this.#pools.values()) {
+      for (const connection of all) {
+        if (!connection.spare) continue;
+        connection.sweeps++;
+        if (connection.sweeps >= (connection.idle ? IDLE_SWEEPS : DISCARD_SWEEPS)) this.destroy(connection);
+      }
+    }
+    if (this.#pools.size > 0) this.#sweeper = this.#clock.setTimeout(() => this.#sweep(), SWEEP_INTERVAL_MS);
+  }
+}
+
+function takeIdle(idle: Connection[], addresses: readonly string[]): Connection | undefined {
+  for (let index = idle.length - 1; index >= 0; index--) {
+    const connection = idle[index] as Connection;
+    if (!addresses.includes(connection.address)) continue;
+    idle.splice(index, 1);
+    return connection;
+  }
+  return undefined;
+}

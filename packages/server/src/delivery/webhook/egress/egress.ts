@@ -1,0 +1,112 @@
+import { isIP } from 'node:net';
+import { createSecureContext } from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
+import type { Clock } from '../../../clock.ts';
+import { isPromise } from '../../../maybePromise.ts';
+import { withTimeLimit } from '../../../timeLimit.ts';
+import { AddressPolicy } from './addressPolicy.ts';
+import { Attempt } from './attempt.ts';
+import { CallbackTargets } from './callbackTarget.ts';
+import { Connections } from './connections.ts';
+import { dialTcp } from './dial.ts';
+import type { Dial } from './dial.ts';
+import type { EgressRequest, EgressResult } from './egressRequest.ts';
+import { resolveLocalNames, resolvePublicNames } from './resolve.ts';
+import type { Resolve } from './resolve.ts';
+
+export type { Dial } from './dial.ts';
+export type { EgressFailure, EgressRequest, EgressResult } from './egressRequest.ts';
+export type { Resolve } from './resolve.ts';
+
+const DEFAULT_MAX_SOCKETS_PER_ORIGIN = 64;
+
+export interface EgressOptions {
+  readonly clock: Clock;
+  /** Replaces the resolvers of this machine; asked at every attempt. */
+  readonly resolve?: Resolve | undefined;
+  /** Replaces the opening of TCP connections. */
+  readonly connect?: Dial | undefined;
+  /** Certificate authorities to trust instead of the well-known ones. */
+  readonly tls?: { readonly ca?: SecureContextOptions['ca'] } | undefined;
+  /** Connections to one origin at a time; further requests wait within their time limit. 64 by default. */
+  readonly maxSocketsPerOrigin?: number | undefined;
+}
+
+/**
+ * The one way out to addresses that strangers name: deliveries, challenges and well-known documents (VERIFY-08).
+ *
+ * At each request the host is resolved, every one of its addresses is checked, and the connection goes to an address of
+ * that very answer (SSRF-02 to SSRF-04); a pooled connection too is used only while its address is among them.
+ * Redirects are not followed (SSRF-05).
+ */
+export class Egress {
+  readonly #clock: Clock;
+  readonly #resolvePublic: Resolve;
+  readonly #resolveTrusted: Resolve;
+  readonly #policy = new AddressPolicy();
+  readonly #targets = new CallbackTargets();
+  readonly #connections: Connections;
+
+  constructor({ clock, resolve, connect, tls, maxSocketsPerOrigin }: EgressOptions) {
+    this.#clock = clock;
+    this.#resolvePublic = resolve ?? resolvePublicNames(clock);
+    this.#resolveTrusted = resolve ?? resolveLocalNames(clock);
+    const settings = { dial: connect ?? dialTcp, secureContext: createSecureContext({ ca: tls?.ca }) };
+    this.#connections = new Connections(clock, settings, maxSocketsPerOrigin ?? DEFAULT_MAX_SOCKETS_PER_ORIGIN);
+  }
+
+  /** Sends a request, once. Never rejects. */
+  send(request: EgressRequest): Promise<EgressResult> {
+    const target = this.#targets.get(request.url);
+    if (target === undefined || !(request.trusted || target.isPublic)) {
+      return Promise.resolve({ kind: 'failed', reason: 'blocked' });
+    }
+    return new Promise((settle) => {
+      const attempt = new Attempt({ clock: this.#clock, connections: this.#connections }, request, target, settle);
+      try {
+        const resolve = request.trusted ? this.#resolveTrusted : this.#resolvePublic;
+        const answer = target.address === undefined ? resolve(target.hostname) : [target.address];
+        if (isPromise(answer)) {
+          answer
+            .then((addresses) => this.#start(attempt, addresses, request.trusted))
+            .catch(() => attempt.fail('connection_refused'));
+        } else this.#start(attempt, answer, request.trusted);
+      } catch {
+        attempt.fail('connection_refused');
+      }
+    });
+  }
+
+  /**
+   * What the text of a URL and the addresses of its host say, without a connection: for the answer to a subscribe
+   * (OP-09). `unresolvable` also when the resolver does not answer within `timeoutMs`.
+   */
+  async inspect(url: string, timeoutMs: number): Promise<'ok' | 'blocked' | 'unresolvable'> {
+    const target = this.#targets.get(url);
+    if (target?.isPublic !== true) return 'blocked';
+    try {
+      const { address, hostname } = target;
+      const resolving = async (): Promise<readonly string[]> =>
+        address === undefined ? this.#resolvePublic(hostname) : [address];
+      const addresses = await withTimeLimit(this.#clock, timeoutMs, 'Resolving a callback', resolving());
+      if (addresses.length === 0) return 'unresolvable';
+      return addresses.every((address) => this.#policy.allows(address)) ? 'ok' : 'blocked';
+    } catch {
+      return 'unresolvable';
+    }
+  }
+
+  /** Closes all connections; requests that are under way fail. */
+  async close(): Promise<void> {
+    this.#connections.close();
+  }
+
+  #start(attempt: Attempt, answer: readonly string[], trusted: boolean): void {
+    // A copy, so that what was checked is what is dialled whatever the resolver does with its answer.
+    const addresses = [...answer];
+    if (addresses.length === 0) attempt.fail('connection_refused');
+    else if (addresses.every((address) => (trusted ? isIP(address) !== 0 : this.#policy.allows(address)))) {
+      attempt.start(addresses);
+    } else attempt.fail('blocked');
+  }
+}

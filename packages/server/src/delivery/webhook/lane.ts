@@ -1,0 +1,406 @@
+import type { EventsError, DeliveryStatus, Dialect, LastError } from '@mcp-events/protocol';
+import type { Clock } from '../../clock.ts';
+import type { Deadlines } from '../../deadlines.ts';
+import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import type { Pump } from '../pump.ts';
+import type { Sink } from '../sink.ts';
+import type { DeadLetters } from './deadLetters.ts';
+import { Delivery } from './delivery.ts';
+import type { DeliveryKind } from './delivery.ts';
+import { DeliveryHealth } from './deliveryHealth.ts';
+import { FailureRate } from './failureRate.ts';
+import type { SuspensionRules } from './failureRate.ts';
+import { gapBody, occurrenceBody, occurrenceTail, terminatedBody } from './messageBody.ts';
+import { outcomeOf, post } from './post.ts';
+import type { PostOptions, PostTarget } from './post.ts';
+import { nextRetryDelayMs } from './retryPolicy.ts';
+import type { RetryRules } from './retryPolicy.ts';
+import type { FairScheduler, Flow } from './scheduling/fairScheduler.ts';
+import type { HostOutcome } from './scheduling/hostShare.ts';
+import { Watermark } from './watermark.ts';
+
+/** What the lanes of one server share. */
+export interface LaneContext {
+  readonly clock: Clock;
+  /** Uniform in [0, 1), for jitter. */
+  readonly random: () => number;
+  readonly createMessageId: () => string;
+  readonly scheduler: FairScheduler;
+  /** When deliveries are tried again. */
+  readonly retries: Deadlines;
+  readonly postOptions: PostOptions;
+  readonly retryRules: RetryRules;
+  readonly suspensionRules: SuspensionRules;
+  /** Deliveries of one subscription that may be outstanding. */
+  readonly maxOutstanding: number;
+  /** Whether events that were given up are told as a gap (OP-11). */
+  readonly tellAbandoned: boolean;
+  readonly deadLetters: DeadLetters;
+  readonly warn: (message: string, name: string) => void;
+}
+
+/** Whose events a lane delivers. */
+export interface LaneSubscriber extends PostTarget {
+  readonly name: string;
+  readonly principal: string;
+  readonly dialect: Dialect;
+}
+
+/** What the lane tells the subscription. */
+export interface LaneListener {
+  /** The safe position moved. */
+  onProgress(): void;
+  /** Delivery stopped until the client comes back (DELIV-13). */
+  onSuspended(): void;
+  /** The source says that this subscription cannot go on. */
+  onFinalError(error: EventsError): void;
+}
+
+/** Most bytes of one POST (DELIV-14). */
+const MAX_BODY_BYTES = 256 * 1024;
+
+/** Payload bytes one subscription may have outstanding, beyond its first delivery. */
+const MAX_OUTSTANDING_BYTES = 1024 * 1024;
+
+/** Payload bytes one principal may have outstanding, beyond the first delivery of each of its subscriptions. */
+const MAX_PRINCIPAL_BYTES = 64 * 1024 * 1024;
+
+/** Errors of a source that end the subscription; any other is a failure that delivery survives. */
+const FINAL_ERRORS: ReadonlySet<string> = new Set(['NotFound', 'Forbidden', 'Unsupported', 'InvalidParams']);
+
+/**
+ * Delivers one subscription's events to its callback: several at a time, each retried on its own (DELIV-05), with the
+ * watermark over all of them. It holds a bounded number of events; past that it refuses, and the pump remembers the
+ * cursor. It owns order information, retry and acknowledgement; when an attempt may start is the scheduler's decision.
+ */
+export class Lane implements Sink {
+  readonly #context: LaneContext;
+  readonly #subscriber: LaneSubscriber;
+  readonly #listener: LaneListener;
+  readonly #flow: Flow;
+  readonly #health = new DeliveryHealth();
+  #pump: Pump | undefined;
+  /** Only while something is outstanding, so that an idle subscription costs little. */
+  #watermark: Watermark | undefined;
+  #outstanding: Set<Delivery> | undefined;
+  #outstandingBytes = 0;
+  #failureRate: FailureRate | undefined;
+  /** Id of the event sent last, for the order of this lane's events; `null` before the first. */
+  #previous: string | null = null;
+  #suspendedAtMs: number | undefined;
+  #refusedEvent = false;
+  /** The gap envelope on its way. */
+  #gap: Delivery | undefined;
+  /** Events were given up after the gap envelope on its way was frozen. */
+  #anotherGap = false;
+  #terminated: EventsError | undefined;
+  #ended = false;
+  /** A gap nobody could be told of; the next refresh tells it. */
+  untoldGap = false;
+
+  constructor(context: LaneContext, subscriber: LaneSubscriber, host: string, listener: LaneListener) {
+    this.#context = context;
+    this.#subscriber = subscriber;
+    this.#listener = listener;
+    this.#flow = context.scheduler.join(subscriber.principal, host);
+  }
+
+  /** The safe position (SUB-14): nothing up to it is outstanding, or untold. */
+  get cursor(): string | null {
+    return this.#watermark?.cursor ?? this.#pump?.cursor ?? null;
+  }
+
+  get suspended(): boolean {
+    return this.#suspendedAtMs !== undefined;
+  }
+
+  /** Deliveries that are neither acknowledged nor given up. */
+  get outstanding(): number {
+    return this.#outstanding?.size ?? 0;
+  }
+
+  /** Why the last attempt failed, if it did. */
+  get lastError(): LastError | null {
+    return this.#health.lastError;
+  }
+
+  /** Start of the present series of failures. */
+  get failedSinceMs(): number | undefined {
+    return this.#health.failedSinceMs;
+  }
+
+  status(): DeliveryStatus {
+    const throttledMs = this.outstanding === 0 ? 0 : this.#context.scheduler.throttledMs(this.#flow);
+    return this.#health.status(!this.suspended, throttledMs);
+  }
+
+  /** Connects the pump whose events this lane delivers. */
+  attach(pump: Pump): void {
+    this.#pump = pump;
+  }
+
+  deliver(event: FeedEvent): boolean {
+    if (this.#ended) return true;
+    if (this.suspended || !this.#hasRoomFor(event)) {
+      this.#refusedEvent = true;
+      return false;
+    }
+    const ticket = this.#begin(event.cursor);
+    const webhookId = this.#eventWebhookId(event);
+    const previous = this.#previous;
+    this.#previous = event.eventId;
+    this.#add(new Delivery({ lane: this, kind: 'event', webhookId, ticket, event, previous }));
+    return true;
+  }
+
+  /** Sends an event again that was given up, outside the order. */
+  redeliver(event: FeedEvent): void {
+    const webhookId = this.#eventWebhookId(event);
+    this.#add(new Delivery({ lane: this, kind: 'event', webhookId, event }));
+  }
+
+  /** The envelope needs a position (ENV-03): without replay a loss can only be counted (CUR-14). */
+  lose(cursor: string | null): boolean {
+    if (this.#ended) return true;
+    if (cursor === null) {
+      this.#context.warn('events without replay were lost because the callback was too slow', this.#subscriber.name);
+      return true;
+    }
+    if (this.suspended) {
+      this.#refusedEvent = true;
+      return false;
+    }
+    // Its position is not safe before the client was told.
+    this.#addGap(cursor);
+    return true;
+  }
+
+  fail(error: EventsError): void {
+    if (FINAL_ERRORS.has(error.errorName)) this.#listener.onFinalError(error);
+  }
+
+  /** The client came back: delivery goes on where it stopped (SUB-13). */
+  resume(): void {
+    if (this.#suspendedAtMs === undefined) return;
+    const pausedMs = Math.max(0, this.#context.clock.now() - this.#suspendedAtMs);
+    this.#suspendedAtMs = undefined;
+    this.#failureRate?.reset();
+    for (const delivery of this.#outstanding ?? []) {
+      delivery.firstAttemptAtMs += pausedMs;
+      if (delivery.state === 'waiting') this.#queue(delivery);
+    }
+    this.#resumePump();
+  }
+
+  /** Ends delivery and tells the endpoint why (ENV-05); retried like any delivery, but nothing else is sent (DELIV-16). */
+  terminate(error: EventsError): void {
+    if (this.#ended) return;
+    this.#end();
+    this.#terminated = error;
+    const delivery = new Delivery({ lane: this, kind: 'terminated', webhookId: this.#envelopeId('terminated') });
+    this.#outstanding = new Set([delivery]);
+    this.#queue(delivery);
+  }
+
+  /** Ends delivery: no POST starts any more (DELIV-16). Idempotent. */
+  close(): void {
+    if (this.#ended) return;
+    this.#end();
+    this.#context.scheduler.leave(this.#flow);
+  }
+
+  /** Makes one attempt. Called by the scheduler when it is this delivery's turn. */
+  async attempt(delivery: Delivery): Promise<HostOutcome> {
+    if (this.suspended) {
+      delivery.state = 'waiting';
+      return 'skipped';
+    }
+    const { clock, postOptions } = this.#context;
+    delivery.state = 'sending';
+    const body = this.#bodyOf(delivery);
+    if (body === undefined) return 'skipped';
+    if (delivery.attempts++ === 0) delivery.firstAttemptAtMs = clock.now();
+    const result = await post(postOptions, this.#subscriber, delivery.webhookId, body, 0);
+    // It may have ended while the endpoint thought about it.
+    if (delivery.cancelled) return result.kind === 'response' ? 'answered' : 'unreachable';
+    const nowMs = clock.now();
+    const outcome = outcomeOf(result, nowMs);
+    if (outcome.kind === 'failed') this.#attemptFailed(delivery, outcome.reason, outcome.retryAfterMs, nowMs);
+    else {
+      if (outcome.kind === 'acknowledged') this.#health.succeeded(nowMs);
+      this.#countAttempt(delivery, false, nowMs);
+      this.#settle(delivery);
+    }
+    return result.kind === 'response' ? 'answered' : 'unreachable';
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#suspendedAtMs = undefined;
+    this.#pump?.close();
+    for (const delivery of this.#outstanding ?? []) this.#forget(delivery);
+    this.#outstanding = undefined;
+    this.#watermark = undefined;
+  }
+
+  #attemptFailed(delivery: Delivery, reason: LastError, retryAfterMs: number | undefined, nowMs: number): void {
+    const { retryRules, random, retries } = this.#context;
+    this.#health.failed(reason, nowMs);
+    const elapsedMs = nowMs - delivery.firstAttemptAtMs;
+    const delayMs = nextRetryDelayMs(retryRules, { attempts: delivery.attempts, elapsedMs, retryAfterMs }, random);
+    delivery.state = 'waiting';
+    if (delayMs === undefined) this.#giveUp(delivery, reason, nowMs);
+    else if (!this.#countAttempt(delivery, true, nowMs)) {
+      delivery.retry = retries.add(nowMs + delayMs, () => this.#queue(delivery));
+    }
+  }
+
+  /** Counts towards suspension. Envelopes do not: peers that refuse them take events all the same (DIALECT-13). */
+  #countAttempt({ kind }: Delivery, failed: boolean, nowMs: number): boolean {
+    if (kind !== 'event' || this.suspended || this.#ended) return this.suspended;
+    this.#failureRate ??= new FailureRate(this.#context.suspensionRules);
+    if (!this.#failureRate.count(failed, nowMs)) return false;
+    this.#suspendedAtMs = nowMs;
+    for (const waiting of this.#outstanding ?? []) {
+      this.#context.retries.cancel(waiting.retry);
+      waiting.retry = undefined;
+    }
+    this.#listener.onSuspended();
+    return true;
+  }
+
+  /** Retries are used up (DELIV-08): kept as a dead letter, and told (OP-11). */
+  #giveUp(delivery: Delivery, reason: LastError, nowMs: number): void {
+    const { kind, event, attempts } = delivery;
+    const { deadLetters, tellAbandoned } = this.#context;
+    this.#countAttempt(delivery, true, nowMs);
+    if (kind === 'gap') this.untoldGap = true;
+    if (event !== undefined) {
+      const { id, principal } = this.#subscriber;
+      const abandonedAt = new Date(nowMs).toISOString();
+      deadLetters.add(event, { subscriptionId: id, principal, attempts, reason, abandonedAt });
+    }
+    // Begun before the event settles, so that the watermark still exists.
+    if (event !== undefined && tellAbandoned) this.#tellLost();
+    this.#settle(delivery);
+  }
+
+  /** One envelope for any number of events that were given up, and none where there are no positions (ENV-03). */
+  #tellLost(): void {
+    if (this.cursor === null) return;
+    if (this.#gap === undefined) this.#addGap(this.#pump?.cursor ?? null);
+    else if (this.#gap.frozen !== undefined) this.#anotherGap = true;
+  }
+
+  #addGap(cursor: string | null): void {
+    const ticket = this.#begin(cursor);
+    const webhookId = this.#envelopeId('gap');
+    this.#gap = new Delivery({ lane: this, kind: 'gap', webhookId, ticket });
+    this.#add(this.#gap);
+  }
+
+  /** Acknowledged, refused for good or given up. */
+  #settle(delivery: Delivery): void {
+    this.#forget(delivery);
+    this.#outstanding?.delete(delivery);
+    if (delivery.kind === 'terminated') {
+      this.#context.scheduler.leave(this.#flow);
+      return;
+    }
+    if (delivery.ticket !== undefined) {
+      this.#watermark?.settle(delivery.ticket);
+      if (this.#watermark?.isClear === true) this.#watermark = undefined;
+    }
+    if (delivery === this.#gap) {
+      this.#gap = undefined;
+      if (this.#anotherGap) this.#tellLost();
+      this.#anotherGap = false;
+    }
+    this.#listener.onProgress();
+    this.#resumePump();
+  }
+
+  #forget(delivery: Delivery): void {
+    if (delivery.state === 'settled') return;
+    delivery.state = 'settled';
+    this.#context.retries.cancel(delivery.retry);
+    const bytes = delivery.event?.dataJson.length ?? 0;
+    this.#outstandingBytes -= bytes;
+    this.#flow.principal.heldBytes -= bytes;
+  }
+
+  #add(delivery: Delivery): void {
+    this.#outstanding ??= new Set();
+    this.#outstanding.add(delivery);
+    const bytes = delivery.event?.dataJson.length ?? 0;
+    this.#outstandingBytes += bytes;
+    this.#flow.principal.heldBytes += bytes;
+    if (!this.suspended) this.#queue(delivery);
+  }
+
+  #queue(delivery: Delivery): void {
+    delivery.retry = undefined;
+    delivery.state = 'queued';
+    this.#context.scheduler.add(this.#flow, delivery);
+  }
+
+  #hasRoomFor(event: FeedEvent): boolean {
+    const { outstanding } = this;
+    // One is always taken, or an event larger than the bounds could never be delivered.
+    if (outstanding === 0) return true;
+    const bytes = event.dataJson.length;
+    return (
+      outstanding < this.#context.maxOutstanding &&
+      this.#outstandingBytes + bytes <= MAX_OUTSTANDING_BYTES &&
+      this.#flow.principal.heldBytes + bytes <= MAX_PRINCIPAL_BYTES
+    );
+  }
+
+  #resumePump(): void {
+    // Half of the room: so that catching up reads pages, not single events.
+    if (!this.#refusedEvent || this.suspended || this.outstanding * 2 > this.#context.maxOutstanding) return;
+    this.#refusedEvent = false;
+    this.#pump?.resume();
+  }
+
+  /** The pump still stands before what begins now. */
+  #begin(positionAfter: string | null): number {
+    this.#watermark ??= new Watermark(this.#pump?.cursor ?? null);
+    return this.#watermark.begin(positionAfter);
+  }
+
+  /** The same bytes for each attempt (OP-14). `undefined` when the event cannot be sent at all. */
+  #bodyOf(delivery: Delivery): Uint8Array | undefined {
+    const { event, kind, ticket, previous } = delivery;
+    if (event === undefined) {
+      delivery.frozen ??= this.#envelopeBody(kind, ticket);
+      return Buffer.from(delivery.frozen);
+    }
+    delivery.frozen ??= occurrenceTail(event, this.#cursorFor(ticket), previous);
+    const body = occurrenceBody(event, delivery.frozen);
+    if (body.byteLength <= MAX_BODY_BYTES) return body;
+    const { name } = this.#subscriber;
+    this.#context.warn(`event ${event.eventId} makes a body of ${body.byteLength} bytes, which is not sent`, name);
+    this.#tellLost();
+    this.#settle(delivery);
+    return undefined;
+  }
+
+  #envelopeBody(kind: DeliveryKind, ticket: number | undefined): string {
+    if (kind === 'gap') return gapBody(this.#cursorFor(ticket) ?? '');
+    return terminatedBody(this.#terminated as EventsError, this.#subscriber.dialect);
+  }
+
+  #cursorFor(ticket: number | undefined): string | null {
+    return ticket === undefined ? this.cursor : (this.#watermark?.cursorFor(ticket) ?? null);
+  }
+
+  /** The older dialect's peers insist on the event's own id (DIALECT-05); a message has one of its own (DIALECT-04). */
+  #eventWebhookId({ eventId }: FeedEvent): string {
+    return this.#subscriber.dialect === 'sketch' ? eventId : this.#envelopeId('event');
+  }
+
+  #envelopeId(type: string): string {
+    return `msg_${type}_${this.#context.createMessageId()}`;
+  }
+}

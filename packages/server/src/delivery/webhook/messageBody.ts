@@ -1,0 +1,39 @@
+import { ORDER_META_KEY } from '@mcp-events/protocol';
+import type { EventsError, Dialect } from '@mcp-events/protocol';
+import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+
+/**
+ * The part of an occurrence's body that differs between subscriptions, as JSON text: the safe cursor and the place in
+ * this subscription's order.
+ *
+ * @param previous id of the event sent before this one; `undefined` when it is sent outside the order
+ */
+export function occurrenceTail(event: FeedEvent, cursor: string | null, previous: string | null | undefined): string {
+  const { [ORDER_META_KEY]: _own, ...authored } = event._meta ?? {};
+  const meta =
+    previous === undefined ? authored : { ...authored, [ORDER_META_KEY]: { position: event.eventId, previous } };
+  const metaMember = event._meta === undefined && previous === undefined ? '' : `,"_meta":${JSON.stringify(meta)}`;
+  return `"cursor":${JSON.stringify(cursor)}${metaMember}}`;
+}
+
+/** An occurrence's body (DELIV-01). Never has a top-level `type` (OCC-06). */
+export function occurrenceBody({ eventId, name, timestamp, dataJson }: FeedEvent, tail: string): Uint8Array {
+  // Timestamps are checked for their form, which needs no escaping.
+  const head = `{"eventId":${JSON.stringify(eventId)},"name":${JSON.stringify(name)},"timestamp":"${timestamp}"`;
+  return Buffer.from(`${head},"data":${dataJson},${tail}`);
+}
+
+/** Body of a gap envelope (ENV-03). */
+export function gapBody(cursor: string): string {
+  return JSON.stringify({ type: 'gap', cursor });
+}
+
+/** Body of a terminated envelope (ENV-05), with the error numbers of the subscriber's dialect (DIALECT-08). */
+export function terminatedBody(error: EventsError, dialect: Dialect): string {
+  return JSON.stringify({ type: 'terminated', error: error.toRpcError(dialect) });
+}
+
+/** Body of a verification envelope (VERIFY-02). */
+export function verificationBody(challenge: string): string {
+  return JSON.stringify({ type: 'verification', challenge });
+}

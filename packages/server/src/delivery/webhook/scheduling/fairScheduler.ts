@@ -1,0 +1,252 @@
+import type { Clock } from '../../../clock.ts';
+import { Fifo } from './fifo.ts';
+import { HostShare } from './hostShare.ts';
+import type { HostOutcome } from './hostShare.ts';
+import { TokenBucket } from './tokenBucket.ts';
+
+/** Bounds on attempts under way and on their rate. */
+export interface SchedulingLimits {
+  /** Attempts under way at the same time, over all hosts. Default 1,024. */
+  readonly concurrency: number;
+  /** Of one host. Starts lower, and sinks while the host does not answer. Default 64. */
+  readonly hostConcurrency: number;
+  /** Of one principal. Default 512. */
+  readonly principalConcurrency: number;
+  /** Attempts per second to one host. Default: no limit. */
+  readonly hostPerSecond: number;
+  /** Attempts per second for one principal. Default: no limit. */
+  readonly principalPerSecond: number;
+}
+
+export const defaultSchedulingLimits: SchedulingLimits = {
+  concurrency: 1_024,
+  hostConcurrency: 64,
+  principalConcurrency: 512,
+  hostPerSecond: Infinity,
+  principalPerSecond: Infinity,
+};
+
+/** Something to be sent. */
+export interface Job {
+  /** Sends it. Settles when the attempt is over, and never rejects. */
+  run(): Promise<HostOutcome>;
+  /** Whether it is still wanted, asked when its turn comes. */
+  readonly cancelled: boolean;
+}
+
+interface PrincipalShare {
+  /** Payload bytes its deliveries hold, from the first attempt to the last. */
+  heldBytes: number;
+  readonly bucket: TokenBucket;
+  /** Flows with something to send to a host that can take it. */
+  readonly ready: Fifo<Flow>;
+  running: number;
+  /** Flows that exist. */
+  flows: number;
+  /** Whether it stands in the round of principals. */
+  inRound: boolean;
+}
+
+/** What one principal sends to one host. */
+export interface Flow {
+  readonly key: string;
+  readonly principalName: string;
+  readonly principal: PrincipalShare;
+  readonly host: HostShare<Flow>;
+  readonly jobs: Fifo<Job>;
+  /** Subscriptions that use it. */
+  users: number;
+  /** Whether it stands in its principal's or its host's queue. */
+  queued: boolean;
+}
+
+/**
+ * Hosts without a flow whose state is remembered, so that a dead one does not get a fresh burst each time somebody
+ * subscribes again.
+ */
+const MAX_REMEMBERED_HOSTS = 10_000;
+
+/**
+ * Decides which attempt is made next: in turn between principals, and for each principal in turn between its hosts
+ * (deficit round robin with a quantum of one attempt). A host or principal at its limit is set aside until it has
+ * room, so however many attempts wait for it, they delay nobody else's (G5). Each decision costs constant time.
+ */
+export class FairScheduler {
+  readonly #clock: Clock;
+  readonly #limits: SchedulingLimits;
+  readonly #flows = new Map<string, Flow>();
+  readonly #principals = new Map<string, PrincipalShare>();
+  readonly #hosts = new Map<string, HostShare<Flow>>();
+  readonly #round = new Fifo<PrincipalShare>();
+  #running = 0;
+  #woken = false;
+  #closed = false;
+
+  constructor(clock: Clock, limits: SchedulingLimits) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /** Attempts under way. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** The flow of a subscription, until it is given back with {@link leave}. */
+  join(principalName: string, hostName: string): Flow {
+    const key = JSON.stringify([principalName, hostName]);
+    let flow = this.#flows.get(key);
+    if (flow === undefined) {
+      const principal = this.#principal(principalName);
+      const host = this.#host(hostName);
+      flow = { key, principalName, principal, host, jobs: new Fifo(), users: 0, queued: false };
+      principal.flows++;
+      host.flows++;
+      this.#flows.set(key, flow);
+    }
+    flow.users++;
+    return flow;
+  }
+
+  leave(flow: Flow): void {
+    if (--flow.users > 0) return;
+    this.#flows.delete(flow.key);
+    if (--flow.principal.flows === 0) this.#principals.delete(flow.principalName);
+    if (--flow.host.flows === 0 && this.#hosts.size > MAX_REMEMBERED_HOSTS) this.#forgetHosts();
+  }
+
+  /** Queues an attempt behind those of the same principal to the same host. */
+  add(flow: Flow, job: Job): void {
+    flow.jobs.push(job);
+    this.#ready(flow);
+    this.#wake();
+  }
+
+  /** How long the rate limits hold back what this flow would send now; 0 when they do not (STATUS-05). */
+  throttledMs(flow: Flow): number {
+    const nowMs = this.#clock.now();
+    return Math.max(flow.host.bucket.waitMs(nowMs), flow.principal.bucket.waitMs(nowMs));
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #principal(name: string): PrincipalShare {
+    let principal = this.#principals.get(name);
+    if (principal === undefined) {
+      const bucket = new TokenBucket(this.#limits.principalPerSecond, this.#clock.now());
+      principal = { bucket, ready: new Fifo(), running: 0, flows: 0, inRound: false, heldBytes: 0 };
+      this.#principals.set(name, principal);
+    }
+    return principal;
+  }
+
+  #host(name: string): HostShare<Flow> {
+    let host = this.#hosts.get(name);
+    if (host === undefined) {
+      host = new HostShare(this.#limits.hostConcurrency, this.#limits.hostPerSecond, this.#clock.now());
+      this.#hosts.set(name, host);
+    }
+    return host;
+  }
+
+  #forgetHosts(): void {
+    for (const [name, host] of this.#hosts) {
+      if (this.#hosts.size <= MAX_REMEMBERED_HOSTS) return;
+      if (host.flows === 0 && host.running === 0) this.#hosts.delete(name);
+    }
+  }
+
+  #ready(flow: Flow): void {
+    if (flow.queued) return;
+    flow.queued = true;
+    flow.principal.ready.push(flow);
+    this.#enterRound(flow.principal);
+  }
+
+  #enterRound(principal: PrincipalShare): void {
+    if (principal.inRound || principal.running >= this.#limits.principalConcurrency) return;
+    principal.inRound = true;
+    this.#round.push(principal);
+  }
+
+  /** Once per turn: what one emit queues for thousands of subscriptions is looked at together. */
+  #wake(): void {
+    if (this.#woken) return;
+    this.#woken = true;
+    queueMicrotask(() => {
+      this.#woken = false;
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    const nowMs = this.#clock.now();
+    while (!this.#closed && this.#running < this.#limits.concurrency) {
+      const principal = this.#round.shift();
+      if (principal === undefined) return;
+      principal.inRound = false;
+      const flow = principal.ready.shift();
+      if (flow === undefined) continue;
+      const job = this.#nextJob(flow);
+      if (job === undefined) flow.queued = false;
+      else if (flow.host.isFull) flow.host.parked.push(flow);
+      else {
+        const waitMs = Math.max(flow.host.bucket.waitMs(nowMs), principal.bucket.waitMs(nowMs));
+        if (waitMs > 0) this.#delay(flow, waitMs);
+        else this.#start(flow, job);
+      }
+      if (principal.ready.length > 0) this.#enterRound(principal);
+    }
+  }
+
+  /** The first job that is still wanted, left at its place. */
+  #nextJob(flow: Flow): Job | undefined {
+    let job: Job | undefined;
+    while ((job = flow.jobs.peek()) !== undefined && job.cancelled) flow.jobs.shift();
+    return job;
+  }
+
+  #start(flow: Flow, job: Job): void {
+    const { principal, host } = flow;
+    flow.jobs.shift();
+    flow.queued = false;
+    if (flow.jobs.length > 0) this.#ready(flow);
+    host.bucket.take();
+    principal.bucket.take();
+    this.#running++;
+    principal.running++;
+    host.running++;
+    void job.run().then((outcome) => {
+      this.#running--;
+      principal.running--;
+      host.settled(outcome);
+      this.#unpark(host);
+      if (principal.ready.length > 0) this.#enterRound(principal);
+      this.#wake();
+    });
+  }
+
+  /** Rate limits hold a flow back, not its host or principal: both may have bursts left for others by then. */
+  #delay(flow: Flow, waitMs: number): void {
+    this.#clock.setTimeout(() => {
+      if (this.#closed) return;
+      flow.queued = false;
+      this.#ready(flow);
+      this.#wake();
+    }, waitMs);
+  }
+
+  #unpark(host: HostShare<Flow>): void {
+    let { room } = host;
+    while (room > 0) {
+      const flow = host.parked.shift();
+      if (flow === undefined) return;
+      flow.queued = false;
+      this.#ready(flow);
+      // One whose principal has to wait does not use the room, which would then stay empty.
+      if (flow.principal.inRound) room--;
+    }
+  }
+}

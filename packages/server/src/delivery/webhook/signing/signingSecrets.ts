@@ -1,0 +1,65 @@
+import { createHmac } from 'node:crypto';
+import { WEBHOOK_SECRET_PREFIX } from '@mcp-events/protocol';
+
+/** A secret that was replaced and signs along for a while (SIG-05). */
+interface ReplacedKey {
+  readonly key: Buffer;
+  readonly untilMs: number;
+}
+
+/** What is stored of the secrets of one subscription, to be encrypted by whoever stores it. */
+export interface SecretText {
+  readonly secret: string;
+  readonly replaced?: { readonly secret: string; readonly untilMs: number } | undefined;
+}
+
+/**
+ * The secrets a subscription's deliveries are signed with. They are held in private fields, so neither `inspect`, nor
+ * JSON, nor an error that holds this object shows them (SIG-02).
+ */
+export class SigningSecrets {
+  #key: Buffer;
+  #replaced: ReplacedKey | undefined;
+
+  constructor({ secret, replaced }: SecretText) {
+    this.#key = keyOf(secret);
+    if (replaced !== undefined) this.#replaced = { key: keyOf(replaced.secret), untilMs: replaced.untilMs };
+  }
+
+  /** Signs with `secret` from now on; the one before it signs along until `untilMs` (SIG-05, SUB-10). */
+  replace(secret: string, untilMs: number): void {
+    const key = keyOf(secret);
+    if (key.equals(this.#key)) return;
+    this.#replaced = { key: this.#key, untilMs };
+    this.#key = key;
+  }
+
+  /** The `v1` part of the signature header: one signature per valid secret (SIG-03, SIG-05). */
+  sign(webhookId: string, timestampSeconds: number, body: Uint8Array, nowMs: number): string {
+    const head = `${webhookId}.${timestampSeconds}.`;
+    const current = signature(this.#key, head, body);
+    if (this.#replaced === undefined) return current;
+    if (this.#replaced.untilMs > nowMs) return `${current} ${signature(this.#replaced.key, head, body)}`;
+    this.#replaced = undefined;
+    return current;
+  }
+
+  /** For storage only. */
+  reveal(): SecretText {
+    const replaced = this.#replaced && { secret: textOf(this.#replaced.key), untilMs: this.#replaced.untilMs };
+    return { secret: textOf(this.#key), replaced };
+  }
+}
+
+/** The decoded bytes are the key, not the text (SIG-03). Validity was checked where the secret came in (SIG-01). */
+function keyOf(secret: string): Buffer {
+  return Buffer.from(secret.slice(WEBHOOK_SECRET_PREFIX.length), 'base64');
+}
+
+function textOf(key: Buffer): string {
+  return WEBHOOK_SECRET_PREFIX + key.toString('base64');
+}
+
+function signature(key: Buffer, head: string, body: Uint8Array): string {
+  return `v1,${createHmac('sha256', key).update(head).update(body).digest('base64')}`;
+}

@@ -1,0 +1,46 @@
+import type { Dialect } from '@mcp-events/protocol';
+import type { MaybePromise } from '../../maybePromise.ts';
+
+/** What is stored of a webhook subscription so that it survives a restart (TTL-10, TTL-11). Plain JSON. */
+export interface StoredSubscription {
+  /** Derived from the subscription's key: the same after a restart (SUB-06). */
+  readonly id: string;
+  readonly name: string;
+  readonly principal: string;
+  /** As the client sent them. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+  readonly url: string;
+  readonly dialect: Dialect;
+  /** The signing secret, as `sealSecret` returned it. */
+  readonly secret: string;
+  /** A secret that was replaced and signs along until then (SIG-05), sealed as well. */
+  readonly replacedSecret?: { readonly secret: string; readonly untilMs: number } | undefined;
+  /** Milliseconds since the epoch; `null` for no expiry. */
+  readonly refreshBeforeMs: number | null;
+  /** The safe position from which delivery goes on (OP-13). */
+  readonly cursor: string | null;
+  readonly suspended: boolean;
+}
+
+/**
+ * Keeps webhook subscriptions over restarts. Its existence is what long and endless grants are given on, so once `save`
+ * has resolved the record must survive whatever the store promises to survive. A record is only stored for an endpoint
+ * that has consented, so it stands for that consent as well (VERIFY-07).
+ *
+ * Calls for one id are made one after the other.
+ */
+export interface SubscriptionStore {
+  /** Every subscription, once, when the server starts. */
+  load(): MaybePromise<Iterable<StoredSubscription>>;
+  /** Adds or replaces. */
+  save(subscription: StoredSubscription): MaybePromise<void>;
+  /** An unknown id is no error. */
+  delete(id: string): MaybePromise<void>;
+}
+
+/** Encrypts signing secrets for the store. */
+export interface SecretSealer {
+  seal(secret: string): MaybePromise<string>;
+  /** Throws what was tampered with, or sealed with a key that is gone. */
+  open(sealed: string): MaybePromise<string>;
+}

@@ -1,0 +1,112 @@
+import { timingSafeEqual } from 'node:crypto';
+import { callbackEndpointError, invalidParams, isJsonObject, resourceExhausted } from '@mcp-events/protocol';
+import type { MaybePromise } from '../../../maybePromise.ts';
+import { verificationBody } from '../messageBody.ts';
+import { post, reasonOf } from '../post.ts';
+import type { PostOptions, PostTarget } from '../post.ts';
+import type { CallbackUrl } from './callbackUrl.ts';
+import type { ChallengeLimit } from './challengeLimit.ts';
+import type { ConsentCache } from './consentCache.ts';
+import type { ReceiverDocuments } from './receiverDocuments.ts';
+
+export interface VerifierOptions {
+  readonly postOptions: PostOptions;
+  readonly consents: ConsentCache;
+  readonly challengeLimit: ChallengeLimit;
+  readonly challengesPerMinute: number;
+  /** `undefined` when well-known documents are not looked at. */
+  readonly documents: ReceiverDocuments | undefined;
+  readonly confirm: ((callback: { principal: string; url: string }) => MaybePromise<boolean>) | undefined;
+  /** A unique id that cannot be guessed. */
+  readonly randomId: () => string;
+}
+
+/** Most bytes of an answer to a challenge that are looked at. */
+const MAX_ANSWER_BYTES = 4_096;
+
+/**
+ * Establishes that an endpoint wants deliveries, before it gets any (VERIFY-01): the operator allows its origin, the
+ * operator confirmed it elsewhere, its origin publishes a document, or it answers a challenge.
+ */
+export class Verifier {
+  readonly #options: VerifierOptions;
+  /** One challenge at a time per principal and URL (OP-29). */
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(options: VerifierOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when the endpoint's consent is known. Rejects with CallbackEndpointError (VERIFY-04, VERIFY-05), with
+   * InvalidParams for a blocked address (SSRF-07), or with ResourceExhausted when its host was asked too often (VERIFY-09).
+   */
+  async verify(principal: string, callback: CallbackUrl, target: PostTarget): Promise<void> {
+    const { consents, confirm } = this.#options;
+    const url = callback.text;
+    if (callback.trusted || consents.has(principal, url)) return;
+    if ((await confirm?.({ principal, url })) === true) return;
+    const key = JSON.stringify([principal, url]);
+    let running = this.#running.get(key);
+    if (running === undefined) {
+      running = this.#ask(callback, target).finally(() => this.#running.delete(key));
+      this.#running.set(key, running);
+    }
+    await running;
+  }
+
+  async #ask(callback: CallbackUrl, target: PostTarget): Promise<void> {
+    const { documents } = this.#options;
+    await this.#inspect(callback);
+    if (documents !== undefined) {
+      if (!documents.isCached(callback)) this.#count(callback);
+      if (await documents.covers(callback)) return;
+    }
+    this.#count(callback);
+    await this.#challenge(target);
+  }
+
+  /** What the address alone says, before anything is sent (OP-09). */
+  async #inspect({ text }: CallbackUrl): Promise<void> {
+    const { egress, timeoutMs } = this.#options.postOptions;
+    const found = await egress.inspect(text, timeoutMs);
+    if (found === 'blocked') throw invalidParams('delivery.url: this server does not deliver to this address');
+    if (found === 'unresolvable') throw callbackEndpointError('connection_refused');
+  }
+
+  #count({ host }: CallbackUrl): void {
+    const { challengeLimit, challengesPerMinute } = this.#options;
+    if (!challengeLimit.take(host)) throw resourceExhausted('challengesPerHostPerMinute', challengesPerMinute);
+  }
+
+  async #challenge(target: PostTarget): Promise<void> {
+    const { postOptions, randomId } = this.#options;
+    const challenge = randomId() + randomId();
+    const body = Buffer.from(verificationBody(challenge));
+    const webhookId = `msg_verification_${randomId()}`;
+    const result = await post(postOptions, target, webhookId, body, MAX_ANSWER_BYTES);
+    if (result.kind === 'failed') {
+      if (result.reason === 'blocked')
+        throw invalidParams('delivery.url: this server does not deliver to this address');
+      throw callbackEndpointError(reasonOf(result.reason));
+    }
+    const isSuccess = result.status >= 200 && result.status < 300;
+    // Any answer but the echo is one and the same failure, so that it tells nothing about the endpoint (OP-08).
+    if (!isSuccess || !isEcho(result.body, challenge)) throw callbackEndpointError('challenge_failed');
+  }
+}
+
+/** Compared in constant time (VERIFY-03). */
+function isEcho(body: Uint8Array, challenge: string): boolean {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return false;
+  }
+  const echoed = isJsonObject(answer) ? answer['challenge'] : undefined;
+  if (typeof echoed !== 'string') return false;
+  const given = Buffer.from(echoed);
+  const expected = Buffer.from(challenge);
+  return given.byteLength === expected.byteLength && timingSafeEqual(given, expected);
+}

@@ -1,0 +1,70 @@
+import type { Dialect } from '@mcp-events/protocol';
+import type { MaybePromise } from '../../maybePromise.ts';
+import type { Dial } from './egress/dial.ts';
+import type { Resolve } from './egress/resolve.ts';
+import type { SuspensionRules } from './failureRate.ts';
+import type { TtlRules } from './grant.ts';
+import type { RetryRules } from './retryPolicy.ts';
+import type { SchedulingLimits } from './scheduling/fairScheduler.ts';
+import type { ServerSigningKey } from './signing/serverIdentity.ts';
+import type { SecretSealer, SubscriptionStore } from './subscriptionStore.ts';
+
+/** Bounds on what webhook subscriptions may use. */
+export interface WebhookLimits extends SchedulingLimits {
+  /** Deliveries of one subscription that are neither acknowledged nor given up. Default 64. */
+  readonly outstandingPerSubscription: number;
+  /** Challenges and look-ups of documents per host and minute (VERIFY-09). Default 60. */
+  readonly challengesPerHostPerMinute: number;
+}
+
+/** Who subscribes, and where to. Input of the `dialect` option. */
+export interface WebhookPeer {
+  readonly principal: string;
+  readonly url: string;
+  /** What the client calls itself. Never proof of anything. */
+  readonly clientInfo?: { readonly name: string; readonly version: string } | undefined;
+}
+
+/** Webhook mode. Everything has a default, so `webhooks: {}` switches it on. */
+export interface WebhookOptions {
+  /**
+   * Origins the operator vouches for: callbacks below them need no verification, may be plain `http`, and may be at any
+   * address. For receivers on the same machine or network.
+   */
+  readonly allowedOrigins?: readonly string[];
+  /** Refuses callback URLs (SSRF-06), after everything else was found in order. Not asked for allowed origins. */
+  readonly allowUrl?: (url: URL) => boolean;
+  /** Whether the endpoint's consent was established elsewhere, for example in a dashboard (VERIFY-01). */
+  readonly confirm?: (callback: { principal: string; url: string }) => MaybePromise<boolean>;
+  /** Whether `/.well-known/mcp-webhook-receiver.json` of the callback's origin counts as consent (VERIFY-11). Default true. */
+  readonly receiverDocuments?: boolean;
+  readonly ttl?: Partial<TtlRules>;
+  readonly retry?: Partial<RetryRules>;
+  readonly suspension?: Partial<SuspensionRules>;
+  /**
+   * A subscription without expiry whose endpoint has been failing for this long is ended (TTL-13). Default 7 days.
+   */
+  readonly dropFailingAfterMs?: number;
+  /** How long a replaced secret signs along (SIG-05). Default 5 minutes. */
+  readonly rotationGraceMs?: number;
+  readonly limits?: Partial<WebhookLimits>;
+  /** Whether events that were given up are told as a gap (OP-11). Default true. */
+  readonly tellAbandoned?: boolean;
+  /** Signs deliveries with a key of the server as well (SIG-12). Default: none. */
+  readonly signingKey?: ServerSigningKey;
+  /** Overrides the dialect of a new subscription (DIALECT-07). Default: that of the request. */
+  readonly dialect?: (peer: WebhookPeer) => Dialect | undefined;
+  /** Keeps subscriptions over restarts. Default: they live in memory, and clients subscribe again. */
+  readonly store?: SubscriptionStore;
+  /** Encrypts signing secrets before they are stored. Default: they are stored as they are. */
+  readonly secretSealer?: SecretSealer;
+  /** Replaces how hosts are looked up and connections are made, for example in tests. */
+  readonly egress?: {
+    readonly resolve?: Resolve;
+    readonly connect?: Dial;
+    /** Certificate authorities trusted instead of the platform's, as PEM. */
+    readonly tls?: { readonly ca?: string | string[] };
+  };
+  /** Source of jitter, uniform in [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+}

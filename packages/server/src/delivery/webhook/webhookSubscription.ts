@@ -1,0 +1,158 @@
+import type { DeliveryStatus, Dialect, EventsError } from '@mcp-events/protocol';
+import type { Deadline } from '../../deadlines.ts';
+import type { EventContext } from '../../context.ts';
+import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import { Subscription } from '../../subscription/subscription.ts';
+import type { SubscriptionDetails } from '../../subscription/subscription.ts';
+import type { Pump } from '../pump.ts';
+import { Lane } from './lane.ts';
+import type { LaneContext, LaneListener } from './lane.ts';
+import type { SigningSecrets } from './signing/signingSecrets.ts';
+
+/** Where and how a subscription's events go. */
+export interface CallbackDetails {
+  readonly principal: string;
+  /** Exactly as sent (OP-05). */
+  readonly url: string;
+  /** Name under which the endpoint's host is limited. */
+  readonly host: string;
+  readonly trusted: boolean;
+  /** Fixed for the life of the subscription (DIALECT-07). */
+  readonly dialect: Dialect;
+  readonly secrets: SigningSecrets;
+}
+
+/** What the subscription tells the server. */
+export interface WebhookSubscriptionListener {
+  /** It has ended, for whatever reason. Called once. */
+  onEnd(subscription: WebhookSubscription): void;
+  /** What is stored of it changed. */
+  onProgress(subscription: WebhookSubscription): void;
+  onSuspended(subscription: WebhookSubscription): void;
+}
+
+/** A subscription that is delivered to a callback URL. It outlives requests, and lives until its grant ends (TTL-07). */
+export class WebhookSubscription extends Subscription implements LaneListener {
+  readonly mode = 'webhook';
+  declare readonly principal: string;
+  readonly url: string;
+  readonly host: string;
+  readonly trusted: boolean;
+  readonly dialect: Dialect;
+  readonly secrets: SigningSecrets;
+  /** Resolves when the first subscribe has succeeded or failed; refreshes wait for it. */
+  establishing: Promise<void> | undefined;
+  /** When it ends without a refresh; `null` for never. */
+  refreshBeforeMs: number | null = 0;
+  expiry: Deadline | undefined;
+  /** Its endpoint's consent is remembered on its account. */
+  consented = false;
+  /** `onSubscribe` has run, so `onUnsubscribe` is owed. */
+  begun = false;
+  readonly #lane: Lane;
+  readonly #listener: WebhookSubscriptionListener;
+  #pump: Pump | undefined;
+  #ended = false;
+  #terminated: EventsError | undefined;
+
+  constructor(
+    details: SubscriptionDetails,
+    callback: CallbackDetails,
+    context: LaneContext,
+    listener: WebhookSubscriptionListener,
+  ) {
+    super(details);
+    this.url = callback.url;
+    this.host = callback.host;
+    this.trusted = callback.trusted;
+    this.dialect = callback.dialect;
+    this.secrets = callback.secrets;
+    this.#listener = listener;
+    this.#lane = new Lane(context, this, callback.host, this);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Why the server ended it, if it did. */
+  get terminated(): EventsError | undefined {
+    return this.#terminated;
+  }
+
+  /** What its pump feeds. */
+  get lane(): Lane {
+    return this.#lane;
+  }
+
+  /** The safe position (SUB-14). */
+  get cursor(): string | null {
+    return this.#lane.cursor;
+  }
+
+  get suspended(): boolean {
+    return this.#lane.suspended;
+  }
+
+  /** Gives it the pump, which stands where delivery starts. */
+  attach(pump: Pump): void {
+    this.#pump = pump;
+    this.#lane.attach(pump);
+  }
+
+  /** Begins delivery. */
+  start(): void {
+    if (!this.#ended) this.#pump?.run();
+  }
+
+  /**
+   * The client came back: delivery goes on if it was suspended (SUB-13).
+   *
+   * @returns how deliveries went until now (STATUS-02), and whether there is a gap the client does not know of
+   */
+  refresh(context: EventContext): { status: DeliveryStatus; truncated: boolean } {
+    this.context = context;
+    const status = this.#lane.status();
+    const truncated = this.#lane.untoldGap || this.#pump?.owesLoss === true;
+    this.#lane.untoldGap = false;
+    this.#lane.resume();
+    return { status, truncated };
+  }
+
+  redeliver(event: FeedEvent): void {
+    this.#lane.redeliver(event);
+  }
+
+  terminate(error: EventsError): void {
+    if (this.#ended) return;
+    this.#terminated = error;
+    // An endpoint that never consented is not told anything (VERIFY-01).
+    if (this.#pump === undefined) this.#lane.close();
+    else this.#lane.terminate(error);
+    this.#end();
+  }
+
+  /** Ends without a word to the endpoint: unsubscribed, lapsed, refused, or the server closes (OP-24). */
+  end(): void {
+    if (this.#ended) return;
+    this.#lane.close();
+    this.#end();
+  }
+
+  onProgress(): void {
+    if (!this.#ended) this.#listener.onProgress(this);
+  }
+
+  onSuspended(): void {
+    this.#listener.onSuspended(this);
+  }
+
+  onFinalError(error: EventsError): void {
+    this.terminate(error);
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#listener.onEnd(this);
+  }
+}

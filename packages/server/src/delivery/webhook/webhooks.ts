@@ -1,0 +1,227 @@
+import type { Dialect, JwksDocument } from '@mcp-events/protocol';
+import { callbackEndpointError } from '@mcp-events/protocol';
+import type { Caller } from '../../context.ts';
+import { Deadlines } from '../../deadlines.ts';
+import type { Environment } from '../../environment.ts';
+import type { SubscriptionDetails } from '../../subscription/subscription.ts';
+import { DeadLetters } from './deadLetters.ts';
+import { Egress } from './egress/egress.ts';
+import { defaultSuspensionRules } from './failureRate.ts';
+import { grantTtlMs, resolveTtlRules } from './grant.ts';
+import type { TtlRules } from './grant.ts';
+import type { LaneContext } from './lane.ts';
+import { Persistence } from './persistence.ts';
+import { defaultRetryRules } from './retryPolicy.ts';
+import { defaultSchedulingLimits, FairScheduler } from './scheduling/fairScheduler.ts';
+import { ServerIdentity } from './signing/serverIdentity.ts';
+import type { SigningSecrets } from './signing/signingSecrets.ts';
+import { readAllowedOrigins, readCallbackUrl } from './verification/callbackUrl.ts';
+import type { CallbackUrl, CallbackUrlRules } from './verification/callbackUrl.ts';
+import { ChallengeLimit } from './verification/challengeLimit.ts';
+import { ConsentCache } from './verification/consentCache.ts';
+import { ReceiverDocuments } from './verification/receiverDocuments.ts';
+import { Verifier } from './verification/verifier.ts';
+import type { WebhookLimits, WebhookOptions } from './webhookOptions.ts';
+import { WebhookSubscription } from './webhookSubscription.ts';
+import type { WebhookSubscriptionListener } from './webhookSubscription.ts';
+
+export const defaultWebhookLimits: WebhookLimits = {
+  ...defaultSchedulingLimits,
+  outstandingPerSubscription: 64,
+  challengesPerHostPerMinute: 60,
+};
+
+const DEFAULT_ROTATION_GRACE_MS = 300_000;
+const DEFAULT_DROP_FAILING_AFTER_MS = 7 * 86_400_000;
+
+/** What webhook subscriptions of one server share. */
+export class Webhooks {
+  readonly deadLetters: DeadLetters = new DeadLetters();
+  readonly persistence: Persistence | undefined;
+  readonly #environment: Environment;
+  readonly #options: WebhookOptions;
+  readonly #ttlRules: TtlRules;
+  readonly #urlRules: CallbackUrlRules;
+  readonly #rotationGraceMs: number;
+  readonly #egress: Egress;
+  readonly #scheduler: FairScheduler;
+  readonly #retries: Deadlines;
+  readonly #expiries: Deadlines;
+  readonly #consents: ConsentCache;
+  readonly #verifier: Verifier;
+  readonly #identity: ServerIdentity | undefined;
+  readonly #laneContext: LaneContext;
+
+  /** Throws a `TypeError` that names the wrong option. */
+  constructor(
+    environment: Environment,
+    options: WebhookOptions,
+    randomId: () => string,
+    warn: (message: string, name: string) => void,
+  ) {
+    const { clock } = environment;
+    this.#environment = environment;
+    this.#options = options;
+    const { store, secretSealer, suspension, retry, egress, signingKey } = options;
+    this.#ttlRules = resolveTtlRules(options.ttl, store !== undefined);
+    this.#urlRules = { allowedOrigins: readAllowedOrigins(options.allowedOrigins), allowUrl: options.allowUrl };
+    this.#rotationGraceMs = atLeast(options.rotationGraceMs ?? DEFAULT_ROTATION_GRACE_MS, 0, 'rotationGraceMs');
+    const limits = { ...defaultWebhookLimits, ...options.limits };
+    for (const [name, value] of Object.entries(limits)) {
+      // A rate may be less than one per second; everything else counts whole things.
+      atLeast(value, name.endsWith('PerSecond') ? Number.MIN_VALUE : 1, `limits.${name}`);
+    }
+    const retryRules = { ...defaultRetryRules, ...retry };
+    for (const [name, value] of Object.entries(retryRules)) atLeast(value, 1, `retry.${name}`);
+    const suspensionRules = { ...defaultSuspensionRules, ...suspension };
+    for (const [name, value] of Object.entries(suspensionRules)) {
+      atLeast(value, name === 'failureRate' ? 0 : 1, `suspension.${name}`);
+    }
+    if (store !== undefined) {
+      const report = (error: unknown, name: string): void => environment.report(error, 'store', name);
+      this.persistence = new Persistence(store, secretSealer, clock, report);
+    }
+    this.#egress = new Egress({ clock, ...egress, maxSocketsPerOrigin: limits.hostConcurrency });
+    this.#scheduler = new FairScheduler(clock, limits);
+    this.#retries = new Deadlines(clock);
+    this.#expiries = new Deadlines(clock);
+    this.#consents = new ConsentCache(clock);
+    this.#identity = signingKey && new ServerIdentity(signingKey);
+    const postOptions = {
+      egress: this.#egress,
+      clock,
+      identity: this.#identity,
+      timeoutMs: retryRules.attemptTimeoutMs,
+    };
+    this.#verifier = new Verifier({
+      postOptions,
+      consents: this.#consents,
+      challengeLimit: new ChallengeLimit(clock, limits.challengesPerHostPerMinute),
+      challengesPerMinute: limits.challengesPerHostPerMinute,
+      documents:
+        options.receiverDocuments === false
+          ? undefined
+          : new ReceiverDocuments(this.#egress, clock, retryRules.attemptTimeoutMs),
+      confirm: options.confirm,
+      randomId,
+    });
+    this.#laneContext = {
+      clock,
+      random: options.random ?? Math.random,
+      createMessageId: () => randomId().replaceAll('-', ''),
+      scheduler: this.#scheduler,
+      retries: this.#retries,
+      postOptions,
+      retryRules,
+      suspensionRules,
+      maxOutstanding: limits.outstandingPerSubscription,
+      tellAbandoned: options.tellAbandoned ?? true,
+      deadLetters: this.deadLetters,
+      warn,
+    };
+  }
+
+  /** Throws InvalidParams for what cannot be a callback here (SSRF-01). */
+  readCallbackUrl(text: string): CallbackUrl {
+    return readCallbackUrl(text, this.#urlRules);
+  }
+
+  /** Which rules and numbers a new subscription gets (DIALECT-01, DIALECT-07). */
+  dialectFor({ clientInfo, dialect }: Caller, principal: string, url: string): Dialect {
+    return this.#options.dialect?.({ principal, url, clientInfo }) ?? dialect;
+  }
+
+  /** A subscription that is not delivered to yet. */
+  create(
+    details: SubscriptionDetails & { readonly principal: string },
+    { text, host, trusted }: CallbackUrl,
+    dialect: Dialect,
+    secrets: SigningSecrets,
+    onEnd: () => void,
+  ): WebhookSubscription {
+    const callback = { principal: details.principal, url: text, host, trusted, dialect, secrets };
+    const listener: WebhookSubscriptionListener = {
+      onEnd: (subscription) => {
+        this.#expiries.cancel(subscription.expiry);
+        onEnd();
+      },
+      onProgress: (subscription) => this.persistence?.touch(subscription),
+      onSuspended: (subscription) => this.#suspended(subscription),
+    };
+    return new WebhookSubscription(details, callback, this.#laneContext, listener);
+  }
+
+  /** Resolves when the endpoint has consented; rejects with what the client is told (VERIFY-01). */
+  verify(subscription: WebhookSubscription, callback: CallbackUrl): Promise<void> {
+    return this.#verifier.verify(subscription.principal, callback, subscription);
+  }
+
+  /** Remembers consent as long as the subscription lives, and a while longer. */
+  useConsent({ principal, url }: WebhookSubscription): void {
+    this.#consents.use(principal, url);
+  }
+
+  releaseConsent({ principal, url }: WebhookSubscription): void {
+    this.#consents.release(principal, url);
+  }
+
+  /** Gives a subscription its time, anew with each refresh (TTL-06). */
+  grant(subscription: WebhookSubscription, suggestedMs: number | null | undefined): void {
+    const ttlMs = grantTtlMs(this.#ttlRules, suggestedMs);
+    this.expireAt(subscription, ttlMs === null ? null : this.#environment.clock.now() + ttlMs);
+  }
+
+  /** Ends a subscription at a time, `null` for never (TTL-07). */
+  expireAt(subscription: WebhookSubscription, atMs: number | null): void {
+    subscription.refreshBeforeMs = atMs;
+    if (atMs === null) this.#expiries.cancel(subscription.expiry);
+    else this.#lookAt(subscription, atMs);
+  }
+
+  /** Signs with this secret from now on (SUB-10). */
+  replaceSecret({ secrets }: WebhookSubscription, secret: string): void {
+    secrets.replace(secret, this.#environment.clock.now() + this.#rotationGraceMs);
+  }
+
+  /** The public key of `signingKey`, to be published (SIG-13). */
+  keySet(): JwksDocument {
+    return this.#identity?.keySet() ?? { keys: [] };
+  }
+
+  /** Ends what runs by itself. */
+  async close(): Promise<void> {
+    await this.persistence?.flush();
+    this.#retries.close();
+    this.#expiries.close();
+    this.#scheduler.close();
+    await this.#egress.close();
+  }
+
+  /** Without expiry nothing else would ever end a subscription whose endpoint is gone (TTL-13). */
+  #suspended(subscription: WebhookSubscription): void {
+    this.persistence?.touch(subscription);
+    if (subscription.refreshBeforeMs !== null) return;
+    const { clock } = this.#environment;
+    const sinceMs = subscription.lane.failedSinceMs ?? clock.now();
+    this.#lookAt(subscription, sinceMs + (this.#options.dropFailingAfterMs ?? DEFAULT_DROP_FAILING_AFTER_MS));
+  }
+
+  #lookAt(subscription: WebhookSubscription, atMs: number): void {
+    if (subscription.expiry === undefined) {
+      subscription.expiry = this.#expiries.add(atMs, () => due(subscription));
+    } else this.#expiries.move(subscription.expiry, atMs);
+  }
+}
+
+/** Its grant has passed, or its endpoint has been failing for too long. */
+function due(subscription: WebhookSubscription): void {
+  if (subscription.refreshBeforeMs !== null) subscription.end();
+  else if (subscription.suspended) {
+    subscription.terminate(callbackEndpointError(subscription.lane.lastError ?? 'timeout'));
+  }
+}
+
+function atLeast(value: number, least: number, name: string): number {
+  if (value >= least) return value;
+  throw new TypeError(`webhooks.${name} must be a number of at least ${least}, not ${value}`);
+}
