@@ -166,12 +166,12 @@ export class Lane implements Sink {
       this.#context.warn('events without replay were lost because the callback was too slow', this.#subscriber.name);
       return true;
     }
-    if (this.suspended) {
+    if (this.suspended || this.outstanding >= this.#context.maxOutstanding) {
       this.#refusedEvent = true;
       return false;
     }
     // Its position is not safe before the client was told.
-    this.#addGap(cursor);
+    this.#addGap(cursor, 0);
     return true;
   }
 
@@ -244,14 +244,14 @@ export class Lane implements Sink {
   }
 
   #attemptFailed(delivery: Delivery, reason: LastError, retryAfterMs: number | undefined, nowMs: number): void {
-    const { retryRules, random, retries } = this.#context;
+    const { retryRules, random } = this.#context;
     this.#health.failed(reason, nowMs);
     const elapsedMs = nowMs - delivery.firstAttemptAtMs;
     const delayMs = nextRetryDelayMs(retryRules, { attempts: delivery.attempts, elapsedMs, retryAfterMs }, random);
     delivery.state = 'waiting';
     if (delayMs === undefined) this.#giveUp(delivery, reason, nowMs);
     else if (!this.#countAttempt(delivery, true, nowMs)) {
-      delivery.retry = retries.add(nowMs + delayMs, () => this.#queue(delivery));
+      this.#queueIn(delivery, delayMs);
     }
   }
 
@@ -288,15 +288,16 @@ export class Lane implements Sink {
   /** One envelope for any number of events that were given up, and none where there are no positions (ENV-03). */
   #tellLost(): void {
     if (this.cursor === null) return;
-    if (this.#gap === undefined) this.#addGap(this.#pump?.cursor ?? null);
+    // What failed together is given up together, and an endpoint that just failed is not asked again at once.
+    if (this.#gap === undefined) this.#addGap(this.#pump?.cursor ?? null, this.#context.retryRules.firstDelayMs);
     else if (this.#gap.frozen !== undefined) this.#anotherGap = true;
   }
 
-  #addGap(cursor: string | null): void {
+  #addGap(cursor: string | null, delayMs: number): void {
     const ticket = this.#begin(cursor);
     const webhookId = this.#envelopeId('gap');
     this.#gap = new Delivery({ lane: this, kind: 'gap', webhookId, ticket });
-    this.#add(this.#gap);
+    this.#add(this.#gap, delayMs);
   }
 
   /** Acknowledged, refused for good or given up. */
@@ -329,13 +330,20 @@ export class Lane implements Sink {
     this.#flow.principal.heldBytes -= bytes;
   }
 
-  #add(delivery: Delivery): void {
+  #add(delivery: Delivery, delayMs = 0): void {
     this.#outstanding ??= new Set();
     this.#outstanding.add(delivery);
     const bytes = delivery.event?.dataJson.length ?? 0;
     this.#outstandingBytes += bytes;
     this.#flow.principal.heldBytes += bytes;
-    if (!this.suspended) this.#queue(delivery);
+    if (this.suspended) return;
+    if (delayMs === 0) this.#queue(delivery);
+    else this.#queueIn(delivery, delayMs);
+  }
+
+  #queueIn(delivery: Delivery, delayMs: number): void {
+    const { retries, clock } = this.#context;
+    delivery.retry = retries.add(clock.now() + delayMs, () => this.#queue(delivery));
   }
 
   #queue(delivery: Delivery): void {

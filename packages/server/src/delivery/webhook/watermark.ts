@@ -52,9 +52,4 @@ export class Watermark {
     this.#base += this.#head;
     this.#head = 0;
   }
-
-  /** Nothing was delivered, and the position moved in a quiet time (CUR-07). Only while {@link isClear}. */
-  advance(cursor: string | null): void {
-    this.#cursor = cursor;
-  }
 }

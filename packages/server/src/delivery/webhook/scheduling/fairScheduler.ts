@@ -212,12 +212,12 @@ export class FairScheduler {
     const { principal, host } = flow;
     flow.jobs.shift();
     flow.queued = false;
-    if (flow.jobs.length > 0) this.#ready(flow);
     host.bucket.take();
     principal.bucket.take();
     this.#running++;
     principal.running++;
     host.running++;
+    if (flow.jobs.length > 0) this.#ready(flow);
     void job.run().then((outcome) => {
       this.#running--;
       principal.running--;

@@ -1,0 +1,216 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { defaultSchedulingLimits, FairScheduler } from '../src/delivery/webhook/scheduling/fairScheduler.ts';
+import type { Flow, SchedulingLimits } from '../src/delivery/webhook/scheduling/fairScheduler.ts';
+import type { HostOutcome } from '../src/delivery/webhook/scheduling/hostShare.ts';
+import { FakeClock, settle } from './kit/fakeClock.ts';
+
+/** A scheduler whose attempts are listed as they start, and end when told. */
+class World {
+  readonly clock = new FakeClock();
+  readonly scheduler: FairScheduler;
+  readonly started: string[] = [];
+  readonly #running = new Map<string, (outcome: HostOutcome) => void>();
+
+  constructor(limits: Partial<SchedulingLimits> = {}) {
+    this.scheduler = new FairScheduler(this.clock, { ...defaultSchedulingLimits, ...limits });
+  }
+
+  /** Queues attempts named after principal, host and number. */
+  add(principal: string, host: string, count = 1): void {
+    const flow = this.scheduler.join(principal, host);
+    for (let n = 1; n <= count; n++) this.addNamed(flow, `${principal}>${host}#${n}`);
+  }
+
+  addNamed(flow: Flow, name: string): void {
+    const run = (): Promise<HostOutcome> => {
+      this.started.push(name);
+      return new Promise((resolve) => this.#running.set(name, resolve));
+    };
+    this.scheduler.add(flow, { cancelled: false, run });
+  }
+
+  get running(): string[] {
+    return [...this.#running.keys()];
+  }
+
+  async end(names: readonly string[], outcome: HostOutcome = 'answered'): Promise<void> {
+    for (const name of names) {
+      this.#running.get(name)?.(outcome);
+      this.#running.delete(name);
+    }
+    await settle(2);
+  }
+}
+
+describe('fairness', () => {
+  it('takes turns between principals, however much one of them has waiting', async () => {
+    const world = new World({ concurrency: 4 });
+    world.add('greedy', 'a', 100);
+    await settle(1);
+    world.add('modest', 'b', 2);
+    await world.end(world.running.slice(0, 4));
+    expect(world.running.filter((name) => name.startsWith('modest'))).toHaveLength(2);
+  });
+
+  it('takes turns between the hosts of one principal', async () => {
+    const world = new World({ concurrency: 2 });
+    world.add('p', 'busy', 50);
+    world.add('p', 'quiet', 1);
+    await settle(1);
+    expect(world.started.map((name) => name.split('#')[0])).toEqual(['p>busy', 'p>quiet']);
+  });
+
+  it('keeps sending to others while a host is at its limit', async () => {
+    const world = new World({ hostConcurrency: 2 });
+    world.add('p', 'slow', 50);
+    world.add('p', 'fast', 3);
+    world.add('q', 'slow', 5);
+    await settle(1);
+    expect(world.running.filter((name) => name.includes('>slow'))).toHaveLength(2);
+    expect(world.running.filter((name) => name.includes('>fast'))).toHaveLength(2);
+    await world.end(world.running.filter((name) => name.includes('>fast')));
+    expect(world.started.filter((name) => name.includes('>fast'))).toHaveLength(3);
+  });
+
+  it('shares a host at its limit between principals', async () => {
+    const world = new World({ hostConcurrency: 1 });
+    world.add('p', 'h', 10);
+    world.add('q', 'h', 10);
+    for (let n = 0; n < 9; n++) {
+      await settle(1);
+      await world.end(world.running);
+    }
+    const ofP = world.started.filter((name) => name.startsWith('p')).length;
+    expect(Math.abs(2 * ofP - world.started.length)).toBeLessThanOrEqual(1);
+  });
+
+  it('lets a host go on when the principal that was next in line is at its own limit', async () => {
+    const world = new World({ hostConcurrency: 1, principalConcurrency: 1 });
+    world.add('p', 'x', 1);
+    await settle(1);
+    world.add('q', 'h', 1);
+    await settle(1);
+    // p waits for h, and is at its limit because of x.
+    world.add('p', 'h', 1);
+    world.add('r', 'h', 1);
+    await settle(1);
+    await world.end(['q>h#1']);
+    expect(world.running).toContain('r>h#1');
+    await world.end(['p>x#1']);
+    await world.end(['r>h#1']);
+    expect(world.running).toEqual(['p>h#1']);
+  });
+});
+
+describe('limits', () => {
+  it('G5 gives a host that does not answer less and less, and one that answers more again', async () => {
+    const world = new World({ hostConcurrency: 64 });
+    world.add('p', 'h', 1_000);
+    const sizes: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      await settle(1);
+      sizes.push(world.running.length);
+      await world.end(world.running.slice(0, 1), 'unreachable');
+      await world.end(world.running);
+    }
+    expect(sizes[0]).toBe(16);
+    const deaf = new World({ hostConcurrency: 64 });
+    deaf.add('p', 'h', 1_000);
+    await settle(1);
+    for (let round = 0; round < 10; round++) await deaf.end(deaf.running, 'unreachable');
+    expect(deaf.running).toHaveLength(1);
+    for (let round = 0; round < 10; round++) await deaf.end(deaf.running, 'answered');
+    expect(deaf.running).toHaveLength(64);
+  });
+
+  it('STATUS-05 keeps the rate of a host, tells how long it takes, and leaves others alone', async () => {
+    const world = new World({ hostPerSecond: 2 });
+    const flow = world.scheduler.join('p', 'h');
+    expect(world.scheduler.throttledMs(flow)).toBe(0);
+    world.add('p', 'h', 6);
+    world.add('p', 'other', 1);
+    await settle(1);
+    expect(world.started).toHaveLength(3);
+    expect(world.scheduler.throttledMs(flow)).toBe(500);
+    await world.clock.advance(1_000);
+    expect(world.started).toHaveLength(5);
+    await world.clock.advance(1_000);
+    expect(world.started).toHaveLength(7);
+  });
+
+  it('keeps the rate of a principal over all its hosts', async () => {
+    const world = new World({ principalPerSecond: 3 });
+    for (let host = 0; host < 10; host++) world.add('p', `h${host}`, 1);
+    world.add('q', 'h0', 1);
+    await settle(1);
+    expect(world.started.filter((name) => name.startsWith('p'))).toHaveLength(3);
+    expect(world.started).toContain('q>h0#1');
+    // Waits are whole milliseconds.
+    await world.clock.advance(1_002);
+    expect(world.started.filter((name) => name.startsWith('p'))).toHaveLength(6);
+  });
+
+  it('passes over what was cancelled while it waited', async () => {
+    const world = new World({ concurrency: 1 });
+    world.add('p', 'h', 1);
+    await settle(1);
+    const flow = world.scheduler.join('p', 'h');
+    const run = (): Promise<HostOutcome> => Promise.reject(new Error('must not run'));
+    world.scheduler.add(flow, { cancelled: true, run });
+    world.add('p', 'h2', 1);
+    await world.end(['p>h#1']);
+    expect(world.running).toEqual(['p>h2#1']);
+  });
+});
+
+it('starts everything in the end, within all limits, for any load and any order of endings', async () => {
+  const load = fc.array(
+    fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 3 }), fc.integer({ min: 1, max: 4 })),
+    {
+      minLength: 1,
+      maxLength: 12,
+    },
+  );
+  const limits = fc.record({
+    concurrency: fc.integer({ min: 1, max: 6 }),
+    hostConcurrency: fc.integer({ min: 1, max: 3 }),
+    principalConcurrency: fc.integer({ min: 1, max: 3 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      load,
+      limits,
+      fc.infiniteStream(fc.nat()),
+      fc.infiniteStream(fc.boolean()),
+      async (jobs, bounds, picks, answers) => {
+        const world = new World(bounds);
+        let expected = 0;
+        for (const [principal, host, count] of jobs) {
+          const flow = world.scheduler.join(`p${principal}`, `h${host}`);
+          for (let n = 0; n < count; n++) {
+            const name = `p${principal}>h${host}#${expected++}`;
+            world.addNamed(flow, name);
+          }
+        }
+        await settle(1);
+        while (world.running.length > 0) {
+          const { running } = world;
+          expect(running.length).toBeLessThanOrEqual(bounds.concurrency);
+          for (let at = 0; at < 4; at++) {
+            expect(running.filter((name) => name.startsWith(`p${at}`)).length).toBeLessThanOrEqual(
+              bounds.principalConcurrency,
+            );
+            expect(running.filter((name) => name.includes(`>h${at}#`)).length).toBeLessThanOrEqual(
+              bounds.hostConcurrency,
+            );
+          }
+          const pick = running[(picks.next().value as number) % running.length] as string;
+          await world.end([pick], answers.next().value === true ? 'answered' : 'unreachable');
+        }
+        expect(world.started).toHaveLength(expected);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
