@@ -50,6 +50,7 @@ export function nextRetryDelayMs(rules: RetryRules, failed: FailedDelivery, rand
 export function readRetryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
   if (/^\d{1,10}$/.test(header)) return Number(header) * 1_000;
-  const atMs = Date.parse(header);
+  // `Date.parse` takes "-5" for a year.
+  const atMs = /^[A-Z][a-z]{2,8}, /.test(header) ? Date.parse(header) : Number.NaN;
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
 }
