@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Clock } from '../../../clock.ts';
 import type { CallbackTarget } from './callbackTarget.ts';
-import type { Connection } from './connection.ts';
-import type { Connections, ConnectionUser } from './connections.ts';
+import type { Connection, ConnectionUser } from './connection.ts';
+import type { Connections } from './connections.ts';
 import { failureOf } from './dial.ts';
 import type { EgressFailure, EgressRequest, EgressResult } from './egressRequest.ts';
 
@@ -63,6 +63,7 @@ export class Attempt implements ConnectionUser, Handler {
 
   /** Ends the attempt in whatever state it is. Idempotent. */
   fail(reason: EgressFailure): void {
+    if (this.#settled) return;
     this.#finish({ kind: 'failed', reason });
     if (this.#connection === undefined) this.#connections.withdraw(this);
     else this.#connections.destroy(this.#connection);
@@ -94,7 +95,7 @@ export class Attempt implements ConnectionUser, Handler {
   /** The request goes out: from here on it may have been received, so no other address is tried. */
   onRequestStart(): void {
     this.#sent = true;
-    if (this.#connectTimer !== undefined) this.#clock.clearTimeout(this.#connectTimer);
+    this.#clock.clearTimeout(this.#connectTimer);
   }
 
   onResponseStart(_controller: unknown, status: number, headers: IncomingHttpHeaders): void {
@@ -146,10 +147,9 @@ export class Attempt implements ConnectionUser, Handler {
   }
 
   #finish(result: EgressResult): void {
-    if (this.#settled) return;
     this.#settled = true;
     this.#clock.clearTimeout(this.#timer);
-    if (this.#connectTimer !== undefined) this.#clock.clearTimeout(this.#connectTimer);
+    this.#clock.clearTimeout(this.#connectTimer);
     this.#settle(result);
   }
 }

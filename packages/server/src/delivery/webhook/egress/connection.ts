@@ -2,7 +2,6 @@ import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { Client } from 'undici';
 import type { CallbackTarget } from './callbackTarget.ts';
-import type { OriginPool } from './connections.ts';
 import { openSocket } from './dial.ts';
 import type { Dial } from './dial.ts';
 
@@ -10,6 +9,27 @@ import type { Dial } from './dial.ts';
 export interface ConnectionSettings {
   readonly dial: Dial;
   readonly secureContext: SecureContext;
+}
+
+/** An attempt that needs a connection. */
+export interface ConnectionUser {
+  readonly target: CallbackTarget;
+  /** The addresses checked for this attempt. It is never given a connection to any other (SSRF-04). */
+  readonly addresses: readonly string[];
+  /** Called once per `acquire`, at once or when a connection is free. */
+  use(connection: Connection): void;
+  /** There will be no connection: the egress is closed. */
+  refuse(): void;
+}
+
+/** The connections to one origin, and who waits for one. Exists only as long as there are some. */
+export interface OriginPool {
+  readonly origin: string;
+  readonly all: Set<Connection>;
+  /** The last one used is used again first, so that what is not needed grows old. */
+  readonly idle: Connection[];
+  /** In the order they came. */
+  readonly waiting: Set<ConnectionUser>;
 }
 
 /**

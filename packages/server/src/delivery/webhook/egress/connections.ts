@@ -1,28 +1,6 @@
 import type { Clock } from '../../../clock.ts';
-import type { CallbackTarget } from './callbackTarget.ts';
 import { Connection } from './connection.ts';
-import type { ConnectionSettings } from './connection.ts';
-
-/** An attempt that needs a connection. */
-export interface ConnectionUser {
-  readonly target: CallbackTarget;
-  /** The addresses checked for this attempt. It is never given a connection to any other (SSRF-04). */
-  readonly addresses: readonly string[];
-  /** Called once per `acquire`, at once or when a connection is free. */
-  use(connection: Connection): void;
-  /** There will be no connection: the egress is closed. */
-  refuse(): void;
-}
-
-/** The connections to one origin, and who waits for one. Exists only as long as there are some. */
-export interface OriginPool {
-  readonly origin: string;
-  readonly all: Set<Connection>;
-  /** The last one used is used again first, so that what is not needed grows old. */
-  readonly idle: Connection[];
-  /** In the order they came. */
-  readonly waiting: Set<ConnectionUser>;
-}
+import type { ConnectionSettings, ConnectionUser, OriginPool } from './connection.ts';
 
 const SWEEP_INTERVAL_MS = 500;
 /** Idle connections are closed after about 4 s, before common servers do it (5 s): few requests meet a closing one. */

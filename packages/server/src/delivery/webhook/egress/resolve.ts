@@ -34,16 +34,23 @@ export function shareLookups(clock: Clock, lookup: (hostname: string) => Promise
   };
 }
 
+/** Addresses of both families, IPv4 first: it works from everywhere. No answer when neither query has one. */
+export async function queryBothFamilies(
+  resolver: Pick<Resolver, 'resolve4' | 'resolve6'>,
+  hostname: string,
+): Promise<readonly string[]> {
+  const answers = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
+  return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+}
+
 /**
  * The names strangers give, asked of the DNS alone. `getaddrinfo` would run on the thread pool, two calls at a time for
- * the whole process: a few names whose servers never answer would hold up every other look-up.
+ * the whole process: a few names whose servers never answer would hold up every other look-up. Nor are the hosts file
+ * and the search list of this machine for strangers.
  */
 export function resolvePublicNames(clock: Clock): Resolve {
   const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
-  return shareLookups(clock, async (hostname) => {
-    const answers = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
-    return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-  });
+  return shareLookups(clock, (hostname) => queryBothFamilies(resolver, hostname));
 }
 
 /** The operator's own names, resolved as this machine resolves names: hosts file and search list included. */
