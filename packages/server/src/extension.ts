@@ -49,6 +49,10 @@ export interface SubscriptionInfo {
   readonly name: string;
   readonly principal: string | undefined;
   readonly arguments: Readonly<Record<string, unknown>>;
+  /** Where a webhook subscription is delivered to, exactly as the client sent it. Absent in other modes. */
+  readonly url?: string;
+  /** Whether a webhook subscription waits for its client to come back (DELIV-13). Absent in other modes. */
+  readonly suspended?: boolean;
 }
 
 /**
@@ -217,6 +221,9 @@ export class Events {
       name: subscription.name,
       principal: subscription.principal,
       arguments: subscription.rawArguments,
+      ...(subscription instanceof WebhookSubscription
+        ? { url: subscription.url, suspended: subscription.suspended }
+        : undefined),
     }));
   }
 

@@ -36,10 +36,10 @@ export interface EventHandle<Input = Record<string, unknown>, Args = Input, Payl
   /** For types with `check`: something changed upstream, look now. Throws a `TypeError` for emitted types. */
   wake(): void;
   /**
-   * For emitted types: events are known to have been missed. Tells every subscriber of a gap (PUSH-08). Rejects with a
-   * `TypeError` for types with `check`.
+   * For emitted types: events are known to have been missed. Tells every subscriber of a gap (PUSH-08, ENV-03). Resolves
+   * with the position after the gap, `null` for a type without replay. Rejects with a `TypeError` for types with `check`.
    */
-  reportLoss(): Promise<void>;
+  reportLoss(): Promise<string | null>;
   /**
    * For emitted types: the source fails at the moment. Tells live streams, which go on (PUSH-07). Throws a `TypeError` for
    * types with `check`.

@@ -63,8 +63,9 @@ export class LiveFeed implements Feed {
   }
 
   /** Events are known to be missing: told as a failure, since there is no position that moved (CUR-14). */
-  lose(): void {
+  lose(): null {
     for (const { receiver } of this.#index.members()) receiver.lose(null);
+    return null;
   }
 
   /** The author's source fails at the moment (PUSH-07). */

@@ -128,7 +128,7 @@ export class LogFeed implements Feed {
   }
 
   /** Events are known to be missing after the last one: tells everybody, whenever they read (PUSH-08, CUR-12). */
-  async lose(): Promise<void> {
+  async lose(): Promise<string> {
     await this.#log.skip();
     const head = this.#log.head;
     this.dispatched = head;
@@ -136,6 +136,7 @@ export class LogFeed implements Feed {
       attachment.position = head;
       attachment.receiver.lose(this.cursorAt(head));
     }
+    return this.cursorAt(head);
   }
 
   /** The author's source fails at the moment (PUSH-07). */

@@ -29,9 +29,10 @@ export interface WebhookPeer {
 export interface WebhookOptions {
   /**
    * Origins the operator vouches for: callbacks below them need no verification, may be plain `http`, and may be at any
-   * address. For receivers on the same machine or network.
+   * address. For receivers on the same machine or network. A function is asked with each subscribe, and when a stored
+   * subscription comes back, so that the answer can change; it gets origins of `http` and `https` as `URL` spells them.
    */
-  readonly allowedOrigins?: readonly string[];
+  readonly allowedOrigins?: readonly string[] | ((origin: string) => boolean);
   /** Refuses callback URLs (SSRF-06), after everything else was found in order. Not asked for allowed origins. */
   readonly allowUrl?: (url: URL) => boolean;
   /** Whether the endpoint's consent was established elsewhere, for example in a dashboard (VERIFY-01). */

@@ -64,7 +64,7 @@ export class Webhooks {
     this.#options = options;
     const { store, secretSealer, suspension, retry, egress, signingKey } = options;
     this.#ttlRules = resolveTtlRules(options.ttl, store !== undefined);
-    this.#urlRules = { allowedOrigins: readAllowedOrigins(options.allowedOrigins), allowUrl: options.allowUrl };
+    this.#urlRules = { isAllowedOrigin: readAllowedOrigins(options.allowedOrigins), allowUrl: options.allowUrl };
     this.#rotationGraceMs = atLeast(options.rotationGraceMs ?? DEFAULT_ROTATION_GRACE_MS, 0, 'rotationGraceMs');
     const limits = { ...defaultWebhookLimits, ...options.limits };
     for (const [name, value] of Object.entries(limits)) {

@@ -1,4 +1,5 @@
 import { callbackUrlSchema, describeIssues, invalidParams } from '@mcp-events/protocol';
+import type { WebhookOptions } from '../webhookOptions.ts';
 
 /** A callback URL whose text was accepted. */
 export interface CallbackUrl {
@@ -13,16 +14,20 @@ export interface CallbackUrl {
 }
 
 export interface CallbackUrlRules {
-  readonly allowedOrigins: ReadonlySet<string>;
+  /** Whether the operator vouches for an origin, in the URL parser's spelling. */
+  readonly isAllowedOrigin: (origin: string) => boolean;
   readonly allowUrl: ((url: URL) => boolean) | undefined;
 }
+
+/** Other schemes have origins, too, that nobody means who allows an origin. */
+const WEB_SCHEME = /^https?:$/;
 
 /**
  * Reads a callback URL, or throws InvalidParams (SSRF-01, SSRF-06, SSRF-08). Only what its text tells is looked at here.
  */
 export function readCallbackUrl(text: string, rules: CallbackUrlRules): CallbackUrl {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const trusted = url !== undefined && rules.allowedOrigins.has(url.origin) && isPlain(url, text);
+  const trusted = url !== undefined && isPlain(url, text) && rules.isAllowedOrigin(url.origin);
   if (!trusted) {
     const checked = callbackUrlSchema.safeParse(text);
     if (!checked.success) throw invalidParams(`delivery.url: ${describeIssues(checked.error)}`);
@@ -34,21 +39,24 @@ export function readCallbackUrl(text: string, rules: CallbackUrlRules): Callback
   return { text, origin, path: pathname, host: hostname.replace(/\.$/, ''), trusted };
 }
 
-/** Nothing that parsers read differently, no user info and no fragment (SSRF-08). */
+/** A web address with nothing that parsers read differently, no user info and no fragment (SSRF-08). */
 function isPlain(url: URL, text: string): boolean {
-  return url.username === '' && url.password === '' && !/[\s\\#@\p{Cc}]/u.test(text);
+  return WEB_SCHEME.test(url.protocol) && url.username === '' && url.password === '' && !/[\s\\#@\p{Cc}]/u.test(text);
 }
 
-/** Origins as the URL parser spells them. Throws a `TypeError` for what is no origin. */
-export function readAllowedOrigins(origins: readonly string[] = []): Set<string> {
-  return new Set(
-    origins.map((text) => {
+/** Reads the `allowedOrigins` option. Throws a `TypeError` for what is no origin. */
+export function readAllowedOrigins(allowed: WebhookOptions['allowedOrigins'] = []): (origin: string) => boolean {
+  // Anything but a clear yes is a no.
+  if (typeof allowed === 'function') return (origin) => allowed(origin) === true;
+  const origins = new Set(
+    allowed.map((text) => {
       const url = URL.canParse(text) ? new URL(text) : undefined;
-      const isOrigin = url !== undefined && /^https?:$/.test(url.protocol) && /^[^/]+:\/\/[^/]+\/?$/.test(text);
+      const isOrigin = url !== undefined && WEB_SCHEME.test(url.protocol) && /^[^/]+:\/\/[^/]+\/?$/.test(text);
       if (!isOrigin || url.username !== '' || url.password !== '') {
         throw new TypeError(`webhooks.allowedOrigins: expected an origin such as https://host:port, not ${text}`);
       }
       return url.origin;
     }),
   );
+  return (origin) => origins.has(origin);
 }
