@@ -46,8 +46,13 @@ function isPlain(url: URL, text: string): boolean {
 
 /** Reads the `allowedOrigins` option. Throws a `TypeError` for what is no origin. */
 export function readAllowedOrigins(allowed: WebhookOptions['allowedOrigins'] = []): (origin: string) => boolean {
-  // Anything but a clear yes is a no.
-  if (typeof allowed === 'function') return (origin) => allowed(origin) === true;
+  if (typeof allowed === 'function') {
+    return (origin) => {
+      // Anything but a clear yes is a no.
+      const answer: unknown = allowed(origin);
+      return answer === true;
+    };
+  }
   const origins = new Set(
     allowed.map((text) => {
       const url = URL.canParse(text) ? new URL(text) : undefined;
