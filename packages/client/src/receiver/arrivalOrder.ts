@@ -1,5 +1,6 @@
 import type { EventOrder } from '@mcp-events/protocol';
 import { type Clock, MAX_DELAY_MS } from '../clock.ts';
+import { Holes } from './holes.ts';
 
 /** Options of an {@link ArrivalOrder}. */
 export interface ArrivalOrderOptions<T> {
@@ -10,8 +11,8 @@ export interface ArrivalOrderOptions<T> {
   maxWaiting?: number;
   /** How many bytes the waiting items hold at most, as told to `take`. Default 4 MiB. */
   maxWaitingBytes?: number;
-  /** Position released last, where an earlier process left off. Default: none, the first item starts a chain. */
-  after?: string;
+  /** Positions that an earlier process released, the last one last. Default: none. */
+  passed?: readonly string[];
   /** Gets the items in order. Must not throw. */
   release: (item: T) => void;
   /** Items may be missing before the next one released: a predecessor did not come within the bounds. Must not throw. */
@@ -25,18 +26,8 @@ interface Waiting<T> {
   deadlineMs: number;
 }
 
-/**
- * Where a gap was told: `end` is the position missing before what was released, `start` the one it comes after. That is
- * certain only for the first hole: a run released after it may lie inside it, so what follows the run need not be late.
- */
-interface Hole {
-  start: string | undefined;
-  end: string;
-}
-
 /** Positions remembered as passed. The one that matters is nearly always the last. */
 const MAX_PASSED = 1_000;
-const MAX_HOLES = 100;
 
 /**
  * After a gap that the server told, its next event names a predecessor that never comes. It is waited for only as long
@@ -63,8 +54,8 @@ export class ArrivalOrder<T> {
   readonly #waiting = new Map<string, Waiting<T>>();
   /** Positions of `#waiting` by their predecessor. Two may name the same one, each in its own chain. */
   readonly #followers = new Map<string, string[]>();
-  readonly #passed = new Set<string>();
-  #holes: Hole[] = [];
+  readonly #passed: Set<string>;
+  readonly #holes = new Holes();
   #last: string | undefined;
   #waitingBytes = 0;
   /** The next gap was told by the server. */
@@ -79,8 +70,8 @@ export class ArrivalOrder<T> {
     this.#maxWaitingBytes = options.maxWaitingBytes ?? 4 * 1024 * 1024;
     this.#release = options.release;
     this.#gap = options.gap;
-    this.#last = options.after;
-    if (options.after !== undefined) this.#passed.add(options.after);
+    this.#passed = new Set(options.passed?.slice(-MAX_PASSED));
+    this.#last = options.passed?.at(-1);
   }
 
   /** How many items wait for a predecessor. */
@@ -89,12 +80,12 @@ export class ArrivalOrder<T> {
   }
 
   /**
-   * Takes an arrival. It is released now or later; a repetition of one of the last thousand is dropped.
+   * Takes an arrival, to be released now or later. One that waits already is not taken twice.
    *
    * @param order absent if the server does not tell it: released at once
    * @param bytes what the item holds, for `maxWaitingBytes`
-   * @returns `late` for an item that is known to belong where a gap was told: it is not released, and what to do with
-   *   it is for the caller to say
+   * @returns `late` for an item whose turn is known to be over: it belongs where a gap was told, or another one was
+   *   released at its place. It is not released, and what to do with it is for the caller to say
    */
   take(item: T, order: EventOrder | undefined, bytes = 0): 'taken' | 'late' {
     if (this.#closed) return 'taken';
@@ -102,12 +93,12 @@ export class ArrivalOrder<T> {
       this.#release(item);
       return 'taken';
     }
-    if (this.#passed.has(order.position)) return 'taken';
+    if (this.#passed.has(order.position)) return 'late';
     if (this.#waiting.has(order.position)) {
       this.#move(order.position, order);
       return 'taken';
     }
-    if (this.#isLate(order)) {
+    if (this.#holes.take(order)) {
       this.#pass(order.position);
       return 'late';
     }
@@ -130,7 +121,7 @@ export class ArrivalOrder<T> {
       return;
     }
     // What was released had everything before it released or told as lost, so nothing is waited for here.
-    if (order.previous === null) this.#startChain();
+    if (order.previous === null) this.#holes.startChain();
     this.#last = order.position;
     this.#pass(order.position);
   }
@@ -158,7 +149,7 @@ export class ArrivalOrder<T> {
   #place(item: T, order: EventOrder, bytes: number): void {
     const { position, previous } = order;
     if (previous === null || this.#passed.has(previous)) {
-      if (previous === null) this.#startChain();
+      if (previous === null) this.#holes.startChain();
       this.#gapTold = false;
       this.#last = position;
       this.#release(item);
@@ -176,8 +167,9 @@ export class ArrivalOrder<T> {
   /** A waiting item is known by another place from now on. It does not wait longer for that. */
   #move(from: string, order: EventOrder): void {
     const entry = this.#waiting.get(from);
-    if (entry === undefined || entry.previous === order.previous) return;
     const { position, previous } = order;
+    if (entry === undefined || (position === from && previous === entry.previous)) return;
+    if (position !== from) this.#renamePrevious(from, position);
     if (previous === null || this.#passed.has(previous)) {
       this.#remove(from);
       this.#place(entry.item, order, entry.bytes);
@@ -191,6 +183,18 @@ export class ArrivalOrder<T> {
     const entries = [...this.#waiting];
     this.#waiting.clear();
     for (const [key, value] of entries) this.#waiting.set(key === from ? position : key, value);
+  }
+
+  /** What followed an item in the old chain follows it in the new one too, before what was sent after the restart. */
+  #renamePrevious(from: string, to: string): void {
+    const older = this.#followers.get(from);
+    if (older === undefined) return;
+    for (const position of older) {
+      const entry = this.#waiting.get(position);
+      if (entry !== undefined) entry.previous = to;
+    }
+    this.#followers.delete(from);
+    this.#followers.set(to, [...older, ...(this.#followers.get(to) ?? [])]);
   }
 
   /**
@@ -235,32 +239,10 @@ export class ArrivalOrder<T> {
       entry = before;
     }
     this.#remove(position);
-    this.#holes.push({ start: this.#holes.length === 0 ? this.#last : undefined, end: entry.previous });
-    if (this.#holes.length > MAX_HOLES) this.#holes.shift();
+    this.#holes.add(this.#last, entry.previous);
     this.#last = position;
     this.#release(entry.item);
     this.#pass(position);
-  }
-
-  /** Whether the place lies in a hole, as far as the places at its two ends tell. The hole shrinks by it. */
-  #isLate({ position, previous }: EventOrder): boolean {
-    for (const [index, hole] of this.#holes.entries()) {
-      if (hole.end === position) {
-        if (previous === null || previous === hole.start) this.#holes.splice(index, 1);
-        else hole.end = previous;
-        return true;
-      }
-      if (previous !== null && hole.start === previous) {
-        hole.start = position;
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /** In a new chain another event may follow the one before a hole, so only its other end tells from then on. */
-  #startChain(): void {
-    for (const hole of this.#holes) hole.start = undefined;
   }
 
   #remove(position: string): void {

@@ -1,0 +1,67 @@
+import { decodeWebhookSecret } from '@mcp-events/protocol';
+import { Deduplication, idsOf } from './deduplication.ts';
+import type { AcceptResult, RegisteredCallback, WebhookMessage, WebhookRegistration } from './registration.ts';
+
+/** A registration with what was learnt since: keys, the id, and what was accepted lately. */
+export class Callback implements RegisteredCallback {
+  readonly registration: WebhookRegistration;
+  readonly #unregister: (callback: Callback) => void;
+  /** The latest first. */
+  #keys: readonly Uint8Array[];
+  #id: string | undefined;
+  #closed = false;
+  readonly #received = new Deduplication();
+
+  constructor(registration: WebhookRegistration, unregister: (callback: Callback) => void) {
+    this.registration = registration;
+    this.#unregister = unregister;
+    this.#keys = [decodeWebhookSecret(registration.secret)];
+    this.#id = registration.id;
+  }
+
+  get id(): string | undefined {
+    return this.#id;
+  }
+
+  get keys(): readonly Uint8Array[] {
+    return this.#keys;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  bind(id: string): void {
+    this.#id = id;
+  }
+
+  rotate(secret: string): void {
+    this.#keys = [decodeWebhookSecret(secret), ...this.#keys];
+  }
+
+  dropOldSecrets(): void {
+    this.#keys = this.#keys.slice(0, 1);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unregister(this);
+  }
+
+  /**
+   * Hands a message to the application, unless it was accepted before.
+   *
+   * @throws what the application throws
+   */
+  async deliver(message: WebhookMessage): Promise<AcceptResult> {
+    const ids = idsOf(message);
+    const result = await this.#received.once(ids, () => this.registration.accept(message));
+    if (result !== 'repeated') return result;
+    // The same event in another message is news only in that it may tell another place.
+    if (message.kind === 'event' && message.order !== undefined && !this.#received.has(ids)) {
+      await this.registration.repeated?.({ ...message, order: message.order });
+      this.#received.add(ids);
+    }
+    return 'accepted';
+  }
+}

@@ -1,0 +1,55 @@
+import type { Callback } from './callback.ts';
+
+/** Whose key a post may be signed with. */
+export interface Candidates {
+  /** Those of the subscription id that the post names. Servers may use the same one (OP-07). */
+  bound: Callback[];
+  /** Those whose id is not known yet (VERIFY-13). */
+  unbound: Callback[];
+  /** The URL belongs to these alone, so a key that verifies tells the subscription without an id (OP-28). */
+  ownUrl: boolean;
+}
+
+/** The registered callbacks, by the URL they are posted to. */
+export class Callbacks {
+  readonly #byPath = new Map<string, Set<Callback>>();
+  readonly #shared = new Set<Callback>();
+
+  /** @throws TypeError if the path is not one segment of a URL */
+  add(callback: Callback): void {
+    const { path } = callback.registration;
+    if (path === undefined) {
+      this.#shared.add(callback);
+      return;
+    }
+    if (path === '' || lastSegment(`https://localhost/${path}`) !== path) {
+      throw new TypeError(`path must be one segment of a URL as it is sent, such as "3f6c1d"; got "${path}"`);
+    }
+    this.#byPath.set(path, (this.#byPath.get(path) ?? new Set()).add(callback));
+  }
+
+  delete(callback: Callback): void {
+    this.#shared.delete(callback);
+    const { path } = callback.registration;
+    if (path === undefined) return;
+    const own = this.#byPath.get(path);
+    own?.delete(callback);
+    if (own?.size === 0) this.#byPath.delete(path);
+  }
+
+  /** Chooses by what stands outside of the body (RECV-01). */
+  find(url: string, subscriptionId: string): Candidates {
+    const own = this.#byPath.get(lastSegment(url));
+    const candidates: Candidates = { bound: [], unbound: [], ownUrl: own !== undefined };
+    for (const callback of own ?? this.#shared) {
+      if (callback.id === subscriptionId) candidates.bound.push(callback);
+      else if (callback.id === undefined) candidates.unbound.push(callback);
+    }
+    return candidates;
+  }
+}
+
+function lastSegment(url: string): string {
+  const { pathname } = new URL(url);
+  return pathname.slice(pathname.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,20 @@
+import { orderOf, type VerificationEnvelope, type WebhookBody } from '@mcp-events/protocol';
+import type { DeliveryHeaders } from './deliveryHeaders.ts';
+import type { WebhookMessage } from './registration.ts';
+
+/** A post that is not a challenge, as the application gets it. */
+export function messageOf(
+  body: Exclude<WebhookBody, VerificationEnvelope>,
+  { subscriptionId, webhookId }: DeliveryHeaders,
+  bytes: number,
+): WebhookMessage {
+  const head = { subscriptionId, webhookId };
+  switch (body.type) {
+    case 'gap':
+      return { kind: 'gap', ...head, cursor: body.cursor };
+    case 'terminated':
+      return { kind: 'terminated', ...head, error: body.error };
+    case undefined:
+      return { kind: 'event', ...head, event: body, order: orderOf(body._meta), bytes };
+  }
+}

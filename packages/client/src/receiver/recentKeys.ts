@@ -1,0 +1,33 @@
+/**
+ * What can repeat are retries within minutes and what a server sends again after a restart. A message has up to two
+ * keys.
+ */
+const MAX_KEYS = 20_000;
+
+/** Keys are the server's choice: this bounds what long ones hold (characters, in total). */
+const MAX_TOTAL_LENGTH = 4 * 1024 * 1024;
+
+/** The keys added last, bounded in number and length. Iterates from the oldest. */
+export class RecentKeys {
+  readonly #keys = new Set<string>();
+  #totalLength = 0;
+
+  has(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  add(key: string): void {
+    if (this.#keys.has(key)) return;
+    this.#keys.add(key);
+    this.#totalLength += key.length;
+    for (const oldest of this.#keys) {
+      if (this.#keys.size <= MAX_KEYS && this.#totalLength <= MAX_TOTAL_LENGTH) break;
+      this.#keys.delete(oldest);
+      this.#totalLength -= oldest.length;
+    }
+  }
+
+  [Symbol.iterator](): Iterator<string> {
+    return this.#keys.values();
+  }
+}
