@@ -1,19 +1,22 @@
 import { parseArgs } from 'node:util';
+import { acknowledgement } from './figures/acknowledgement.ts';
+import { isolation } from './figures/isolation.ts';
 import { match } from './figures/match.ts';
 import { memory } from './figures/memory.ts';
 import { poll } from './figures/poll.ts';
 import { push } from './figures/push.ts';
 import { stalled } from './figures/stalled.ts';
+import { webhook } from './figures/webhook.ts';
 import type { Figure, RunOptions } from './harness/figure.ts';
 import { printTable, resultsPath, writeResults } from './harness/report.ts';
 
 const USAGE = `npm run bench -- [options]
-  --only <name>    one of push, stalled, poll, match, memory; may be repeated
+  --only <name>    one of push, stalled, poll, webhook, isolation, acknowledgement, match, memory; may be repeated
   --rounds <n>     measured rounds per figure, default 5
   --quick          a tenth of the work
   --profile        CPU profiles of the servers into bench/results`;
 
-const benchmarks = [push, stalled, poll, match, memory];
+const benchmarks = [push, stalled, poll, webhook, isolation, acknowledgement, match, memory];
 
 const { values } = parseArgs({
   options: {

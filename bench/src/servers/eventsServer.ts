@@ -3,7 +3,7 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import type { McpHttpHandler } from '@modelcontextprotocol/server';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { Events } from '@mcp-events/server';
-import type { EventHandle, EventTypeDefinition } from '@mcp-events/server';
+import type { EventHandle, EventsOptions, EventTypeDefinition } from '@mcp-events/server';
 import { payloadSchema } from './author.ts';
 import type { BenchData } from './author.ts';
 import { EVENT_NAME } from './frames.ts';
@@ -19,8 +19,8 @@ export interface EventsServer {
 }
 
 /** The packages under test, set up as the documentation says; everything not named has its default. */
-export function createEvents(definition: Partial<Definition> = {}): EventsServer {
-  const events = new Events({ heartbeatIntervalMs: 30_000, limits: { subscriptions: 200_000 } });
+export function createEvents(definition: Partial<Definition> = {}, options: EventsOptions = {}): EventsServer {
+  const events = new Events({ heartbeatIntervalMs: 30_000, limits: { subscriptions: 200_000 }, ...options });
   const handle = events.define<Json, Json, BenchData>(EVENT_NAME, {
     payload: payloadSchema,
     ...definition,

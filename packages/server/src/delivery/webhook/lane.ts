@@ -80,7 +80,7 @@ export class Lane implements Sink {
   readonly #flow: Flow;
   readonly #health = new DeliveryHealth();
   #pump: Pump | undefined;
-  /** Only while something is outstanding, so that an idle subscription costs little. */
+  /** Made with the first delivery, so that an idle subscription costs little. */
   #watermark: Watermark | undefined;
   #outstanding: Set<Delivery> | undefined;
   #outstandingBytes = 0;
@@ -107,7 +107,8 @@ export class Lane implements Sink {
 
   /** The safe position (SUB-14): nothing up to it is outstanding, or untold. */
   get cursor(): string | null {
-    return this.#watermark?.cursor ?? this.#pump?.cursor ?? null;
+    if (this.#watermark?.isClear === false) return this.#watermark.cursor;
+    return this.#pump?.cursor ?? null;
   }
 
   get suspended(): boolean {
@@ -240,7 +241,6 @@ export class Lane implements Sink {
     this.#pump?.close();
     for (const delivery of this.#outstanding ?? []) this.#forget(delivery);
     this.#outstanding = undefined;
-    this.#watermark = undefined;
   }
 
   #attemptFailed(delivery: Delivery, reason: LastError, retryAfterMs: number | undefined, nowMs: number): void {
@@ -280,7 +280,6 @@ export class Lane implements Sink {
       const abandonedAt = new Date(nowMs).toISOString();
       deadLetters.add(event, { subscriptionId: id, principal, attempts, reason, abandonedAt });
     }
-    // Begun before the event settles, so that the watermark still exists.
     if (event !== undefined && tellAbandoned) this.#tellLost();
     this.#settle(delivery);
   }
@@ -308,10 +307,7 @@ export class Lane implements Sink {
       this.#context.scheduler.leave(this.#flow);
       return;
     }
-    if (delivery.ticket !== undefined) {
-      this.#watermark?.settle(delivery.ticket);
-      if (this.#watermark?.isClear === true) this.#watermark = undefined;
-    }
+    if (delivery.ticket !== undefined) this.#watermark?.settle(delivery.ticket);
     if (delivery === this.#gap) {
       this.#gap = undefined;
       if (this.#anotherGap) this.#tellLost();
@@ -371,9 +367,11 @@ export class Lane implements Sink {
     this.#pump?.resume();
   }
 
-  /** The pump still stands before what begins now. */
   #begin(positionAfter: string | null): number {
-    this.#watermark ??= new Watermark(this.#pump?.cursor ?? null);
+    // The pump still stands before what begins now.
+    const before = this.#pump?.cursor ?? null;
+    if (this.#watermark === undefined) this.#watermark = new Watermark(before);
+    else if (this.#watermark.isClear) this.#watermark.advance(before);
     return this.#watermark.begin(positionAfter);
   }
 

@@ -1,16 +1,21 @@
+/** Deliveries there is room for at first. A power of two, as every capacity here: places are found by masking. */
+const INITIAL_CAPACITY = 8;
+
 /**
  * The safe position of one webhook subscription (DELIV-11, SUB-14): everything up to it was acknowledged or given up.
  * Deliveries begin in feed order and settle in any order; both cost constant time on average, however many are
- * outstanding.
+ * outstanding. A ring, because its places are looked up at random: what is outstanding stays close together in memory.
  */
 export class Watermark {
   #cursor: string | null;
-  /** Position after each delivery from ticket {@link #base} on. */
-  #positions: (string | null)[] = [];
-  /** Whether it settled; entries before {@link #head} all did. */
-  #settled: boolean[] = [];
-  #head = 0;
-  #base = 0;
+  /** Position after each delivery, at the place of its ticket. */
+  #positions: (string | null)[] = Array.from({ length: INITIAL_CAPACITY }, () => null);
+  /** 1 for those that settled. */
+  #settled = new Uint8Array(INITIAL_CAPACITY);
+  #mask = INITIAL_CAPACITY - 1;
+  /** Ticket of the oldest outstanding delivery, if there is one. */
+  #oldest = 0;
+  #next = 0;
 
   /** @param cursor where delivery starts */
   constructor(cursor: string | null) {
@@ -23,33 +28,48 @@ export class Watermark {
 
   /** Whether every delivery that began has settled. */
   get isClear(): boolean {
-    return this.#head === this.#positions.length;
+    return this.#oldest === this.#next;
+  }
+
+  /** The position moved without deliveries (CUR-07). Only while {@link isClear}. */
+  advance(cursor: string | null): void {
+    this.#cursor = cursor;
   }
 
   /**
    * The cursor to send with a delivery: its own position if nothing before it is outstanding, else the safe position.
    */
   cursorFor(ticket: number): string | null {
-    const place = ticket - this.#base;
-    return place === this.#head ? (this.#positions[place] ?? null) : this.#cursor;
+    return ticket === this.#oldest ? (this.#positions[ticket & this.#mask] ?? null) : this.#cursor;
   }
 
   /** @returns the ticket to settle it with */
   begin(positionAfter: string | null): number {
-    this.#positions.push(positionAfter);
-    this.#settled.push(false);
-    return this.#base + this.#positions.length - 1;
+    if (this.#next - this.#oldest > this.#mask) this.#grow();
+    const place = this.#next & this.#mask;
+    this.#positions[place] = positionAfter;
+    this.#settled[place] = 0;
+    return this.#next++;
   }
 
   /** Acknowledged or given up. Each ticket settles once. */
   settle(ticket: number): void {
-    this.#settled[ticket - this.#base] = true;
-    while (this.#settled[this.#head] === true) this.#cursor = this.#positions[this.#head++] ?? null;
-    // Moving the arrays only when half of them is used up keeps the cost of each delivery constant on average.
-    if (this.#head * 2 <= this.#positions.length) return;
-    this.#positions = this.#positions.slice(this.#head);
-    this.#settled = this.#settled.slice(this.#head);
-    this.#base += this.#head;
-    this.#head = 0;
+    this.#settled[ticket & this.#mask] = 1;
+    while (this.#oldest < this.#next && this.#settled[this.#oldest & this.#mask] === 1) {
+      this.#cursor = this.#positions[this.#oldest++ & this.#mask] ?? null;
+    }
+  }
+
+  #grow(): void {
+    const mask = 2 * this.#mask + 1;
+    const positions: (string | null)[] = Array.from({ length: mask + 1 }, () => null);
+    const settled = new Uint8Array(mask + 1);
+    for (let ticket = this.#oldest; ticket < this.#next; ticket++) {
+      positions[ticket & mask] = this.#positions[ticket & this.#mask] ?? null;
+      settled[ticket & mask] = this.#settled[ticket & this.#mask] ?? 0;
+    }
+    this.#positions = positions;
+    this.#settled = settled;
+    this.#mask = mask;
   }
 }

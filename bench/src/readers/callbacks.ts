@@ -1,0 +1,79 @@
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { report, serve } from '../harness/child.ts';
+import { RequestReader } from './requestReader.ts';
+
+export interface Callbacks {
+  /** Listens on every loopback address, for callbacks of many hosts. */
+  listen(): Promise<{ port: number }>;
+  /** Connections to these addresses are accepted and never answered from now on. */
+  hang(addresses: readonly string[]): Promise<void>;
+  /** Resolves when this many more deliveries have arrived. Every few thousand are reported meanwhile. */
+  expect(options: { deliveries: number; latencies: boolean }): Promise<{ finishedAtNs: string; latenciesMs: number[] }>;
+  /** The last delivery, as it came over the wire. */
+  sample(): Promise<string>;
+}
+
+const ANSWER = Buffer.from('HTTP/1.1 204 No Content\r\n\r\n');
+
+/** Deliveries between two reports. */
+const REPORT_EVERY = 500;
+
+/** Where the author puts the time of an emit. */
+const EMITTED_AT = /at:(\d+)/;
+
+let hanging = new Set<string>();
+let received = 0;
+let expected = Infinity;
+let finish: ((finishedAtNs: string) => void) | undefined;
+let latenciesMs: number[] | undefined;
+let last: Buffer = Buffer.alloc(0);
+
+function take(request: Buffer): void {
+  last = request;
+  received++;
+  if (latenciesMs !== undefined) {
+    const emittedAtNs = EMITTED_AT.exec(request.toString())?.[1];
+    if (emittedAtNs !== undefined) latenciesMs.push(Number(process.hrtime.bigint() - BigInt(emittedAtNs)) / 1e6);
+  }
+  if (received === expected) finish?.(String(process.hrtime.bigint()));
+  else if (received % REPORT_EVERY === 0) report(received);
+}
+
+function onConnection(socket: Socket): void {
+  socket.on('error', () => {});
+  if (hanging.has(socket.localAddress ?? '')) {
+    socket.resume();
+    return;
+  }
+  socket.setNoDelay(true);
+  const reader = new RequestReader();
+  socket.on('data', (chunk) => {
+    let answers = 0;
+    reader.read(chunk, (request) => {
+      take(request);
+      answers++;
+    });
+    if (answers === 1) socket.write(ANSWER);
+    else if (answers > 1) socket.write(Buffer.concat(Array.from({ length: answers }, () => ANSWER)));
+  });
+}
+
+serve<Callbacks>({
+  listen: async () => {
+    const server = createServer(onConnection);
+    await new Promise<void>((resolve) => server.listen(0, '0.0.0.0', 4_096, resolve));
+    return { port: (server.address() as AddressInfo).port };
+  },
+  hang: async (addresses) => {
+    hanging = new Set(addresses);
+  },
+  expect: async ({ deliveries, latencies }) => {
+    received = 0;
+    expected = deliveries;
+    latenciesMs = latencies ? [] : undefined;
+    const finishedAtNs = await new Promise<string>((resolve) => (finish = resolve));
+    return { finishedAtNs, latenciesMs: latenciesMs ?? [] };
+  },
+  sample: async () => last.toString(),
+});
