@@ -29,6 +29,10 @@ export interface EventType {
   readonly name: string;
   compiled: CompiledType;
   readonly feed: Feed;
+  /** The rules in force, read for each event. One function for all pumps of the type. */
+  readonly rules: () => SelectionRules;
+  /** Where failures of the author's `match` and `transform` go. */
+  readonly reportSelection: (error: unknown) => void;
 }
 
 /**

@@ -72,7 +72,13 @@ export class EventTypes {
 
   #open(name: string, compiled: CompiledType): EventType {
     const { core, storage } = this.#options;
-    const type: EventType = { name, compiled, feed: openFeed(core, storage, name, () => type.compiled, compiled) };
+    const type: EventType = {
+      name,
+      compiled,
+      feed: openFeed(core, storage, name, () => type.compiled, compiled),
+      rules: () => type.compiled.rules,
+      reportSelection: (error) => core.report(error, 'match or transform', name),
+    };
     return type;
   }
 

@@ -11,11 +11,11 @@ export function createPump(core: Core, type: EventType, subscription: Subscripti
   return new Pump({
     subscription,
     feed: type.feed,
-    rules: () => type.compiled.rules,
+    rules: type.rules,
     selection,
     sink,
     clock,
-    report: (error) => core.report(error, 'match or transform', type.name),
+    report: type.reportSelection,
   });
 }
 

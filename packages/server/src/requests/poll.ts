@@ -50,16 +50,15 @@ async function answer(
 ): Promise<PollResult> {
   const notBeforeMs = request.maxAgeMs === undefined ? undefined : core.clock.now() - request.maxAgeMs;
   const maxEvents = Math.min(request.maxEvents ?? core.limits.defaultEventsPerPoll, core.limits.maxEventsPerPoll);
-  const report = (error: unknown): void => core.report(error, 'match or transform', type.name);
   const { selection, clock } = core;
+  const { reportSelection: report } = type;
   const common = { subscription, feed: type.feed, rules: compiled.rules, selection, notBeforeMs, maxEvents, report };
   let batch = await collectBatch({ ...common, cursor: request.cursor });
   const holdMs = Math.min(request.timeoutMs ?? 0, core.limits.maxPollHoldMs);
   const nothing = batch.events.length === 0 && !batch.truncated && !batch.hasMore;
   const mayHold = holdMs > 0 && subscription.heldPolls < MAX_HELD_POLLS && !subscription.ended;
   if (mayHold && nothing && request.cursor !== null && batch.cursor !== null) {
-    const { feed } = type;
-    const rules = (): typeof compiled.rules => type.compiled.rules;
+    const { feed, rules } = type;
     await waitForEvent({ subscription, feed, rules, selection, clock, report, cursor: batch.cursor, holdMs, signal });
     // What has ended has its own answer, or the server closes and its sources cannot be read any more.
     if (!subscription.ended) batch = await collectBatch({ ...common, cursor: batch.cursor });
