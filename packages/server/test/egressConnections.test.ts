@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Connections } from '../src/delivery/webhook/egress/connections.ts';
 import type { Connection } from '../src/delivery/webhook/egress/connection.ts';
+import type { CallbackTarget } from '../src/delivery/webhook/egress/callbackTarget.ts';
 import { parseCallbackTarget } from '../src/delivery/webhook/egress/callbackTarget.ts';
 import { failureOf } from '../src/delivery/webhook/egress/dial.ts';
 import { Egress } from '../src/delivery/webhook/egress/egress.ts';
@@ -171,6 +172,9 @@ describe('the checked address', () => {
     expect(await waiting).toEqual(answered(204));
     expect(dialer.dialled).toEqual([`${A} 443`, `${B} 443`]);
     await connection.closed;
+    answer = [A];
+    first.onRequest = (again) => again.answer(202);
+    expect(await send()).toEqual(answered(202));
   });
 
   it('SSRF-04 is one of several: the next is tried when nothing was sent to the one before', async () => {
@@ -195,6 +199,31 @@ describe('the checked address', () => {
     expect(dialer.dialled).toEqual([`${A} 443`]);
     await clock.advance(1);
     expect(await sending).toEqual(answered(204));
+    expect(dialer.dialled).toEqual([`${A} 443`, `${B} 443`]);
+    expect(dialer.sockets[0]?.destroyed).toBe(true);
+  });
+
+  it('SSRF-04 keeps the whole time limit once it is connected', async () => {
+    const endpoint = closing(await RawEndpoint.listen(await authority.issue(['hooks.example'])));
+    const dialer = new RecordingDialer(endpoint.port);
+    const { clock, send } = egressTo(dialer, [A, B]);
+    const sending = send();
+    const connection = await endpoint.connection();
+    await connection.request();
+    await clock.advance(4_999);
+    connection.answer(200);
+    expect(await sending).toEqual(answered(200));
+    expect(dialer.dialled).toEqual([`${A} 443`]);
+  });
+
+  it('SSRF-04 is dialled although idle connections to another one take all the room', async () => {
+    const endpoint = await receiver();
+    const dialer = new RecordingDialer(endpoint.port);
+    let answer = [A];
+    const { send } = egressTo(dialer, () => answer, { maxSocketsPerOrigin: 1 });
+    await send();
+    answer = [B];
+    expect(await send()).toEqual(answered(204));
     expect(dialer.dialled).toEqual([`${A} 443`, `${B} 443`]);
     expect(dialer.sockets[0]?.destroyed).toBe(true);
   });
@@ -320,7 +349,7 @@ describe('pooled connections', () => {
 
   it('SSRF-08 are 64 per origin by default', async () => {
     const dialer = new RecordingDialer('hang');
-    const { egress, send } = egressTo(dialer, [A]);
+    const { clock, egress, send } = egressTo(dialer, [A]);
     const sends = Array.from({ length: 100 }, () => send());
     const elsewhere = send({ url: 'https://other.example/' });
     await settle();
@@ -329,6 +358,7 @@ describe('pooled connections', () => {
     expect(await Promise.all([...sends, elsewhere])).toEqual(Array(101).fill(failed('connection_refused')));
     expect(dialer.sockets.every(({ destroyed }) => destroyed)).toBe(true);
     expect(dialer.dialled).toHaveLength(64 + 1);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('SSRF-08 are closed when idle for some seconds, and no timer stays behind', async () => {
@@ -350,17 +380,51 @@ describe('pooled connections', () => {
   it('SSRF-08 are bounded over all origins where they serve no attempt', () => {
     const settings = { dial: new RecordingDialer().dial, secureContext: {} as never };
     const connections = new Connections(new FakeClock(), settings, 1);
-    const used: Connection[] = [];
-    for (let n = 0; n < 1_100; n++) {
-      const target = parseCallbackTarget(`https://h${n}.example/`);
-      if (target === undefined) throw new Error('unreachable');
-      connections.acquire({ target, addresses: [A], use: (connection) => used.push(connection), refuse: () => {} });
-    }
-    expect(used.filter(({ client }) => client.destroyed)).toHaveLength(0);
-    for (const connection of used) connections.release(connection);
-    expect(used.filter(({ client }) => client.destroyed)).toHaveLength(1_100 - 1_024);
+    const acquire = (count: number): Connection[] => {
+      const used: Connection[] = [];
+      for (let n = 0; n < count; n++) {
+        const target = parseCallbackTarget(`https://h${n}.example/`) as CallbackTarget;
+        connections.acquire({ target, addresses: [A], use: (connection) => used.push(connection), refuse: () => {} });
+      }
+      return used;
+    };
+    const openOf = (all: readonly Connection[]): Connection[] => all.filter(({ client }) => !client.destroyed);
+    const first = acquire(1_100);
+    expect(openOf(first)).toHaveLength(1_100);
+    for (const connection of first) connections.release(connection);
+    expect(openOf(first)).toEqual(first.slice(0, 1_024));
+
+    // Used again and closed, they make room for others; what is closed does not come back.
+    const second = acquire(1_024);
+    expect(second).toEqual(first.slice(0, 1_024));
+    for (const connection of second) connections.release(connection);
+    expect(openOf(second)).toHaveLength(1_024);
+    for (const connection of second) connections.destroy(connection);
+    for (const connection of second) connections.release(connection);
+    const third = acquire(1_024);
+    expect(openOf(third)).toHaveLength(1_024);
+    for (const connection of third) connections.release(connection);
+    expect(openOf(third)).toHaveLength(1_024);
     connections.close();
-    expect(used.filter(({ client }) => client.destroyed)).toHaveLength(1_100);
+    expect(openOf(third)).toHaveLength(0);
+  });
+
+  it('SSRF-08 that were cut are not used again although their answer ended', () => {
+    const settings = { dial: new RecordingDialer().dial, secureContext: {} as never };
+    const connections = new Connections(new FakeClock(), settings, 2);
+    const used: Connection[] = [];
+    const target = parseCallbackTarget(URL_) as CallbackTarget;
+    const user = { target, addresses: [A], use: (connection: Connection) => used.push(connection), refuse: () => {} };
+    for (let n = 0; n < 2; n++) connections.acquire(user);
+    const [cut, other] = used as [Connection, Connection];
+    connections.destroy(cut);
+    connections.acquire(user);
+    connections.acquire({ ...user });
+    connections.release(cut);
+    expect(used).toHaveLength(3);
+    connections.release(other);
+    expect(used[3]).toBe(other);
+    connections.close();
   });
 
   it('SSRF-04 are not opened any more once the egress is closed', async () => {
