@@ -82,6 +82,7 @@ export class Events {
   readonly #eventTypes: EventTypes;
   readonly #handlers: ReadonlyMap<string, RequestHandler>;
   readonly #dialect: Dialect | 'auto';
+  readonly #legacySessions: boolean;
   readonly #onWarning: NonNullable<EventsOptions['onWarning']>;
   readonly #listChanged = new ListChanged();
   readonly #slots: StreamSlots = new WeakMap();
@@ -109,6 +110,10 @@ export class Events {
     };
     this.#onWarning = options.onWarning ?? writeWarning;
     this.#dialect = options.dialect ?? 'auto';
+    this.#legacySessions = options.legacySessions ?? false;
+    if (this.#legacySessions && this.#dialect === 'final') {
+      throw new TypeError('legacySessions needs the older dialect, which `dialect: "final"` switches off');
+    }
     const lifecycle = new Lifecycle(clock, limits.hookMs, report);
     const namespace = options.namespace ?? 'mcp-events';
     const createEventId = countedIds(`evt_${createRunId()}`);
@@ -135,6 +140,7 @@ export class Events {
           this.#onWarning(message, { stage: 'webhook', name }),
         ),
       restored: (name: string) => restoration?.restored(name),
+      forgetStored: (name: string, id: string) => restoration?.forget(name, id) ?? false,
     });
     const { webhooks } = this.#core;
     const restoration = webhooks?.persistence && new Restoration(this.#core, webhooks, webhooks.persistence);
@@ -172,16 +178,18 @@ export class Events {
 
   /**
    * Serves Events on one of the SDK's server objects. Call it in the factory, before the server is connected, with the
-   * `era` the factory was given: clients of the 2025 revision do not get the extension (CAP-07). Repeating it for the
+   * `era` the factory was given: clients of the 2025 revision do not get the extension (CAP-07), unless `legacySessions`
+   * says so. Repeating it for the
    * same server does nothing.
    */
   attach(mcp: McpServer, { era }: { readonly era: 'modern' | 'legacy' }): void {
-    if (era !== 'modern' || this.#attached.has(mcp)) return;
+    if (this.#attached.has(mcp) || (era === 'legacy' && !this.#legacySessions)) return;
     if (mcp.isConnected()) throw new Error('attach Events before the server is connected');
     registerHandlers(mcp, this.#handlers);
     const settings: Record<string, boolean> = this.#wrapped ? { listChanged: true } : {};
     const capabilities = {
-      extensions: { [EXTENSION_ID]: settings },
+      // The extension came with the revision of 2026; only the sketch was ever spoken in older sessions (OP-34).
+      ...(era === 'legacy' ? {} : { extensions: { [EXTENSION_ID]: settings } }),
       // Deployed peers look for the older key (DIALECT-02); it is not part of the SDK's type.
       ...(this.#dialect === 'final' ? {} : { events: settings }),
     };
@@ -275,7 +283,7 @@ export class Events {
     this.#reauthorization.close();
     await this.#finishStreams();
     this.#core.leases.close();
-    await this.#core.webhooks?.persistence?.flush();
+    await this.#core.webhooks?.persistence?.close();
     for (const subscription of this.#webhookSubscriptions()) subscription.end();
     await this.#core.webhooks?.close();
     for (const { feed } of this.#core.catalog.all()) feed.close();

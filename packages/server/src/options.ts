@@ -27,6 +27,11 @@ export interface EventsOptions {
    * `auto`.
    */
   readonly dialect?: Dialect | 'auto';
+  /**
+   * Whether clients that open a session of the 2025 revision (`initialize`) get events as well, in the older dialect
+   * (DIALECT-15). Some deployed clients do. Default false: the standard's extension came with the revision of 2026.
+   */
+  readonly legacySessions?: boolean;
   readonly limits?: Partial<Limits>;
   /** Heartbeat of streams (PUSH-10). At most 30,000 ms. Default 15,000 ms. */
   readonly heartbeatIntervalMs?: number;

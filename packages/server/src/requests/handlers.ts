@@ -1,7 +1,14 @@
 import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
 import { ProtocolError } from '@modelcontextprotocol/server';
-import { EventsError, internalError, listParamsSchema, Methods, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
-import type { Dialect, EventTypeDescriptor } from '@mcp-events/protocol';
+import {
+  EventsError,
+  internalError,
+  listParamsSchema,
+  Methods,
+  SUBSCRIPTION_ID_META_KEY,
+  unsupported,
+} from '@mcp-events/protocol';
+import type { DeliveryMode, Dialect, EventTypeDescriptor } from '@mcp-events/protocol';
 import * as z from 'zod';
 import type { EventType } from '../catalog/eventType.ts';
 import type { Caller } from '../context.ts';
@@ -77,14 +84,15 @@ function toProtocolError(error: unknown, dialect: Dialect, report: (error: unkno
   return new ProtocolError(code, message, data);
 }
 
-/** What the list shows of a type. Callers without a principal cannot use webhooks, so they do not see them (AUTH-04). */
+/** What the list shows of a type: only modes the caller can use, so no webhook without a principal (AUTH-04). */
 async function describeFor(
   core: Core,
   caller: Caller,
   { name, compiled: { definition, descriptor } }: EventType,
 ): Promise<EventTypeDescriptor | undefined> {
-  const delivery =
-    caller.principal === undefined ? descriptor.delivery.filter((mode) => mode !== 'webhook') : descriptor.delivery;
+  const isUsable = (mode: DeliveryMode): boolean =>
+    (mode !== 'webhook' || caller.principal !== undefined) && (mode !== 'push' || !caller.legacy);
+  const delivery = descriptor.delivery.filter(isUsable);
   if (delivery.length === 0 || !(await core.lifecycle.isVisible(name, definition, caller))) return undefined;
   return { ...descriptor, delivery };
 }
@@ -96,6 +104,7 @@ async function handleStream(
   params: unknown,
   context: ServerContext,
 ): Promise<Record<string, unknown>> {
+  if (caller.legacy) throw unsupported('deliveryMode', { value: 'push' });
   const { id, signal } = context.mcpReq;
   const result = { resultType: 'complete', _meta: { [SUBSCRIPTION_ID_META_KEY]: id } };
   const stream = await openStream(core, caller, params, signal);
