@@ -22,6 +22,11 @@ export interface Core extends Environment {
   readonly sessions: Set<PushSession>;
   /** `undefined` when webhook mode is not offered. */
   readonly webhooks: Webhooks | undefined;
-  /** Resolves when stored subscriptions to this event type are live again. */
+  /**
+   * Resolves when stored subscriptions to this event type are live again, as far as they can be. Rejects with
+   * InternalError while the store cannot be read: whether there is a subscription is not known then.
+   */
   readonly restored: (name: string) => Promise<void> | undefined;
+  /** Gives up a stored subscription that is not live. `false` when there is none. */
+  readonly forgetStored: (name: string, id: string) => boolean;
 }

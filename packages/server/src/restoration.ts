@@ -1,4 +1,10 @@
-import { canonicalArguments, unsupported } from '@mcp-events/protocol';
+import {
+  canonicalArguments,
+  deriveSubscriptionId,
+  EventsError,
+  internalError,
+  unsupported,
+} from '@mcp-events/protocol';
 import type { EventType } from './catalog/eventType.ts';
 import type { Core } from './core.ts';
 import type { Persistence } from './delivery/webhook/persistence.ts';
@@ -12,124 +18,222 @@ import {
   markConsented,
   openWebhookDelivery,
 } from './requests/webhookSubscriptions.ts';
+import type { Arguments } from './subscription/subscription.ts';
 
 /** Subscriptions that come back at the same time, so that a slow source is not asked for all of them at once. */
 const CONCURRENCY = 32;
+
+/** When what failed is tried again; doubles up to the longest. */
+const RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 3_600_000;
+
+/** Errors that say "not now": any other of the extension's says that there is no such subscription any more. */
+const TEMPORARY_ERRORS: ReadonlySet<string> = new Set(['InternalError', 'ResourceExhausted', 'Unknown']);
 
 /** Brings stored webhook subscriptions back to life, each when its event type is offered again (TTL-10, TTL-11). */
 export class Restoration {
   readonly #core: Core;
   readonly #webhooks: Webhooks;
   readonly #persistence: Persistence;
-  readonly #byName: Promise<Map<string, StoredSubscription[]>>;
+  /** By event type and id: stored, and not live. */
+  readonly #stored = new Map<string, Map<string, StoredSubscription>>();
   readonly #running = new Map<string, Promise<void>>();
+  #loading: Promise<void>;
+  #loaded = false;
 
   constructor(core: Core, webhooks: Webhooks, persistence: Persistence) {
     this.#core = core;
     this.#webhooks = webhooks;
     this.#persistence = persistence;
-    this.#byName = this.#load();
+    this.#loading = this.#load(0);
   }
 
   /** An event type is offered. */
-  begin(type: EventType): void {
-    const running = this.#restore(type).finally(() => this.#running.delete(type.name));
-    this.#running.set(type.name, running);
+  begin({ name }: EventType): void {
+    if (this.#loaded) this.#run(name, 0);
   }
 
-  /** Resolves when the subscriptions of this type are live; `undefined` when they are. */
-  restored(name: string): Promise<void> | undefined {
-    return this.#running.get(name);
+  /**
+   * Resolves when the subscriptions of this type are live, as far as they can be. Rejects with InternalError while the
+   * store cannot be read.
+   */
+  async restored(name: string): Promise<void> {
+    await this.#loading;
+    await this.#running.get(name);
   }
 
-  async #load(): Promise<Map<string, StoredSubscription[]>> {
-    const byName = new Map<string, StoredSubscription[]>();
-    try {
-      for (const record of await this.#persistence.load()) {
-        const sameName = byName.get(record.name);
-        if (sameName === undefined) byName.set(record.name, [record]);
-        else sameName.push(record);
-      }
-    } catch (error) {
+  /** Gives up a subscription that is not live. `false` when there is none. Its record is the caller's concern. */
+  forget(name: string, id: string): boolean {
+    return this.#stored.get(name)?.delete(id) ?? false;
+  }
+
+  #load(failures: number): Promise<void> {
+    const loading = this.#read().catch((error: unknown) => {
       this.#core.report(error, 'store');
-    }
-    return byName;
+      const again = (): void => {
+        this.#loading = this.#load(failures + 1);
+      };
+      if (!this.#core.closed) this.#webhooks.retryIn(delayMs(failures), again);
+      throw internalError('Webhook subscriptions are not available at the moment');
+    });
+    loading.catch(() => {});
+    return loading;
   }
 
-  async #restore(type: EventType): Promise<void> {
-    const byName = await this.#byName;
-    const records = byName.get(type.name) ?? [];
-    byName.delete(type.name);
+  async #read(): Promise<void> {
+    const records = await this.#persistence.load();
+    for (const record of records) {
+      // Also that of an event type which is never offered again.
+      if (this.#hasExpired(record)) {
+        void this.#persistence.delete(record);
+        continue;
+      }
+      const sameName = this.#stored.get(record.name);
+      if (sameName === undefined) this.#stored.set(record.name, new Map([[record.id, record]]));
+      else sameName.set(record.id, record);
+    }
+    this.#loaded = true;
+    for (const { name } of this.#core.catalog.all()) this.#run(name, 0);
+  }
+
+  #run(name: string, failures: number): void {
+    if ((this.#stored.get(name)?.size ?? 0) === 0) return;
+    const running = this.#restore(name, failures).finally(() => {
+      if (this.#running.get(name) === running) this.#running.delete(name);
+    });
+    this.#running.set(name, running);
+  }
+
+  async #restore(name: string, failures: number): Promise<void> {
+    const { catalog } = this.#core;
+    const records = [...(this.#stored.get(name)?.values() ?? [])];
+    let failed = false;
     const worker = async (): Promise<void> => {
-      let record: StoredSubscription | undefined;
-      while ((record = records.shift()) !== undefined) {
+      // A type that is withdrawn meanwhile leaves the rest for when it is offered again.
+      while (!this.#core.closed && catalog.get(name) !== undefined) {
+        const record = records.pop();
+        if (record === undefined) return;
         try {
-          await this.#restoreOne(type, record);
+          await this.#restoreOne(record);
         } catch (error) {
-          this.#core.report(error, 'restore', type.name);
+          this.#core.report(error, 'restore', name);
+          failed = true;
         }
       }
     };
     await Promise.all(Array.from({ length: Math.min(CONCURRENCY, records.length) }, worker));
+    if (failed && !this.#core.closed) this.#webhooks.retryIn(delayMs(failures), () => this.#run(name, failures + 1));
   }
 
-  async #restoreOne(type: EventType, record: StoredSubscription): Promise<void> {
-    const core = this.#core;
-    const { definition } = type.compiled;
-    const subscription = await this.#create(type, record);
-    markConsented(this.#webhooks, subscription);
-    this.#webhooks.expireAt(subscription, record.refreshBeforeMs);
-    if (record.refreshBeforeMs !== null && record.refreshBeforeMs <= core.clock.now()) {
-      subscription.end();
+  async #restoreOne(record: StoredSubscription): Promise<void> {
+    if (this.#hasExpired(record)) {
+      this.forget(record.name, record.id);
+      await this.#persistence.delete(record);
       return;
     }
+    const created = await this.#create(record);
+    if (created === undefined) return;
+    const { type, subscription } = created;
+    const establishing = this.#establish(type, subscription, record);
+    subscription.establishing = establishing.catch(() => {});
+    await establishing;
+  }
+
+  async #establish(type: EventType, subscription: WebhookSubscription, record: StoredSubscription): Promise<void> {
+    const { compiled } = type;
+    markConsented(this.#webhooks, subscription);
+    this.#webhooks.expireAt(subscription, record.refreshBeforeMs);
     try {
+      if (!compiled.descriptor.delivery.includes('webhook')) throw unsupported('deliveryMode', { value: 'webhook' });
+      await this.#authorize(type, subscription);
       // The process it provisioned something in is gone, so it is asked again (HOOK-01).
-      await beginWebhookSubscription(core, definition, subscription);
-      const opening = await openWebhookDelivery(core, type, subscription, record.cursor, undefined);
-      if (!type.compiled.descriptor.delivery.includes('webhook')) {
-        subscription.terminate(unsupported('deliveryMode', { value: 'webhook' }));
-        return;
-      }
+      await beginWebhookSubscription(this.#core, compiled.definition, subscription);
+      const opening = await openWebhookDelivery(this.#core, type, subscription, record.cursor, undefined);
       // What was lost in between is told (OP-13); where there are no positions, nobody can know.
       if (opening.truncated && opening.cursor !== null) subscription.lane.lose(opening.cursor);
       opening.start();
     } catch (error) {
-      // Without delivery it would only look alive. The client finds out when it refreshes.
+      if (subscription.ended) return;
+      if (error instanceof EventsError && !TEMPORARY_ERRORS.has(error.errorName)) {
+        subscription.terminate(error);
+        return;
+      }
+      // Without delivery it would only look alive. It comes back later, or when its client does.
+      subscription.keepsRecord = true;
       subscription.end();
+      this.#stored.get(record.name)?.set(record.id, record);
       throw error;
     }
   }
 
-  async #create(type: EventType, record: StoredSubscription): Promise<WebhookSubscription> {
-    const { id, name, principal, arguments: rawArguments, url, dialect } = record;
-    const secret = await this.#persistence.openSecret(record.secret);
-    const replaced = record.replacedSecret && {
-      secret: await this.#persistence.openSecret(record.replacedSecret.secret),
-      untilMs: record.replacedSecret.untilMs,
-    };
-    const { definition, input } = type.compiled;
-    // Arguments the present schema refuses stay as they are: what they matched they still match (TERM-04).
-    const args = await Promise.resolve(rawArguments)
-      .then((raw) => input.parse(raw))
-      .catch(() => rawArguments);
-    const context = { authInfo: undefined, principal, mode: 'webhook' as const, subscriptionId: id };
-    return addWebhookSubscription({
-      core: this.#core,
-      webhooks: this.#webhooks,
-      details: {
-        id,
-        name,
-        principal,
-        rawArguments,
-        arguments: args,
-        argumentsKey: canonicalArguments(rawArguments),
-        context,
-      },
-      definition,
-      callback: this.#webhooks.readCallbackUrl(url),
-      dialect,
-      secrets: new SigningSecrets({ secret, replaced }),
-    });
+  /** It may have lost access since (AUTH-02). A failure to ask is no answer, as while delivering. */
+  async #authorize({ compiled }: EventType, subscription: WebhookSubscription): Promise<void> {
+    try {
+      await this.#core.lifecycle.authorize(compiled.definition, subscription);
+    } catch (error) {
+      if (error instanceof EventsError && error.errorName !== 'InternalError') throw error;
+    }
   }
+
+  /** `undefined` when there is no place for it: a new one has its key, or its type is not offered any more. */
+  async #create(
+    record: StoredSubscription,
+  ): Promise<{ type: EventType; subscription: WebhookSubscription } | undefined> {
+    const core = this.#core;
+    const { id, name, principal, arguments: rawArguments, url, dialect } = record;
+    if (deriveSubscriptionId({ namespace: core.namespace, principal, name, arguments: rawArguments, url }) !== id) {
+      // Under another id its client could neither refresh it nor end it.
+      throw new TypeError(`the stored subscription ${id} has the id of another key; has the namespace changed?`);
+    }
+    const callback = this.#webhooks.readCallbackUrl(url);
+    const secrets = await this.#openSecrets(record);
+    for (;;) {
+      const type = core.catalog.get(name);
+      if (type === undefined) return undefined;
+      const { compiled } = type;
+      const args = await readArguments(type, rawArguments);
+      const isStored = this.#stored.get(name)?.get(id) === record;
+      if (core.closed || !isStored) return undefined;
+      if (core.catalog.get(name) !== type || type.compiled !== compiled) continue;
+      const context = { authInfo: undefined, principal, mode: 'webhook' as const, subscriptionId: id };
+      const argumentsKey = canonicalArguments(rawArguments);
+      const subscription = addWebhookSubscription({
+        core,
+        webhooks: this.#webhooks,
+        details: { id, name, principal, rawArguments, arguments: args, argumentsKey, context },
+        definition: compiled.definition,
+        callback,
+        dialect,
+        secrets,
+      });
+      return { type, subscription };
+    }
+  }
+
+  async #openSecrets({ secret, replacedSecret }: StoredSubscription): Promise<SigningSecrets> {
+    const opened = await this.#persistence.openSecret(secret);
+    if (replacedSecret === undefined) return new SigningSecrets({ secret: opened });
+    const replaced = {
+      secret: await this.#persistence.openSecret(replacedSecret.secret),
+      untilMs: replacedSecret.untilMs,
+    };
+    return new SigningSecrets({ secret: opened, replaced });
+  }
+
+  #hasExpired({ refreshBeforeMs }: StoredSubscription): boolean {
+    return refreshBeforeMs !== null && refreshBeforeMs <= this.#core.clock.now();
+  }
+}
+
+/** Arguments the present schema refuses stay as they are: what they matched they still match (TERM-04). */
+async function readArguments({ compiled: { input } }: EventType, rawArguments: Arguments): Promise<Arguments> {
+  try {
+    return await input.parse(rawArguments);
+  } catch {
+    return rawArguments;
+  }
+}
+
+function delayMs(failures: number): number {
+  return Math.min(RETRY_MS * 2 ** failures, LONGEST_RETRY_MS);
 }

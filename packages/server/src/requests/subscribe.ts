@@ -61,6 +61,8 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
     if (established !== undefined) return establish(call, admitted).finally(established);
     // Whoever subscribed first may still be at it. If that fails, this call has a secret and a chance of its own.
     await subscription.establishing;
+    // An origin that is not allowed any more is treated like any other from now on, which asks for its consent.
+    if (subscription.trusted && !callback.trusted) subscription.end();
     if (!subscription.ended) return refresh(call, admitted);
   }
 }
@@ -117,6 +119,7 @@ async function establish(call: SubscribeCall, { subscription, target }: Admitted
     core.clock.setImmediate(start);
     return resultOf(subscription, cursor, truncated);
   } catch (error) {
+    assertLive(subscription);
     subscription.end();
     throw error;
   }
@@ -133,7 +136,7 @@ async function refresh(call: SubscribeCall, { subscription, details }: Admitted)
   return resultOf(subscription, subscription.cursor, truncated, status);
 }
 
-/** Whoever ended the subscription meanwhile decides how the request is answered. */
+/** Whoever ended the subscription meanwhile decides how the request is answered, whatever came of that. */
 function assertLive(subscription: WebhookSubscription): void {
   if (subscription.ended) throw subscription.terminated ?? internalError('The subscription has ended meanwhile');
 }

@@ -1,4 +1,4 @@
-import { deriveSubscriptionId, forbidden, notFound, unsubscribeParamsSchema } from '@mcp-events/protocol';
+import { deriveSubscriptionId, forbidden, notFound, unsubscribeParamsSchema, unsupported } from '@mcp-events/protocol';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
@@ -16,12 +16,18 @@ export async function handleUnsubscribe(
   const { principal } = caller;
   if (principal === undefined) throw forbidden('unauthenticated');
   const { name, arguments: args, delivery } = parseParams(unsubscribeParamsSchema, params);
+  const { mode = 'webhook', url } = delivery;
+  if (mode !== 'webhook') throw unsupported('deliveryMode', { value: mode });
   await core.restored(name);
-  const { namespace, registry } = core;
+  const { namespace, registry, webhooks } = core;
   // The principal is part of the id, so nobody else's subscription can be addressed (UNSUB-01).
-  const id = deriveSubscriptionId({ namespace, principal, name, arguments: args, url: delivery.url });
+  const id = deriveSubscriptionId({ namespace, principal, name, arguments: args, url });
   const subscription = registry.get(id);
-  if (subscription instanceof WebhookSubscription) subscription.end();
+  if (subscription instanceof WebhookSubscription) {
+    subscription.end();
+    // Otherwise a crash after the answer would bring it back.
+    await webhooks?.persistence?.settled(id);
+  } else if (core.forgetStored(name, id)) await webhooks?.persistence?.delete({ id, name });
   // Deployed peers of the older dialect unsubscribe without knowing whether they are subscribed (DIALECT-11).
   else if (caller.dialect === 'final') throw notFound('subscription', 'There is no such subscription');
   return { resultType: 'complete' };

@@ -25,14 +25,20 @@ export interface NewWebhookSubscription {
  */
 export function addWebhookSubscription(options: NewWebhookSubscription): WebhookSubscription {
   const { core, webhooks, details, definition, callback, dialect, secrets } = options;
-  const subscription = webhooks.create(details, callback, dialect, secrets, () => {
-    core.registry.remove(subscription);
-    if (subscription.consented) webhooks.releaseConsent(subscription);
-    if (subscription.begun) core.lifecycle.end(definition, subscription);
-    // A server that closes keeps what it promised for its next run (TTL-10).
-    if (!core.closed) void webhooks.persistence?.delete(subscription);
+  const { registry, lifecycle } = core;
+  const subscription = webhooks.create(details, callback, dialect, secrets, {
+    onEnd: () => {
+      registry.remove(subscription);
+      if (subscription.consented) webhooks.releaseConsent(subscription);
+      if (subscription.begun) lifecycle.end(definition, subscription);
+      // A server that closes keeps what it promised for its next run (TTL-10).
+      if (!core.closed && !subscription.keepsRecord) void webhooks.persistence?.delete(subscription);
+    },
+    isReplaced: () => registry.get(subscription.id) !== undefined,
   });
-  core.registry.add(subscription);
+  registry.add(subscription);
+  // It takes the place of one that is stored and did not come back yet.
+  core.forgetStored(subscription.name, subscription.id);
   return subscription;
 }
 

@@ -15,15 +15,18 @@ export const LONGEST_UNSTORED_MS = 3_600_000;
 
 const DAY_MS = 86_400_000;
 
+/** No grant is longer than a century: dates in the far future cannot be written. */
+const LONGEST_MS = 36_500 * DAY_MS;
+
 /** Completes and checks the rules. Throws a `TypeError` that says what is wrong. */
 export function resolveTtlRules(given: Partial<TtlRules> = {}, durable: boolean): TtlRules {
   const maxMs = given.maxMs ?? (durable ? DAY_MS : LONGEST_UNSTORED_MS);
   const minMs = given.minMs ?? Math.min(60_000, maxMs);
   const defaultMs = given.defaultMs ?? Math.min(LONGEST_UNSTORED_MS, maxMs);
   const noExpiry = given.noExpiry ?? false;
-  if (!(minMs >= 1 && minMs <= defaultMs && defaultMs <= maxMs && maxMs <= Number.MAX_SAFE_INTEGER)) {
+  if (!(minMs >= 1 && minMs <= defaultMs && defaultMs <= maxMs && maxMs <= LONGEST_MS)) {
     throw new TypeError(
-      `webhooks.ttl needs 1 <= minMs <= defaultMs <= maxMs, not minMs ${minMs}, defaultMs ${defaultMs}, maxMs ${maxMs}`,
+      `webhooks.ttl needs 1 <= minMs <= defaultMs <= maxMs <= ${LONGEST_MS}, not minMs ${minMs}, defaultMs ${defaultMs}, maxMs ${maxMs}`,
     );
   }
   if (durable) return { defaultMs, minMs, maxMs, noExpiry };

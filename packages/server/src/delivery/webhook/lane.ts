@@ -54,6 +54,8 @@ export interface LaneListener {
   onSuspended(): void;
   /** The source says that this subscription cannot go on. */
   onFinalError(error: EventsError): void;
+  /** A newer subscription has the id of this one, which has ended. */
+  readonly replaced: boolean;
 }
 
 /** Most bytes of one POST (DELIV-14). */
@@ -214,6 +216,11 @@ export class Lane implements Sink {
   async attempt(delivery: Delivery): Promise<HostOutcome> {
     if (this.suspended) {
       delivery.state = 'waiting';
+      return 'skipped';
+    }
+    if (delivery.kind === 'terminated' && this.#listener.replaced) {
+      // The client is back under the same id: it would take the news as the end of its new subscription (TERM-06).
+      this.#settle(delivery);
       return 'skipped';
     }
     const { clock, postOptions } = this.#context;

@@ -1,31 +1,51 @@
+import { webhookSecretSchema } from '@mcp-events/protocol';
 import type { Clock } from '../../clock.ts';
+import { readStoredSubscription } from './subscriptionStore.ts';
 import type { SecretSealer, StoredSubscription, SubscriptionStore } from './subscriptionStore.ts';
 import type { WebhookSubscription } from './webhookSubscription.ts';
 
 /** How long the position of a busy subscription may wait to be stored: what is sent again after a crash. */
 const PROGRESS_MS = 1_000;
 
+/** When the store is tried again after a failure. */
+const RETRY_MS = 30_000;
+
+/** Writes under way at the same time, of those that can wait. */
+const CONCURRENCY = 32;
+
 const unsealed: SecretSealer = { seal: (secret) => secret, open: (sealed) => sealed };
+
+/** A change that is not stored yet. */
+interface Change {
+  readonly id: string;
+  readonly name: string;
+  readonly write: () => Promise<void>;
+}
 
 /**
  * Writes webhook subscriptions to the store: grants at once, because they are promises, and positions once in a while.
- * Writes of one subscription happen in order.
+ * Writes of one subscription happen in order, and of those that wait only the last.
  */
 export class Persistence {
   readonly #store: SubscriptionStore;
   readonly #sealer: SecretSealer;
   readonly #clock: Clock;
-  readonly #report: (error: unknown, name: string) => void;
-  /** Writes under way, by subscription. */
+  readonly #report: (error: unknown, name?: string) => void;
+  /** The last write that was begun, by subscription. */
   readonly #writes = new Map<string, Promise<void>>();
-  readonly #dirty = new Set<WebhookSubscription>();
+  /** What is to be written, by subscription. */
+  readonly #waiting = new Map<string, Change>();
   #timer: unknown;
+  #flushing = false;
+  /** The store failed since the last flush began. */
+  #failed = false;
+  #closed = false;
 
   constructor(
     store: SubscriptionStore,
     sealer: SecretSealer | undefined,
     clock: Clock,
-    report: (error: unknown, name: string) => void,
+    report: (error: unknown, name?: string) => void,
   ) {
     this.#store = store;
     this.#sealer = sealer ?? unsealed;
@@ -33,56 +53,111 @@ export class Persistence {
     this.#report = report;
   }
 
+  /** What can be read of what is stored. Rejects when the store does. */
   async load(): Promise<StoredSubscription[]> {
-    return [...(await this.#store.load())];
+    const readable: StoredSubscription[] = [];
+    for (const record of await this.#store.load()) {
+      try {
+        readable.push(readStoredSubscription(record));
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+    return readable;
   }
 
-  /** Rejects when the secret cannot be read. */
+  /** Rejects when the secret cannot be read, or is none: deliveries would be signed with a key that can be guessed. */
   async openSecret(sealed: string): Promise<string> {
-    return this.#sealer.open(sealed);
+    const secret = await this.#sealer.open(sealed);
+    if (webhookSecretSchema.safeParse(secret).success) return secret;
+    throw new TypeError('a stored signing secret is not what was sealed');
   }
 
   /** Rejects when the store does: then nothing may be promised. */
-  async save(subscription: WebhookSubscription): Promise<void> {
-    this.#dirty.delete(subscription);
-    await this.#inOrder(subscription.id, async () => {
-      if (!subscription.ended) await this.#store.save(await this.#record(subscription));
-    });
+  save(subscription: WebhookSubscription): Promise<void> {
+    this.#waiting.delete(subscription.id);
+    return this.#begin(this.#saving(subscription));
   }
 
   /** The position moved. */
   touch(subscription: WebhookSubscription): void {
-    this.#dirty.add(subscription);
-    this.#timer ??= this.#clock.setTimeout(() => void this.flush(), PROGRESS_MS);
+    this.#writeLater(this.#saving(subscription));
   }
 
-  /** Removes the record. A failure is reported: the subscription has ended whatever the store does. */
-  async delete({ id, name }: WebhookSubscription): Promise<void> {
+  /**
+   * Removes the record. Resolves when that is done or has failed: then it is tried again, as the subscription has ended
+   * whatever the store does.
+   */
+  async delete({ id, name }: Pick<StoredSubscription, 'id' | 'name'>): Promise<void> {
+    this.#waiting.delete(id);
+    await this.#try({ id, name, write: async () => this.#store.delete(id) });
+  }
+
+  /** Resolves when what was begun for this subscription is stored, or has failed. */
+  async settled(id: string): Promise<void> {
+    await this.#writes.get(id);
+  }
+
+  /** Stores what has moved, once; nothing is tried again from now on. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#clock.clearTimeout(this.#timer);
+    await this.#flush();
+    await Promise.all(this.#writes.values());
+  }
+
+  async #flush(): Promise<void> {
+    this.#timer = undefined;
+    this.#flushing = true;
+    this.#failed = false;
+    const changes = [...this.#waiting.values()];
+    this.#waiting.clear();
+    const worker = async (): Promise<void> => {
+      let change: Change | undefined;
+      while ((change = changes.pop()) !== undefined) await this.#try(change);
+    };
+    await Promise.all(Array.from({ length: Math.min(CONCURRENCY, changes.length) }, worker));
+    this.#flushing = false;
+    if (this.#waiting.size > 0) this.#schedule();
+  }
+
+  async #try(change: Change): Promise<void> {
+    const done = this.#begin(change);
+    const mine = this.#writes.get(change.id);
     try {
-      await this.#inOrder(id, async () => this.#store.delete(id));
+      await done;
     } catch (error) {
-      this.#report(error, name);
+      this.#report(error, change.name);
+      this.#failed = true;
+      // What was begun meanwhile is newer: a new subscription must not be deleted with the record of an old one.
+      const last = this.#writes.get(change.id);
+      if ((last === undefined || last === mine) && !this.#waiting.has(change.id)) this.#writeLater(change);
     }
   }
 
-  /** Stores what has moved. */
-  async flush(): Promise<void> {
-    this.#clock.clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const moved = [...this.#dirty];
-    this.#dirty.clear();
-    await Promise.all(
-      moved.map((subscription) =>
-        this.save(subscription).catch((error: unknown) => this.#report(error, subscription.name)),
-      ),
-    );
-    await Promise.allSettled(this.#writes.values());
+  #writeLater(change: Change): void {
+    if (this.#closed) return;
+    this.#waiting.set(change.id, change);
+    this.#schedule();
+  }
+
+  /** One flush at a time: a store that is slower than the positions move gets the last of them, not all. */
+  #schedule(): void {
+    if (this.#flushing) return;
+    this.#timer ??= this.#clock.setTimeout(() => void this.#flush(), this.#failed ? RETRY_MS : PROGRESS_MS);
+  }
+
+  #saving(subscription: WebhookSubscription): Change {
+    const { id, name } = subscription;
+    const write = async (): Promise<void> => {
+      if (!subscription.ended) await this.#store.save(await this.#record(subscription));
+    };
+    return { id, name, write };
   }
 
   async #record(subscription: WebhookSubscription): Promise<StoredSubscription> {
-    const { id, name, principal, rawArguments, url, dialect, secrets, refreshBeforeMs, cursor, suspended } =
-      subscription;
-    const { secret, replaced } = secrets.reveal();
+    const { id, name, principal, rawArguments, url, dialect, secrets, refreshBeforeMs, cursor } = subscription;
+    const { secret, replaced } = secrets.reveal(this.#clock.now());
     return {
       id,
       name,
@@ -96,11 +171,11 @@ export class Persistence {
         : { replacedSecret: { secret: await this.#sealer.seal(replaced.secret), untilMs: replaced.untilMs } }),
       refreshBeforeMs,
       cursor,
-      suspended,
     };
   }
 
-  #inOrder(id: string, write: () => Promise<void>): Promise<void> {
+  /** Writes after what was begun for the same subscription. */
+  #begin({ id, write }: Change): Promise<void> {
     const before = this.#writes.get(id) ?? Promise.resolve();
     const done = before.then(write);
     const settled = done

@@ -1,4 +1,6 @@
+import { describeIssues, isJsonObject } from '@mcp-events/protocol';
 import type { Dialect } from '@mcp-events/protocol';
+import * as z from 'zod';
 import type { MaybePromise } from '../../maybePromise.ts';
 
 /** What is stored of a webhook subscription so that it survives a restart (TTL-10, TTL-11). Plain JSON. */
@@ -11,7 +13,7 @@ export interface StoredSubscription {
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly url: string;
   readonly dialect: Dialect;
-  /** The signing secret, as `sealSecret` returned it. */
+  /** The signing secret, as the sealer's `seal` returned it. */
   readonly secret: string;
   /** A secret that was replaced and signs along until then (SIG-05), sealed as well. */
   readonly replacedSecret?: { readonly secret: string; readonly untilMs: number } | undefined;
@@ -19,7 +21,6 @@ export interface StoredSubscription {
   readonly refreshBeforeMs: number | null;
   /** The safe position from which delivery goes on (OP-13). */
   readonly cursor: string | null;
-  readonly suspended: boolean;
 }
 
 /**
@@ -27,7 +28,10 @@ export interface StoredSubscription {
  * has resolved the record must survive whatever the store promises to survive. A record is only stored for an endpoint
  * that has consented, so it stands for that consent as well (VERIFY-07).
  *
- * Calls for one id are made one after the other.
+ * Calls for one id are made one after the other. Failures are reported to `onError`, and what failed is tried again.
+ *
+ * No credentials of clients are stored: for a subscription that comes back, `authorize` and the other author functions
+ * have no `authInfo`, and decide by its principal.
  */
 export interface SubscriptionStore {
   /** Every subscription, once, when the server starts. */
@@ -43,4 +47,27 @@ export interface SecretSealer {
   seal(secret: string): MaybePromise<string>;
   /** Throws what was tampered with, or sealed with a key that is gone. */
   open(sealed: string): MaybePromise<string>;
+}
+
+const storedSubscriptionSchema: z.ZodType<StoredSubscription> = z.object({
+  id: z.string().min(1),
+  name: z.string(),
+  principal: z.string().min(1),
+  // Not `z.record`, whose copy would lose a member named `__proto__`.
+  arguments: z.custom<Record<string, unknown>>(isJsonObject, { error: 'expected object' }),
+  url: z.string(),
+  dialect: z.enum(['final', 'sketch']),
+  secret: z.string(),
+  replacedSecret: z.object({ secret: z.string(), untilMs: z.number() }).optional(),
+  refreshBeforeMs: z.number().nullable(),
+  cursor: z.string().nullable(),
+});
+
+/** Reads what a store gave back. Throws a `TypeError` that says what is wrong, without quoting it. */
+export function readStoredSubscription(record: unknown): StoredSubscription {
+  const parsed = storedSubscriptionSchema.safeParse(record);
+  if (parsed.success) return parsed.data;
+  const id = (record as { id?: unknown } | null | undefined)?.id;
+  const which = typeof id === 'string' ? ` ${id}` : '';
+  throw new TypeError(`the stored subscription${which} cannot be read: ${describeIssues(parsed.error)}`);
 }

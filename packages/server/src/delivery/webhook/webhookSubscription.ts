@@ -26,6 +26,8 @@ export interface CallbackDetails {
 export interface WebhookSubscriptionListener {
   /** It has ended, for whatever reason. Called once. */
   onEnd(subscription: WebhookSubscription): void;
+  /** Whether another subscription has the id of this one, which has ended. */
+  isReplaced(subscription: WebhookSubscription): boolean;
   /** What is stored of it changed. */
   onProgress(subscription: WebhookSubscription): void;
   onSuspended(subscription: WebhookSubscription): void;
@@ -40,7 +42,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   readonly trusted: boolean;
   readonly dialect: Dialect;
   readonly secrets: SigningSecrets;
-  /** Resolves when the first subscribe has succeeded or failed; refreshes wait for it. */
+  /** Resolves when it is set up, or that has failed; refreshes wait for it. */
   establishing: Promise<void> | undefined;
   /** When it ends without a refresh; `null` for never. */
   refreshBeforeMs: number | null = 0;
@@ -49,6 +51,8 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   consented = false;
   /** `onSubscribe` has run, so `onUnsubscribe` is owed. */
   begun = false;
+  /** Its record outlives it: it is to come back. */
+  keepsRecord = false;
   readonly #lane: Lane;
   readonly #listener: WebhookSubscriptionListener;
   #pump: Pump | undefined;
@@ -127,8 +131,8 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     if (this.#ended) return;
     this.#terminated = error;
     // An endpoint that never consented is not told anything (VERIFY-01).
-    if (this.#pump === undefined) this.#lane.close();
-    else this.#lane.terminate(error);
+    if (this.consented) this.#lane.terminate(error);
+    else this.#lane.close();
     this.#end();
   }
 
@@ -145,6 +149,11 @@ export class WebhookSubscription extends Subscription implements LaneListener {
 
   onSuspended(): void {
     this.#listener.onSuspended(this);
+  }
+
+  /** Subscribed to anew after its end. */
+  get replaced(): boolean {
+    return this.#listener.isReplaced(this);
   }
 
   onFinalError(error: EventsError): void {

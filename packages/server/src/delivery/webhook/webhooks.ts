@@ -4,6 +4,7 @@ import type { Caller } from '../../context.ts';
 import { Deadlines } from '../../deadlines.ts';
 import type { Environment } from '../../environment.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
+import { withTimeLimit } from '../../timeLimit.ts';
 import { DeadLetters } from './deadLetters.ts';
 import { Egress } from './egress/egress.ts';
 import { defaultSuspensionRules } from './failureRate.ts';
@@ -43,6 +44,7 @@ export class Webhooks {
   readonly #ttlRules: TtlRules;
   readonly #urlRules: CallbackUrlRules;
   readonly #rotationGraceMs: number;
+  readonly #dropFailingAfterMs: number;
   readonly #egress: Egress;
   readonly #scheduler: FairScheduler;
   readonly #retries: Deadlines;
@@ -66,6 +68,8 @@ export class Webhooks {
     this.#ttlRules = resolveTtlRules(options.ttl, store !== undefined);
     this.#urlRules = { isAllowedOrigin: readAllowedOrigins(options.allowedOrigins), allowUrl: options.allowUrl };
     this.#rotationGraceMs = atLeast(options.rotationGraceMs ?? DEFAULT_ROTATION_GRACE_MS, 0, 'rotationGraceMs');
+    const { dropFailingAfterMs = DEFAULT_DROP_FAILING_AFTER_MS } = options;
+    this.#dropFailingAfterMs = atLeast(dropFailingAfterMs, 1, 'dropFailingAfterMs');
     const limits = { ...defaultWebhookLimits, ...options.limits };
     for (const [name, value] of Object.entries(limits)) {
       // A rate may be less than one per second; everything else counts whole things.
@@ -78,7 +82,7 @@ export class Webhooks {
       atLeast(value, name === 'failureRate' ? 0 : 1, `suspension.${name}`);
     }
     if (store !== undefined) {
-      const report = (error: unknown, name: string): void => environment.report(error, 'store', name);
+      const report = (error: unknown, name?: string): void => environment.report(error, 'store', name);
       this.persistence = new Persistence(store, secretSealer, clock, report);
     }
     this.#egress = new Egress({ clock, ...egress, maxSocketsPerOrigin: limits.hostConcurrency });
@@ -102,7 +106,7 @@ export class Webhooks {
         options.receiverDocuments === false
           ? undefined
           : new ReceiverDocuments(this.#egress, clock, retryRules.attemptTimeoutMs),
-      confirm: options.confirm,
+      confirm: (callback) => this.#confirm(callback),
       randomId,
     });
     this.#laneContext = {
@@ -137,14 +141,15 @@ export class Webhooks {
     { text, host, trusted }: CallbackUrl,
     dialect: Dialect,
     secrets: SigningSecrets,
-    onEnd: () => void,
+    { onEnd, isReplaced }: Pick<WebhookSubscriptionListener, 'onEnd' | 'isReplaced'>,
   ): WebhookSubscription {
     const callback = { principal: details.principal, url: text, host, trusted, dialect, secrets };
     const listener: WebhookSubscriptionListener = {
       onEnd: (subscription) => {
         this.#expiries.cancel(subscription.expiry);
-        onEnd();
+        onEnd(subscription);
       },
+      isReplaced,
       onProgress: (subscription) => this.persistence?.touch(subscription),
       onSuspended: (subscription) => this.#suspended(subscription),
     };
@@ -188,22 +193,40 @@ export class Webhooks {
     return this.#identity?.keySet() ?? { keys: [] };
   }
 
+  /** Does something later, unless the server closes until then. */
+  retryIn(delayMs: number, callback: () => void): void {
+    this.#retries.add(this.#environment.clock.now() + delayMs, callback);
+  }
+
   /** Ends what runs by itself. */
   async close(): Promise<void> {
-    await this.persistence?.flush();
+    await this.persistence?.close();
     this.#retries.close();
     this.#expiries.close();
     this.#scheduler.close();
     await this.#egress.close();
   }
 
+  /** Where nobody can say, the endpoint is asked itself. */
+  async #confirm(callback: { readonly principal: string; readonly url: string }): Promise<boolean> {
+    const { confirm } = this.#options;
+    if (confirm === undefined) return false;
+    const { clock, limits, report } = this.#environment;
+    try {
+      const call = async (): Promise<unknown> => confirm(callback);
+      return (await withTimeLimit(clock, limits.hookMs, 'webhooks.confirm', call())) === true;
+    } catch (error) {
+      report(error, 'confirm');
+      return false;
+    }
+  }
+
   /** Without expiry nothing else would ever end a subscription whose endpoint is gone (TTL-13). */
   #suspended(subscription: WebhookSubscription): void {
-    this.persistence?.touch(subscription);
     if (subscription.refreshBeforeMs !== null) return;
     const { clock } = this.#environment;
     const sinceMs = subscription.lane.failedSinceMs ?? clock.now();
-    this.#lookAt(subscription, sinceMs + (this.#options.dropFailingAfterMs ?? DEFAULT_DROP_FAILING_AFTER_MS));
+    this.#lookAt(subscription, sinceMs + this.#dropFailingAfterMs);
   }
 
   #lookAt(subscription: WebhookSubscription, atMs: number): void {

@@ -44,10 +44,11 @@ export class SigningSecrets {
     return current;
   }
 
-  /** For storage only. */
-  reveal(): SecretText {
-    const replaced = this.#replaced && { secret: textOf(this.#replaced.key), untilMs: this.#replaced.untilMs };
-    return { secret: textOf(this.#key), replaced };
+  /** For storage only: the secrets that are valid at this time. */
+  reveal(nowMs: number): SecretText {
+    const secret = textOf(this.#key);
+    if (this.#replaced === undefined || this.#replaced.untilMs <= nowMs) return { secret };
+    return { secret, replaced: { secret: textOf(this.#replaced.key), untilMs: this.#replaced.untilMs } };
   }
 }
 

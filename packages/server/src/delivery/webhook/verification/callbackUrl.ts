@@ -1,4 +1,4 @@
-import { callbackUrlSchema, describeIssues, invalidParams } from '@mcp-events/protocol';
+import { callbackUrlSchema, describeIssues, invalidParams, MAX_CALLBACK_URL_LENGTH } from '@mcp-events/protocol';
 import type { WebhookOptions } from '../webhookOptions.ts';
 
 /** A callback URL whose text was accepted. */
@@ -33,15 +33,23 @@ export function readCallbackUrl(text: string, rules: CallbackUrlRules): Callback
     if (!checked.success) throw invalidParams(`delivery.url: ${describeIssues(checked.error)}`);
   }
   const { origin, pathname, hostname } = url ?? new URL(text);
-  if (!trusted && rules.allowUrl?.(new URL(text)) === false) {
+  if (!trusted && !isAllowedUrl(text, rules)) {
     throw invalidParams('delivery.url: this server does not deliver to this URL');
   }
   return { text, origin, path: pathname, host: hostname.replace(/\.$/, ''), trusted };
 }
 
-/** A web address with nothing that parsers read differently, no user info and no fragment (SSRF-08). */
+function isAllowedUrl(text: string, { allowUrl }: CallbackUrlRules): boolean {
+  // Anything but a clear yes is a no: also a promise, or what a regular expression found.
+  const answer: unknown = allowUrl === undefined || allowUrl(new URL(text));
+  return answer === true;
+}
+
+/** A web address of bounded length with nothing that parsers read differently, no user info and no fragment (SSRF-08). */
 function isPlain(url: URL, text: string): boolean {
-  return WEB_SCHEME.test(url.protocol) && url.username === '' && url.password === '' && !/[\s\\#@\p{Cc}]/u.test(text);
+  const authority = /^https?:\/\/([^/?]+)/i.exec(text)?.[1];
+  if (authority === undefined || authority.includes('@') || text.length > MAX_CALLBACK_URL_LENGTH) return false;
+  return WEB_SCHEME.test(url.protocol) && !/[\s\\#\p{Cc}]/u.test(text);
 }
 
 /** Reads the `allowedOrigins` option. Throws a `TypeError` for what is no origin. */

@@ -1,6 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
-import { callbackEndpointError, invalidParams, isJsonObject, resourceExhausted } from '@mcp-events/protocol';
-import type { MaybePromise } from '../../../maybePromise.ts';
+import {
+  callbackEndpointError,
+  EventsError,
+  invalidParams,
+  isJsonObject,
+  resourceExhausted,
+} from '@mcp-events/protocol';
 import { verificationBody } from '../messageBody.ts';
 import { post, reasonOf } from '../post.ts';
 import type { PostOptions, PostTarget } from '../post.ts';
@@ -16,7 +21,8 @@ export interface VerifierOptions {
   readonly challengesPerMinute: number;
   /** `undefined` when well-known documents are not looked at. */
   readonly documents: ReceiverDocuments | undefined;
-  readonly confirm: ((callback: { principal: string; url: string }) => MaybePromise<boolean>) | undefined;
+  /** Whether the operator knows of the endpoint's consent. Never rejects. */
+  readonly confirm: (callback: { readonly principal: string; readonly url: string }) => Promise<boolean>;
   /** A unique id that cannot be guessed. */
   readonly randomId: () => string;
 }
@@ -42,22 +48,27 @@ export class Verifier {
    * InvalidParams for a blocked address (SSRF-07), or with ResourceExhausted when its host was asked too often (VERIFY-09).
    */
   async verify(principal: string, callback: CallbackUrl, target: PostTarget): Promise<void> {
-    const { consents, confirm } = this.#options;
     const url = callback.text;
-    if (callback.trusted || consents.has(principal, url)) return;
-    if ((await confirm?.({ principal, url })) === true) return;
+    if (callback.trusted || this.#options.consents.has(principal, url)) return;
     const key = JSON.stringify([principal, url]);
-    let running = this.#running.get(key);
-    if (running === undefined) {
-      running = this.#ask(callback, target).finally(() => this.#running.delete(key));
-      this.#running.set(key, running);
+    let running: Promise<void> | undefined;
+    while ((running = this.#running.get(key)) !== undefined) {
+      try {
+        return await running;
+      } catch (error) {
+        // The endpoint refused somebody else's id and secret: it may know these.
+        if (!isRefusal(error)) throw error;
+      }
     }
+    running = this.#ask(principal, callback, target).finally(() => this.#running.delete(key));
+    this.#running.set(key, running);
     await running;
   }
 
-  async #ask(callback: CallbackUrl, target: PostTarget): Promise<void> {
-    const { documents } = this.#options;
+  async #ask(principal: string, callback: CallbackUrl, target: PostTarget): Promise<void> {
+    const { confirm, documents } = this.#options;
     await this.#inspect(callback);
+    if (await confirm({ principal, url: callback.text })) return;
     if (documents !== undefined) {
       if (!documents.isCached(callback)) this.#count(callback);
       if (await documents.covers(callback)) return;
@@ -94,6 +105,11 @@ export class Verifier {
     // Any answer but the echo is one and the same failure, so that it tells nothing about the endpoint (OP-08).
     if (!isSuccess || !isEcho(result.body, challenge)) throw callbackEndpointError('challenge_failed');
   }
+}
+
+/** Whether the endpoint was reached and did not echo. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof EventsError && error.data?.reason === 'challenge_failed';
 }
 
 /** Compared in constant time (VERIFY-03). */
