@@ -36,21 +36,27 @@ export class NoCompatibleDeliveryModeError extends EventsClientError {
   constructor(name: string, offered: readonly string[], usable: readonly string[]) {
     super(
       'NO_COMPATIBLE_DELIVERY_MODE',
-      `Event type "${name}" offers ${offered.join(', ') || 'no mode'}; this client can use ${usable.join(', ')}.`,
+      `Event type "${name}" offers ${offered.join(', ') || 'no mode'}; this client can use ${usable.join(', ')}.${missing('webhook', offered, usable)}`,
     );
     this.name = 'NoCompatibleDeliveryModeError';
   }
 }
 
-/** The delivery mode asked for is not one the event type offers (CLIENT-04). */
+/** The delivery mode asked for is not one the event type offers, or not one this client can use (CLIENT-04). */
 export class DeliveryModeNotAvailableError extends EventsClientError {
-  constructor(name: string, wanted: string, offered: readonly string[]) {
+  constructor(name: string, wanted: string, offered: readonly string[], usable: readonly string[]) {
     super(
       'DELIVERY_MODE_NOT_AVAILABLE',
-      `Event type "${name}" cannot be delivered by ${wanted}; it offers ${offered.join(', ') || 'no mode'}. Leave "delivery" out to choose automatically.`,
+      `Event type "${name}" cannot be delivered by ${wanted}; it offers ${offered.join(', ') || 'no mode'}.${missing(wanted, offered, usable) || ' Leave "delivery" out to choose automatically.'}`,
     );
     this.name = 'DeliveryModeNotAvailableError';
   }
+}
+
+/** What would make an offered mode usable: only webhooks need something of the application. */
+function missing(mode: string, offered: readonly string[], usable: readonly string[]): string {
+  if (mode !== 'webhook' || !offered.includes(mode) || usable.includes(mode)) return '';
+  return ' To take webhooks, give the events client the "webhook" option.';
 }
 
 /** Anything thrown, as an `Error`. */

@@ -1,22 +1,16 @@
 import { type EventsCapability, type EventTypeDescriptor, notFound, subscriptionKey } from '@mcp-events/protocol';
-import { defaultBackoff } from './backoff.ts';
 import { EventTypes } from './catalog/eventTypes.ts';
 import { watchEventTypes } from './catalog/watchEventTypes.ts';
-import { systemClock } from './clock.ts';
 import { type ClientSource, Connection } from './connection/connection.ts';
-import { chooseModes } from './delivery/chooseMode.ts';
+import { chooseModes, type ClientDeliveryMode, usableModes } from './delivery/chooseMode.ts';
 import { supervise } from './delivery/supervisor.ts';
-import { DeliveryModeNotAvailableError, EventsClientError, NoCompatibleDeliveryModeError } from './errors.ts';
+import { assertCallbackBase, Callback } from './delivery/webhook/callback.ts';
+import { asError, DeliveryModeNotAvailableError, EventsClientError, NoCompatibleDeliveryModeError } from './errors.ts';
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
+import { type Settings, settingsOf } from './settings.ts';
 import type { SubscriptionRecord } from './store/cursorStore.ts';
-import { memoryStore } from './store/memoryStore.ts';
 import { Inbox } from './subscription/inbox.ts';
 import { Subscription } from './subscription/subscription.ts';
-
-const DEFAULT_POLL_FLOOR_MS = 1_000;
-const DEFAULT_HEARTBEAT_INTERVAL_MS = 30_000;
-const DEFAULT_MAX_BUFFERED_EVENTS = 1_000;
-const DEFAULT_MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
 
 /**
  * The Events side of an MCP client: lists event types, subscribes, keeps delivery going and positions safe.
@@ -26,13 +20,14 @@ const DEFAULT_MAX_BUFFERED_BYTES = 4 * 1024 * 1024;
  */
 export class EventsClient {
   readonly #options: EventsClientOptions;
+  readonly #settings: Settings;
   readonly #connection: Connection;
   readonly #types: EventTypes;
   readonly #subscriptions = new Map<string, Subscription<unknown>>();
   /** Ended by the server and not read to the end yet. */
   readonly #terminated = new Map<string, Subscription<unknown>>();
-  /** What the store still does for subscriptions that ended: the next one with the same key starts from what they leave. */
-  readonly #lastSaves = new Map<string, Promise<unknown>>();
+  /** What is still done for subscriptions that ended: the next one with the same key starts from what they leave. */
+  readonly #ending = new Map<string, Promise<unknown>>();
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #watching = false;
@@ -40,9 +35,12 @@ export class EventsClient {
   /**
    * @param client a connected SDK client, or a function that makes one and is called again after a lost connection
    *   (PUSH-19); clients it made are closed by `close()`
+   * @throws TypeError if `webhook.url` cannot be a callback URL
    */
   constructor(client: ClientSource, options: EventsClientOptions = {}) {
-    this.#options = { ...options, store: options.store ?? memoryStore() };
+    if (options.webhook !== undefined) assertCallbackBase(options.webhook.url);
+    this.#options = options;
+    this.#settings = settingsOf(options);
     this.#connection = new Connection(client, options.acceptSketch ?? true, this.#warn);
     this.#types = new EventTypes(this.#connection, this.#warn);
   }
@@ -94,8 +92,8 @@ export class EventsClient {
     const { delivery, maxAgeMs, maxEvents, longPollMs, from } = options;
     // What an ended one has not handed out comes again, from the position it leaves.
     this.#terminated.get(key)?.stop();
-    await this.#lastSaves.get(key);
-    const kept = await this.#store.load(key);
+    await this.#ending.get(key);
+    const kept = await this.#settings.store.load(key);
     return this.#start<T>(
       key,
       {
@@ -103,6 +101,7 @@ export class EventsClient {
         arguments: ownArguments,
         cursor: from === undefined ? (kept?.cursor ?? null) : from,
         seen: from === undefined ? (kept?.seen ?? []) : [],
+        webhook: kept?.webhook && { ...kept.webhook, seen: from === undefined ? kept.webhook.seen : [] },
         delivery,
         maxAgeMs,
         maxEvents,
@@ -123,7 +122,7 @@ export class EventsClient {
     optionsFor: (record: SubscriptionRecord) => Omit<SubscribeOptions, 'from'> = () => ({}),
   ): Promise<Subscription[]> {
     const resumed: Subscription[] = [];
-    for (const record of await this.#store.list()) {
+    for (const record of await this.#settings.store.list()) {
       const key = subscriptionKey({ name: record.name, arguments: record.arguments });
       if (record.ended === true || this.#subscriptions.has(key)) continue;
       const { delivery, maxAgeMs, maxEvents, longPollMs } = record;
@@ -144,28 +143,29 @@ export class EventsClient {
   async close(): Promise<void> {
     this.#closing.abort();
     for (const subscription of [...this.#subscriptions.values(), ...this.#terminated.values()]) subscription.stop();
-    await Promise.all([...this.#running, ...this.#lastSaves.values()]);
+    await Promise.all([...this.#running, ...this.#ending.values()]);
     await this.#connection.close();
   }
 
-  async #start<T>(key: string, record: SubscriptionRecord, options: SubscribeOptions): Promise<Subscription<T>> {
+  async #start<T>(key: string, kept: SubscriptionRecord, options: SubscribeOptions): Promise<Subscription<T>> {
     this.#assertFree(key);
     this.#watch();
-    const type = await this.#types.find(record.name);
-    if (type === undefined) throw notFound('event', `The server has no event type "${record.name}".`);
-    const modes = chooseModes(type, options.delivery);
+    const type = await this.#types.find(kept.name);
+    if (type === undefined) throw notFound('event', `The server has no event type "${kept.name}".`);
+    const modes = this.#modesOf(type, options);
     // Checked again because of the wait; from here to the registration nothing waits.
     this.#assertFree(key);
-    const limits = {
-      maxEvents: this.#options.maxBufferedEvents ?? DEFAULT_MAX_BUFFERED_EVENTS,
-      maxBytes: this.#options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES,
-    };
-    const inbox = new Inbox(record.cursor, record.seen, limits);
+    const { store, webhook, limits } = this.#settings;
+    const callback = webhook && new Callback(webhook, kept.webhook?.path);
+    // In the store before the server hears of it.
+    const record = callback ? { ...kept, webhook: { path: callback.path, seen: kept.webhook?.seen ?? [] } } : kept;
+    const inbox = new Inbox(record.cursor, [...(record.webhook?.seen ?? []), ...record.seen], limits);
+    let running = Promise.resolve();
     const subscription = new Subscription<T>({
       key,
       record,
       inbox,
-      store: this.#store,
+      store,
       options,
       onWarning: this.#warn,
       onTerminate: () => {
@@ -175,20 +175,18 @@ export class EventsClient {
       onEnd: (storing) => {
         if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
         if (this.#terminated.get(key) === subscription) this.#terminated.delete(key);
-        this.#saveLast(key, storing);
+        return this.#endLast(key, [storing, running]);
       },
     });
     this.#subscriptions.set(key, subscription);
     try {
-      await this.#store.save(key, record);
+      await store.save(key, record);
     } catch (error) {
       subscription.stop();
       throw error;
     }
     if (options.signal?.aborted) subscription.stop();
-    const running = this.#deliver(subscription, inbox, modes, limits.maxEvents, options).finally(() =>
-      this.#running.delete(running),
-    );
+    running = this.#deliver(subscription, inbox, modes, callback, options).finally(() => this.#running.delete(running));
     this.#running.add(running);
     return subscription;
   }
@@ -196,35 +194,39 @@ export class EventsClient {
   async #deliver(
     subscription: Subscription<unknown>,
     inbox: Inbox,
-    modes: ReturnType<typeof chooseModes>,
-    maxEvents: number,
+    modes: readonly ClientDeliveryMode[],
+    callback: Callback | undefined,
     options: SubscribeOptions,
   ): Promise<void> {
     const { name } = subscription;
+    const { limits, pollFloorMs, heartbeatIntervalMs, backoff, clock, random } = this.#settings;
     const error = await supervise({
       context: {
         name,
         arguments: subscription.arguments,
         maxAgeMs: options.maxAgeMs,
-        maxEvents: options.maxEvents ?? maxEvents,
+        maxEvents: options.maxEvents ?? limits.maxEvents,
         longPollMs: options.longPollMs,
         inbox,
         connection: this.#connection,
-        clock: this.#options.clock ?? systemClock,
-        pollFloorMs: this.#options.pollFloorMs ?? DEFAULT_POLL_FLOOR_MS,
-        heartbeatIntervalMs: this.#options.heartbeatIntervalMs ?? DEFAULT_HEARTBEAT_INTERVAL_MS,
+        callback,
+        clock,
+        backoff,
+        random,
+        pollFloorMs,
+        heartbeatIntervalMs,
         onError: (failure) => subscription.fail(failure),
+        onDeliveryStatus: (status) => subscription.tellDeliveryStatus(status),
         onWarning: this.#warn,
+        refreshTypes: () => void this.#types.refresh().catch((failure) => subscription.fail(asError(failure))),
       },
       modes,
-      backoff: { ...defaultBackoff, ...this.#options.backoff },
-      random: this.#options.random ?? Math.random,
       signal: subscription.stopped,
       relist: async () => {
         const types = await this.#types.refresh();
         const type = types.find((candidate) => candidate.name === name);
         try {
-          return type === undefined ? [] : chooseModes(type, options.delivery);
+          return type === undefined ? [] : this.#modesOf(type, options);
         } catch (failure) {
           if (isUnusable(failure)) return [];
           throw failure;
@@ -235,17 +237,16 @@ export class EventsClient {
     if (error !== undefined) subscription.terminate(error);
   }
 
-  #saveLast(key: string, storing: Promise<unknown>): void {
-    const done = storing
-      .catch(() => {})
-      .finally(() => {
-        if (this.#lastSaves.get(key) === done) this.#lastSaves.delete(key);
-      });
-    this.#lastSaves.set(key, done);
+  #endLast(key: string, ending: Promise<unknown>[]): Promise<void> {
+    const done = Promise.allSettled(ending).then(() => {
+      if (this.#ending.get(key) === done) this.#ending.delete(key);
+    });
+    this.#ending.set(key, done);
+    return done;
   }
 
-  get #store(): NonNullable<EventsClientOptions['store']> {
-    return this.#options.store as NonNullable<EventsClientOptions['store']>;
+  #modesOf(type: EventTypeDescriptor, { delivery }: SubscribeOptions): ClientDeliveryMode[] {
+    return chooseModes(type, usableModes(this.#settings.webhook !== undefined), delivery);
   }
 
   #assertFree(key: string): void {
@@ -265,12 +266,13 @@ export class EventsClient {
     const onChange = this.#options.onEventTypesChanged;
     if (onChange === undefined || this.#watching || this.#closing.signal.aborted) return;
     this.#watching = true;
+    const { clock, backoff, random } = this.#settings;
     const running = watchEventTypes({
       connection: this.#connection,
       types: this.#types,
-      clock: this.#options.clock ?? systemClock,
-      backoff: { ...defaultBackoff, ...this.#options.backoff },
-      random: this.#options.random ?? Math.random,
+      clock,
+      backoff,
+      random,
       signal: this.#closing.signal,
       onChange,
       onWarning: this.#warn,

@@ -3,6 +3,7 @@ export { type Clock, systemClock } from './clock.ts';
 export { type ClientSource, eventsClientCapabilities } from './connection/connection.ts';
 export type { ClientDeliveryMode } from './delivery/chooseMode.ts';
 export type { SubscriptionStatus } from './delivery/supervisor.ts';
+export type { CallbackReceiver, WebhookOptions } from './delivery/webhook/webhookOptions.ts';
 export {
   DeliveryModeNotAvailableError,
   EventsClientError,

@@ -1,8 +1,9 @@
-import type { EventTypeDescriptor } from '@mcp-events/protocol';
+import type { DeliveryStatus, EventTypeDescriptor } from '@mcp-events/protocol';
 import type { BackoffOptions } from './backoff.ts';
 import type { Clock } from './clock.ts';
 import type { ClientDeliveryMode } from './delivery/chooseMode.ts';
 import type { SubscriptionStatus } from './delivery/supervisor.ts';
+import type { WebhookOptions } from './delivery/webhook/webhookOptions.ts';
 import type { CursorStore } from './store/cursorStore.ts';
 import type { Gap } from './subscription/inbox.ts';
 import type { ReceivedEvent } from './subscription/receivedEvent.ts';
@@ -13,6 +14,8 @@ export interface EventsClientOptions {
   store?: CursorStore;
   /** Also accept servers that declare Events under the earlier top-level capability (DIALECT-03). Default true. */
   acceptSketch?: boolean;
+  /** Lets servers post events to a receiver, which is preferred where offered (CLIENT-02). Default: no webhooks. */
+  webhook?: WebhookOptions;
   /**
    * Told the new list when the server changed its event types (LIST-12). Giving it opens a `subscriptions/listen`
    * request, if the server announces changes. Without it, the list is read again when a subscription needs it.
@@ -59,6 +62,11 @@ export interface SubscribeOptions {
   onGap?: (gap: Gap) => void | Promise<void>;
   /** A failure after which delivery goes on by itself. */
   onError?: (error: Error) => void;
+  /**
+   * How the server's posts went, as told with a refresh (STATUS-06): whether it had suspended them (`active` false; this
+   * refresh resumed them), whether it throttles them, and the category of the last failure. Webhook mode only.
+   */
+  onDeliveryStatus?: (status: DeliveryStatus) => void;
   /** The server ended the subscription for good; the iteration throws the same error after the last event (TERM-07). */
   onTerminated?: (error: Error) => void;
   /** Each change of the subscription's status. */

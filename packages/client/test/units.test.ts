@@ -1,28 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as main from '../src/index.ts';
-import * as node from '../src/node.ts';
 import { backoffMs } from '../src/backoff.ts';
 import { sleep } from '../src/clock.ts';
 import { Inbox } from '../src/subscription/inbox.ts';
 import { RecentIds, RECENT_IDS_COUNT } from '../src/subscription/recentIds.ts';
 import { FakeClock, settle } from './support/fakeClock.ts';
-
-describe('public surface', () => {
-  it('is what the README says', () => {
-    expect(Object.keys(main).toSorted()).toEqual([
-      'DeliveryModeNotAvailableError',
-      'EventsClient',
-      'EventsClientError',
-      'EventsNotSupportedError',
-      'NoCompatibleDeliveryModeError',
-      'eventsClientCapabilities',
-      'memoryStore',
-      'systemClock',
-    ]);
-    expect(Object.keys(node)).toEqual(['fileStore']);
-  });
-});
 
 describe('backoff', () => {
   it('CLIENT-09 stays within zero and the doubling bound', () => {

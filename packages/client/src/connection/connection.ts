@@ -52,6 +52,11 @@ export class Connection {
     return (await this.#ready()).capability;
   }
 
+  /** Aborts when the connection that was used last is closed, by whomever. */
+  get lost(): AbortSignal | undefined {
+    return this.#attached?.tap.closed;
+  }
+
   /**
    * Sends one request and resolves with its result as it came.
    *

@@ -35,7 +35,8 @@ const exchangeKey = Symbol('mcp-events.exchange');
  * Listens in on the transport of an SDK client, by public members only: replacing `send` on the instance shows the
  * JSON-RPC id of our requests and reaches `onRequestStreamEnd` (without it a dropped HTTP stream leaves a request
  * pending for ever); replacing `onmessage` routes `notifications/events/*` by their subscription id before the SDK
- * spends time on them. Everything that is not ours passes unchanged, the application's own handlers included.
+ * spends time on them; replacing `onclose` tells those who have no request under way. Everything that is not ours
+ * passes unchanged, the application's own handlers included.
  */
 export class TransportTap {
   readonly transport: Transport;
@@ -43,6 +44,7 @@ export class TransportTap {
   // Keyed by the id's value and JSON type: a Map tells 7 from "7", as PUSH-03 does.
   readonly #live = new Map<RequestId, Exchange>();
   readonly #closedStreams = new Set<RequestId>();
+  readonly #closed = new AbortController();
   readonly #detach: () => void;
   #warnedOfResumption = false;
 
@@ -51,20 +53,31 @@ export class TransportTap {
     this.#onWarning = onWarning;
     // oxlint-disable-next-line typescript/unbound-method -- put back on detach, and called with its transport
     const send = transport.send;
-    const onmessage = transport.onmessage;
+    const { onmessage, onclose } = transport;
     const tappedSend: Transport['send'] = (message, options) =>
       send.call(transport, message, this.#outgoing(message, options));
     const tappedOnmessage = (message: JSONRPCMessage, extra?: MessageExtraInfo): void => {
       const passed = this.#incoming(message);
       if (passed !== undefined) onmessage?.call(transport, passed, extra);
     };
+    const tappedOnclose = (): void => {
+      this.#closed.abort('connection closed');
+      onclose?.call(transport);
+    };
     transport.send = tappedSend;
     transport.onmessage = tappedOnmessage;
+    transport.onclose = tappedOnclose;
     this.#detach = () => {
       // Somebody who wrapped after us still calls us: then stay in place, empty and transparent.
       if (transport.send === tappedSend) transport.send = send;
       if (transport.onmessage === tappedOnmessage) transport.onmessage = onmessage;
+      if (transport.onclose === tappedOnclose) transport.onclose = onclose;
     };
+  }
+
+  /** Aborts when the transport closes. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
   }
 
   /** The params to send instead, so that the exchange is recognised on its way out. */

@@ -1,25 +1,32 @@
 import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
 import { DeliveryModeNotAvailableError, NoCompatibleDeliveryModeError } from '../errors.ts';
 
-/** The delivery modes this client can use, the preferred one first (CLIENT-02). */
-const deliveryPreference: readonly ClientDeliveryMode[] = ['push', 'poll'];
-
 /** A delivery mode of this client. */
-export type ClientDeliveryMode = Extract<DeliveryMode, 'push' | 'poll'>;
+export type ClientDeliveryMode = DeliveryMode;
+
+/** What this client can use, the preferred one first (CLIENT-02). */
+export function usableModes(hasReceiver: boolean): ClientDeliveryMode[] {
+  return hasReceiver ? ['webhook', 'push', 'poll'] : ['push', 'poll'];
+}
 
 /**
  * The modes to use for a subscription, the preferred one first; the later ones are for failover.
  *
+ * @param usable what this client can use, the preferred one first
  * @param forced the application's choice, which leaves no other (CLIENT-04)
  * @throws NoCompatibleDeliveryModeError if the type offers none that this client can use (CLIENT-03)
- * @throws DeliveryModeNotAvailableError if the type does not offer the forced one (CLIENT-04)
+ * @throws DeliveryModeNotAvailableError if the forced one is not offered, or not usable here (CLIENT-04)
  */
-export function chooseModes(type: EventTypeDescriptor, forced?: ClientDeliveryMode): ClientDeliveryMode[] {
+export function chooseModes(
+  type: EventTypeDescriptor,
+  usable: readonly ClientDeliveryMode[],
+  forced?: ClientDeliveryMode,
+): ClientDeliveryMode[] {
+  const modes = usable.filter((mode) => type.delivery.includes(mode));
   if (forced !== undefined) {
-    if (!type.delivery.includes(forced)) throw new DeliveryModeNotAvailableError(type.name, forced, type.delivery);
-    return [forced];
+    if (modes.includes(forced)) return [forced];
+    throw new DeliveryModeNotAvailableError(type.name, forced, type.delivery, usable);
   }
-  const modes = deliveryPreference.filter((mode) => type.delivery.includes(mode));
-  if (modes.length === 0) throw new NoCompatibleDeliveryModeError(type.name, type.delivery, deliveryPreference);
+  if (modes.length === 0) throw new NoCompatibleDeliveryModeError(type.name, type.delivery, usable);
   return modes;
 }

@@ -1,6 +1,12 @@
+import type { DeliveryStatus } from '@mcp-events/protocol';
+import type { BackoffOptions } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Inbox } from '../subscription/inbox.ts';
+import type { Callback } from './webhook/callback.ts';
+
+/** Delivery that ends sooner and without an event has shown nothing: some proxies accept streams only to cut them. */
+export const HEALTHY_AFTER_MS = 5_000;
 
 /** What a delivery mode gets to do its work. One mode is one file that implements {@link DeliveryLoop}. */
 export interface DeliveryContext {
@@ -12,7 +18,13 @@ export interface DeliveryContext {
   /** Takes what arrives, and knows the cursor to continue from. */
   inbox: Inbox;
   connection: Connection;
+  /** Where webhooks go, if this client takes any. */
+  callback?: Callback;
   clock: Clock;
+  /** Waits between failed attempts within one run of a loop. */
+  backoff: BackoffOptions;
+  /** Uniform in [0, 1). */
+  random: () => number;
   /** Shortest wait between polls, in milliseconds (POLL-06). */
   pollFloorMs: number;
   /** The server's heartbeat interval as assumed, in milliseconds (OP-15). */
@@ -25,8 +37,12 @@ export interface DeliveryContext {
   onHealthy: () => void;
   /** The server met a failure and delivery goes on by itself (PUSH-07). */
   onError: (error: Error) => void;
+  /** The server told how its deliveries went (STATUS-06). */
+  onDeliveryStatus: (status: DeliveryStatus) => void;
   /** Something of the server's was ignored. */
   onWarning: (message: string) => void;
+  /** Has the event types read again, in the background. */
+  refreshTypes: () => void;
 }
 
 /** Why a loop returned. Values, not exceptions: each is an ordinary turn of events. */
@@ -37,6 +53,8 @@ export type DeliveryOutcome =
   | { kind: 'paused' }
   /** To be run again after a while. */
   | { kind: 'failed'; error: Error }
+  /** Not to be run again soon if there is another mode: this one cannot work as things are. */
+  | { kind: 'unusable'; error: Error }
   /** The server ended the subscription (TERM-01). */
   | { kind: 'terminated'; error: Error };
 

@@ -31,9 +31,14 @@ export class Failover {
 
   failed(): void {
     this.#failures += 1;
-    if (this.#failures < FAILURES_BEFORE_SWITCH) return;
+    if (this.#failures >= FAILURES_BEFORE_SWITCH) this.skip();
+  }
+
+  /** The current mode is of no use for now. False if there is no other. */
+  skip(): boolean {
     this.#failures = 0;
     this.#index = (this.#index + 1) % this.#modes.length;
+    return this.#modes.length > 1;
   }
 
   /** Back to the preferred mode, on trial: while it is tried nothing else delivers, so one more failure is enough. */

@@ -10,11 +10,8 @@ import {
 } from '@mcp-events/protocol';
 import { MAX_DELAY_MS } from '../clock.ts';
 import { asError, EventsClientError } from '../errors.ts';
-import type { DeliveryContext, DeliveryOutcome } from './deliveryLoop.ts';
+import { type DeliveryContext, type DeliveryOutcome, HEALTHY_AFTER_MS } from './deliveryLoop.ts';
 import { watchLiveness } from './liveness.ts';
-
-/** A stream that ends sooner and without a message has shown nothing: some proxies accept streams only to cut them. */
-const HEALTHY_AFTER_MS = 5_000;
 
 /** One `events/stream` request, from its opening to its end. Resuming is a new request with the last cursor (PUSH-19). */
 export async function pushLoop(context: DeliveryContext): Promise<DeliveryOutcome> {

@@ -1,5 +1,5 @@
 import { EventsError } from '@mcp-events/protocol';
-import { backoffMs, type BackoffOptions } from '../backoff.ts';
+import { backoffMs } from '../backoff.ts';
 import { sleep } from '../clock.ts';
 import { asError, EventsNotSupportedError } from '../errors.ts';
 import type { ClientDeliveryMode } from './chooseMode.ts';
@@ -7,8 +7,9 @@ import type { DeliveryContext, DeliveryLoop, DeliveryOutcome } from './deliveryL
 import { Failover } from './failover.ts';
 import { pollLoop } from './poll.ts';
 import { pushLoop } from './push.ts';
+import { webhookLoop } from './webhook/webhookLoop.ts';
 
-const loops: Record<ClientDeliveryMode, DeliveryLoop> = { push: pushLoop, poll: pollLoop };
+const loops: Record<ClientDeliveryMode, DeliveryLoop> = { webhook: webhookLoop, push: pushLoop, poll: pollLoop };
 
 /** Type listed, subscription refused: a server that answers so again and again means it (TERM-08). */
 const MAX_RESUBSCRIBES = 3;
@@ -17,7 +18,7 @@ const MAX_RESUBSCRIBES = 3;
 export interface SubscriptionStatus {
   /**
    * `connecting`: a request is under way. `active`: the server accepted it. `paused`: the application is slower than
-   * the events, the stream was closed and resumes from its cursor. `waiting`: an attempt failed, the next one follows.
+   * the events, delivery was ended and resumes from its cursor. `waiting`: an attempt failed, the next one follows.
    * `stopped`: closed here, the position is kept. `cancelled`: closed here and forgotten. `terminated`: ended by the server.
    */
   state: 'connecting' | 'active' | 'paused' | 'waiting' | 'stopped' | 'cancelled' | 'terminated';
@@ -30,8 +31,6 @@ export interface SubscriptionStatus {
 export interface SupervisorOptions {
   context: Omit<DeliveryContext, 'signal' | 'onActive' | 'onHealthy'>;
   modes: readonly ClientDeliveryMode[];
-  backoff: BackoffOptions;
-  random: () => number;
   /** Ends the subscription's delivery. */
   signal: AbortSignal;
   /** Lists the types anew and tells the modes now usable: none if the type is gone. Throws if listing failed. */
@@ -78,6 +77,10 @@ export async function supervise(options: SupervisorOptions): Promise<Error | und
     }
 
     const { error } = outcome;
+    if (outcome.kind === 'unusable' && failover.skip()) {
+      context.onError(error);
+      continue;
+    }
     const reaction = reactionTo(outcome);
     if (reaction === 'end') return error;
     if (reaction === 'resubscribe') {
@@ -89,7 +92,7 @@ export async function supervise(options: SupervisorOptions): Promise<Error | und
     context.onError(error);
     onStatus({ state: 'waiting', delivery, error });
     failover.failed();
-    await sleep(clock, backoffMs(attempt, options.backoff, options.random), signal);
+    await sleep(clock, backoffMs(attempt, context.backoff, context.random), signal);
     attempt += 1;
     if (reaction !== 'resubscribe' || signal.aborted) continue;
     try {
@@ -132,7 +135,9 @@ function reactionTo(outcome: DeliveryOutcome & { error: Error }): 'end' | 'resub
   // TERM-08: the type may have moved, changed or lost a mode; the list tells.
   if (name === 'NotFound' || name === 'Unsupported') return 'resubscribe';
   // The same request would be refused again.
-  if (name === 'Forbidden' || name === 'InvalidParams' || name === 'CallbackEndpointError') return 'end';
+  if (name === 'Forbidden' || name === 'InvalidParams') return 'end';
+  // A callback endpoint is of this side, and may be mended any time.
+  if (name === 'CallbackEndpointError') return 'retry';
   // ERR-08: a failed request says nothing about the subscription, while `terminated` says it is over.
   return outcome.kind === 'terminated' ? 'end' : 'retry';
 }

@@ -15,6 +15,13 @@ export interface SubscriptionRecord {
   maxAgeMs?: number;
   maxEvents?: number;
   longPollMs?: number;
+  /** Kept for webhook mode, whatever the mode at present. */
+  webhook?: {
+    /** Last segment of the callback URL. The server may still have a subscription for it. */
+    path: string;
+    /** Ids acknowledged in webhook mode that `cursor` may not cover, since it may lie before them. */
+    seen: string[];
+  };
   /**
    * The server ended it for good. `resume()` leaves it alone, while a new `subscribe()` goes on from its cursor: access
    * that comes back (a renewed token) must not cost the events in between.

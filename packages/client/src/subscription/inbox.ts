@@ -1,15 +1,16 @@
 import type { EventOccurrence } from '@mcp-events/protocol';
 import type { ClientDeliveryMode } from '../delivery/chooseMode.ts';
-import { RecentIds } from './recentIds.ts';
+import { MAX_IDS_BEYOND_POSITION, RecentIds } from './recentIds.ts';
 import { estimatedBytes, type ReceivedEvent, receivedEvent } from './receivedEvent.ts';
 
 /** Why events may be missing at a place in the order. */
 export interface Gap {
   /**
    * `truncated`: the server could not serve everything after the last position. `overflow`: the application was slower
-   * than a type without replay. `restarted`: the server refused the kept position after a schema change.
+   * than a type without replay. `restarted`: the server refused the kept position after a schema change. `overdue`: a
+   * webhook is missing in the order, and those behind it are handed out; if it still arrives, it follows late.
    */
-  reason: 'truncated' | 'overflow' | 'restarted';
+  reason: 'truncated' | 'overflow' | 'restarted' | 'overdue';
   /** The position delivery goes on from, where known. */
   cursor: string | null;
 }
@@ -34,15 +35,12 @@ export interface InboxLimits {
   maxBytes: number;
 }
 
-/** A position is put back to a duplicate only if few events follow it: a longer list costs more than it saves. */
-const MAX_SEEN_AFTER_DUPLICATE = 1_000;
-
 /**
  * What was received and not yet handed to the application: events, moves of the position and gaps in one order, so
  * that each takes effect at its place. Delivery loops fill it, the subscription empties it.
  *
- * Invariant: `resumeCursor` is the position after everything in here, and nothing received is kept anywhere else; a
- * stream may therefore be dropped at any moment and reopened from it.
+ * Invariant: nothing behind `resumeCursor` is missing in here, so a stream may be dropped at any moment and reopened
+ * from it; what comes again then is recognised by its id.
  */
 export class Inbox {
   #items: InboxItem[] = [];
@@ -79,7 +77,7 @@ export class Inbox {
     }
     const event = receivedEvent(occurrence, delivery);
     const bytes = estimatedBytes(event);
-    if (this.#isFull(bytes)) {
+    if (this.isFull(bytes)) {
       if (this.#resumeCursor !== null) return 'full';
       // Without replay nothing can bring the event back: bounded memory means losing it, told once per run (G5, G2).
       this.gap({ reason: 'overflow', cursor: null });
@@ -90,6 +88,18 @@ export class Inbox {
     // A null cursor is no position (CUR-05).
     if (cursor !== null) this.#resumeCursor = cursor;
     return 'taken';
+  }
+
+  /**
+   * Takes an event that a webhook brought; it is acknowledged already, so it is not refused: ask {@link isFull} first.
+   * Its cursor is a watermark (DELIV-11): at the event or anywhere before it, and never past one that did not arrive.
+   */
+  posted(event: ReceivedEvent, bytes: number): void {
+    // Unlike in a stream, a repetition says nothing new about the position.
+    if (this.#recent.has(event.eventId)) return;
+    this.#recent.add(event.eventId);
+    this.#add({ kind: 'event', event, bytes });
+    if (event.cursor !== null) this.#resumeCursor = event.cursor;
   }
 
   /**
@@ -163,6 +173,18 @@ export class Inbox {
     for (const wake of this.#waiting) wake();
   }
 
+  /**
+   * Whether an event of this size goes beyond the bounds.
+   *
+   * @param elsewhere what is kept outside of the inbox and counts as well
+   */
+  isFull(bytes: number, elsewhere: { events: number; bytes: number } = { events: 0, bytes: 0 }): boolean {
+    const events = this.#events + elsewhere.events;
+    // An event beyond the byte bound on its own is taken when nothing else waits, or it could never arrive.
+    if (events === 0) return false;
+    return events >= this.#limits.maxEvents || this.#bytes + elsewhere.bytes + bytes > this.#limits.maxBytes;
+  }
+
   /** Resolves when no event waits for the application, or when the signal aborts. */
   whenEmpty(signal: AbortSignal): Promise<void> {
     return this.#when(() => this.#events === 0, signal);
@@ -175,16 +197,11 @@ export class Inbox {
     return this.#when(() => this.#events * 2 <= maxEvents && this.#bytes * 2 <= maxBytes, signal);
   }
 
-  #isFull(bytes: number): boolean {
-    // An event beyond the byte bound on its own is taken when nothing else waits, or it could never arrive.
-    return this.#events > 0 && (this.#events >= this.#limits.maxEvents || this.#bytes + bytes > this.#limits.maxBytes);
-  }
-
   /** The position stands right after an event received before: what followed that event is acknowledged beyond it. */
   #duplicate(eventId: string, cursor: string | null): void {
     if (cursor === null) return;
     this.#resumeCursor = cursor;
-    const seen = this.#recent.after(eventId, MAX_SEEN_AFTER_DUPLICATE);
+    const seen = this.#recent.after(eventId, MAX_IDS_BEYOND_POSITION);
     if (seen !== undefined) this.#addMove({ kind: 'position', cursor, seen });
   }
 

@@ -1,4 +1,4 @@
-import { type EventOccurrence, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
+import { type EventOccurrence, ORDER_META_KEY, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
 import type { ClientDeliveryMode } from '../delivery/chooseMode.ts';
 
 /**
@@ -16,9 +16,12 @@ export interface ReceivedEvent<T = Record<string, unknown>> {
   timestamp: string;
   /** The payload, as the server sent it: checked to be an object, nothing more. */
   data: T;
-  /** The position after this event; null in poll results, which have one position a batch, and for types without replay. */
+  /**
+   * A position to go on from: right after this event in push mode, at or before it in webhook mode. Null in poll results,
+   * which have one position a batch, and for types without replay.
+   */
   cursor: string | null;
-  /** Further metadata, passed on unchanged; the stream's own bookkeeping is taken out. */
+  /** Further metadata, passed on unchanged; the bookkeeping of delivery is taken out. */
   _meta?: Record<string, unknown>;
   /** How it arrived. */
   delivery: ClientDeliveryMode;
@@ -26,7 +29,7 @@ export interface ReceivedEvent<T = Record<string, unknown>> {
 
 export function receivedEvent(occurrence: EventOccurrence, delivery: ClientDeliveryMode): ReceivedEvent {
   const { eventId, name, timestamp, data, cursor } = occurrence;
-  const { [SUBSCRIPTION_ID_META_KEY]: _stream, ...meta } = occurrence._meta ?? {};
+  const { [SUBSCRIPTION_ID_META_KEY]: _stream, [ORDER_META_KEY]: _order, ...meta } = occurrence._meta ?? {};
   return {
     eventId,
     name,

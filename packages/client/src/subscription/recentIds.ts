@@ -5,6 +5,12 @@
  */
 export const RECENT_IDS_COUNT = 10_000;
 
+/**
+ * Ids kept with a position because they may lie behind it: a longer list costs more, with every save, than the
+ * repetitions it spares after a restart.
+ */
+export const MAX_IDS_BEYOND_POSITION = 1_000;
+
 /** Ids are the server's choice: this bounds what long ones may hold (characters, in total). */
 const MAX_TOTAL_LENGTH = 4 * 1024 * 1024;
 

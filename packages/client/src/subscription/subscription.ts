@@ -1,8 +1,10 @@
+import type { DeliveryStatus } from '@mcp-events/protocol';
 import { asError } from '../errors.ts';
 import type { SubscriptionStatus } from '../delivery/supervisor.ts';
 import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
 import type { SubscribeOptions } from '../options.ts';
 import type { Inbox, InboxItem } from './inbox.ts';
+import { PostedIds } from './postedIds.ts';
 import type { ReceivedEvent } from './receivedEvent.ts';
 import { RECENT_IDS_COUNT } from './recentIds.ts';
 
@@ -16,8 +18,11 @@ export interface SubscriptionParts {
   onWarning: (message: string) => void;
   /** The server ended delivery; what was received before is still to be read. */
   onTerminate: () => void;
-  /** The subscription is over, for whatever reason; `storing` is what the store may still be doing for it. */
-  onEnd: (storing: Promise<unknown>) => void;
+  /**
+   * The subscription is over, for whatever reason; `storing` is what the store may still be doing for it. Resolves when
+   * delivery has ended too.
+   */
+  onEnd: (storing: Promise<unknown>) => Promise<void>;
 }
 
 /**
@@ -35,6 +40,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
 
   readonly #parts: SubscriptionParts;
   #record: SubscriptionRecord;
+  readonly #posted: PostedIds;
   #status: SubscriptionStatus = { state: 'connecting' };
   readonly #stop = new AbortController();
   /** The event the application has in hand. */
@@ -53,6 +59,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   constructor(parts: SubscriptionParts) {
     this.#parts = parts;
     this.#record = parts.record;
+    this.#posted = new PostedIds(parts.record.webhook?.seen ?? []);
     this.name = parts.record.name;
     this.arguments = parts.record.arguments;
     parts.inbox.onArrival = () => this.#arrived();
@@ -94,7 +101,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
           if (this.#ending !== undefined && this.#parts.inbox.peek() === undefined) {
             const error = this.#ending;
             this.#ending = undefined;
-            this.#end({ state: 'stopped' });
+            this.stop();
             throw error;
           }
           // Something may have arrived while the position was being saved.
@@ -132,17 +139,18 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
 
   /** Stops delivery at once and keeps the position: `subscribe()` or `resume()` continue from it. */
   stop(): void {
-    this.#end({ state: 'stopped' });
+    void this.#end({ state: 'stopped' });
   }
 
   /**
    * The kill switch (AUTH-07): stops delivery at once, hands out nothing any more and forgets the position (CLIENT-07).
-   * Also clears the record of a subscription that the server ended.
+   * Resolves when the server was told, or did not answer in time. Also clears the record of a subscription that the
+   * server ended.
    */
   async cancel(): Promise<void> {
     // A save under way would bring the record back.
     const forgetting = this.#saving.catch(() => {}).then(() => this.#parts.store.delete(this.#parts.key));
-    this.#end({ state: 'cancelled' }, forgetting);
+    await this.#end({ state: 'cancelled' }, forgetting);
     await forgetting;
   }
 
@@ -159,6 +167,11 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   /** For the supervisor: a failure after which delivery goes on. */
   fail(error: Error): void {
     if (!this.#isOver()) this.#tell(() => this.#parts.options.onError?.(error));
+  }
+
+  /** For the supervisor: how the server's deliveries went. */
+  tellDeliveryStatus(status: DeliveryStatus): void {
+    if (!this.#isOver()) this.#tell(() => this.#parts.options.onDeliveryStatus?.(status));
   }
 
   /** For the supervisor: the server ended it. What was received before is still handed out, then the error is thrown. */
@@ -189,16 +202,24 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   }
 
   #acknowledge({ event }: InboxItem & { kind: 'event' }): void {
-    if (event.cursor !== null) this.#move(event.cursor, []);
+    const { eventId, delivery } = event;
+    const cursor = event.cursor ?? this.#record.cursor;
     // Without a position nothing can be replayed, so nothing has to be recognised either.
-    else if (this.#record.cursor !== null) {
-      this.#move(this.#record.cursor, [...this.#record.seen, event.eventId].slice(-RECENT_IDS_COUNT));
+    if (cursor === null) return;
+    let { seen } = this.#record;
+    if (delivery === 'webhook') this.#posted.add(eventId);
+    else {
+      this.#posted.pass();
+      seen = event.cursor === null ? [...seen, eventId].slice(-RECENT_IDS_COUNT) : [];
     }
+    this.#move(cursor, seen);
   }
 
   #move(cursor: string, seen: string[]): void {
-    if (cursor === this.#record.cursor && seen === this.#record.seen) return;
-    this.#record = { ...this.#record, cursor, seen };
+    const { webhook } = this.#record;
+    const posted = this.#posted.ids;
+    if (cursor === this.#record.cursor && seen === this.#record.seen && posted === webhook?.seen) return;
+    this.#record = { ...this.#record, cursor, seen, ...(webhook && { webhook: { ...webhook, seen: posted } }) };
     this.#unsaved = true;
   }
 
@@ -246,7 +267,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     return state === 'stopped' || state === 'cancelled' || (state === 'terminated' && this.#ending === undefined);
   }
 
-  #end(status: SubscriptionStatus, storing: Promise<unknown> = this.#saving): void {
+  async #end(status: SubscriptionStatus, storing: Promise<unknown> = this.#saving): Promise<void> {
     const before = this.#status.state;
     if (before === 'cancelled' || (before === 'stopped' && status.state === 'stopped')) return;
     // `terminated` says more than `stopped`, and stays.
@@ -255,8 +276,9 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#parts.inbox.clear();
     this.#stop.abort();
     this.#wake?.();
-    this.#parts.onEnd(storing);
+    const ended = this.#parts.onEnd(storing);
     if (this.#status === status) this.#tell(() => this.#parts.options.onStatus?.(status));
+    await ended;
   }
 
   async #tellGap(gap: Parameters<NonNullable<SubscribeOptions['onGap']>>[0]): Promise<void> {

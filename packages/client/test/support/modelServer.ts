@@ -23,7 +23,7 @@ export class ModelServer extends RawServer {
       return pending;
     });
     this.on(Methods.poll, ({ params }: RawRequest) => {
-      const from = this.#positionOf(params['cursor']);
+      const from = this.positionOf(params['cursor']);
       const to = Math.min(this.emitted, from + params['maxEvents']);
       return {
         events: Array.from({ length: to - from }, (_, index) => occurrence(`e${from + index + 1}`)),
@@ -71,12 +71,12 @@ export class ModelServer extends RawServer {
 
   #open(request: RawRequest): void {
     this.live = this.stream();
-    this.position = this.#positionOf(request.params['cursor']);
+    this.position = this.positionOf(request.params['cursor']);
     this.#repeatsAfter ??= this.position;
     this.live.active(`c${this.position}`);
   }
 
-  #positionOf(cursor: string | null): number {
+  protected positionOf(cursor: string | null): number {
     return cursor === null ? this.emitted : Number(cursor.slice(1));
   }
 }

@@ -1,0 +1,152 @@
+import {
+  type DeliveredOccurrence,
+  type EventOrder,
+  eventsErrorFromRpc,
+  type SubscribeResult,
+} from '@mcp-events/protocol';
+import { ArrivalOrder } from '../../receiver/arrivalOrder.ts';
+import type { AcceptResult, EventMessage, WebhookMessage } from '../../receiver/registration.ts';
+import { estimatedBytes, type ReceivedEvent, receivedEvent } from '../../subscription/receivedEvent.ts';
+import type { DeliveryContext, DeliveryOutcome } from '../deliveryLoop.ts';
+import { failure } from './failure.ts';
+
+interface Arrival {
+  event: ReceivedEvent;
+  bytes: number;
+  /** Its place, where the server tells one. */
+  position?: string;
+}
+
+/**
+ * Takes what the receiver verified: puts it in order, keeps it within the inbox's bounds and moves the position.
+ *
+ * Invariant: what was answered `accepted` is in the inbox, or waits here and lies beyond `inbox.resumeCursor`, so that
+ * dropping it costs a repetition and no event.
+ */
+export class Arrivals {
+  readonly #context: DeliveryContext;
+  readonly #end: (outcome: DeliveryOutcome) => void;
+  readonly #order: ArrivalOrder<Arrival>;
+  /** Resolves once the server accepted the subscription, or the run is over. */
+  readonly #opened: Promise<void>;
+  #open: () => void = () => {};
+  #closed = false;
+  #waitingBytes = 0;
+  /** Position released last. */
+  #last: string | undefined;
+  /** A server that began anew may count what waits here as acknowledged, and be past it with its cursors. */
+  #cursorsUnsafe = false;
+
+  /** @param end told why nothing more can be taken in this run */
+  constructor(context: DeliveryContext, end: (outcome: DeliveryOutcome) => void) {
+    this.#context = context;
+    this.#end = end;
+    this.#opened = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+    const { inbox, clock } = context;
+    this.#order = new ArrivalOrder<Arrival>({
+      clock,
+      // The bounds are kept here, by refusing: giving up the order would tell a gap where there is none.
+      maxWaiting: Infinity,
+      maxWaitingBytes: Infinity,
+      release: (arrival) => this.#release(arrival),
+      gap: () => inbox.gap({ reason: 'overdue', cursor: null }),
+    });
+  }
+
+  /** Where the server stands, as of its answer to a subscribe request. */
+  subscribed({ cursor, truncated }: SubscribeResult): void {
+    const { inbox } = this.#context;
+    // CUR-14: a type without cursors has nothing that could be truncated.
+    if (truncated && cursor !== null) this.#gap(cursor);
+    // What waits may lie before this cursor, if the server gave up what it waits for.
+    else if (this.#order.waiting === 0) inbox.position(cursor);
+    this.#open();
+  }
+
+  /** For the receiver. */
+  readonly accept = async (message: WebhookMessage): Promise<AcceptResult> => {
+    // A post may overtake the answer to the subscribe request, whose cursor and gap come before it.
+    await this.#opened;
+    if (this.#closed) return 'retry';
+    this.#context.onHealthy();
+    switch (message.kind) {
+      case 'event':
+        return this.#event(message.event, message.order);
+      case 'gap':
+        // ENV-04: told, and delivery goes on.
+        this.#gap(message.cursor);
+        return 'accepted';
+      case 'terminated':
+        this.#end(failure('terminated', eventsErrorFromRpc(message.error)));
+        return 'accepted';
+    }
+  };
+
+  /** For the receiver: an event that was accepted came again, at another place. */
+  readonly repeated = ({ event: { eventId }, order }: EventMessage & { order: EventOrder }): void => {
+    this.#watchForNewChain(order);
+    this.#order.repeated(order, ({ event }) => event.eventId === eventId);
+  };
+
+  /** Refuses everything from now on, and drops what waits. */
+  close(): void {
+    this.#closed = true;
+    this.#open();
+    this.#order.close();
+  }
+
+  #event(occurrence: DeliveredOccurrence, order: EventOrder | undefined): AcceptResult {
+    const { name, inbox, onWarning } = this.#context;
+    if (occurrence.name !== name) {
+      onWarning(`Ignored a webhook of "${name}" with an event of "${occurrence.name}".`);
+      return 'accepted';
+    }
+    const event = receivedEvent(occurrence, 'webhook');
+    const bytes = estimatedBytes(event);
+    if (inbox.isFull(bytes)) {
+      this.#refuse();
+      return 'retry';
+    }
+    // Waiting ones must never keep out the one they wait for.
+    const waits = order !== undefined && order.previous !== null && order.previous !== this.#last;
+    const waiting = { events: this.#order.waiting, bytes: this.#waitingBytes };
+    if (waits && inbox.isFull(bytes, waiting)) return 'retry';
+
+    this.#watchForNewChain(order);
+    const arrival = { event, bytes, position: order?.position };
+    this.#waitingBytes += bytes;
+    // What belongs where a gap was told is handed out late rather than never.
+    if (this.#order.take(arrival, order) === 'late') this.#release(arrival);
+    // Repetitions are dropped without a word, so what is counted for them is taken back here.
+    if (this.#order.waiting === 0) this.#waitingBytes = 0;
+    return 'accepted';
+  }
+
+  #watchForNewChain(order: EventOrder | undefined): void {
+    if (this.#order.waiting === 0) this.#cursorsUnsafe = false;
+    else if (order?.previous === null) this.#cursorsUnsafe = true;
+  }
+
+  #release({ event, bytes, position }: Arrival): void {
+    this.#waitingBytes -= bytes;
+    this.#last = position;
+    const isSafe = !this.#cursorsUnsafe || this.#order.waiting === 0;
+    this.#context.inbox.posted(isSafe ? event : { ...event, cursor: null }, bytes);
+  }
+
+  #gap(cursor: string): void {
+    this.#order.settle();
+    this.#context.inbox.gap({ reason: 'truncated', cursor });
+  }
+
+  #refuse(): void {
+    const { inbox } = this.#context;
+    // A slow application would use up the server's retries. Ended here and made again from the cursor when there is
+    // room, the subscription loses nothing.
+    if (inbox.resumeCursor !== null) this.#end({ kind: 'paused' });
+    // Without replay it cannot be made again. The server tries a few more times, and whether that was enough is not told.
+    else inbox.gap({ reason: 'overflow', cursor: null });
+  }
+}

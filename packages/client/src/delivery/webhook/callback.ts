@@ -1,0 +1,51 @@
+import type { WebhookOptions } from './webhookOptions.ts';
+
+/** Where one subscription's events are posted to, and what the server may still be posting there. */
+export class Callback {
+  readonly options: WebhookOptions;
+  #path: string;
+  /** The server may have a subscription for this URL; one that is live ignores the cursor of the next (SUB-11). */
+  mayBeLive: boolean;
+
+  /** @param keptPath from the store: whether the process that used it ended the subscription is not known */
+  constructor(options: WebhookOptions, keptPath?: string) {
+    this.options = options;
+    this.#path = keptPath ?? createPath();
+    this.mayBeLive = keptPath !== undefined;
+  }
+
+  /** Last segment of {@link url}: no other subscription has the same. */
+  get path(): string {
+    return this.#path;
+  }
+
+  get url(): string {
+    const url = new URL(this.options.url);
+    url.pathname = `${url.pathname.replace(/\/$/, '')}/${this.#path}`;
+    return url.href;
+  }
+
+  /** The server does not end what it has for this URL: under another one a subscription is a new one (SUB-02). */
+  renew(): void {
+    this.#path = createPath();
+    this.mayBeLive = false;
+  }
+}
+
+/**
+ * Checks what the text of the base URL can tell.
+ *
+ * @throws TypeError if it is not an absolute http or https URL without user info and fragment (SSRF-08)
+ */
+export function assertCallbackBase(text: string): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPlain = url !== undefined && url.username === '' && url.password === '' && !text.includes('#');
+  if (isPlain && /^https?:$/.test(url.protocol)) return;
+  throw new TypeError(
+    'webhook.url must be an absolute https URL without user info and fragment, such as "https://agent.example/hooks"',
+  );
+}
+
+function createPath(): string {
+  return crypto.randomUUID();
+}

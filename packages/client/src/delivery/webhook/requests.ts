@@ -1,0 +1,49 @@
+import { EventsError, Methods, type SubscribeResult, subscribeResultSchema } from '@mcp-events/protocol';
+import { EventsClientError } from '../../errors.ts';
+import type { DeliveryContext } from '../deliveryLoop.ts';
+import type { Callback } from './callback.ts';
+
+/**
+ * `events/subscribe`: makes the subscription, refreshes it, or makes it again after it lapsed; the server tells these
+ * apart (SUB-05, SUB-12). The cursor is sent each time, since only the server knows whether it needs it (CLIENT-06).
+ */
+export async function subscribe(
+  context: DeliveryContext,
+  callback: Callback,
+  secret: string,
+  signal: AbortSignal,
+): Promise<SubscribeResult> {
+  const { name, arguments: args, maxAgeMs, inbox } = context;
+  const { ttlMs } = callback.options;
+  const answer = await context.connection.request(
+    Methods.subscribe,
+    {
+      name,
+      arguments: args,
+      // OP-06: some servers want the mode here, and none refuses it.
+      delivery: { mode: 'webhook', url: callback.url, secret },
+      cursor: inbox.resumeCursor,
+      ...(maxAgeMs !== undefined && { maxAgeMs }),
+      ...(ttlMs !== undefined && { ttlMs }),
+    },
+    { signal },
+  );
+  const result = subscribeResultSchema.safeParse(answer);
+  if (result.success) return result.data;
+  throw new EventsClientError(
+    'MALFORMED_ANSWER',
+    `The server's answer to ${Methods.subscribe} of "${name}" is not a subscribe result.`,
+  );
+}
+
+/** `events/unsubscribe`. That there was nothing to end is as good (CLIENT-08, OP-23). */
+export async function unsubscribe(context: DeliveryContext, callback: Callback, signal: AbortSignal): Promise<void> {
+  const { name, arguments: args, connection } = context;
+  const params = { name, arguments: args, delivery: { url: callback.url } };
+  try {
+    await connection.request(Methods.unsubscribe, params, { signal });
+  } catch (error) {
+    if (!(error instanceof EventsError) || error.errorName !== 'NotFound') throw error;
+  }
+  callback.mayBeLive = false;
+}

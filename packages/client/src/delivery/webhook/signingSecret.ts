@@ -1,0 +1,59 @@
+import { createWebhookSecret } from '@mcp-events/protocol';
+import type { Clock } from '../../clock.ts';
+import type { RegisteredCallback } from '../../receiver/registration.ts';
+import type { WebhookOptions } from './webhookOptions.ts';
+
+const DEFAULT_ROTATE_AFTER_MS = 24 * 60 * 60_000;
+
+/** A post signed under the old secret is refused as too old by then, whatever its signature (SIG-09). */
+const GRACE_MS = 5 * 60_000;
+
+/** The secret of one run: never stored, so that a new start makes a new one (SIG-11). */
+export class SigningSecret {
+  readonly #options: WebhookOptions;
+  readonly #clock: Clock;
+  #value: string;
+  #sinceMs: number;
+  #registered: RegisteredCallback | undefined;
+  #dropTimer: unknown;
+
+  constructor(options: WebhookOptions, clock: Clock) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#value = this.#create();
+    this.#sinceMs = clock.now();
+  }
+
+  get value(): string {
+    return this.#value;
+  }
+
+  /** Replaces the secret if it is old enough; both are accepted from now on. To be called before a refresh. */
+  rotateIfDue(registered: RegisteredCallback): void {
+    const nowMs = this.#clock.now();
+    if (nowMs - this.#sinceMs < (this.#options.rotateSecretAfterMs ?? DEFAULT_ROTATE_AFTER_MS)) return;
+    const next = this.#create();
+    registered.rotate(next);
+    this.#registered = registered;
+    this.#value = next;
+    this.#sinceMs = nowMs;
+  }
+
+  /** The server knows the present secret. It may still sign with the one before for a while (SIG-05). */
+  accepted(): void {
+    const registered = this.#registered;
+    if (registered === undefined) return;
+    this.#registered = undefined;
+    this.#clock.clearTimeout(this.#dropTimer);
+    this.#dropTimer = this.#clock.setTimeout(() => registered.dropOldSecrets(), GRACE_MS);
+  }
+
+  /** The run is over. */
+  close(): void {
+    this.#clock.clearTimeout(this.#dropTimer);
+  }
+
+  #create(): string {
+    return (this.#options.createSecret ?? createWebhookSecret)();
+  }
+}

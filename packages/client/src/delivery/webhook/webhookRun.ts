@@ -1,0 +1,132 @@
+import type { SubscribeResult } from '@mcp-events/protocol';
+import { backoffMs } from '../../backoff.ts';
+import { sleep } from '../../clock.ts';
+import { asError, EventsClientError } from '../../errors.ts';
+import type { RegisteredCallback } from '../../receiver/registration.ts';
+import { type DeliveryContext, type DeliveryOutcome, HEALTHY_AFTER_MS } from '../deliveryLoop.ts';
+import { Arrivals } from './arrivals.ts';
+import type { Callback } from './callback.ts';
+import { failure, isTransient } from './failure.ts';
+import { refreshSchedule } from './refreshSchedule.ts';
+import { subscribe } from './requests.ts';
+import { SigningSecret } from './signingSecret.ts';
+
+/** Keeps one subscription alive at the server while its events arrive at the receiver. */
+export class WebhookRun {
+  readonly #context: DeliveryContext;
+  readonly #callback: Callback;
+  readonly #arrivals: Arrivals;
+  readonly #secret: SigningSecret;
+  /** Aborts with the run, whatever ends it. */
+  readonly #over = new AbortController();
+  #outcome: DeliveryOutcome | undefined;
+  #activeAtMs: number | undefined;
+  #lapsesAtMs = 0;
+  /** Failures in a row: refreshes that failed, connections that were lost. */
+  #attempt = 0;
+
+  constructor(context: DeliveryContext, callback: Callback) {
+    this.#context = context;
+    this.#callback = callback;
+    this.#arrivals = new Arrivals(context, this.#end);
+    this.#secret = new SigningSecret(callback.options, context.clock);
+  }
+
+  async run(): Promise<DeliveryOutcome> {
+    const { signal, clock, onHealthy } = this.#context;
+    const { options, path } = this.#callback;
+    const { accept, repeated } = this.#arrivals;
+    // CLIENT-10: the server may post before it has answered.
+    const registered = options.receiver.register({ path, secret: this.#secret.value, accept, repeated });
+    const onAbort = (): void => this.#end({ kind: 'stopped' });
+    signal.addEventListener('abort', onAbort);
+    try {
+      for (;;) {
+        const result = await this.#subscribe();
+        if (result !== undefined) await this.#accepted(result, registered);
+        if (this.#outcome !== undefined) return this.#outcome;
+        this.#secret.rotateIfDue(registered);
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      this.#arrivals.close();
+      this.#secret.close();
+      registered.close();
+      if (this.#activeAtMs !== undefined && clock.now() - this.#activeAtMs >= HEALTHY_AFTER_MS) onHealthy();
+    }
+  }
+
+  // The first reason counts.
+  readonly #end = (reason: DeliveryOutcome): void => {
+    this.#outcome ??= reason;
+    if (reason.kind === 'terminated') this.#callback.mayBeLive = false;
+    this.#arrivals.close();
+    this.#over.abort('the run is over');
+  };
+
+  /** One request; undefined if it failed and the next one is due, or the run is over. */
+  async #subscribe(): Promise<SubscribeResult | undefined> {
+    const { clock, random, backoff, onError } = this.#context;
+    try {
+      this.#callback.mayBeLive = true;
+      return await subscribe(this.#context, this.#callback, this.#secret.value, this.#over.signal);
+    } catch (thrown) {
+      if (this.#over.signal.aborted) return undefined;
+      const error = asError(thrown);
+      const first = this.#activeAtMs === undefined;
+      // Refused, so there is nothing to end.
+      if (first && !isTransient(error)) this.#callback.mayBeLive = false;
+      // CLIENT-09: after that the server has forgotten the subscription, and another mode may be better.
+      const leftMs = this.#lapsesAtMs - clock.now();
+      if (first || leftMs <= 0 || !isTransient(error)) {
+        this.#end(failure('failed', error, first));
+        return undefined;
+      }
+      onError(error);
+      await sleep(clock, Math.min(backoffMs(this.#attempt, backoff, random), leftMs), this.#over.signal);
+      this.#attempt += 1;
+      return undefined;
+    }
+  }
+
+  /** Takes over what the server granted, and waits until the next refresh is due. */
+  async #accepted(result: SubscribeResult, registered: RegisteredCallback): Promise<void> {
+    const { clock, random, backoff, connection, onActive, onHealthy, onDeliveryStatus, onError } = this.#context;
+    if (this.#over.signal.aborted) return;
+    const { lost } = connection;
+    registered.bind(result.id);
+    this.#secret.accepted();
+    this.#arrivals.subscribed(result);
+    if (this.#activeAtMs !== undefined) onHealthy();
+    this.#activeAtMs ??= clock.now();
+    onActive();
+    if (result.deliveryStatus !== undefined) onDeliveryStatus(result.deliveryStatus);
+
+    const schedule = refreshSchedule(result.refreshBefore, clock.now(), random);
+    this.#lapsesAtMs = schedule.lapsesAtMs;
+    if (await this.#wait(schedule.waitMs, lost)) {
+      this.#attempt = 0;
+      // TTL-14: without expiry nothing else makes this client look again.
+      if (result.refreshBefore === null) this.#context.refreshTypes();
+    } else if (!this.#over.signal.aborted) {
+      // A stdio server that was started again knows nothing of the subscription.
+      onError(new EventsClientError('NOT_CONNECTED', 'The connection to the server was lost.'));
+      await sleep(clock, backoffMs(this.#attempt, backoff, random), this.#over.signal);
+      this.#attempt += 1;
+    }
+  }
+
+  /** Resolves with whether the time passed; it does not if the connection was lost or the run is over before. */
+  async #wait(delayMs: number, lost: AbortSignal | undefined): Promise<boolean> {
+    const wake = new AbortController();
+    const onWake = (): void => wake.abort();
+    const signals = [this.#over.signal, ...(lost === undefined ? [] : [lost])];
+    for (const signal of signals) {
+      if (signal.aborted) onWake();
+      signal.addEventListener('abort', onWake);
+    }
+    await sleep(this.#context.clock, delayMs, wake.signal);
+    for (const signal of signals) signal.removeEventListener('abort', onWake);
+    return !wake.signal.aborted;
+  }
+}

@@ -1,0 +1,252 @@
+import { type DeliveryStatus, Methods } from '@mcp-events/protocol';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { refreshSchedule } from '../src/delivery/webhook/refreshSchedule.ts';
+import { type RawRequest, RpcFailure } from './support/rawServer.ts';
+import { granted, HOUR_MS, webhookWorld, type WebhookWorld } from './support/webhookWorld.ts';
+import { Reader, settle } from './support/world.ts';
+
+const DAY_MS = 24 * HOUR_MS;
+
+/** When each subscribe request came, in milliseconds after the first. */
+function times(w: WebhookWorld, answer: () => unknown): number[] {
+  const at: number[] = [];
+  const startMs = w.clock.now();
+  w.server.on(Methods.subscribe, () => {
+    at.push(w.clock.now() - startMs);
+    return answer();
+  });
+  return at;
+}
+
+describe('refresh', () => {
+  it('TTL-08 TTL-09 comes before the granted time, whatever was asked for, and follows each new grant', async () => {
+    const w = await webhookWorld({ hooks: { ttlMs: HOUR_MS } });
+    const at = times(w, () => granted(w.clock, w.grant.ms));
+    w.grant.ms = 60_000;
+    await w.events.subscribe('incident.created', { a: 1 });
+    await w.clock.advance(60_000);
+    expect(at).toEqual([0, 48_000]);
+    w.grant.ms = 600_000;
+    await w.clock.advance(50_000);
+    expect(at).toEqual([0, 48_000, 96_000]);
+    await w.clock.advance(465_000);
+    expect(at).toHaveLength(3);
+    await w.clock.advance(1_000);
+    expect(at).toHaveLength(4);
+    const [first, ...refreshes] = w.subscribes().map(({ params: { _meta, cursor: _cursor, ...params } }) => params);
+    for (const refresh of refreshes) expect(refresh).toEqual(first);
+    expect(first).toMatchObject({ ttlMs: HOUR_MS });
+    await w.events.close();
+  });
+
+  it('TTL-08 CLIENT-09 waits for half to four fifths of the grant, at random', () => {
+    const grant = fc.integer({ min: 20_000, max: 6 * HOUR_MS });
+    const random = fc.double({ min: 0, max: 0.999_999, noNaN: true });
+    fc.assert(
+      fc.property(grant, random, fc.integer({ min: 0, max: 4e12 }), (grantMs, draw, nowMs) => {
+        const refreshBefore = new Date(nowMs + grantMs).toISOString();
+        const { waitMs, lapsesAtMs } = refreshSchedule(refreshBefore, nowMs, () => draw);
+        expect(waitMs).toBeGreaterThanOrEqual(grantMs * 0.5);
+        expect(waitMs).toBeLessThan(grantMs * 0.8 + 1e-6 || Infinity);
+        expect(lapsesAtMs).toBe(nowMs + grantMs);
+      }),
+    );
+  });
+
+  it('TTL-09 does not hammer a server whose grants are over already', async () => {
+    for (const refreshBefore of ['1970-01-01T00:00:00Z', undefined]) {
+      const w = await webhookWorld();
+      const at = times(w, () => granted(w.clock, 1, refreshBefore === undefined ? {} : { refreshBefore }));
+      const subscription = await w.events.subscribe('incident.created');
+      await w.clock.advance(100_000);
+      expect(at).toHaveLength(11);
+      expect(subscription.status.state).toBe('active');
+      await w.events.close();
+    }
+  });
+
+  it('SUB-13 comes within hours even if a century was granted, since only it resumes what was suspended', async () => {
+    const w = await webhookWorld();
+    const at = times(w, () => granted(w.clock, 1, { refreshBefore: '9999-12-31T23:59:59Z' }));
+    await w.events.subscribe('incident.created');
+    await w.clock.advance(HOUR_MS);
+    expect(at).toHaveLength(1);
+    await w.clock.advance(DAY_MS);
+    expect(at).toHaveLength(6);
+    await w.events.close();
+  });
+
+  it('TTL-14 without expiry still refreshes and lists now and then', async () => {
+    const w = await webhookWorld({ hooks: { ttlMs: null } });
+    const at = times(w, () => granted(w.clock, null));
+    await w.events.subscribe('incident.created');
+    await w.clock.advance(3 * DAY_MS);
+    expect(w.subscribes()[0]!.params['ttlMs']).toBeNull();
+    expect(at.length).toBeGreaterThan(9);
+    expect(at.length).toBeLessThan(30);
+    expect(w.server.requests(Methods.list)).toHaveLength(at.length);
+    await w.events.close();
+  });
+
+  it('CLIENT-09 tries a failed refresh again with backoff until the grant is over, and takes events meanwhile', async () => {
+    const errors: Error[] = [];
+    const w = await webhookWorld();
+    const at = times(w, () => {
+      if (at.length > 1 && at.length < 6) throw new RpcFailure(-32603);
+      return granted(w.clock, HOUR_MS);
+    });
+    const subscription = await w.events.subscribe('incident.created', {}, { onError: (error) => errors.push(error) });
+    const reader = new Reader(subscription);
+    await w.clock.advance(HOUR_MS * 0.8 + 2_000);
+    await w.receiver.last.event('e1', 'c1');
+    await w.clock.advance(20_000);
+    const due = HOUR_MS * 0.8;
+    expect(at).toEqual([0, due, due + 1_000, due + 3_000, due + 7_000, due + 15_000]);
+    expect(errors).toHaveLength(4);
+    expect(reader.ids).toEqual(['e1']);
+    expect(subscription.status.state).toBe('active');
+    expect(w.receiver.callbacks).toHaveLength(1);
+    // The next failure starts with a short wait again.
+    await w.clock.advance(HOUR_MS);
+    expect(at).toHaveLength(7);
+    await w.events.close();
+  });
+
+  it('CLIENT-09 subscribes anew from the cursor after a lapse', async () => {
+    const w = await webhookWorld();
+    w.grant.ms = 60_000;
+    const reader = new Reader(await w.events.subscribe('incident.created', {}, { delivery: 'webhook' }));
+    await settle();
+    await w.receiver.last.event('e1', 'c1');
+    w.server.on(Methods.subscribe, () => {
+      throw new RpcFailure(-32603);
+    });
+    await w.clock.advance(59_999);
+    expect(w.receiver.callbacks).toHaveLength(1);
+    const before = w.subscribes().length;
+    expect(before).toBeGreaterThan(3);
+    // Tried once more when the grant is over; then it is given up.
+    await w.clock.advance(1_001);
+    expect(w.receiver.callbacks).toHaveLength(2);
+    w.server.on(Methods.subscribe, () => granted(w.clock, HOUR_MS, { cursor: 'c1' }));
+    await w.clock.advance(60_000);
+    expect(w.subscribes().at(-1)!.params['cursor']).toBe('c1');
+    const secrets = w.subscribes().map(({ params }) => params['delivery'].secret);
+    expect(secrets.at(-1)).not.toBe(secrets[0]);
+    await w.receiver.last.event('e2', 'c2');
+    await settle();
+    expect(reader.ids).toEqual(['e1', 'e2']);
+    await w.events.close();
+  });
+
+  it('TERM-08 ends when a refresh is answered with Forbidden', async () => {
+    const w = await webhookWorld();
+    const reader = new Reader(await w.events.subscribe('incident.created'));
+    await settle();
+    w.server.on(Methods.subscribe, () => {
+      throw new RpcFailure(-32024);
+    });
+    await w.clock.advance(DAY_MS);
+    expect(reader.error).toMatchObject({ errorName: 'Forbidden' });
+    expect(w.subscribes()).toHaveLength(2);
+    expect(w.server.streams()).toEqual([]);
+    await w.events.close();
+  });
+
+  it('subscribes anew when the server process was replaced, without waiting for the refresh', async () => {
+    const w = await webhookWorld();
+    const readers: Reader[] = [];
+    for (const n of [1, 2]) readers.push(new Reader(await w.events.subscribe('incident.created', { n })));
+    await settle();
+    for (const [index, callback] of w.receiver.callbacks.entries()) await callback.event(`e${index}`, `c${index}`);
+    await w.server.die();
+    await w.clock.advance(999);
+    expect(w.subscribes()).toHaveLength(2);
+    await w.clock.advance(1);
+    const again = w.subscribes().slice(2);
+    expect(again.map(({ params }) => [params['arguments'].n, params['cursor']])).toEqual([
+      [1, 'c0'],
+      [2, 'c1'],
+    ]);
+    expect(w.server.requests('server/discover')).toHaveLength(2);
+    for (const callback of w.receiver.callbacks) await callback.event('e9', 'c9');
+    await settle();
+    expect(readers.map(({ ids }) => ids)).toEqual([
+      ['e0', 'e9'],
+      ['e1', 'e9'],
+    ]);
+    await w.events.close();
+  });
+
+  it('does not hammer a server whose process dies after each answer', async () => {
+    const w = await webhookWorld();
+    const at = times(w, () => {
+      void settle().then(() => w.server.die());
+      return granted(w.clock, HOUR_MS);
+    });
+    await w.events.subscribe('incident.created');
+    for (let second = 0; second < 60; second += 1) await w.clock.advance(1_000);
+    expect(at.length).toBeGreaterThan(2);
+    expect(at.length).toBeLessThan(10);
+    await w.events.close();
+  });
+});
+
+describe('the secret', () => {
+  it('is replaced by a refresh; the old one is accepted until posts signed with it are too old', async () => {
+    const w = await webhookWorld({ hooks: { rotateSecretAfterMs: 2 * HOUR_MS } });
+    await w.events.subscribe('incident.created');
+    await settle();
+    const registered = (): string[] => w.receiver.last.secrets;
+    const [first] = registered();
+    const sent: unknown[] = [];
+    w.server.on(Methods.subscribe, ({ params }: RawRequest) => {
+      sent.push(params['delivery'].secret);
+      // CLIENT-10 holds for the new one too.
+      expect(registered()).toContain(params['delivery'].secret);
+      if (sent.length === 3) throw new RpcFailure(-32603);
+      return granted(w.clock, HOUR_MS);
+    });
+    await w.clock.advance(2 * HOUR_MS);
+    expect(sent).toEqual([first, first]);
+    await w.clock.advance(0.4 * HOUR_MS);
+    const [, second] = registered();
+    expect(sent).toEqual([first, first, second]);
+    await w.clock.advance(1_000);
+    expect(sent).toEqual([first, first, second, second]);
+    await w.clock.advance(299_999);
+    expect(registered()).toEqual([first, second]);
+    await w.clock.advance(1);
+    expect(registered()).toEqual([second]);
+    expect(w.receiver.callbacks).toHaveLength(1);
+    await w.events.close();
+    expect(w.clock.pending).toBe(0);
+  });
+});
+
+describe('deliveryStatus', () => {
+  it('STATUS-01 STATUS-06 OP-31 is told with each refresh that has one: suspension, throttling, the category', async () => {
+    const told: DeliveryStatus[] = [];
+    const w = await webhookWorld();
+    const suspended: DeliveryStatus = { active: false, lastError: 'timeout', failedSince: '2026-07-28T12:00:00Z' };
+    const throttled: DeliveryStatus = { active: true, throttled: true, retryAfterMs: 2_000, lastError: null };
+    const answers: object[] = [{}, { deliveryStatus: suspended }, {}, { deliveryStatus: throttled }];
+    w.server.on(Methods.subscribe, () => granted(w.clock, HOUR_MS, answers.shift()));
+    const subscription = await w.events.subscribe(
+      'incident.created',
+      {},
+      {
+        onDeliveryStatus: (status) => {
+          told.push(status);
+          throw new Error('callback');
+        },
+      },
+    );
+    for (let refresh = 1; refresh <= 3; refresh += 1) await w.clock.advance(HOUR_MS * 0.8);
+    expect(w.subscribes()).toHaveLength(4);
+    expect(told).toEqual([suspended, throttled]);
+    expect(subscription.status.state).toBe('active');
+    await w.events.close();
+  });
+});
