@@ -1,1 +1,2 @@
+export { fileInboxStore } from './receiver/fileInboxStore.ts';
 export { fileStore } from './store/fileStore.ts';

@@ -82,6 +82,14 @@ describe('ArrivalOrder', () => {
     expect(world.out).toEqual([7]);
   });
 
+  it('tells whether an arrival would have to wait', () => {
+    const world = new World();
+    const [first, second, third] = chain([1, 2, 3]);
+    expect([undefined, first, second].map((order) => world.order.wouldWait(order))).toEqual([false, false, true]);
+    world.take(first!);
+    expect([second, third].map((order) => world.order.wouldWait(order))).toEqual([false, true]);
+  });
+
   it('ORDER-02 hands out a long chain that arrives backwards', () => {
     const world = new World();
     for (const post of chain(range(1, 1_000)).toReversed()) world.take(post);

@@ -16,5 +16,5 @@ it('exports exactly these values', () => {
 });
 
 it('exports exactly these values for Node.js', () => {
-  expect(Object.keys(node)).toEqual(['fileStore']);
+  expect(Object.keys(node).toSorted()).toEqual(['fileInboxStore', 'fileStore']);
 });

@@ -27,7 +27,9 @@ it('exports exactly these values', () => {
   expect(Object.keys(receiverModule).toSorted()).toEqual([
     'ArrivalOrder',
     'RECEIVER_DOCUMENT_PATH',
+    'WebhookInbox',
     'WebhookReceiver',
+    'memoryInboxStore',
     'receiverDocument',
   ]);
 });

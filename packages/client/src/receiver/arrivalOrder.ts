@@ -79,6 +79,11 @@ export class ArrivalOrder<T> {
     return this.#waiting.size;
   }
 
+  /** Whether an arrival would have to wait for its predecessor: to be refused rather than taken, where room is scarce. */
+  wouldWait(order: EventOrder | undefined): boolean {
+    return typeof order?.previous === 'string' && !this.#passed.has(order.previous);
+  }
+
   /**
    * Takes an arrival, to be released now or later. One that waits already is not taken twice.
    *

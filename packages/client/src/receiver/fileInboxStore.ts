@@ -1,0 +1,192 @@
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { EventsClientError } from '../errors.ts';
+import { type InboxChange, type InboxContent, InboxState, type InboxStore } from './inboxStore.ts';
+
+const HEADER = '{"version":1}\n';
+
+/** A file is written anew when it holds this much, and twice, more than what was needed when that was done last. */
+const SLACK_BYTES = 1024 * 1024;
+
+const ids = { subscriptionId: z.string(), webhookId: z.string() };
+const changeSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('message'),
+    number: z.int(),
+    message: z.looseObject({ kind: z.enum(['event', 'gap', 'terminated']), ...ids }),
+  }),
+  z.object({ kind: z.literal('done'), number: z.int() }),
+  z.object({ kind: z.literal('mark'), mark: z.looseObject(ids) }),
+]);
+
+/**
+ * Keeps an inbox in one file: a line for each change, flushed to the disk before `append` resolves; changes that arrive
+ * during a flush share the next one. The file is written anew now and then, without what is done. A crash in the middle
+ * of a write costs only changes that were not reported as kept. One process at a time may use a file.
+ *
+ * @param path created with its folders when it is opened
+ * @throws EventsClientError with code `STORE_CORRUPT`, from `load`, if the file is not one of ours or damaged in its
+ *   middle: it is left as it is
+ */
+export function fileInboxStore(path: string): InboxStore {
+  return new FileInboxStore(path);
+}
+
+class FileInboxStore implements InboxStore {
+  readonly #path: string;
+  #file: FileHandle | undefined;
+  #state = new InboxState();
+  /** Everything before this offset is whole. */
+  #size = 0;
+  /** A write failed, and may have left something behind that offset. */
+  #isTorn = false;
+  #sizeWhenCompacted = 0;
+  readonly #pending: InboxChange[] = [];
+  #writing: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async load(): Promise<InboxContent> {
+    await mkdir(dirname(this.#path), { recursive: true });
+    const file = await open(this.#path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    try {
+      this.#state = new InboxState();
+      this.#size = this.#read(await file.readFile());
+      await file.truncate(this.#size);
+      if (this.#size === 0) {
+        await writeAll(file, HEADER, 0);
+        this.#size = HEADER.length;
+      }
+      await file.sync();
+      await syncFolder(this.#path);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    this.#file = file;
+    this.#isTorn = false;
+    this.#sizeWhenCompacted = this.#size;
+    return this.#state.content();
+  }
+
+  append(change: InboxChange): Promise<void> {
+    this.#pending.push(change);
+    this.#next ??= this.#writing
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        const changes = this.#pending.splice(0);
+        this.#writing = this.#write(changes);
+        return this.#writing;
+      });
+    return this.#next;
+  }
+
+  async close(): Promise<void> {
+    await (this.#next ?? this.#writing).catch(() => {});
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+
+  async #write(changes: readonly InboxChange[]): Promise<void> {
+    let file = this.#file;
+    if (file === undefined) throw new EventsClientError('CLOSED', `The inbox file ${this.#path} is not open.`);
+    if (this.#size > 2 * this.#sizeWhenCompacted + SLACK_BYTES) file = await this.#compact(file);
+    // What is written next begins at the same place, and may be shorter than what was left there.
+    if (this.#isTorn) await file.truncate(this.#size);
+    this.#isTorn = true;
+    const written = await writeAll(file, changes.map((change) => `${JSON.stringify(change)}\n`).join(''), this.#size);
+    await file.datasync();
+    this.#isTorn = false;
+    this.#size += written;
+    // Only now, so that the state never holds more than the file.
+    for (const change of changes) this.#state.apply(change);
+  }
+
+  async #compact(old: FileHandle): Promise<FileHandle> {
+    const { messages, marks } = this.#state.content();
+    const changes: InboxChange[] = [
+      ...marks.map((mark) => ({ kind: 'mark' as const, mark })),
+      ...messages.map((stored) => ({ kind: 'message' as const, ...stored })),
+    ];
+    const temporary = `${this.#path}.tmp`;
+    const file = await open(temporary, 'w', 0o600);
+    let size: number;
+    try {
+      size = await writeAll(file, HEADER + changes.map((change) => `${JSON.stringify(change)}\n`).join(''), 0);
+      await file.sync();
+      await rename(temporary, this.#path);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    this.#file = file;
+    this.#isTorn = false;
+    this.#size = size;
+    this.#sizeWhenCompacted = size;
+    await old.close();
+    // Before anything is reported as kept in the new file: a crash must not bring the old one back.
+    await syncFolder(this.#path);
+    return file;
+  }
+
+  /** Applies what the file holds, and tells up to where it is whole. */
+  #read(bytes: Buffer): number {
+    if (HEADER.startsWith(bytes.toString('utf8', 0, HEADER.length)) && bytes.length < HEADER.length) return 0;
+    if (!bytes.subarray(0, HEADER.length).equals(Buffer.from(HEADER))) throw this.#corrupt();
+    let whole = HEADER.length;
+    let isTorn = false;
+    for (let at = whole, end = bytes.indexOf('\n', at); end !== -1; at = end + 1, end = bytes.indexOf('\n', at)) {
+      const change = parseChange(bytes.toString('utf8', at, end));
+      if (change === undefined) isTorn = true;
+      // Lines after a torn one: that was no crash in the last write.
+      else if (isTorn) throw this.#corrupt();
+      else {
+        this.#state.apply(change);
+        whole = end + 1;
+      }
+    }
+    return whole;
+  }
+
+  #corrupt(): EventsClientError {
+    return new EventsClientError(
+      'STORE_CORRUPT',
+      `The inbox file ${this.#path} cannot be read as one. Restore it, or delete it and lose what it holds.`,
+    );
+  }
+}
+
+function parseChange(line: string): InboxChange | undefined {
+  try {
+    return changeSchema.parse(JSON.parse(line)) as InboxChange;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns the number of bytes */
+async function writeAll(file: FileHandle, text: string, position: number): Promise<number> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position + at);
+    at += bytesWritten;
+  }
+  return bytes.length;
+}
+
+/** Makes a created or renamed file survive a crash of the machine. Windows has no such call and needs none. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,248 @@
+import type { EventOrder } from '@mcp-events/protocol';
+import { type Clock, systemClock } from '../clock.ts';
+import { ArrivalOrder } from './arrivalOrder.ts';
+import { Deduplication, idsOf, type MessageIds } from './deduplication.ts';
+import { type InboxContent, type InboxStore, memoryInboxStore, type StoredMessage } from './inboxStore.ts';
+import type { AcceptResult, EventMessage, TerminatedMessage, WebhookMessage } from './registration.ts';
+
+/** Options of a {@link WebhookInbox}. */
+export interface WebhookInboxOptions {
+  /** What survives a restart. Default: nothing, `memoryInboxStore()`. */
+  store?: InboxStore;
+  /** Most messages kept at a time; more are left to the server, which sends them again. Default 10000. */
+  maxMessages?: number;
+  /** Most bytes of bodies kept at a time. Default 64 MiB. */
+  maxBytes?: number;
+  /** Default: the runtime's. */
+  clock?: Clock;
+}
+
+/** What an inbox hands out. Events of one subscription come in its order. */
+export type InboxItem = EventMessage | InboxGap | TerminatedMessage;
+
+/** Events of the subscription may be missing here (CUR-13). */
+export interface InboxGap {
+  kind: 'gap';
+  subscriptionId: string;
+  /** Where delivery goes on, as the server told; null if a message did not arrive in time. */
+  cursor: string | null;
+}
+
+interface Ready {
+  item: InboxItem;
+  /** Absent for a gap that was found here. */
+  stored?: StoredMessage;
+}
+
+/** Counted for an envelope, which is short. */
+const ENVELOPE_BYTES = 1_024;
+
+/**
+ * Keeps webhooks from the moment they are accepted until the application has dealt with them, for applications that run
+ * a receiver without an `EventsClient`. Give {@link WebhookInbox.accept} to `register`, as `repeated` too, and iterate:
+ * asking for the next item acknowledges the one before, leaving the loop does not.
+ *
+ * An event whose predecessor is missing waits for it up to a minute; then a gap is handed out and it follows.
+ */
+export class WebhookInbox implements AsyncIterable<InboxItem> {
+  readonly #store: InboxStore;
+  readonly #clock: Clock;
+  readonly #maxMessages: number;
+  readonly #maxBytes: number;
+  readonly #received = new Deduplication();
+  readonly #orders = new Map<string, ArrivalOrder<StoredMessage>>();
+  /** In the order of the hand-out. What waits for a predecessor is in `#orders` instead. */
+  readonly #ready = new Set<Ready>();
+  #messages = 0;
+  #bytes = 0;
+  #nextNumber = 1;
+  #isIterated = false;
+  #closed = false;
+  #wake: () => void = () => {};
+
+  private constructor(store: InboxStore, options: WebhookInboxOptions) {
+    this.#store = store;
+    this.#clock = options.clock ?? systemClock;
+    this.#maxMessages = options.maxMessages ?? 10_000;
+    this.#maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
+  }
+
+  /** Takes up what the store kept. */
+  static async open(options: WebhookInboxOptions = {}): Promise<WebhookInbox> {
+    const store = options.store ?? memoryInboxStore();
+    const inbox = new WebhookInbox(store, options);
+    inbox.#restore(await store.load());
+    return inbox;
+  }
+
+  /** For `register`: resolves once the message is stored. A full inbox answers `retry`. */
+  readonly accept = async (message: WebhookMessage): Promise<AcceptResult> => {
+    if (this.#closed) return 'retry';
+    const ids = idsOf(message);
+    const result = await this.#received.once(ids, () => this.#take(message));
+    if (result !== 'repeated') return result;
+    if (message.kind === 'event' && message.order !== undefined && !this.#received.has(ids)) {
+      await this.#store.append({ kind: 'mark', mark: { ...ids, order: message.order } });
+      this.#received.add(ids);
+      this.#repeated(message.subscriptionId, message.event.eventId, message.order);
+    }
+    return 'accepted';
+  };
+
+  /**
+   * Hands out the items, one at a time. Ends when the inbox is closed.
+   *
+   * @throws what the store fails with; the item then stays, and is handed out again by the next loop
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<InboxItem, void, undefined> {
+    if (this.#isIterated) throw new Error('The inbox is read by another loop. One loop at a time keeps the order.');
+    this.#isIterated = true;
+    try {
+      for (;;) {
+        const [first] = this.#ready;
+        if (this.#closed) return;
+        if (first === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));
+        else {
+          yield first.item;
+          if (this.#closed) return;
+          await this.#acknowledge(first);
+        }
+      }
+    } finally {
+      this.#isIterated = false;
+    }
+  }
+
+  /** Accepts and hands out nothing more. What was not acknowledged comes again when the store is opened anew. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const order of this.#orders.values()) order.close();
+    this.#wake();
+    await this.#store.close();
+  }
+
+  async #take(message: WebhookMessage): Promise<AcceptResult> {
+    const bytes = bytesOf(message);
+    if (this.#isFull(message, bytes)) return 'retry';
+    const stored = { number: this.#nextNumber, message };
+    this.#nextNumber += 1;
+    // Counted before it is stored: many may arrive at once.
+    this.#count(1, bytes);
+    try {
+      await this.#store.append({ kind: 'message', ...stored });
+    } catch (error) {
+      this.#count(-1, -bytes);
+      throw error;
+    }
+    this.#place(stored);
+    return 'accepted';
+  }
+
+  /** What waits may use half of the room, so that it never keeps out the one it waits for. */
+  #isFull(message: WebhookMessage, bytes: number): boolean {
+    if (this.#messages === 0) return false;
+    const waits = message.kind === 'event' && this.#orderOf(message.subscriptionId).wouldWait(message.order);
+    const share = waits ? 0.5 : 1;
+    return this.#messages >= this.#maxMessages * share || this.#bytes + bytes > this.#maxBytes * share;
+  }
+
+  #place(stored: StoredMessage): void {
+    const { message } = stored;
+    const { subscriptionId } = message;
+    const order = this.#orderOf(subscriptionId);
+    switch (message.kind) {
+      case 'event':
+        // What belongs where a gap was handed out comes late rather than never.
+        if (order.take(stored, message.order, message.bytes) === 'late') this.#add({ item: message, stored });
+        return;
+      case 'gap':
+        // Before what waits: that is where something is missing.
+        this.#add({ item: { kind: 'gap', subscriptionId, cursor: message.cursor }, stored });
+        order.settle();
+        return;
+      case 'terminated':
+        if (order.waiting > 0) this.#add({ item: { kind: 'gap', subscriptionId, cursor: null } });
+        order.settle();
+        this.#add({ item: message, stored });
+    }
+  }
+
+  #repeated(subscriptionId: string, eventId: string, order: EventOrder): void {
+    this.#orderOf(subscriptionId).repeated(order, ({ message }) => idsOf(message).eventId === eventId);
+  }
+
+  #orderOf(subscriptionId: string, passed?: readonly string[]): ArrivalOrder<StoredMessage> {
+    let order = this.#orders.get(subscriptionId);
+    if (order === undefined) {
+      order = new ArrivalOrder<StoredMessage>({
+        clock: this.#clock,
+        passed,
+        // The bounds are kept by refusing: giving the order up would tell a gap where there is none.
+        maxWaiting: Infinity,
+        maxWaitingBytes: Infinity,
+        release: (stored) => {
+          if (stored.message.kind === 'event') this.#add({ item: stored.message, stored });
+        },
+        gap: () => this.#add({ item: { kind: 'gap', subscriptionId, cursor: null } }),
+      });
+      this.#orders.set(subscriptionId, order);
+    }
+    return order;
+  }
+
+  #add(ready: Ready): void {
+    this.#ready.add(ready);
+    this.#wake();
+  }
+
+  async #acknowledge(ready: Ready): Promise<void> {
+    const { item, stored } = ready;
+    if (stored !== undefined) {
+      await this.#store.append({ kind: 'done', number: stored.number });
+      this.#count(-1, -bytesOf(stored.message));
+    }
+    this.#ready.delete(ready);
+    if (item.kind !== 'terminated') return;
+    this.#orders.get(item.subscriptionId)?.close();
+    this.#orders.delete(item.subscriptionId);
+  }
+
+  #count(messages: number, bytes: number): void {
+    this.#messages += messages;
+    this.#bytes += bytes;
+  }
+
+  #restore({ messages, marks }: InboxContent): void {
+    const waiting = new Set(messages.map(({ message }) => eventKey(idsOf(message))));
+    const passed = new Map<string, string[]>();
+    for (const mark of marks) {
+      this.#received.add(mark);
+      const { subscriptionId, order } = mark;
+      if (order === undefined || waiting.has(eventKey(mark))) continue;
+      const positions = passed.get(subscriptionId);
+      if (positions === undefined) passed.set(subscriptionId, [order.position]);
+      else positions.push(order.position);
+    }
+    for (const [subscriptionId, positions] of passed) this.#orderOf(subscriptionId, positions);
+    for (const stored of messages) {
+      this.#received.add(idsOf(stored.message));
+      this.#count(1, bytesOf(stored.message));
+      this.#nextNumber = Math.max(this.#nextNumber, stored.number + 1);
+      this.#place(stored);
+    }
+    // Repeated at another place, and not acknowledged yet.
+    for (const mark of marks) {
+      const { subscriptionId, eventId, order } = mark;
+      if (eventId === undefined || order === undefined || !waiting.has(eventKey(mark))) continue;
+      this.#repeated(subscriptionId, eventId, order);
+    }
+  }
+}
+
+function bytesOf(message: WebhookMessage): number {
+  return message.kind === 'event' ? message.bytes : ENVELOPE_BYTES;
+}
+
+function eventKey({ subscriptionId, eventId }: MessageIds): string {
+  return JSON.stringify([subscriptionId, eventId]);
+}
