@@ -80,7 +80,7 @@ export class InboxState {
   }
 }
 
-/** Keeps an inbox for the life of the process. */
+/** Keeps an inbox as long as the process lives. */
 export function memoryInboxStore(): InboxStore {
   const state = new InboxState();
   return {
