@@ -92,6 +92,7 @@ serveWebhooks((names) => {
             .digest('base64');
           const headers = {
             'content-type': 'application/json',
+            'user-agent': 'mcp-events',
             'webhook-id': webhookId,
             'webhook-timestamp': timestamp,
             'webhook-signature': `v1,${signature}`,

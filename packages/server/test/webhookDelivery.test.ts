@@ -34,6 +34,7 @@ describe('acknowledgement', () => {
       'content-length',
       'content-type',
       'host',
+      'user-agent',
       'webhook-id',
       'webhook-signature',
       'webhook-timestamp',
@@ -250,6 +251,17 @@ describe('watermark', () => {
     await server.clock.advance(1_800_000);
     expect((await server.subscribe('counted')).truncated).toBe(true);
     expect((await server.subscribe('counted')).truncated).toBe(false);
+  });
+
+  it('OP-11 tells peers of the older dialect with the next refresh, without an envelope', async () => {
+    const server = webhookServer();
+    const handle = server.events.define('counted', counted);
+    await server.subscribe('counted', { declare: false });
+    server.recorder.answer = (request) => (request.body.type === undefined ? 500 : undefined);
+    await handle.emit({ n: 1 });
+    await server.clock.advance(1_800_000);
+    expect(server.recorder.envelopes('gap')).toEqual([]);
+    expect((await server.subscribe('counted', { declare: false })).truncated).toBe(true);
   });
 
   it('keeps what was given up to itself where the operator wants it so', async () => {

@@ -287,7 +287,11 @@ export class Lane implements Sink {
       const abandonedAt = new Date(nowMs).toISOString();
       deadLetters.add(event, { subscriptionId: id, principal, attempts, reason, abandonedAt });
     }
-    if (event !== undefined && tellAbandoned) this.#tellLost();
+    if (event !== undefined && tellAbandoned) {
+      // Peers of the older dialect do not take gaps (DIALECT-13, OP-11): their next refresh says it.
+      if (this.#subscriber.dialect === 'final') this.#tellLost();
+      else this.untoldGap = true;
+    }
     this.#settle(delivery);
   }
 

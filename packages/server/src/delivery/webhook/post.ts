@@ -11,6 +11,8 @@ import { readRetryAfterMs } from './retryPolicy.ts';
 import type { ServerIdentity } from './signing/serverIdentity.ts';
 import type { SigningSecrets } from './signing/signingSecrets.ts';
 
+const USER_AGENT = 'mcp-events';
+
 /** Where and how one subscription's messages are posted. */
 export interface PostTarget {
   readonly id: string;
@@ -47,6 +49,8 @@ export function post(
     url: target.url,
     headers: {
       'content-type': 'application/json',
+      // Some firewalls turn away requests without one.
+      'user-agent': USER_AGENT,
       [WEBHOOK_ID_HEADER]: webhookId,
       [WEBHOOK_TIMESTAMP_HEADER]: String(timestampSeconds),
       [WEBHOOK_SIGNATURE_HEADER]:
