@@ -7,7 +7,7 @@ import {
 } from '../src/receiver/index.ts';
 import { FakeClock } from './support/fakeClock.ts';
 
-export const secrets: readonly string[] = Array.from({ length: 4 }, (_, seed) =>
+const secrets: readonly string[] = Array.from({ length: 4 }, (_, seed) =>
   createWebhookSecret((count) => new Uint8Array(count).fill(seed + 1)),
 );
 export const [secretA, secretB, secretC] = secrets as [string, string, string];

@@ -369,13 +369,14 @@ describe('an inbox', () => {
     expect(await application.take(2)).toEqual(['e1']);
   });
 
-  it('RECV-02 RECV-05 works behind a receiver', async () => {
+  it('RECV-03 RECV-05 answers before the application reads, and recognises what comes again', async () => {
     const world = new ReceiverWorld();
     const { inbox, application } = await open({ clock: world.clock });
     world.receiver.register({ secret: secretA, id: 'sub_1', accept: inbox.accept, repeated: inbox.accept });
     const at = (position: string, previous: string | null): object => ({ 'mcp-events/order': { position, previous } });
     const post = (id: string, eventId: string, _meta: object): Promise<number> =>
       world.post({ id, body: occurrence(eventId, { _meta }) });
+    // RECV-03: nobody reads yet.
     expect(await post('m3', 'e3', at('p3', 'p2'))).toBe(204);
     expect(await post('m1', 'e1', at('p1', null))).toBe(204);
     // The server restarts and sends all of it again.

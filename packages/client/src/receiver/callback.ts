@@ -2,6 +2,12 @@ import { decodeWebhookSecret } from '@mcp-events/protocol';
 import { Deduplication, idsOf } from './deduplication.ts';
 import type { AcceptResult, RegisteredCallback, WebhookMessage, WebhookRegistration } from './registration.ts';
 
+/**
+ * What can repeat are retries, within minutes, and what a server sends again after a restart. Each subscription has a
+ * memory of its own, so it is kept small.
+ */
+const REMEMBERED_MESSAGES = 5_000;
+
 /** A registration with what was learnt since: keys, the id, and what was accepted lately. */
 export class Callback implements RegisteredCallback {
   readonly registration: WebhookRegistration;
@@ -10,7 +16,7 @@ export class Callback implements RegisteredCallback {
   #keys: readonly Uint8Array[];
   #id: string | undefined;
   #closed = false;
-  readonly #received = new Deduplication();
+  readonly #received = new Deduplication(REMEMBERED_MESSAGES);
 
   constructor(registration: WebhookRegistration, unregister: (callback: Callback) => void) {
     this.registration = registration;

@@ -21,9 +21,15 @@ export function idsOf(message: WebhookMessage): MessageIds {
  * another message (RECV-05, RECV-06, DIALECT-10).
  */
 export class Deduplication {
-  readonly #accepted = new RecentKeys();
+  readonly #accepted: RecentKeys;
   /** Messages in the hands of `accept`. */
   readonly #pending = new Map<string, Promise<AcceptResult>>();
+
+  /** @param maxMessages how many of the latest are remembered, at least */
+  constructor(maxMessages: number) {
+    // An event has two.
+    this.#accepted = new RecentKeys(2 * maxMessages);
+  }
 
   /** Whether this very message was accepted, and not only another one with the same event. */
   has(ids: MessageIds): boolean {

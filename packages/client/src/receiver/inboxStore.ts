@@ -46,11 +46,14 @@ export type InboxChange =
   | { kind: 'done'; number: number }
   | { kind: 'mark'; mark: ReceivedMark };
 
+/** How many of the latest messages are remembered, over all subscriptions. */
+export const REMEMBERED_MESSAGES = 20_000;
+
 /** The content of a store as its changes make it, bounded as far as it is marks. */
 export class InboxState {
   readonly #messages = new Map<number, WebhookMessage>();
   /** As JSON. */
-  readonly #marks = new RecentKeys();
+  readonly #marks = new RecentKeys(REMEMBERED_MESSAGES);
 
   apply(change: InboxChange): void {
     switch (change.kind) {

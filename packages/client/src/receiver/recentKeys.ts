@@ -1,16 +1,15 @@
-/**
- * What can repeat are retries within minutes and what a server sends again after a restart. A message has up to two
- * keys.
- */
-const MAX_KEYS = 20_000;
-
 /** Keys are the server's choice: this bounds what long ones hold (characters, in total). */
-const MAX_TOTAL_LENGTH = 4 * 1024 * 1024;
+const MAX_TOTAL_LENGTH = 8 * 1024 * 1024;
 
 /** The keys added last, bounded in number and length. Iterates from the oldest. */
 export class RecentKeys {
+  readonly #maxKeys: number;
   readonly #keys = new Set<string>();
   #totalLength = 0;
+
+  constructor(maxKeys: number) {
+    this.#maxKeys = maxKeys;
+  }
 
   has(key: string): boolean {
     return this.#keys.has(key);
@@ -21,7 +20,7 @@ export class RecentKeys {
     this.#keys.add(key);
     this.#totalLength += key.length;
     for (const oldest of this.#keys) {
-      if (this.#keys.size <= MAX_KEYS && this.#totalLength <= MAX_TOTAL_LENGTH) break;
+      if (this.#keys.size <= this.#maxKeys && this.#totalLength <= MAX_TOTAL_LENGTH) break;
       this.#keys.delete(oldest);
       this.#totalLength -= oldest.length;
     }

@@ -2,7 +2,13 @@ import type { EventOrder } from '@mcp-events/protocol';
 import { type Clock, systemClock } from '../clock.ts';
 import { ArrivalOrder } from './arrivalOrder.ts';
 import { Deduplication, idsOf, type MessageIds } from './deduplication.ts';
-import { type InboxContent, type InboxStore, memoryInboxStore, type StoredMessage } from './inboxStore.ts';
+import {
+  type InboxContent,
+  type InboxStore,
+  memoryInboxStore,
+  REMEMBERED_MESSAGES,
+  type StoredMessage,
+} from './inboxStore.ts';
 import type { AcceptResult, EventMessage, TerminatedMessage, WebhookMessage } from './registration.ts';
 
 /** Options of a {@link WebhookInbox}. */
@@ -49,7 +55,7 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
   readonly #clock: Clock;
   readonly #maxMessages: number;
   readonly #maxBytes: number;
-  readonly #received = new Deduplication();
+  readonly #received = new Deduplication(REMEMBERED_MESSAGES);
   readonly #orders = new Map<string, ArrivalOrder<StoredMessage>>();
   /** In the order of the hand-out. What waits for a predecessor is in `#orders` instead. */
   readonly #ready = new Set<Ready>();

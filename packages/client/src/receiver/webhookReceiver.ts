@@ -79,7 +79,8 @@ export class WebhookReceiver {
 
   async #answer(request: Request): Promise<Response> {
     if (request.method !== 'POST') return methodNotAllowed('POST');
-    if (request.bodyUsed) throw new Error('the body was read already; mount the receiver before what parses bodies');
+    if (request.bodyUsed || request.body?.locked === true)
+      throw new Error('the body was read already; mount the receiver before what parses bodies');
     const headers = deliveryHeaders(request.headers);
     if (headers === undefined) {
       return badRequest(
