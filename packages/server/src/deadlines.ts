@@ -1,44 +1,46 @@
 import type { Clock } from './clock.ts';
 
 /** Something that is due at a time, and can be moved or taken back until then. */
-export interface Deadline {
-  readonly callback: () => void;
+export interface Deadline<T> {
+  readonly item: T;
   atMs: number;
   /** Place in the heap; -1 when it is not in it. */
   index: number;
 }
 
 /** Any number of deadlines on one timer: a heap, so each change costs the logarithm of their number. */
-export class Deadlines {
+export class Deadlines<T> {
   readonly #clock: Clock;
-  readonly #heap: Deadline[] = [];
+  readonly #due: (item: T) => void;
+  readonly #heap: Deadline<T>[] = [];
   #timer: unknown;
   #timerAtMs = Infinity;
 
-  constructor(clock: Clock) {
+  /** @param due called once for each deadline when its time has come */
+  constructor(clock: Clock, due: (item: T) => void) {
     this.#clock = clock;
+    this.#due = due;
   }
 
   get size(): number {
     return this.#heap.length;
   }
 
-  /** Calls `callback` once at `atMs`, unless it is moved or cancelled. */
-  add(atMs: number, callback: () => void): Deadline {
-    const deadline: Deadline = { callback, atMs, index: -1 };
+  add(item: T, atMs: number): Deadline<T> {
+    const deadline: Deadline<T> = { item, atMs, index: -1 };
     this.#insert(deadline);
     return deadline;
   }
 
   /** Gives a deadline another time, also when it has passed. */
-  move(deadline: Deadline, atMs: number): void {
+  move(deadline: Deadline<T>, atMs: number): void {
     this.#remove(deadline);
     deadline.atMs = atMs;
     this.#insert(deadline);
   }
 
   /** Idempotent. */
-  cancel(deadline: Deadline | undefined): void {
+  cancel(deadline: Deadline<T> | undefined): void {
     if (deadline !== undefined) this.#remove(deadline);
     if (this.#heap.length === 0) this.#unschedule();
   }
@@ -49,34 +51,34 @@ export class Deadlines {
     this.#unschedule();
   }
 
-  #insert(deadline: Deadline): void {
+  #insert(deadline: Deadline<T>): void {
     deadline.index = this.#heap.length;
     this.#heap.push(deadline);
     this.#rise(deadline);
     this.#schedule();
   }
 
-  #remove(deadline: Deadline): void {
+  #remove(deadline: Deadline<T>): void {
     const { index } = deadline;
     if (index === -1) return;
     deadline.index = -1;
-    const last = this.#heap.pop() as Deadline;
+    const last = this.#heap.pop() as Deadline<T>;
     if (last === deadline) return;
     this.#place(last, index);
     this.#rise(last);
     this.#sink(last);
   }
 
-  #place(deadline: Deadline, index: number): void {
+  #place(deadline: Deadline<T>, index: number): void {
     this.#heap[index] = deadline;
     deadline.index = index;
   }
 
-  #rise(deadline: Deadline): void {
+  #rise(deadline: Deadline<T>): void {
     let { index } = deadline;
     while (index > 0) {
       const parentIndex = (index - 1) >> 1;
-      const parent = this.#heap[parentIndex] as Deadline;
+      const parent = this.#heap[parentIndex] as Deadline<T>;
       if (parent.atMs <= deadline.atMs) break;
       this.#place(parent, index);
       index = parentIndex;
@@ -84,7 +86,7 @@ export class Deadlines {
     this.#place(deadline, index);
   }
 
-  #sink(deadline: Deadline): void {
+  #sink(deadline: Deadline<T>): void {
     let { index } = deadline;
     for (;;) {
       const left = this.#heap[2 * index + 1];
@@ -115,10 +117,10 @@ export class Deadlines {
   #fire(): void {
     this.#timerAtMs = Infinity;
     const nowMs = this.#clock.now();
-    let first: Deadline | undefined;
+    let first: Deadline<T> | undefined;
     while ((first = this.#heap[0]) !== undefined && first.atMs <= nowMs) {
       this.#remove(first);
-      first.callback();
+      this.#due(first.item);
     }
     this.#schedule();
   }

@@ -115,6 +115,7 @@ export class Events {
       throw new TypeError('legacySessions needs the older dialect, which `dialect: "final"` switches off');
     }
     const lifecycle = new Lifecycle(clock, limits.hookMs, report);
+    const registry = new Registry(limits);
     const namespace = options.namespace ?? 'mcp-events';
     const createEventId = countedIds(`evt_${createRunId()}`);
     const createStreamId = (): string => `push_${randomId()}`;
@@ -124,7 +125,7 @@ export class Events {
     const environment = { clock, limits, namespace, closed: false, createStreamId, createEventId, eventIdOf, report };
     this.#core = Object.assign(environment, {
       catalog: new Catalog(positive(options.pageSize ?? 100, Number.MAX_SAFE_INTEGER, 'pageSize')),
-      registry: new Registry(limits),
+      registry,
       leases: new Leases(clock),
       lifecycle,
       selection: new Selection(clock, limits.hookMs, limits.maxPayloadBytes),
@@ -136,9 +137,12 @@ export class Events {
       sessions: new Set<PushSession>(),
       webhooks:
         options.webhooks &&
-        new Webhooks(environment, options.webhooks, randomId, (message, name) =>
-          this.#onWarning(message, { stage: 'webhook', name }),
-        ),
+        new Webhooks(environment, options.webhooks, {
+          registry,
+          lifecycle,
+          randomId,
+          warn: (message, name) => this.#onWarning(message, { stage: 'webhook', name }),
+        }),
       restored: (name: string) => restoration?.restored(name),
       forgetStored: (name: string, id: string) => restoration?.forget(name, id) ?? false,
     });

@@ -15,7 +15,6 @@ import type { WebhookSubscription } from './delivery/webhook/webhookSubscription
 import {
   addWebhookSubscription,
   beginWebhookSubscription,
-  markConsented,
   openWebhookDelivery,
 } from './requests/webhookSubscriptions.ts';
 import type { Arguments } from './subscription/subscription.ts';
@@ -141,16 +140,16 @@ export class Restoration {
 
   async #establish(type: EventType, subscription: WebhookSubscription, record: StoredSubscription): Promise<void> {
     const { compiled } = type;
-    markConsented(this.#webhooks, subscription);
+    this.#webhooks.markConsented(subscription);
     this.#webhooks.expireAt(subscription, record.refreshBeforeMs);
     try {
       if (!compiled.descriptor.delivery.includes('webhook')) throw unsupported('deliveryMode', { value: 'webhook' });
       await this.#authorize(type, subscription);
       // The process it provisioned something in is gone, so it is asked again (HOOK-01).
-      await beginWebhookSubscription(this.#core, compiled.definition, subscription);
+      await beginWebhookSubscription(this.#core, subscription);
       const opening = await openWebhookDelivery(this.#core, type, subscription, record.cursor, undefined);
       // What was lost in between is told (OP-13); where there are no positions, nobody can know.
-      if (opening.truncated && opening.cursor !== null) subscription.lane.lose(opening.cursor);
+      if ((opening.truncated || record.gapOwed) && opening.cursor !== null) subscription.lane.lose(opening.cursor);
       opening.start();
     } catch (error) {
       if (subscription.ended) return;

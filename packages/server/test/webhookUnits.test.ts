@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Deadline } from '../src/deadlines.ts';
 import { Deadlines } from '../src/deadlines.ts';
 import { defaultSuspensionRules, FailureRate } from '../src/delivery/webhook/failureRate.ts';
 import { grantTtlMs, resolveTtlRules } from '../src/delivery/webhook/grant.ts';
@@ -179,22 +180,20 @@ describe('deadlines', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { maxLength: 60 }), async (actions) => {
         const clock = new FakeClock(0);
-        const deadlines = new Deadlines(clock);
         const expected = new Map<number, number>();
-        const handles: ReturnType<Deadlines['add']>[] = [];
         const fired: number[] = [];
+        const deadlines = new Deadlines<number>(clock, (own) => {
+          expect(clock.now()).toBe(expected.get(own));
+          expected.delete(own);
+          fired.push(own);
+        });
+        const handles: Deadline<number>[] = [];
         for (const { kind, pick, ms } of actions) {
           const id = handles.length === 0 ? -1 : pick % handles.length;
           const atMs = clock.now() + ms;
           if (kind === 'add') {
             const own = handles.length;
-            handles.push(
-              deadlines.add(atMs, () => {
-                expect(clock.now()).toBe(expected.get(own));
-                expected.delete(own);
-                fired.push(own);
-              }),
-            );
+            handles.push(deadlines.add(own, atMs));
             expected.set(own, atMs);
           } else if (kind === 'advance') {
             const dueMs = clock.now() + ms;

@@ -15,12 +15,7 @@ import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts'
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import { admit, parseParams } from './target.ts';
 import type { Target } from './target.ts';
-import {
-  addWebhookSubscription,
-  beginWebhookSubscription,
-  markConsented,
-  openWebhookDelivery,
-} from './webhookSubscriptions.ts';
+import { addWebhookSubscription, beginWebhookSubscription, openWebhookDelivery } from './webhookSubscriptions.ts';
 
 /** What one call of `events/subscribe` works with. */
 interface SubscribeCall {
@@ -86,8 +81,12 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
         dialect: webhooks.dialectFor(caller, principal, callback.text),
         secrets: new SigningSecrets({ secret: request.delivery.secret }),
       });
-      let established;
-      subscription.establishing = new Promise((resolve) => (established = resolve));
+      let release: (() => void) | undefined;
+      subscription.establishing = new Promise((resolve) => (release = resolve));
+      const established = (): void => {
+        subscription.establishing = undefined;
+        release?.();
+      };
       return { subscription, established, target, details };
     },
   });
@@ -96,12 +95,12 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
 /** A new subscription: consent, hooks, then delivery. Whatever fails leaves nothing behind. */
 async function establish(call: SubscribeCall, { subscription, target }: Admitted): Promise<SubscribeResult> {
   const { core, webhooks, request, callback } = call;
-  const { type, compiled } = target;
+  const { type } = target;
   try {
     await webhooks.verify(subscription, callback);
-    markConsented(webhooks, subscription);
+    webhooks.markConsented(subscription);
     assertLive(subscription);
-    await beginWebhookSubscription(core, compiled.definition, subscription);
+    await beginWebhookSubscription(core, subscription);
     assertLive(subscription);
     const notBeforeMs = request.maxAgeMs === undefined ? undefined : core.clock.now() - request.maxAgeMs;
     const { cursor, truncated, start } = await openWebhookDelivery(

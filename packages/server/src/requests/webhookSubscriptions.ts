@@ -19,45 +19,28 @@ export interface NewWebhookSubscription {
   readonly secrets: SigningSecrets;
 }
 
-/**
- * Counts a webhook subscription that is not delivered to yet. Whatever ends it takes back what was done for it by then.
- * Throws ResourceExhausted (ERR-04).
- */
+/** Makes and counts a webhook subscription that is not delivered to yet. Throws ResourceExhausted (ERR-04). */
 export function addWebhookSubscription(options: NewWebhookSubscription): WebhookSubscription {
-  const { core, webhooks, details, definition, callback, dialect, secrets } = options;
-  const { registry, lifecycle } = core;
-  const subscription = webhooks.create(details, callback, dialect, secrets, {
-    onEnd: () => {
-      registry.remove(subscription);
-      if (subscription.consented) webhooks.releaseConsent(subscription);
-      if (subscription.begun) lifecycle.end(definition, subscription);
-      // A server that closes keeps what it promised for its next run (TTL-10).
-      if (!core.closed && !subscription.keepsRecord) void webhooks.persistence?.delete(subscription);
-    },
-    isReplaced: () => registry.get(subscription.id) !== undefined,
-  });
-  registry.add(subscription);
+  const { core, webhooks, details, callback, definition, dialect, secrets } = options;
+  const subscription = webhooks.create(details, callback, { definition, dialect, secrets });
+  try {
+    core.registry.add(subscription);
+  } catch (error) {
+    // What is stored under its id is not its own.
+    subscription.keepsRecord = true;
+    subscription.end();
+    throw error;
+  }
   // It takes the place of one that is stored and did not come back yet.
   core.forgetStored(subscription.name, subscription.id);
   return subscription;
 }
 
-/** The endpoint has consented: remembered for its other subscriptions (VERIFY-06). */
-export function markConsented(webhooks: Webhooks, subscription: WebhookSubscription): void {
-  if (subscription.ended) return;
-  subscription.consented = true;
-  webhooks.useConsent(subscription);
-}
-
 /** Runs `onSubscribe`. Rejects with what refuses the subscription. */
-export async function beginWebhookSubscription(
-  core: Core,
-  definition: AnyDefinition,
-  subscription: WebhookSubscription,
-): Promise<void> {
-  await core.lifecycle.begin(definition, subscription);
+export async function beginWebhookSubscription({ lifecycle }: Core, subscription: WebhookSubscription): Promise<void> {
+  await lifecycle.begin(subscription.definition, subscription);
   // It may have ended while the hook ran: then nobody else calls the counterpart.
-  if (subscription.ended) core.lifecycle.end(definition, subscription);
+  if (subscription.ended) lifecycle.end(subscription.definition, subscription);
   subscription.begun = true;
 }
 

@@ -32,7 +32,7 @@ export class Delivery implements Job {
   attempts = 0;
   /** Moved on by time in suspension, which does not count (DELIV-07). */
   firstAttemptAtMs = 0;
-  retry: Deadline | undefined;
+  retry: Deadline<Delivery> | undefined;
   /** `waiting` for its retry or for the end of a suspension. */
   state: 'queued' | 'sending' | 'waiting' | 'settled' = 'waiting';
 
@@ -47,6 +47,11 @@ export class Delivery implements Job {
 
   get cancelled(): boolean {
     return this.state === 'settled';
+  }
+
+  /** The time of its retry has come. */
+  retryNow(): void {
+    this.#lane.queue(this);
   }
 
   run(): Promise<HostOutcome> {

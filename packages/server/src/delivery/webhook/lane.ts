@@ -27,7 +27,7 @@ export interface LaneContext {
   readonly createMessageId: () => string;
   readonly scheduler: FairScheduler;
   /** When deliveries are tried again. */
-  readonly retries: Deadlines;
+  readonly retries: Deadlines<Delivery>;
   readonly postOptions: PostOptions;
   readonly retryRules: RetryRules;
   readonly suspensionRules: SuspensionRules;
@@ -97,7 +97,7 @@ export class Lane implements Sink {
   #anotherGap = false;
   #terminated: EventsError | undefined;
   #ended = false;
-  /** A gap nobody could be told of; the next refresh tells it. */
+  /** A gap no envelope could tell of; the next refresh does. */
   untoldGap = false;
 
   constructor(context: LaneContext, subscriber: LaneSubscriber, host: string, listener: LaneListener) {
@@ -120,6 +120,11 @@ export class Lane implements Sink {
   /** Deliveries that are neither acknowledged nor given up. */
   get outstanding(): number {
     return this.#outstanding?.size ?? 0;
+  }
+
+  /** Whether the client may not know yet that events were lost. */
+  get owesGap(): boolean {
+    return this.untoldGap || this.#gap !== undefined || this.#pump?.owesLoss === true;
   }
 
   /** Why the last attempt failed, if it did. */
@@ -175,6 +180,7 @@ export class Lane implements Sink {
     }
     // Its position is not safe before the client was told.
     this.#addGap(cursor, 0);
+    this.#listener.onProgress();
     return true;
   }
 
@@ -190,7 +196,7 @@ export class Lane implements Sink {
     this.#failureRate?.reset();
     for (const delivery of this.#outstanding ?? []) {
       delivery.firstAttemptAtMs += pausedMs;
-      if (delivery.state === 'waiting') this.#queue(delivery);
+      if (delivery.state === 'waiting') this.queue(delivery);
     }
     this.#resumePump();
   }
@@ -202,7 +208,7 @@ export class Lane implements Sink {
     this.#terminated = error;
     const delivery = new Delivery({ lane: this, kind: 'terminated', webhookId: this.#envelopeId('terminated') });
     this.#outstanding = new Set([delivery]);
-    this.#queue(delivery);
+    this.queue(delivery);
   }
 
   /** Ends delivery: no POST starts any more (DELIV-16). Idempotent. */
@@ -344,16 +350,17 @@ export class Lane implements Sink {
     this.#outstandingBytes += bytes;
     this.#flow.principal.heldBytes += bytes;
     if (this.suspended) return;
-    if (delayMs === 0) this.#queue(delivery);
+    if (delayMs === 0) this.queue(delivery);
     else this.#queueIn(delivery, delayMs);
   }
 
   #queueIn(delivery: Delivery, delayMs: number): void {
     const { retries, clock } = this.#context;
-    delivery.retry = retries.add(clock.now() + delayMs, () => this.#queue(delivery));
+    delivery.retry = retries.add(delivery, clock.now() + delayMs);
   }
 
-  #queue(delivery: Delivery): void {
+  /** Asks the scheduler for an attempt. */
+  queue(delivery: Delivery): void {
     delivery.retry = undefined;
     delivery.state = 'queued';
     this.#context.scheduler.add(this.#flow, delivery);

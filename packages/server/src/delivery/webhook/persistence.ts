@@ -171,6 +171,7 @@ export class Persistence {
         : { replacedSecret: { secret: await this.#sealer.seal(replaced.secret), untilMs: replaced.untilMs } }),
       refreshBeforeMs,
       cursor,
+      gapOwed: subscription.lane.owesGap,
     };
   }
 

@@ -21,6 +21,8 @@ export interface StoredSubscription {
   readonly refreshBeforeMs: number | null;
   /** The safe position from which delivery goes on (OP-13). */
   readonly cursor: string | null;
+  /** The client may not know yet that events before the position were lost. */
+  readonly gapOwed: boolean;
 }
 
 /**
@@ -61,6 +63,7 @@ const storedSubscriptionSchema: z.ZodType<StoredSubscription> = z.object({
   replacedSecret: z.object({ secret: z.string(), untilMs: z.number() }).optional(),
   refreshBeforeMs: z.number().nullable(),
   cursor: z.string().nullable(),
+  gapOwed: z.boolean(),
 });
 
 /** Reads what a store gave back. Throws a `TypeError` that says what is wrong, without quoting it. */

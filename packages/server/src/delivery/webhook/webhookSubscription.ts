@@ -2,6 +2,7 @@ import type { DeliveryStatus, Dialect, EventsError } from '@mcp-events/protocol'
 import type { Deadline } from '../../deadlines.ts';
 import type { EventContext } from '../../context.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import type { LifecycleFunctions } from '../../subscription/lifecycle.ts';
 import { Subscription } from '../../subscription/subscription.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
 import type { Pump } from '../pump.ts';
@@ -20,6 +21,7 @@ export interface CallbackDetails {
   /** Fixed for the life of the subscription (DIALECT-07). */
   readonly dialect: Dialect;
   readonly secrets: SigningSecrets;
+  readonly definition: LifecycleFunctions;
 }
 
 /** What the subscription tells the server. */
@@ -42,11 +44,13 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   readonly trusted: boolean;
   readonly dialect: Dialect;
   readonly secrets: SigningSecrets;
+  /** The author's functions it began with, and ends with. */
+  readonly definition: LifecycleFunctions;
   /** Resolves when it is set up, or that has failed; refreshes wait for it. */
   establishing: Promise<void> | undefined;
   /** When it ends without a refresh; `null` for never. */
   refreshBeforeMs: number | null = 0;
-  expiry: Deadline | undefined;
+  expiry: Deadline<WebhookSubscription> | undefined;
   /** Its endpoint's consent is remembered on its account. */
   consented = false;
   /** `onSubscribe` has run, so `onUnsubscribe` is owed. */
@@ -71,6 +75,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     this.trusted = callback.trusted;
     this.dialect = callback.dialect;
     this.secrets = callback.secrets;
+    this.definition = callback.definition;
     this.#listener = listener;
     this.#lane = new Lane(context, this, callback.host, this);
   }

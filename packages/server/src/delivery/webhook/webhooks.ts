@@ -5,7 +5,10 @@ import { Deadlines } from '../../deadlines.ts';
 import type { Environment } from '../../environment.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
 import { withTimeLimit } from '../../timeLimit.ts';
+import type { Lifecycle, LifecycleFunctions } from '../../subscription/lifecycle.ts';
+import type { Registry } from '../../subscription/registry.ts';
 import { DeadLetters } from './deadLetters.ts';
+import type { Delivery } from './delivery.ts';
 import { Egress } from './egress/egress.ts';
 import { defaultSuspensionRules } from './failureRate.ts';
 import { grantTtlMs, resolveTtlRules } from './grant.ts';
@@ -35,11 +38,22 @@ export const defaultWebhookLimits: WebhookLimits = {
 const DEFAULT_ROTATION_GRACE_MS = 300_000;
 const DEFAULT_DROP_FAILING_AFTER_MS = 7 * 86_400_000;
 
+/** What webhook mode shares with the others. */
+export interface WebhookSurroundings {
+  readonly registry: Registry;
+  readonly lifecycle: Lifecycle;
+  /** A unique id that cannot be guessed. */
+  readonly randomId: () => string;
+  readonly warn: (message: string, name: string) => void;
+}
+
 /** What webhook subscriptions of one server share. */
 export class Webhooks {
   readonly deadLetters: DeadLetters = new DeadLetters();
   readonly persistence: Persistence | undefined;
   readonly #environment: Environment;
+  readonly #registry: Registry;
+  readonly #lifecycle: Lifecycle;
   readonly #options: WebhookOptions;
   readonly #ttlRules: TtlRules;
   readonly #urlRules: CallbackUrlRules;
@@ -47,21 +61,24 @@ export class Webhooks {
   readonly #dropFailingAfterMs: number;
   readonly #egress: Egress;
   readonly #scheduler: FairScheduler;
-  readonly #retries: Deadlines;
-  readonly #expiries: Deadlines;
+  readonly #retries: Deadlines<Delivery>;
+  readonly #expiries: Deadlines<WebhookSubscription>;
+  readonly #chores: Deadlines<() => void>;
   readonly #consents: ConsentCache;
   readonly #verifier: Verifier;
   readonly #identity: ServerIdentity | undefined;
   readonly #laneContext: LaneContext;
+  readonly #listener: WebhookSubscriptionListener;
 
   /** Throws a `TypeError` that names the wrong option. */
   constructor(
     environment: Environment,
     options: WebhookOptions,
-    randomId: () => string,
-    warn: (message: string, name: string) => void,
+    { registry, lifecycle, randomId, warn }: WebhookSurroundings,
   ) {
     const { clock } = environment;
+    this.#registry = registry;
+    this.#lifecycle = lifecycle;
     this.#environment = environment;
     this.#options = options;
     const { store, secretSealer, suspension, retry, egress, signingKey } = options;
@@ -87,8 +104,9 @@ export class Webhooks {
     }
     this.#egress = new Egress({ clock, ...egress, maxSocketsPerOrigin: limits.hostConcurrency });
     this.#scheduler = new FairScheduler(clock, limits);
-    this.#retries = new Deadlines(clock);
-    this.#expiries = new Deadlines(clock);
+    this.#retries = new Deadlines(clock, (delivery) => delivery.retryNow());
+    this.#expiries = new Deadlines(clock, due);
+    this.#chores = new Deadlines(clock, (chore) => chore());
     this.#consents = new ConsentCache(clock);
     this.#identity = signingKey && new ServerIdentity(signingKey);
     const postOptions = {
@@ -123,6 +141,23 @@ export class Webhooks {
       deadLetters: this.deadLetters,
       warn,
     };
+    this.#listener = {
+      onEnd: (subscription) => this.#ended(subscription),
+      isReplaced: ({ id }) => registry.get(id) !== undefined,
+      onProgress: (subscription) => this.persistence?.touch(subscription),
+      onSuspended: (subscription) => this.#suspended(subscription),
+    };
+  }
+
+  /** Takes back what was done for a subscription by then. */
+  #ended(subscription: WebhookSubscription): void {
+    const { consented, trusted, begun, definition, principal, url } = subscription;
+    this.#expiries.cancel(subscription.expiry);
+    this.#registry.remove(subscription);
+    if (consented && !trusted) this.#consents.release(principal, url);
+    if (begun) this.#lifecycle.end(definition, subscription);
+    // A server that closes keeps what it promised for its next run (TTL-10).
+    if (!this.#environment.closed && !subscription.keepsRecord) void this.persistence?.delete(subscription);
   }
 
   /** Throws InvalidParams for what cannot be a callback here (SSRF-01). */
@@ -135,25 +170,14 @@ export class Webhooks {
     return this.#options.dialect?.({ principal, url, clientInfo }) ?? dialect;
   }
 
-  /** A subscription that is not delivered to yet. */
+  /** A subscription that is not delivered to yet, and not counted. */
   create(
     details: SubscriptionDetails & { readonly principal: string },
     { text, host, trusted }: CallbackUrl,
-    dialect: Dialect,
-    secrets: SigningSecrets,
-    { onEnd, isReplaced }: Pick<WebhookSubscriptionListener, 'onEnd' | 'isReplaced'>,
+    made: { readonly dialect: Dialect; readonly secrets: SigningSecrets; readonly definition: LifecycleFunctions },
   ): WebhookSubscription {
-    const callback = { principal: details.principal, url: text, host, trusted, dialect, secrets };
-    const listener: WebhookSubscriptionListener = {
-      onEnd: (subscription) => {
-        this.#expiries.cancel(subscription.expiry);
-        onEnd(subscription);
-      },
-      isReplaced,
-      onProgress: (subscription) => this.persistence?.touch(subscription),
-      onSuspended: (subscription) => this.#suspended(subscription),
-    };
-    return new WebhookSubscription(details, callback, this.#laneContext, listener);
+    const callback = { ...made, principal: details.principal, url: text, host, trusted };
+    return new WebhookSubscription(details, callback, this.#laneContext, this.#listener);
   }
 
   /** Resolves when the endpoint has consented; rejects with what the client is told (VERIFY-01). */
@@ -161,13 +185,13 @@ export class Webhooks {
     return this.#verifier.verify(subscription.principal, callback, subscription);
   }
 
-  /** Remembers consent as long as the subscription lives, and a while longer. */
-  useConsent({ principal, url }: WebhookSubscription): void {
-    this.#consents.use(principal, url);
-  }
-
-  releaseConsent({ principal, url }: WebhookSubscription): void {
-    this.#consents.release(principal, url);
+  /** The endpoint has consented: remembered as long as the subscription lives, and a while longer (VERIFY-06). */
+  markConsented(subscription: WebhookSubscription): void {
+    const { ended, trusted, principal, url } = subscription;
+    if (ended) return;
+    subscription.consented = true;
+    // What the operator allows is looked at anew each time.
+    if (!trusted) this.#consents.use(principal, url);
   }
 
   /** Gives a subscription its time, anew with each refresh (TTL-06). */
@@ -195,7 +219,7 @@ export class Webhooks {
 
   /** Does something later, unless the server closes until then. */
   retryIn(delayMs: number, callback: () => void): void {
-    this.#retries.add(this.#environment.clock.now() + delayMs, callback);
+    this.#chores.add(callback, this.#environment.clock.now() + delayMs);
   }
 
   /** Ends what runs by itself. */
@@ -203,6 +227,7 @@ export class Webhooks {
     await this.persistence?.close();
     this.#retries.close();
     this.#expiries.close();
+    this.#chores.close();
     this.#scheduler.close();
     await this.#egress.close();
   }
@@ -231,7 +256,7 @@ export class Webhooks {
 
   #lookAt(subscription: WebhookSubscription, atMs: number): void {
     if (subscription.expiry === undefined) {
-      subscription.expiry = this.#expiries.add(atMs, () => due(subscription));
+      subscription.expiry = this.#expiries.add(subscription, atMs);
     } else this.#expiries.move(subscription.expiry, atMs);
   }
 }
