@@ -31,6 +31,7 @@ it('exports exactly these values', () => {
     'WebhookReceiver',
     'memoryInboxStore',
     'receiverDocument',
+    'systemClock',
   ]);
 });
 

@@ -1,3 +1,4 @@
+export { type Clock, systemClock } from '../clock.ts';
 export { ArrivalOrder, type ArrivalOrderOptions } from './arrivalOrder.ts';
 export {
   type InboxChange,
