@@ -1,9 +1,17 @@
 import { createHmac } from 'node:crypto';
 import { WEBHOOK_SECRET_PREFIX } from '@mcp-events/protocol';
 
+/**
+ * The bytes of a key, one character each. A small `Buffer` would keep the pool alive that it was cut from, which is many
+ * times its size.
+ */
+type Key = string;
+
+const KEY_ENCODING = 'latin1';
+
 /** A secret that was replaced and signs along for a while (SIG-05). */
 interface ReplacedKey {
-  readonly key: Buffer;
+  readonly key: Key;
   readonly untilMs: number;
 }
 
@@ -18,7 +26,7 @@ export interface SecretText {
  * JSON, nor an error that holds this object shows them (SIG-02).
  */
 export class SigningSecrets {
-  #key: Buffer;
+  #key: Key;
   #replaced: ReplacedKey | undefined;
 
   constructor({ secret, replaced }: SecretText) {
@@ -29,7 +37,7 @@ export class SigningSecrets {
   /** Signs with `secret` from now on; the one before it signs along until `untilMs` (SIG-05, SUB-10). */
   replace(secret: string, untilMs: number): void {
     const key = keyOf(secret);
-    if (key.equals(this.#key)) return;
+    if (key === this.#key) return;
     this.#replaced = { key: this.#key, untilMs };
     this.#key = key;
   }
@@ -53,14 +61,14 @@ export class SigningSecrets {
 }
 
 /** The decoded bytes are the key, not the text (SIG-03). Validity was checked where the secret came in (SIG-01). */
-function keyOf(secret: string): Buffer {
-  return Buffer.from(secret.slice(WEBHOOK_SECRET_PREFIX.length), 'base64');
+function keyOf(secret: string): Key {
+  return Buffer.from(secret.slice(WEBHOOK_SECRET_PREFIX.length), 'base64').toString(KEY_ENCODING);
 }
 
-function textOf(key: Buffer): string {
-  return WEBHOOK_SECRET_PREFIX + key.toString('base64');
+function textOf(key: Key): string {
+  return WEBHOOK_SECRET_PREFIX + Buffer.from(key, KEY_ENCODING).toString('base64');
 }
 
-function signature(key: Buffer, head: string, body: Uint8Array): string {
-  return `v1,${createHmac('sha256', key).update(head).update(body).digest('base64')}`;
+function signature(key: Key, head: string, body: Uint8Array): string {
+  return `v1,${createHmac('sha256', Buffer.from(key, KEY_ENCODING)).update(head).update(body).digest('base64')}`;
 }
