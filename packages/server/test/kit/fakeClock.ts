@@ -11,6 +11,15 @@ export async function settle(turns = 10): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
+/** Lets work go on, without any time passing, until something is so. Fails when it never is. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 1_000; turn++) {
+    if (condition()) return;
+    await settle(1);
+  }
+  throw new Error(`this never came true: ${String(condition)}`);
+}
+
 /** A clock that only moves when told to. Turn ends are real: they are not time. */
 export class FakeClock implements Clock {
   #nowMs: number;

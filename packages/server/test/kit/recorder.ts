@@ -46,12 +46,12 @@ export class Recorder {
     if (this.network === 'refusing') return refusedConnection();
     if (this.network === 'silent') return silentConnection();
     const { client, server } = memoryConnection();
-    this.accept(server);
+    this.accept(server, port);
     return client;
   };
 
-  /** Serves a connection. */
-  accept(socket: Socket): void {
+  /** Serves a connection to this port. */
+  accept(socket: Socket, _port: number): void {
     this.#server.emit('connection', socket);
   }
 

@@ -64,7 +64,7 @@ export function readAllowedOrigins(allowed: WebhookOptions['allowedOrigins'] = [
   const origins = new Set(
     allowed.map((text) => {
       const url = URL.canParse(text) ? new URL(text) : undefined;
-      const isOrigin = url !== undefined && WEB_SCHEME.test(url.protocol) && /^[^/]+:\/\/[^/]+\/?$/.test(text);
+      const isOrigin = url !== undefined && WEB_SCHEME.test(url.protocol) && /^[^/]+:\/\/[^/*]+\/?$/.test(text);
       if (!isOrigin || url.username !== '' || url.password !== '') {
         throw new TypeError(`webhooks.allowedOrigins: expected an origin such as https://host:port, not ${text}`);
       }
