@@ -120,13 +120,14 @@ describe('capability', () => {
     const { server } = await world();
     const client = await server.client();
     const transport = client.transport!;
-    const { send, onmessage } = transport;
+    const { send, onmessage, onclose } = transport;
     const events = new EventsClient(client);
     await events.list();
     expect(transport.send).not.toBe(send);
     await events.close();
     expect(transport.send).toBe(send);
     expect(transport.onmessage).toBe(onmessage);
+    expect(transport.onclose).toBe(onclose);
     await expect(events.list()).rejects.toMatchObject({ code: 'CLOSED' });
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { backoffMs } from '../src/backoff.ts';
 import { sleep } from '../src/clock.ts';
 import { Inbox } from '../src/subscription/inbox.ts';
+import { PostedIds } from '../src/subscription/postedIds.ts';
 import { RecentIds, RECENT_IDS_COUNT } from '../src/subscription/recentIds.ts';
 import { FakeClock, settle } from './support/fakeClock.ts';
 
@@ -64,6 +65,24 @@ describe('RecentIds', () => {
         );
       }),
     );
+  });
+});
+
+describe('PostedIds', () => {
+  it('CLIENT-01 keeps the last thousand, until another mode delivered as many', () => {
+    const posted = new PostedIds(['kept']);
+    for (let n = 1; n < 1_000; n += 1) posted.add(`e${n}`);
+    expect(posted.ids).toHaveLength(1_000);
+    posted.add('e1000');
+    expect(posted.ids).toHaveLength(1_000);
+    expect(posted.ids[0]).toBe('e1');
+    for (let n = 1; n < 1_000; n += 1) posted.pass();
+    expect(posted.ids).toHaveLength(1_000);
+    posted.add('e1001');
+    for (let n = 1; n < 1_000; n += 1) posted.pass();
+    expect(posted.ids.at(-1)).toBe('e1001');
+    posted.pass();
+    expect(posted.ids).toEqual([]);
   });
 });
 

@@ -1,18 +1,22 @@
-import { type EventOrder, Methods } from '@mcp-events/protocol';
+import { type EventOrder, Methods, ORDER_META_KEY } from '@mcp-events/protocol';
 import type { FakeClock } from './fakeClock.ts';
-import type { FakeReceiver } from './fakeReceiver.ts';
 import { ModelServer } from './modelServer.ts';
-import { type RawRequest, RpcFailure } from './rawServer.ts';
+import { occurrence, pending, type RawRequest, RpcFailure } from './rawServer.ts';
+import { signedPost } from './signedPost.ts';
 
 const TTL_MS = 60_000;
 const MAX_OUTSTANDING = 6;
 
 interface Delivery {
   n: number;
+  webhookId: string;
   order: EventOrder | undefined;
   /** Frozen at the first attempt. */
-  cursor?: string;
+  body?: object;
 }
+
+/** How events tell their order: by places that are new with each process, by places that last, or not at all. */
+export type Ordering = 'by process' | 'for ever' | 'none';
 
 /** One webhook subscription of the model. */
 interface Lane {
@@ -34,21 +38,24 @@ export class WebhookModelServer extends ModelServer {
   /** The live subscriptions by callback URL. */
   readonly lanes = new Map<string, Lane>();
   /** Where posts arrive. */
-  receiver: FakeReceiver | undefined;
+  endpoint: ((request: Request) => Promise<Response>) | undefined;
   subscribeFails: number | undefined;
   unsubscribeFails = false;
-  /** Whether events tell their order. */
-  ordered: boolean;
+  readonly #ordering: Ordering;
   /** Given up, and told. */
   readonly lost = new Set<number>();
-  /** Number of the process: places name it, as they must not repeat. */
   #process = 0;
+  #messages = 0;
 
-  constructor(clock: FakeClock, ordered: boolean) {
+  constructor(clock: FakeClock, ordering: Ordering) {
     super();
     this.#clock = clock;
-    this.ordered = ordered;
-    this.on(Methods.subscribe, (request) => this.#subscribe(request));
+    this.#ordering = ordering;
+    this.on(Methods.subscribe, (request) => {
+      if (this.subscribeFails !== undefined) throw new RpcFailure(this.subscribeFails);
+      void this.#subscribe(request);
+      return pending;
+    });
     this.on(Methods.unsubscribe, ({ params }) => {
       if (this.unsubscribeFails) throw new RpcFailure(-32603);
       this.#expire();
@@ -85,69 +92,84 @@ export class WebhookModelServer extends ModelServer {
       if (n === undefined) continue;
       const trial = { ...lane, settled: new Set(lane.settled) };
       settle(trial, n);
-      const callback = this.receiver?.at(url);
-      if (!callback?.secrets.includes(lane.secret)) continue;
-      if ((await callback.gap(`c${trial.watermark}`)) !== 'accepted') continue;
+      const gap = { type: 'gap', cursor: `c${trial.watermark}` };
+      if ((await this.#post(url, lane.secret, this.#messageId(), gap))?.ok !== true) continue;
       this.lost.add(n);
       settle(lane, n);
     }
   }
 
-  /** The process is replaced. A durable one goes on by itself, behind its watermark; another has forgotten everything. */
+  /**
+   * The process is replaced. A durable one goes on by itself, behind its watermark, and remembers what is acknowledged
+   * beyond if its places last; another has forgotten everything.
+   */
   async restart(durable: boolean): Promise<void> {
     await this.crash();
     this.#process += 1;
     if (!durable) this.lanes.clear();
     for (const lane of this.lanes.values()) {
       lane.sent = lane.watermark;
-      lane.settled.clear();
+      if (this.#ordering !== 'for ever') lane.settled.clear();
       lane.previous = null;
       lane.outstanding = [];
     }
   }
 
-  #subscribe({ params }: RawRequest): object {
-    if (this.subscribeFails !== undefined) throw new RpcFailure(this.subscribeFails);
-    this.#expire();
+  async #subscribe({ id, params }: RawRequest): Promise<void> {
     const { url, secret } = params['delivery'];
+    const challenge = this.#messageId();
+    const echo = await this.#post(url, secret, `msg_verification_${challenge}`, { type: 'verification', challenge });
+    if (echo?.ok !== true || ((await echo.json()) as { challenge: string }).challenge !== challenge) {
+      this.fail(id, { code: -32027, message: 'no echo', data: { reason: 'challenge_failed' } });
+      return;
+    }
+    this.#expire();
     const start = this.positionOf(params['cursor']);
     const expiresAtMs = this.#clock.now() + TTL_MS;
-    const fresh: Lane = {
-      secret,
-      expiresAtMs,
-      watermark: start,
-      settled: new Set(),
-      sent: start,
-      previous: null,
-      outstanding: [],
-    };
-    const lane = Object.assign(this.lanes.get(url) ?? fresh, { secret, expiresAtMs });
+    const fresh = { watermark: start, settled: new Set<number>(), sent: start, previous: null, outstanding: [] };
+    const lane: Lane = Object.assign(this.lanes.get(url) ?? fresh, { secret, expiresAtMs });
     this.lanes.set(url, lane);
     const refreshBefore = new Date(expiresAtMs).toISOString();
-    return { id: `sub_${url}`, refreshBefore, cursor: `c${lane.watermark}`, truncated: false };
+    this.answer(id, { id: idOf(url), refreshBefore, cursor: `c${lane.watermark}`, truncated: false });
   }
 
   #sendNext(lane: Lane): void {
-    if (lane.outstanding.length >= MAX_OUTSTANDING || lane.sent >= this.emitted) return;
-    lane.sent += 1;
-    const position = `${this.#process}.${lane.sent}`;
-    const order = this.ordered ? { position, previous: lane.previous } : undefined;
+    do {
+      if (lane.outstanding.length >= MAX_OUTSTANDING || lane.sent >= this.emitted) return;
+      lane.sent += 1;
+    } while (lane.settled.has(lane.sent));
+    const position = this.#ordering === 'by process' ? `${this.#process}.${lane.sent}` : `e${lane.sent}`;
+    const order = this.#ordering === 'none' ? undefined : { position, previous: lane.previous };
     lane.previous = position;
-    lane.outstanding.push({ n: lane.sent, order });
+    lane.outstanding.push({ n: lane.sent, webhookId: this.#messageId(), order });
   }
 
   async #attempt(url: string, lane: Lane, delivery: Delivery, noticed: boolean): Promise<void> {
-    const { n, order } = delivery;
-    delivery.cursor ??= `c${lane.watermark === n - 1 ? n : lane.watermark}`;
-    const callback = this.receiver?.at(url);
-    if (!callback?.secrets.includes(lane.secret)) return;
-    const answer = await callback.event(`e${n}`, delivery.cursor, order);
-    if (answer === 'accepted' && noticed) settle(lane, n);
+    const { n, webhookId, order } = delivery;
+    delivery.body ??= {
+      ...occurrence(`e${n}`),
+      cursor: `c${lane.watermark === n - 1 ? n : lane.watermark}`,
+      ...(order && { _meta: { [ORDER_META_KEY]: order } }),
+    };
+    const answer = await this.#post(url, lane.secret, webhookId, delivery.body);
+    if (answer?.ok === true && noticed) settle(lane, n);
+  }
+
+  async #post(url: string, secret: string, webhookId: string, body: object): Promise<Response | undefined> {
+    return this.endpoint?.(signedPost({ url, secret, webhookId, subscriptionId: idOf(url), body }, this.#clock));
+  }
+
+  #messageId(): string {
+    return `msg_${(this.#messages += 1)}`;
   }
 
   #expire(): void {
     for (const [url, { expiresAtMs }] of this.lanes) if (expiresAtMs <= this.#clock.now()) this.lanes.delete(url);
   }
+}
+
+function idOf(url: string): string {
+  return `sub_${url.slice(url.lastIndexOf('/') + 1)}`;
 }
 
 function settle(lane: Lane, n: number): void {

@@ -37,7 +37,7 @@ export async function webhookWorld(
 }
 
 /** A subscribe result. */
-export function granted(clock: FakeClock, ttlMs: number | null, more: object = {}): object {
+export function granted(clock: FakeClock, ttlMs: number | null, more: object = {}): Record<string, unknown> {
   const refreshBefore = ttlMs === null ? null : new Date(clock.now() + ttlMs).toISOString();
   return { id: 'sub_1', refreshBefore, cursor: 'c0', truncated: false, ...more };
 }

@@ -13,8 +13,6 @@ import { failure } from './failure.ts';
 interface Arrival {
   event: ReceivedEvent;
   bytes: number;
-  /** Its place, where the server tells one. */
-  position?: string;
 }
 
 /**
@@ -32,8 +30,6 @@ export class Arrivals {
   #open: () => void = () => {};
   #closed = false;
   #waitingBytes = 0;
-  /** Position released last. */
-  #last: string | undefined;
   /** A server that began anew may count what waits here as acknowledged, and be past it with its cursors. */
   #cursorsUnsafe = false;
 
@@ -109,17 +105,16 @@ export class Arrivals {
       this.#refuse();
       return 'retry';
     }
-    // Waiting ones must never keep out the one they wait for.
-    const waits = order !== undefined && order.previous !== null && order.previous !== this.#last;
+    // Those that wait must never keep out the one they wait for.
     const waiting = { events: this.#order.waiting, bytes: this.#waitingBytes };
-    if (waits && inbox.isFull(bytes, waiting)) return 'retry';
+    if (this.#order.wouldWait(order) && inbox.isFull(bytes, waiting)) return 'retry';
 
     this.#watchForNewChain(order);
-    const arrival = { event, bytes, position: order?.position };
+    const arrival = { event, bytes };
     this.#waitingBytes += bytes;
-    // What belongs where a gap was told is handed out late rather than never.
+    // What belongs where a gap was told is handed out late rather than never; a repetition is recognised by its id.
     if (this.#order.take(arrival, order) === 'late') this.#release(arrival);
-    // Repetitions are dropped without a word, so what is counted for them is taken back here.
+    // One that waits already is dropped without a word, so what was counted for it is taken back here.
     if (this.#order.waiting === 0) this.#waitingBytes = 0;
     return 'accepted';
   }
@@ -129,9 +124,8 @@ export class Arrivals {
     else if (order?.previous === null) this.#cursorsUnsafe = true;
   }
 
-  #release({ event, bytes, position }: Arrival): void {
+  #release({ event, bytes }: Arrival): void {
     this.#waitingBytes -= bytes;
-    this.#last = position;
     const isSafe = !this.#cursorsUnsafe || this.#order.waiting === 0;
     this.#context.inbox.posted(isSafe ? event : { ...event, cursor: null }, bytes);
   }

@@ -1,0 +1,193 @@
+import { Methods } from '@mcp-events/protocol';
+import { describe, expect, it } from 'vitest';
+import { memoryStore } from '../src/index.ts';
+import { pending, RpcFailure } from './support/rawServer.ts';
+import { HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
+import { Reader, settle } from './support/world.ts';
+
+describe('the end of a webhook subscription', () => {
+  it('CLIENT-07 cancel ends it at the server, forgets it and takes no more posts', async () => {
+    const store = memoryStore();
+    const { receiver, subscribes, unsubscribes, events, clock } = await webhookWorld({ store });
+    const subscription = await events.subscribe('incident.created', { a: 1 });
+    await settle();
+    await subscription.cancel();
+    expect(unsubscribes().map(({ params }) => params)).toMatchObject([
+      { name: 'incident.created', arguments: { a: 1 }, delivery: { url: subscribes()[0]!.params['delivery'].url } },
+    ]);
+    expect(unsubscribes()[0]!.params['delivery']).not.toHaveProperty('mode');
+    expect(await receiver.last.event('e1', 'c1')).toBe('unknown');
+    expect(await store.list()).toEqual([]);
+    await clock.advance(10 * HOUR_MS);
+    expect(subscribes()).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+    await events.close();
+  });
+
+  it('CLIENT-08 OP-23 takes NotFound for the end, in either dialect', async () => {
+    for (const code of [-32023, -32011]) {
+      const { events, server, warnings } = await webhookWorld();
+      server.on(Methods.unsubscribe, () => {
+        throw new RpcFailure(code);
+      });
+      const subscription = await events.subscribe('incident.created');
+      await settle();
+      await subscription.cancel();
+      expect(warnings).toEqual([]);
+      await events.close();
+    }
+  });
+
+  it('stop and close end it at the server too and keep the position; a server that does not answer holds up nobody', async () => {
+    const store = memoryStore();
+    const { receiver, unsubscribes, events, server, clock, warnings } = await webhookWorld({ store });
+    const stopped = await events.subscribe('incident.created', { n: 1 });
+    await events.subscribe('incident.created', { n: 2 });
+    await settle();
+    stopped.stop();
+    await settle();
+    expect(unsubscribes()).toHaveLength(1);
+    server.on(Methods.unsubscribe, () => pending);
+    let closed = false;
+    void events.close().then(() => (closed = true));
+    await clock.advance(2_999);
+    expect(unsubscribes()).toHaveLength(2);
+    expect(closed).toBe(false);
+    await clock.advance(1);
+    expect(closed).toBe(true);
+    expect(warnings).toHaveLength(1);
+    expect(receiver.callbacks.map(({ open }) => open)).toEqual([false, false]);
+    expect(await store.list()).toMatchObject([{ cursor: 'c0' }, { cursor: 'c0' }]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('ends it at the server also if stopped before the answer came, and lets the next one wait for that', async () => {
+    const { subscribes, unsubscribes, events, server } = await webhookWorld();
+    server.on(Methods.subscribe, () => pending);
+    const first = await events.subscribe('incident.created');
+    await settle();
+    server.on(Methods.unsubscribe, () => pending);
+    first.stop();
+    const again = events.subscribe('incident.created');
+    await settle();
+    expect(unsubscribes()).toHaveLength(1);
+    expect(subscribes()).toHaveLength(1);
+    server.on(Methods.unsubscribe, () => ({}));
+    server.answer(unsubscribes()[0]!.id, {});
+    await again;
+    await settle();
+    expect(subscribes()).toHaveLength(2);
+    await events.close();
+  });
+
+  it('CLIENT-01 ends what an earlier process left before it subscribes from the kept cursor', async () => {
+    const store = memoryStore();
+    const crashed = await webhookWorld({ store });
+    const reader = new Reader(await crashed.events.subscribe('incident.created'));
+    await settle();
+    await crashed.receiver.last.event('e1', 'c1');
+    await settle();
+    expect(reader.ids).toEqual(['e1']);
+
+    const { server, subscribes, unsubscribes, events, receiver } = await webhookWorld({ store });
+    const [resumed] = await events.resume();
+    const resumedReader = new Reader(resumed!);
+    await settle();
+    const { url } = subscribes()[0]!.params['delivery'];
+    expect(url).toBe(crashed.subscribes()[0]!.params['delivery'].url);
+    expect(unsubscribes().map(({ params }) => params['delivery'].url)).toEqual([url]);
+    const methods = server.received.map(({ method }) => method);
+    expect(methods.indexOf(Methods.unsubscribe)).toBeLessThan(methods.indexOf(Methods.subscribe));
+    expect(subscribes()[0]!.params['cursor']).toBe('c1');
+    await receiver.last.event('e1', 'c1');
+    await receiver.last.event('e2', 'c2');
+    await settle();
+    expect(resumedReader.ids).toEqual(['e2']);
+    await events.close();
+    await crashed.events.close();
+  });
+
+  it('takes another URL if the server refuses to end what an earlier process left', async () => {
+    const store = memoryStore();
+    const first = await webhookWorld({ store });
+    await first.events.subscribe('incident.created');
+    await settle();
+    await first.events.close();
+    const { server, subscribes, unsubscribes, events, warnings } = await webhookWorld({ store });
+    server.on(Methods.unsubscribe, () => {
+      throw new RpcFailure(-32602);
+    });
+    await events.resume();
+    await settle();
+    const { url } = subscribes()[0]!.params['delivery'];
+    expect(url).not.toBe(unsubscribes()[0]!.params['delivery'].url);
+    expect(warnings).toHaveLength(1);
+    await events.close();
+  });
+
+  it('does not subscribe before it knows that an earlier subscription is gone', async () => {
+    const store = memoryStore();
+    const first = await webhookWorld({ store });
+    await first.events.subscribe('incident.created', {}, { delivery: 'webhook' });
+    await settle();
+    await first.events.close();
+    const { server, subscribes, unsubscribes, events, clock } = await webhookWorld({ store });
+    server.on(Methods.unsubscribe, () => pending);
+    await events.resume();
+    await settle();
+    await server.die();
+    await clock.advance(1_000);
+    expect(unsubscribes()).toHaveLength(2);
+    expect(subscribes()).toEqual([]);
+    server.answer(unsubscribes()[1]!.id, {});
+    await settle();
+    expect(subscribes()).toHaveLength(1);
+    server.on(Methods.unsubscribe, () => ({}));
+    await events.close();
+  });
+
+  for (const code of [-32024, -32012]) {
+    it(`TERM-07 TERM-08 Forbidden (${code}) ends it without retry, after what was received before`, async () => {
+      const told: Error[] = [];
+      const store = memoryStore();
+      const { receiver, subscribes, unsubscribes, events, server, clock } = await webhookWorld({ store });
+      const subscription = await events.subscribe(
+        'incident.created',
+        {},
+        { onTerminated: (error) => told.push(error) },
+      );
+      await settle();
+      const { last } = receiver;
+      await last.event('e1', 'c1');
+      expect(await last.terminated(code, { reason: 'revoked' })).toBe('accepted');
+      await clock.advance(10 * HOUR_MS);
+      expect(told).toMatchObject([{ errorName: 'Forbidden', data: { reason: 'revoked' } }]);
+      expect(events.subscriptions).toEqual([]);
+      const reader = new Reader(subscription);
+      await settle();
+      expect(reader.ids).toEqual(['e1']);
+      expect(reader.error).toBe(told[0]);
+      expect(await last.event('late', 'c2')).toBe('unknown');
+      expect(subscribes()).toHaveLength(1);
+      expect(unsubscribes()).toEqual([]);
+      expect(server.streams()).toEqual([]);
+      expect(await store.list()).toMatchObject([{ ended: true }]);
+      await events.close();
+    });
+  }
+
+  it('TERM-08 NotFound lists again and subscribes anew from the kept cursor', async () => {
+    const { receiver, subscribes, events, server, clock } = await webhookWorld();
+    const reader = new Reader(await events.subscribe('incident.created'));
+    await settle();
+    await receiver.last.event('e1', 'c1');
+    await receiver.last.terminated(-32023, { kind: 'event' });
+    await clock.advance(1_000);
+    expect(server.requests(Methods.list)).toHaveLength(2);
+    expect(subscribes().map(({ params }) => params['cursor'])).toEqual([null, 'c1']);
+    await receiver.last.event('e2', 'c2');
+    await settle();
+    expect(reader.ids).toEqual(['e1', 'e2']);
+    await events.close();
+  });
+});

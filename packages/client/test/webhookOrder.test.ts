@@ -1,0 +1,175 @@
+import { Methods } from '@mcp-events/protocol';
+import { describe, expect, it } from 'vitest';
+import { memoryStore } from '../src/index.ts';
+import { batch } from './support/rawServer.ts';
+import { granted, HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
+import { Reader, settle } from './support/world.ts';
+
+describe('order and bounds of webhooks', () => {
+  const chain = (n: number): { position: string; previous: string | null } => ({
+    position: `p${n}`,
+    previous: n === 1 ? null : `p${n - 1}`,
+  });
+
+  it('ORDER-02 ORDER-04 puts arrivals in order and drops repetitions', async () => {
+    const { receiver, events } = await webhookWorld();
+    const reader = new Reader(await events.subscribe('incident.created'));
+    await settle();
+    for (const n of [3, 1, 3, 5, 2, 2, 4, 1]) await receiver.last.event(`e${n}`, 'c0', chain(n));
+    await settle();
+    expect(reader.ids).toEqual(['e1', 'e2', 'e3', 'e4', 'e5']);
+    await events.close();
+  });
+
+  it('tells a gap when one does not come in time, and hands it out late if it comes after all', async () => {
+    const order: unknown[] = [];
+    const { receiver, events, clock } = await webhookWorld();
+    const subscription = await events.subscribe(
+      'incident.created',
+      {},
+      { onGap: ({ reason }) => void order.push(reason) },
+    );
+    void (async () => {
+      for await (const { eventId } of subscription) order.push(eventId);
+    })();
+    await settle();
+    for (const n of [1, 3, 4]) await receiver.last.event(`e${n}`, 'c1', chain(n));
+    await clock.advance(59_999);
+    expect(order).toEqual(['e1']);
+    await clock.advance(1);
+    expect(order).toEqual(['e1', 'overdue', 'e3', 'e4']);
+    await receiver.last.event('e2', 'c1', chain(2));
+    await settle();
+    expect(order.at(-1)).toBe('e2');
+    await events.close();
+  });
+
+  it('does not move the position past what waits, by a refresh or by a server that began anew', async () => {
+    const store = memoryStore();
+    const { receiver, events, server, clock } = await webhookWorld({ store });
+    const reader = new Reader(await events.subscribe('incident.created'));
+    await settle();
+    await receiver.last.event('e1', 'c1', chain(1));
+    await clock.advance(HOUR_MS * 0.8 - 1_000);
+    await receiver.last.event('e3', 'c1', chain(3));
+    server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: 'c9' }));
+    await clock.advance(1_000);
+    await receiver.last.event('e9', 'c9', { position: 'q9', previous: null });
+    await settle();
+    expect(reader.ids).toEqual(['e1', 'e9']);
+    expect(await store.list()).toMatchObject([{ cursor: 'c1' }]);
+    await receiver.last.event('e2', 'c1', chain(2));
+    await receiver.last.event('e10', 'c10', { position: 'q10', previous: 'q9' });
+    await settle();
+    expect(reader.ids).toEqual(['e1', 'e9', 'e2', 'e3', 'e10']);
+    expect(await store.list()).toMatchObject([{ cursor: 'c10' }]);
+    await events.close();
+  });
+
+  it('CLIENT-06 sends the cursor received last with each refresh, and stores that of the answer in its place', async () => {
+    const store = memoryStore();
+    const { receiver, subscribes, events, server, clock } = await webhookWorld({ store });
+    const subscription = await events.subscribe('incident.created');
+    await settle();
+    await receiver.last.event('e1', 'c1');
+    server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: 'c7' }));
+    await clock.advance(HOUR_MS);
+    expect(subscribes().map(({ params }) => params['cursor'])).toEqual([null, 'c1']);
+    // Not before the event in front of it was handled.
+    expect(await store.list()).toMatchObject([{ cursor: 'c0' }]);
+    new Reader(subscription);
+    await settle();
+    expect(await store.list()).toMatchObject([{ cursor: 'c7' }]);
+    await events.close();
+  });
+
+  it('keeps a bounded number of events, pauses by ending the subscription, and resumes from the cursor', async () => {
+    const { receiver, subscribes, unsubscribes, events } = await webhookWorld({ maxBufferedEvents: 4 });
+    const subscription = await events.subscribe('incident.created');
+    await settle();
+    const answers: string[] = [];
+    for (let n = 1; n <= 6; n += 1) answers.push(await receiver.last.event(`e${n}`, `c${n}`, chain(n)));
+    await settle();
+    expect(answers).toEqual(['accepted', 'accepted', 'accepted', 'accepted', 'retry', 'retry']);
+    expect(subscription.status.state).toBe('paused');
+    expect(unsubscribes()).toHaveLength(1);
+    const taken: string[] = [];
+    for (let n = 1; n <= 2; n += 1) taken.push((await subscription.next()).value!.eventId);
+    await settle();
+    expect(subscribes().map(({ params }) => params['cursor'])).toEqual([null, 'c4']);
+    // Known to be ended, so not ended again.
+    expect(unsubscribes()).toHaveLength(1);
+    for (let n = 5; n <= 6; n += 1) await receiver.last.event(`e${n}`, `c${n}`);
+    for (let n = 3; n <= 6; n += 1) taken.push((await subscription.next()).value!.eventId);
+    expect(taken).toEqual(['e1', 'e2', 'e3', 'e4', 'e5', 'e6']);
+    await events.close();
+  });
+
+  it('refuses what would wait beyond the bounds, and never the one it waits for', async () => {
+    const { receiver, events } = await webhookWorld({ maxBufferedEvents: 4 });
+    const subscription = await events.subscribe('incident.created');
+    await settle();
+    const answers: string[] = [];
+    for (const n of [1, 3, 4, 5, 6, 7, 2]) answers.push(await receiver.last.event(`e${n}`, 'c0', chain(n)));
+    expect(answers).toEqual(['accepted', 'accepted', 'accepted', 'accepted', 'retry', 'retry', 'accepted']);
+    const taken: string[] = [];
+    for (let n = 1; n <= 5; n += 1) taken.push((await subscription.next()).value!.eventId);
+    expect(taken).toEqual(['e1', 'e2', 'e3', 'e4', 'e5']);
+    expect(subscription.status.state).toBe('active');
+    await events.close();
+  });
+
+  it('without replay refuses, tells that something may be missing, and keeps the subscription', async () => {
+    const order: string[] = [];
+    const { receiver, unsubscribes, events, server, clock } = await webhookWorld({ maxBufferedEvents: 2 });
+    server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: null }));
+    const subscription = await events.subscribe(
+      'incident.created',
+      {},
+      { onGap: ({ reason }) => void order.push(reason) },
+    );
+    await settle();
+    const answers: string[] = [];
+    for (let n = 1; n <= 4; n += 1) answers.push(await receiver.last.event(`e${n}`, null));
+    expect(answers).toEqual(['accepted', 'accepted', 'retry', 'retry']);
+    for (let n = 1; n <= 2; n += 1) order.push((await subscription.next()).value!.eventId);
+    expect(await receiver.last.event('e3', null)).toBe('accepted');
+    order.push((await subscription.next()).value!.eventId);
+    expect(order).toEqual(['e1', 'e2', 'overflow', 'e3']);
+    expect(unsubscribes()).toEqual([]);
+    await events.close();
+  });
+
+  it('CLIENT-01 ORDER-04 keeps the ids acknowledged beyond a watermark, so that a restart hands none out twice', async () => {
+    const store = memoryStore();
+    const first = await webhookWorld({ store });
+    const reader = new Reader(await first.events.subscribe('incident.created'));
+    await settle();
+    // Unordered, the first one still missing.
+    for (const n of [3, 2, 5]) await first.receiver.last.event(`e${n}`, 'c0');
+    await settle();
+    await first.events.close();
+    expect(reader.ids).toEqual(['e3', 'e2', 'e5']);
+    expect(await store.list()).toMatchObject([{ cursor: 'c0', webhook: { seen: ['e3', 'e2', 'e5'] } }]);
+
+    const second = await webhookWorld({ store });
+    const [resumed] = await second.events.resume(() => ({ delivery: 'push' }));
+    const pushed = new Reader(resumed!);
+    await settle();
+    const stream = second.server.stream();
+    expect(stream.request.params['cursor']).toBe('c0');
+    stream.active('c0');
+    stream.event('e1', 'c1');
+    await settle();
+    await second.events.close();
+
+    const third = await webhookWorld({ store });
+    third.server.on(Methods.poll, () => batch(['e2', 'e3', 'e4', 'e5', 'e6'], 'c6'));
+    const [polling] = await third.events.resume(() => ({ delivery: 'poll' }));
+    const polled = new Reader(polling!);
+    await settle();
+    expect(third.server.requests(Methods.poll)[0]!.params['cursor']).toBe('c1');
+    expect([...reader.ids, ...pushed.ids, ...polled.ids]).toEqual(['e3', 'e2', 'e5', 'e1', 'e4', 'e6']);
+    await third.events.close();
+  });
+});
