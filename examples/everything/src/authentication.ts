@@ -25,8 +25,13 @@ export class Authentication {
     // Digests have one length, and comparing them takes the same time wherever they differ.
     const known = this.#tokens.find((candidate) => timingSafeEqual(candidate.digest, digest));
     if (known === undefined) return challenge('This token is not known; see --token');
-    return { token: secret, clientId: known.principal, scopes: [], extra: { sub: known.principal } };
+    return authInfoOf(known.principal, secret);
   }
+}
+
+/** What an authenticated request tells the server about its caller. */
+export function authInfoOf(principal: string, token = ''): AuthInfo {
+  return { token, clientId: principal, scopes: [], extra: { sub: principal } };
 }
 
 function digestOf(secret: string): Buffer {

@@ -7,9 +7,11 @@ import type { Transport } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { Access } from './access.ts';
 import { Authentication } from './authentication.ts';
+import { CallbackOrigins } from './callbackOrigins.ts';
 import { CounterFile } from './counterFile.ts';
 import { createGeneration } from './generation.ts';
 import type { Generation } from './generation.ts';
+import { ProcessStorage } from './processStorage.ts';
 
 export interface EverythingOptions {
   /** Upstream of `counter.tick`. Default: a temporary file, deleted on close. */
@@ -24,6 +26,8 @@ export interface EverythingOptions {
   readonly quota: number;
   /** Whether there are `events_conformance_` tools. */
   readonly controls: boolean;
+  /** Origins whose callbacks are not guarded. Default: none. */
+  readonly callbackOrigins?: readonly string[];
   readonly clock?: Clock;
   readonly report?: (error: unknown) => void;
 }
@@ -31,7 +35,7 @@ export interface EverythingOptions {
 /** Long enough for the answer to the tool that asked for it to arrive. */
 const RESTART_DELAY_MS = 100;
 
-/** The everything server without a socket: answers requests, and can be restarted over the same upstream. */
+/** The everything server without a socket: answers requests, and can be restarted over the same storage. */
 export interface EverythingServer {
   fetch(request: Request): Promise<Response>;
   /** Serves one connection; closing it leaves the server alone. */
@@ -46,9 +50,13 @@ export async function createEverythingServer(options: EverythingOptions): Promis
   const temporary = options.counterFile === undefined ? await mkdtemp(join(tmpdir(), 'everything-')) : undefined;
   const counter = await CounterFile.open(options.counterFile ?? join(temporary as string, 'counter.jsonl'));
   const access = new Access();
+  const origins = new CallbackOrigins(options.callbackOrigins ?? []);
+  const storage = new ProcessStorage(clock);
   const authentication = new Authentication(options.tokens);
   let connections = 0;
   let restartTimer: unknown;
+  /** Settles when there is a server again. */
+  let restarted: Promise<void> = Promise.resolve();
   let closing: Promise<void> | undefined;
 
   const generate = (number: number): Generation =>
@@ -56,6 +64,8 @@ export async function createEverythingServer(options: EverythingOptions): Promis
       number,
       counter,
       access,
+      origins,
+      storage: storage.open(),
       clock,
       anonymous: options.anonymous,
       pageSize: options.pageSize,
@@ -71,16 +81,24 @@ export async function createEverythingServer(options: EverythingOptions): Promis
     const next = current.number + 1;
     restartTimer ??= clock.setTimeout(() => {
       restartTimer = undefined;
-      const ended = current;
-      current = generate(next);
-      ended.close().catch(report);
+      restarted = replaceBy(next);
     }, RESTART_DELAY_MS);
     return next;
+  };
+  /** One after the other: what the next generation finds in the storage is the last that this one wrote. */
+  const replaceBy = async (next: number): Promise<void> => {
+    try {
+      await current.close();
+    } catch (error) {
+      report(error);
+    }
+    current = generate(next);
   };
   let current = generate(1);
 
   const close = async (): Promise<void> => {
     clock.clearTimeout(restartTimer);
+    await restarted;
     await current.close();
     await counter.close();
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
@@ -89,6 +107,7 @@ export async function createEverythingServer(options: EverythingOptions): Promis
     fetch: async (request) => {
       const caller = authentication.authenticate(request);
       if (caller instanceof Response) return caller;
+      await restarted;
       return current.handler.fetch(request, caller === undefined ? {} : { authInfo: caller });
     },
     connect: (transport) => {

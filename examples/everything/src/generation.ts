@@ -3,7 +3,10 @@ import type { Clock } from '@mcp-events/server';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import type { McpHttpHandler, McpServerFactory } from '@modelcontextprotocol/server';
 import type { Access } from './access.ts';
+import type { Answer } from './callAs.ts';
+import type { CallbackOrigins } from './callbackOrigins.ts';
 import type { CounterFile } from './counterFile.ts';
+import type { RunStorage } from './processStorage.ts';
 import { controlTools } from './tools/controls.ts';
 import { everydayTools } from './tools/everyday.ts';
 import type { Tool } from './tools/tool.ts';
@@ -17,6 +20,8 @@ export interface GenerationOptions {
   readonly number: number;
   readonly counter: CounterFile;
   readonly access: Access;
+  readonly origins: CallbackOrigins;
+  readonly storage: RunStorage;
   readonly clock: Clock;
   readonly anonymous: string | undefined;
   readonly pageSize: number | undefined;
@@ -26,6 +31,12 @@ export interface GenerationOptions {
   readonly restart: () => number;
   readonly report: (error: unknown) => void;
 }
+
+/** A storage in memory is no reason to promise more than without one (TTL-11). */
+const LONGEST_TTL_MS = 3_600_000;
+
+/** Short enough to see subscriptions lapse. */
+const SHORTEST_TTL_MS = 1_000;
 
 /** What lives from one start of the server to the next: the Events object, its types and everything subscribed to them. */
 export interface Generation {
@@ -37,13 +48,19 @@ export interface Generation {
 }
 
 export function createGeneration(options: GenerationOptions): Generation {
-  const { number, counter, access, clock, anonymous, pageSize, quota, report } = options;
+  const { number, counter, access, origins, storage, clock, anonymous, pageSize, quota, report } = options;
   const events = new Events({
     clock,
     ...(pageSize === undefined ? {} : { pageSize }),
     namespace: 'everything',
     limits: { subscriptionsPerPrincipal: quota },
     principal: ({ authInfo }) => (authInfo?.extra?.['sub'] as string | undefined) ?? anonymous,
+    storage: storage.events,
+    webhooks: {
+      allowedOrigins: (origin) => origins.allows(origin),
+      store: storage.subscriptions,
+      ttl: { minMs: SHORTEST_TTL_MS, maxMs: LONGEST_TTL_MS },
+    },
     onError: report,
   });
   const types = new EventTypes(events, access);
@@ -53,8 +70,11 @@ export function createGeneration(options: GenerationOptions): Generation {
   offerEmittedTypes(types);
 
   const tools: Tool[] = everydayTools({ events, types, access, counter, counterTick, clock });
-  if (options.controls)
-    tools.push(...controlTools({ events, types, quota, generation: number, restart: options.restart }));
+  if (options.controls) {
+    const { restart } = options;
+    const answer: Answer = (request, caller) => handler.fetch(request, caller);
+    tools.push(...controlTools({ events, types, origins, answer, quota, generation: number, restart }));
+  }
 
   const factory: McpServerFactory = ({ era }) => {
     const mcp = new McpServer({ name: 'everything', version: '0.1.0' });

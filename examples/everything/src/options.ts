@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { isOrigin, ORIGIN_HINT } from './callbackOrigins.ts';
 import type { EverythingOptions } from './everythingServer.ts';
 
 /** What the command line says. */
@@ -18,6 +19,7 @@ interface ParsedOptions {
   readonly pageSize?: number;
   readonly quota: number;
   readonly controls?: boolean;
+  readonly allowCallbackOrigin?: readonly string[];
 }
 
 /** What a bearer token may consist of (RFC 6750); anything else could never arrive in a header. */
@@ -29,14 +31,18 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .description('An MCP server that shows every capability of MCP Events and can be driven into every condition.')
     .addOption(new Option('--port <number>', 'port on 127.0.0.1, 0 for a free one').argParser(port).default(0))
     .addOption(new Option('--stdio', 'serve standard input and output').conflicts(['port', 'token']))
-    .addOption(new Option('--storage <where>', 'where emitted events are kept').argParser(storage).default('memory'))
+    .addOption(
+      new Option('--storage <where>', 'where events and webhook subscriptions are kept')
+        .argParser(storage)
+        .default('memory'),
+    )
     .option('--counter <file>', 'upstream of counter.tick, kept across runs (default: a temporary file)', nonEmpty)
     .option('--token <name=secret>', 'a bearer token and its principal, repeatable', token)
     .option('--anonymous <name>', 'principal of requests without a token (default: none)', nonEmpty)
     .option('--page-size <number>', 'event types per page of events/list (default: all)', positiveInteger)
     .option('--quota <number>', 'live subscriptions per principal', positiveInteger, 100)
     .option('--controls', 'offer the events_conformance_ tools')
-    .option('--allow-callback-origin <origin>', 'for webhook delivery, which is not available yet', origin)
+    .option('--allow-callback-origin <origin>', 'deliver to callbacks there without guards, repeatable', origin)
     .exitOverride();
   const parsed = command.parse(args, { from: 'user' }).opts<ParsedOptions>();
   return {
@@ -48,6 +54,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     pageSize: parsed.pageSize,
     quota: parsed.quota,
     controls: parsed.controls ?? false,
+    callbackOrigins: parsed.allowCallbackOrigin ?? [],
   };
 }
 
@@ -91,9 +98,6 @@ function token(text: string, tokens: ReadonlyMap<string, string> = new Map()): R
 }
 
 function origin(text: string, origins: readonly string[] = []): readonly string[] {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.origin !== text || !/^https?:$/.test(url.protocol)) {
-    throw new InvalidArgumentError('Give scheme, host and port only, as in https://example.com:8443.');
-  }
-  return [...origins, url.origin];
+  if (!isOrigin(text)) throw new InvalidArgumentError(ORIGIN_HINT);
+  return [...origins, text];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SECRET } from './support/rawClient.ts';
 import { startWorld } from './support/world.ts';
 
 const exists = 'events_conformance_subscription_exists';
@@ -18,16 +19,20 @@ describe('callers', () => {
     expect(await client.text(exists, { name: 'alert.fired' })).toBe('true');
     const { events } = await client.result('events/list');
     expect(events.flatMap(({ delivery }: any) => delivery)).not.toContain('webhook');
-    const delivery = { mode: 'webhook', url: 'https://example.com/', secret: `whsec_${'A'.repeat(32)}` };
+    const delivery = { mode: 'webhook', url: 'https://example.com/', secret: SECRET };
     const refused = await client.error('events/subscribe', { name: 'alert.fired', delivery });
     expect(refused).toMatchObject({ code: -32024 });
     await stream.cancel();
   });
 
   it('without a token act as the anonymous principal where there is one', async () => {
-    const { client, alice } = await startWorld({ anonymous: 'carol' });
+    const origin = 'http://127.0.0.1:9';
+    const { client, alice } = await startWorld({ anonymous: 'carol', callbackOrigins: [origin] });
     await client.poll('alert.fired');
-    expect(await client.text(exists, { name: 'alert.fired', principal: 'carol' })).toBe('true');
+    await client.subscribe('alert.fired', origin);
+    for (const url of [undefined, origin]) {
+      expect(await client.text(exists, { name: 'alert.fired', principal: 'carol', url })).toBe('true');
+    }
     expect(await client.error('events/poll', { name: 'secret.topic', arguments: { team: 'carol' } })).toBeUndefined();
     expect(await alice.error('events/poll', { name: 'secret.topic', arguments: { team: 'carol' } })).toMatchObject({
       code: -32024,

@@ -1,21 +1,27 @@
 import { describe, expect, it } from 'vitest';
 import { request } from './support/messages.ts';
-import { RawClient } from './support/rawClient.ts';
+import { RawClient, SECRET } from './support/rawClient.ts';
+import { isSignedWith, Receiver } from './support/receiver.ts';
 import { ServerProcess } from './support/serverProcess.ts';
 
 /** Starting compiles the sources of the server anew. */
 const timeout = 60_000;
 
 describe('the process', { timeout }, () => {
-  it('PUSH-13 serves HTTP, and on SIGTERM ends streams with their final frame', async () => {
-    const server = new ServerProcess('--token', 'alice=s3cret');
+  it('PUSH-13 DELIV-01 serves HTTP, and on SIGTERM ends streams with their final frame', async () => {
+    const receiver = await Receiver.open();
+    const server = new ServerProcess('--token', 'alice=s3cret', '--allow-callback-origin', receiver.origin);
     const started = await server.next();
     expect(started).toEqual({ url: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/mcp$/), pid: server.pid });
     const client = new RawClient(fetch, started.url, 's3cret');
     const { cursor } = await client.poll('secret.topic', null, { arguments: { team: 'alice' } });
     const stream = await client.stream('secret.topic', { cursor, arguments: { team: 'alice' } });
+    const { id } = await client.subscribe('secret.topic', receiver.origin, { arguments: { team: 'alice' } });
     await client.text('emit', { name: 'secret.topic', data: { team: 'alice', text: 'psst' } });
     expect((await stream.find('notifications/events/event')).params.data.text).toBe('psst');
+    const posted = await receiver.next(id);
+    expect(posted.body.data.text).toBe('psst');
+    expect(isSignedWith(posted, SECRET)).toBe(true);
     expect((await client.as('wrong').post('events/list')).status).toBe(401);
     expect((await fetch(new URL('/elsewhere', started.url))).status).toBe(404);
 

@@ -1,25 +1,35 @@
 import { describe, expect, it } from 'vitest';
+import { SECRET } from './support/rawClient.ts';
 import { startWorld } from './support/world.ts';
 
 const modes = {
-  'chat.message': ['poll', 'push'],
-  'counter.tick': ['poll', 'push'],
-  'alert.fired': ['poll', 'push'],
-  'build.finished': ['poll', 'push'],
+  'chat.message': ['poll', 'push', 'webhook'],
+  'counter.tick': ['poll', 'push', 'webhook'],
+  'alert.fired': ['poll', 'push', 'webhook'],
+  'build.finished': ['poll', 'push', 'webhook'],
   'feed.pollonly': ['poll'],
   'feed.pushonly': ['push'],
-  'live.presence': ['push'],
-  'secret.topic': ['poll', 'push'],
+  'live.presence': ['push', 'webhook'],
+  'secret.topic': ['poll', 'push', 'webhook'],
 };
+
+const origin = 'http://127.0.0.1:9';
 
 describe('the event types', () => {
   it('LIST-01 are listed in order with their modes and both schemas', async () => {
-    const { client } = await startWorld();
-    const { events } = await client.result('events/list');
+    const { alice } = await startWorld();
+    const { events } = await alice.result('events/list');
     expect(events.map(({ name, delivery }: any) => [name, delivery])).toEqual(Object.entries(modes));
     for (const { description, inputSchema, payloadSchema } of events) {
       expect([inputSchema.type, payloadSchema.type, typeof description]).toEqual(['object', 'object', 'string']);
     }
+  });
+
+  it('AUTH-04 are listed to nobody in particular without webhook', async () => {
+    const { client } = await startWorld();
+    const { events } = await client.result('events/list');
+    const pairs = Object.entries(modes).map(([name, listed]) => [name, listed.filter((mode) => mode !== 'webhook')]);
+    expect(events.map(({ name, delivery }: any) => [name, delivery])).toEqual(pairs);
   });
 
   it('LIST-03 fill pages of the size the operator chose', async () => {
@@ -36,7 +46,7 @@ describe('the event types', () => {
   });
 
   it('ERR-05 can be had in the modes they list and in no other', async () => {
-    const { alice } = await startWorld();
+    const { alice } = await startWorld({ callbackOrigins: [origin] });
     for (const [name, listed] of Object.entries(modes)) {
       const params = { name, arguments: name === 'secret.topic' ? { team: 'alice' } : {} };
       const found: string[] = [];
@@ -51,11 +61,11 @@ describe('the event types', () => {
         const { error } = await streamed.json();
         expect(error).toMatchObject({ code: -32026, data: { feature: 'deliveryMode', value: 'push' } });
       }
-      const delivery = { mode: 'webhook', url: 'https://example.com/', secret: `whsec_${'A'.repeat(32)}` };
-      expect(await alice.error('events/subscribe', { ...params, delivery })).toMatchObject({
-        code: -32026,
-        data: { feature: 'deliveryMode', value: 'webhook' },
-      });
+      const delivery = { mode: 'webhook', url: `${origin}/`, secret: SECRET };
+      const subscribed = await alice.call('events/subscribe', { ...params, delivery });
+      if (subscribed.error === undefined) found.push('webhook');
+      else
+        expect(subscribed.error).toMatchObject({ code: -32026, data: { feature: 'deliveryMode', value: 'webhook' } });
       expect(found, name).toEqual(listed);
     }
   });

@@ -44,6 +44,7 @@ export function offerCounterTick(types: EventTypes, counter: CounterFile, clock:
       lose: async () => {
         await counter.lose(new Date(clock.now()));
         counterTick.wake();
+        return undefined;
       },
     },
   );

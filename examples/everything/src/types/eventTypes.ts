@@ -7,8 +7,8 @@ import type { Access } from '../access.ts';
 export interface Faults {
   /** The source fails once and recovers. */
   fail(): void;
-  /** Events get lost. */
-  lose(): Promise<void>;
+  /** Events get lost. Settles with the position after them, where the source knows it. */
+  lose(): Promise<string | undefined>;
 }
 
 /** An event type of this server, whatever it is about. */
@@ -53,8 +53,11 @@ export class EventTypes {
     this.#byName.set(name, {
       emit: (data, options) => handle.emit(data as Payload, options),
       fail: () => handle.reportFailure(internalError(`The source of ${name} fails, as it was asked to`)),
-      lose: () => handle.reportLoss(),
-      ...(definition.replay === false ? { lose: () => withoutGaps(name) } : undefined),
+      lose: async () => {
+        const cursor = definition.replay === false ? null : await handle.reportLoss();
+        if (cursor !== null) return cursor;
+        throw new Error(`not available: ${name} keeps no events, so there is no position that could be lost`);
+      },
       ...faults,
       change: (breaking) => {
         changes++;
@@ -92,8 +95,4 @@ function grown(payload: z.ZodObject, change: number): z.ZodObject {
 /** Old consumers may miss members, and one has another value (TERM-03). What was emitted before still fits. */
 function broken(payload: z.ZodObject, change: number): z.ZodObject {
   return payload.partial().extend({ brokenByChange: z.literal(change).optional() });
-}
-
-function withoutGaps(name: string): never {
-  throw new Error(`not available: ${name} keeps no events, so there is no position that could be lost`);
 }

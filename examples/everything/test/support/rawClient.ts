@@ -3,6 +3,9 @@ import type { Message, ToolAnswer } from './messages.ts';
 
 type Params = Readonly<Record<string, unknown>>;
 
+/** What {@link RawClient.subscribe} has messages signed with. */
+export const SECRET = `whsec_${'A'.repeat(32)}`;
+
 /** An open stream, message by message. */
 export class Stream {
   readonly #reader: ReadableStreamDefaultReader<string>;
@@ -107,6 +110,11 @@ export class RawClient {
 
   async stream(name: string, params: Params = {}): Promise<Stream> {
     return this.#open('events/stream', { name, ...params });
+  }
+
+  /** Subscribes a callback. */
+  subscribe(name: string, url: string, params: Params = {}): Promise<any> {
+    return this.result('events/subscribe', { name, delivery: { url, secret: SECRET }, ...params });
   }
 
   async listen(): Promise<Stream> {
