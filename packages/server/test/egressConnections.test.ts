@@ -190,6 +190,21 @@ describe('the checked address', () => {
     expect(await send()).toEqual(failed('connection_refused'));
   });
 
+  it('SSRF-04 is one of three at most, however many the resolver answers', async () => {
+    const many = Array.from({ length: 50 }, (_, n) => `93.184.215.${n}`);
+    const refusing = new RecordingDialer('refuse');
+    expect(await egressTo(refusing, many).send()).toEqual(failed('connection_refused'));
+    expect(refusing.dialled).toEqual(['93.184.215.0 443', '93.184.215.1 443', '93.184.215.2 443']);
+    const silent = new RecordingDialer('hang');
+    const { clock, send } = egressTo(silent, many);
+    const sending = send();
+    await clock.advance(1_600);
+    expect(silent.dialled).toHaveLength(1);
+    await clock.advance(3_400);
+    expect(await sending).toEqual(failed('timeout'));
+    expect(silent.dialled).toHaveLength(3);
+  });
+
   it('SSRF-04 gets its share of the time limit when it is silent and there is another', async () => {
     const endpoint = await receiver();
     const dialer = new RecordingDialer().route(A, 'hang').route(B, endpoint.port);

@@ -10,6 +10,9 @@ import type { EgressFailure, EgressRequest, EgressResult } from './egressRequest
 /** How much of a body that nobody wants is read, so that its connection can be used again. */
 const MAX_DISCARDED_BYTES = 65_536;
 
+/** Addresses tried in one attempt: who answers for a name could otherwise have hundreds dialled by one delivery. */
+const MAX_TRIES = 3;
+
 const NO_BODY = new Uint8Array();
 
 type Handler = Required<
@@ -31,6 +34,7 @@ export class Attempt implements ConnectionUser, Handler {
   /** Runs while a connection is opened and there is another address to turn to. */
   #connectTimer: unknown;
   #connectShareMs = 0;
+  #tries = 0;
   #connection: Connection | undefined;
   #sent = false;
   #settled = false;
@@ -57,7 +61,7 @@ export class Attempt implements ConnectionUser, Handler {
   start(addresses: readonly string[]): void {
     if (this.#settled) return;
     this.addresses = addresses;
-    this.#connectShareMs = this.#request.timeoutMs / addresses.length;
+    this.#connectShareMs = this.#request.timeoutMs / Math.min(addresses.length, MAX_TRIES);
     this.#connections.acquire(this);
   }
 
@@ -127,8 +131,9 @@ export class Attempt implements ConnectionUser, Handler {
     this.#connection = undefined;
     if (this.#settled) return;
     this.#clock.clearTimeout(this.#connectTimer);
+    this.#tries++;
     this.addresses = this.addresses.filter((address) => address !== connection?.address);
-    if (this.#sent || this.addresses.length === 0) this.fail(failureOf(error));
+    if (this.#sent || this.#tries === MAX_TRIES || this.addresses.length === 0) this.fail(failureOf(error));
     else this.#connections.acquire(this);
   }
 

@@ -43,7 +43,7 @@ export class Connection {
   readonly pool: OriginPool;
   readonly address: string;
   readonly client: Client;
-  /** Whether the connection stood when it was last looked at: then a request on it does not wait for the network. */
+  /** Whether the address accepted the last connection. */
   established = false;
   /** Serves no attempt: idle, or still reading an answer whose status is all that was wanted. */
   spare = false;

@@ -14,9 +14,7 @@ import type { EgressRequest, EgressResult } from './egressRequest.ts';
 import { resolveLocalNames, resolvePublicNames } from './resolve.ts';
 import type { Resolve } from './resolve.ts';
 
-export type { Dial } from './dial.ts';
-export type { EgressFailure, EgressRequest, EgressResult } from './egressRequest.ts';
-export type { Resolve } from './resolve.ts';
+export type { EgressRequest, EgressResult } from './egressRequest.ts';
 
 const DEFAULT_MAX_SOCKETS_PER_ORIGIN = 64;
 
