@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
-import { counted, numbersOf } from './kit/servers.ts';
+import { counted } from './kit/servers.ts';
 import { Upstream } from './kit/upstream.ts';
-import { isSignedWith, secretOf, TRUSTED, webhookServer } from './kit/webhookServer.ts';
-import type { WebhookTestServer } from './kit/webhookServer.ts';
-
-const posted = (server: WebhookTestServer): unknown[] => numbersOf(server.recorder.events.map(({ body }) => body));
+import { isSignedWith, postedNumbers, secretOf, TRUSTED, webhookServer } from './kit/webhookServer.ts';
 
 describe('events/subscribe', () => {
   it('SUB-09 TTL-01 DELIV-01 DELIV-02 SIG-03 OP-31 answers with a grant and posts signed events', async () => {
@@ -93,7 +90,7 @@ describe('events/subscribe', () => {
     }
     await handle.emit({ n: 2 });
     await settle();
-    expect(posted(server)).toEqual([1, 2]);
+    expect(postedNumbers(server)).toEqual([1, 2]);
     expect(hooks).toEqual(['subscribe']);
   });
 
@@ -105,7 +102,7 @@ describe('events/subscribe', () => {
     await server.subscribe('counted', { cursor: 'c0.5' });
     upstream.add(1, 2);
     await server.clock.advance(1_000);
-    expect(posted(server)).toEqual([1, 2]);
+    expect(postedNumbers(server)).toEqual([1, 2]);
   });
 
   it('SUB-06 SUB-08 derives the id from the key and the name of the server, so that it outlives the process', async () => {
@@ -164,7 +161,7 @@ describe('events/subscribe', () => {
     const again = await server.subscribe('counted', { cursor });
     expect(again).toMatchObject({ id, truncated: false });
     expect(again).not.toHaveProperty('deliveryStatus');
-    expect(posted(server)).toEqual([1, 2, 3]);
+    expect(postedNumbers(server)).toEqual([1, 2, 3]);
   });
 
   it('SUB-14 the cursor of a refresh never passes an event that is not acknowledged', async () => {
@@ -395,7 +392,7 @@ describe('cursors', () => {
     await server.subscribe('counted', { url: `${TRUSTED}/absent` });
     await handle.emit({ n: 2 });
     await settle();
-    expect(posted(server)).toEqual([2, 2]);
+    expect(postedNumbers(server)).toEqual([2, 2]);
   });
 
   it('CUR-08 CUR-09 EMIT-01 replays from the later of the cursor and the age, and says when that is the age', async () => {
@@ -412,10 +409,10 @@ describe('cursors', () => {
     }
     const young = await server.subscribe('counted', { cursor, maxAgeMs: 360_000 });
     expect(young.truncated).toBe(true);
-    expect(posted(server)).toEqual([2, 3]);
+    expect(postedNumbers(server)).toEqual([2, 3]);
     const all = await server.subscribe('counted', { cursor, maxAgeMs: 3_000_000, url: `${TRUSTED}/all` });
     expect(all.truncated).toBe(false);
-    expect(posted(server)).toEqual([2, 3, 1, 2, 3]);
+    expect(postedNumbers(server)).toEqual([2, 3, 1, 2, 3]);
   });
 
   it('CUR-10 the age means nothing without a cursor, and nothing without replay', async () => {
@@ -429,7 +426,7 @@ describe('cursors', () => {
     expect(result).toMatchObject({ cursor: null, truncated: false });
     await live.emit({ n: 2 });
     await settle();
-    expect(posted(server)).toEqual([2]);
+    expect(postedNumbers(server)).toEqual([2]);
     expect(server.recorder.events[0]?.body.cursor).toBeNull();
   });
 
@@ -441,7 +438,7 @@ describe('cursors', () => {
     expect(result.cursor).not.toBe(cursor);
     await handle.emit({ n: 1 });
     await settle();
-    expect(posted(server)).toEqual([1]);
+    expect(postedNumbers(server)).toEqual([1]);
   });
 
   it('CUR-11 CUR-12 past the retention delivery starts with the oldest event that is kept', async () => {
@@ -450,7 +447,7 @@ describe('cursors', () => {
     const { cursor } = await server.poll('counted', null);
     for (const n of [1, 2, 3]) await handle.emit({ n });
     expect((await server.subscribe('counted', { cursor })).truncated).toBe(true);
-    expect(posted(server)).toEqual([2, 3]);
+    expect(postedNumbers(server)).toEqual([2, 3]);
   });
 
   it('CUR-07 the cursor of a refresh moves with what was for others', async () => {
@@ -473,6 +470,6 @@ describe('cursors', () => {
     expect(server.events.subscriptions()).toEqual([]);
     expect(await server.subscribe('counted', { cursor: 'c0.1' })).toMatchObject({ cursor: 'c0.1', truncated: false });
     await server.clock.advance(1_000);
-    expect(posted(server)).toEqual([2]);
+    expect(postedNumbers(server)).toEqual([2]);
   });
 });

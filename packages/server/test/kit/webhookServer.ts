@@ -6,6 +6,7 @@ import { TestServer } from './httpServer.ts';
 import type { RequestOptions } from './httpServer.ts';
 import { Recorder } from './recorder.ts';
 import type { RecordedRequest } from './recorder.ts';
+import { numbersOf } from './servers.ts';
 
 /** An origin the operator of the test server allows: plain HTTP, no verification. */
 export const TRUSTED = 'http://hooks.test';
@@ -83,6 +84,11 @@ export function webhookServer(
   const server = new WebhookTestServer(webhooks, options, recorder);
   open.push(server);
   return server;
+}
+
+/** The `n` of the events that were posted, in order. */
+export function postedNumbers({ recorder }: WebhookTestServer): unknown[] {
+  return numbersOf(recorder.events.map(({ body }) => body));
 }
 
 /** Whether one of the delivery's signatures is that of this secret, computed by hand (SIG-03). */

@@ -1,0 +1,426 @@
+import { forbidden } from '@mcp-events/server';
+import type { EventTypeDefinition } from '@mcp-events/server';
+import { describe, expect, it } from 'vitest';
+import { Deployment } from './kit/deployment.ts';
+import { FakeClock, settle, until } from './kit/fakeClock.ts';
+import { secureServer, STRANGER } from './kit/secureServer.ts';
+import { counted } from './kit/servers.ts';
+import { keptStorage } from './kit/subscriptionStore.ts';
+import { isSignedWith, postedNumbers, secretOf, signaturesOf } from './kit/webhookServer.ts';
+
+const DAY_MS = 86_400_000;
+
+describe('a restart', () => {
+  it('TTL-10 OP-13 SUB-06 HOOK-01 keeps subscriptions without expiry: what happened meanwhile is delivered', async () => {
+    const deployment = new Deployment();
+    const { upstream, clock, hooks } = deployment;
+    const first = await deployment.run();
+    const { id } = await first.subscribe('counted', { ttlMs: null, arguments: { a: 1 } });
+    upstream.add(1);
+    await clock.advance(1_000);
+    await first.events.close();
+    expect(postedNumbers(first)).toEqual([1]);
+    upstream.add(2);
+    await clock.advance(30 * DAY_MS);
+
+    const second = await deployment.run();
+    expect(postedNumbers(second)).toEqual([2]);
+    expect(second.recorder.events[0]?.headers['x-mcp-subscription-id']).toBe(id);
+    upstream.add(3);
+    await clock.advance(1_000);
+    expect(postedNumbers(second)).toEqual([2, 3]);
+    expect(hooks).toEqual(['subscribe alice', 'unsubscribe alice', 'subscribe alice']);
+    const refreshed = await second.subscribe('counted', { ttlMs: null, arguments: { a: 1 } });
+    expect(refreshed).toMatchObject({ id, refreshBefore: null, deliveryStatus: { active: true } });
+    await second.unsubscribe('counted', { arguments: { a: 1 } });
+    expect(deployment.store.records).toEqual([]);
+    expect(second.errors).toEqual([]);
+  });
+
+  it('TTL-10 ORDER-03 after a crash nothing is missing: what the store did not know of yet is sent again', async () => {
+    const deployment = new Deployment();
+    const { upstream, store } = deployment;
+    // Its clock does not move any more: this run never gets to write its position, or to do anything else.
+    const crashed = await deployment.run({}, { clock: new FakeClock() });
+    await crashed.subscribe('counted', { ttlMs: null });
+    upstream.add(1);
+    await crashed.clock.advance(2_500);
+    upstream.add(2);
+    crashed.recorder.answer = () => 'hang';
+    await crashed.clock.advance(999);
+    const before = store.records[0]?.cursor;
+    const second = await deployment.run();
+    expect(before).toBe('c0.1');
+    expect(postedNumbers(second)).toEqual([2]);
+  });
+
+  it('TTL-11 keeps finite grants for the time that was granted, and not longer', async () => {
+    const deployment = new Deployment();
+    const { upstream, clock, store } = deployment;
+    await deployment.leaveSubscription({ ttlMs: DAY_MS });
+    await clock.advance(DAY_MS / 2);
+    const server = await deployment.run();
+    upstream.add(1);
+    await clock.advance(1_000);
+    expect(postedNumbers(server)).toEqual([1]);
+    await clock.advance(DAY_MS / 2 - 1_001);
+    expect(server.events.subscriptions()).toHaveLength(1);
+    await clock.advance(1);
+    expect(server.events.subscriptions()).toEqual([]);
+    expect(store.records).toEqual([]);
+  });
+
+  it('TTL-07 TTL-11 what lapsed meanwhile is forgotten, also where its event type is not offered any more', async () => {
+    const deployment = new Deployment();
+    const { upstream, clock, store, hooks } = deployment;
+    await deployment.leaveSubscription({ ttlMs: DAY_MS });
+    upstream.add(1);
+    await clock.advance(DAY_MS);
+    deployment.start();
+    await settle();
+    expect(store.records).toEqual([]);
+    const server = await deployment.run();
+    await clock.advance(10_000);
+    expect(server.recorder.requests).toEqual([]);
+    expect(hooks).toEqual([]);
+  });
+
+  it('VERIFY-07 delivers without asking the endpoint again, and takes its consent for other arguments, too', async () => {
+    const deployment = new Deployment();
+    const { store, clock, upstream } = deployment;
+    const options = { store, ttl: { noExpiry: true } };
+    const first = secureServer(options, { clock });
+    first.events.define('counted', deployment.definition);
+    await first.subscribe('counted', { url: STRANGER, ttlMs: null });
+    await first.events.close();
+    upstream.add(1);
+    const second = secureServer(options, { clock });
+    second.events.define('counted', deployment.definition);
+    await until(() => second.recorder.events.length === 1);
+    await second.subscribe('counted', { url: STRANGER, arguments: { n: 1 } });
+    expect(second.recorder.challenges).toEqual([]);
+    await second.subscribe('counted', { url: STRANGER, as: 'bob' });
+    expect(second.recorder.challenges).toHaveLength(1);
+  });
+
+  it('SIG-05 SUB-10 keeps the secret, and the one before it for the rest of its time', async () => {
+    const deployment = new Deployment();
+    const { upstream, clock, store } = deployment;
+    const first = await deployment.run();
+    await first.subscribe('counted', { ttlMs: null, secret: secretOf(1) });
+    await first.subscribe('counted', { ttlMs: null, secret: secretOf(2) });
+    await first.events.close();
+    await clock.advance(200_000);
+    const second = await deployment.run();
+    for (const n of [1, 2]) {
+      upstream.add(n);
+      await clock.advance(1_000);
+      await clock.advance(99_000);
+    }
+    const [during, after] = second.recorder.events;
+    expect([1, 2].map((fill) => isSignedWith(during!, secretOf(fill)))).toEqual([true, true]);
+    expect(signaturesOf(after!.headers)).toHaveLength(1);
+    expect(isSignedWith(after!, secretOf(2))).toBe(true);
+    // What is not valid any more is not kept.
+    expect(store.records[0]?.replacedSecret).toBeUndefined();
+  });
+
+  it('SUB-13 DELIV-13 tries again where delivery was suspended', async () => {
+    const deployment = new Deployment();
+    const { upstream, clock } = deployment;
+    const first = await deployment.run({ suspension: { minAttempts: 1 } });
+    await first.subscribe('counted', { ttlMs: null });
+    first.recorder.answer = () => 500;
+    upstream.add(1);
+    await clock.advance(1_000);
+    expect(first.events.subscriptions()[0]?.suspended).toBe(true);
+    await first.events.close();
+    const second = await deployment.run({ suspension: { minAttempts: 1 } });
+    expect(postedNumbers(second)).toEqual([1]);
+    expect(second.events.subscriptions()[0]?.suspended).toBe(false);
+  });
+
+  it('TTL-10 keeps its position in a durable log', async () => {
+    const deployment = new Deployment();
+    const { clock } = deployment;
+    const storage = keptStorage(clock);
+    const first = deployment.start({}, { storage });
+    const handle = first.events.define('emitted', counted);
+    await first.subscribe('emitted', { ttlMs: null });
+    await handle.emit({ n: 1 });
+    await settle();
+    await first.events.close();
+    const second = deployment.start({}, { storage });
+    await second.events.define('emitted', counted).emit({ n: 2 });
+    await settle();
+    expect(postedNumbers(second)).toEqual([2]);
+    expect(second.recorder.envelopes('gap')).toEqual([]);
+  });
+
+  it('ENV-03 OP-13 tells a gap where the log is lost', async () => {
+    const deployment = new Deployment();
+    const first = deployment.start();
+    first.events.define('emitted', counted);
+    await first.subscribe('emitted', { ttlMs: null });
+    await first.events.close();
+    const second = deployment.start();
+    const handle = second.events.define('emitted', counted);
+    await settle();
+    const [gap] = second.recorder.envelopes('gap');
+    const { cursor } = await second.poll('emitted', null);
+    expect(gap?.body).toEqual({ type: 'gap', cursor });
+    await handle.emit({ n: 1 });
+    await settle();
+    expect(postedNumbers(second)).toEqual([1]);
+  });
+
+  it('TTL-10 brings a type without replay back, from now on', async () => {
+    const deployment = new Deployment();
+    const first = deployment.start();
+    first.events.define('live', { ...counted, replay: false });
+    expect(await first.subscribe('live', { ttlMs: null })).toMatchObject({ cursor: null });
+    await first.events.close();
+    const second = deployment.start();
+    const handle = second.events.define('live', { ...counted, replay: false });
+    await settle();
+    await handle.emit({ n: 1 });
+    await settle();
+    expect(second.recorder.deliveries.map(({ body }) => body.data)).toEqual([{ n: 1 }]);
+  });
+
+  it('TTL-10 brings each type back when it is offered, and once', async () => {
+    const deployment = new Deployment();
+    const { upstream } = deployment;
+    await deployment.leaveSubscription();
+    upstream.add(1);
+    const server = deployment.start();
+    await settle();
+    expect((await server.trySubscribe('counted')).error?.code).toBe(-32023);
+    // In the same turn: the request waits until the subscription is back, and refreshes it.
+    const handle = server.events.define('counted', deployment.definition);
+    expect(await server.subscribe('counted', { cursor: null })).toHaveProperty('deliveryStatus');
+    expect(postedNumbers(server)).toEqual([1]);
+    handle.remove();
+    server.events.define('counted', deployment.definition);
+    await settle();
+    expect(server.events.subscriptions()).toEqual([]);
+  });
+
+  it('AUTH-01 has no credentials of the client: author functions decide by its principal', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscription({ as: 'bob', arguments: { level: 'x' } });
+    const server = deployment.start();
+    const asked: unknown[] = [];
+    server.events.define('counted', {
+      ...deployment.definition,
+      authorize: ({ authInfo, principal, mode }, args) => asked.push([authInfo, principal, mode, args]) > 0,
+    });
+    await settle();
+    expect(asked).toEqual([[undefined, 'bob', 'webhook', { level: 'x' }]]);
+    expect(JSON.stringify(deployment.store.records)).not.toContain('token-of');
+  });
+
+  it('TERM-04 LIST-07 keeps subscriptions whose arguments the schema of today would refuse, and fills in its defaults', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscription({ arguments: { a: 1 } });
+    const seen: unknown[] = [];
+    const server = deployment.start();
+    server.events.define('counted', {
+      ...deployment.definition,
+      input: { type: 'object', required: ['b'] },
+      onSubscribe: (_context, args) => void seen.push(args),
+    });
+    await settle();
+    expect(seen).toEqual([{ a: 1 }]);
+    expect(server.events.subscriptions()).toHaveLength(1);
+  });
+});
+
+describe('a subscription that cannot come back', () => {
+  const gone: [string, number, Partial<EventTypeDefinition>][] = [
+    ['has lost access', -32024, { authorize: () => false }],
+    [
+      'is refused by its author',
+      -32024,
+      {
+        onSubscribe: () => {
+          throw forbidden('no_camera');
+        },
+      },
+    ],
+    ['is not offered by webhook any more', -32026, { delivery: ['poll'] }],
+  ];
+
+  it.each(gone)('ENV-05 AUTH-02 TERM-01 because it %s is told so, and forgotten', async (_what, code, changed) => {
+    const deployment = new Deployment();
+    const { store, upstream, hooks, clock } = deployment;
+    await deployment.leaveSubscription();
+    upstream.add(1);
+    const server = deployment.start();
+    server.events.define('counted', { ...deployment.definition, ...changed });
+    await settle();
+    expect(server.recorder.deliveries.map(({ body }) => body)).toEqual([
+      { type: 'terminated', error: expect.objectContaining({ code }) },
+    ]);
+    await clock.advance(10_000);
+    expect(server.recorder.deliveries).toHaveLength(1);
+    expect(store.records).toEqual([]);
+    expect(hooks).toEqual([]);
+  });
+
+  it('TTL-10 AUTH-02 a failure to ask is no answer', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscription();
+    deployment.upstream.add(1);
+    const server = deployment.start();
+    server.events.define('counted', {
+      ...deployment.definition,
+      authorize: () => {
+        throw new Error('the directory is down');
+      },
+    });
+    await settle();
+    expect(postedNumbers(server)).toEqual([1]);
+  });
+
+  it('TTL-10 TTL-11 because its hook or its source fails is tried again, and stays stored', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock, hooks } = deployment;
+    await deployment.leaveSubscription();
+    await deployment.leaveSubscription({ as: 'bob' });
+    upstream.add(1);
+    const server = deployment.start();
+    let failures = 3;
+    server.events.define('counted', {
+      ...deployment.definition,
+      onSubscribe: (context) => {
+        if (context.principal === 'alice' && failures-- > 0) throw new Error('not reachable');
+        hooks.push(`subscribe ${context.principal}`);
+      },
+    });
+    await settle();
+    expect(server.events.subscriptions().map(({ principal }) => principal)).toEqual(['bob']);
+    expect(store.records).toHaveLength(2);
+    await clock.advance(1_000);
+    await clock.advance(2_000);
+    expect(server.events.subscriptions()).toHaveLength(1);
+    await clock.advance(4_000);
+    expect(server.events.subscriptions()).toHaveLength(2);
+    expect(postedNumbers(server)).toEqual([1, 1]);
+    expect(hooks).toEqual(['subscribe bob', 'subscribe alice']);
+    expect(server.recorder.envelopes('terminated')).toEqual([]);
+  });
+
+  it('SUB-12 UNSUB-01 may be subscribed anew or ended meanwhile, and does not come back then', async () => {
+    for (const end of ['subscribe', 'unsubscribe', 'both']) {
+      const deployment = new Deployment();
+      const { store, clock } = deployment;
+      await deployment.leaveSubscription();
+      let failing = true;
+      const server = deployment.start();
+      server.events.define('counted', {
+        ...deployment.definition,
+        onSubscribe: () => {
+          if (failing) throw new Error('not reachable');
+        },
+      });
+      await settle();
+      failing = false;
+      if (end !== 'unsubscribe') expect(await server.subscribe('counted')).not.toHaveProperty('deliveryStatus');
+      if (end !== 'subscribe') expect((await server.unsubscribe('counted')).error).toBeUndefined();
+      await clock.advance(60_000);
+      expect(server.events.subscriptions()).toHaveLength(end === 'subscribe' ? 1 : 0);
+      expect(store.records).toHaveLength(end === 'subscribe' ? 1 : 0);
+    }
+  });
+
+  it('ERR-04 TTL-10 because there is no room is reported, and comes back when there is some', async () => {
+    const deployment = new Deployment();
+    for (const n of [1, 2]) await deployment.leaveSubscription({ arguments: { n } });
+    const server = await deployment.run({}, { limits: { subscriptionsPerPrincipal: 1 } });
+    expect(server.errors.map(({ stage }) => stage)).toEqual(['restore']);
+    const [live] = server.events.subscriptions();
+    await server.unsubscribe('counted', { arguments: live!.arguments });
+    await deployment.clock.advance(1_000);
+    expect(server.events.subscriptions()).toHaveLength(1);
+    expect(deployment.store.records).toHaveLength(1);
+  });
+
+  it('SSRF-06 because its URL is not allowed any more is not delivered to', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscription();
+    deployment.upstream.add(1);
+    const server = await deployment.run({ allowedOrigins: [] });
+    await deployment.clock.advance(60_000);
+    expect(server.recorder.dialled).toEqual([]);
+    expect(server.events.subscriptions()).toEqual([]);
+    expect(deployment.store.records).toHaveLength(1);
+  });
+
+  it('SUB-06 because the name of the server changed is reported: its client could not reach it', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscription();
+    const server = await deployment.run({}, { namespace: 'renamed' });
+    expect(server.events.subscriptions()).toEqual([]);
+    expect(String(server.errors[0]?.error)).toContain('namespace');
+  });
+});
+
+describe('a restart that is interrupted', () => {
+  it('HOOK-03 TTL-10 by a close begins nothing any more, and forgets nothing', async () => {
+    const deployment = new Deployment();
+    const { store, hooks } = deployment;
+    for (let n = 0; n < 40; n++) await deployment.leaveSubscription({ arguments: { n } });
+    const server = deployment.start();
+    const begun: (() => void)[] = [];
+    server.events.define('counted', {
+      ...deployment.definition,
+      onSubscribe: () => {
+        hooks.push('subscribe');
+        return new Promise<void>((resolve) => begun.push(resolve));
+      },
+    });
+    await settle();
+    await server.events.close();
+    for (const resolve of begun) resolve();
+    await settle();
+    expect(hooks.filter((hook) => hook === 'subscribe')).toHaveLength(32);
+    expect(hooks.filter((hook) => hook !== 'subscribe')).toHaveLength(32);
+    expect(store.records).toHaveLength(40);
+    expect(server.clock.pendingTimers).toBe(0);
+    const last = await deployment.run();
+    expect(last.events.subscriptions()).toHaveLength(40);
+  });
+
+  it('TERM-02 TTL-10 by the removal of the type ends what is back, and keeps the rest for when it is offered again', async () => {
+    const deployment = new Deployment();
+    const { store } = deployment;
+    for (let n = 0; n < 40; n++) await deployment.leaveSubscription({ arguments: { n } });
+    const server = deployment.start();
+    const handle = server.events.define('counted', {
+      ...deployment.definition,
+      onSubscribe: () => new Promise<void>(() => {}),
+    });
+    await settle();
+    handle.remove();
+    await settle();
+    expect(server.recorder.envelopes('terminated')).toHaveLength(32);
+    expect(store.records).toHaveLength(8);
+    server.events.define('counted', deployment.definition);
+    await deployment.clock.advance(10_000);
+    expect(server.events.subscriptions()).toHaveLength(8);
+  });
+});
+
+it('TTL-10 a callback that is shared by many comes back for all of them', async () => {
+  const deployment = new Deployment();
+  const { upstream, clock } = deployment;
+  const first = await deployment.run();
+  for (let n = 0; n < 100; n++) await first.subscribe('counted', { ttlMs: null, arguments: { n } });
+  await first.events.close();
+  upstream.add(1);
+  const second = await deployment.run();
+  await clock.advance(0);
+  expect(new Set(second.recorder.events.map(({ headers }) => headers['x-mcp-subscription-id'])).size).toBe(100);
+  expect(second.events.subscriptions()).toHaveLength(100);
+});

@@ -1,0 +1,214 @@
+import { describe, expect, it } from 'vitest';
+import { Deployment } from './kit/deployment.ts';
+import { isSignedWith, postedNumbers, secretOf, TRUSTED } from './kit/webhookServer.ts';
+
+describe('the store', () => {
+  it('TTL-10 that cannot be read is tried again; until then nobody is told that there is nothing', async () => {
+    const deployment = new Deployment();
+    const { store, clock, upstream } = deployment;
+    await deployment.leaveSubscription();
+    upstream.add(1);
+    store.failing.add('load');
+    const server = await deployment.run();
+    for (const answer of [await server.trySubscribe('counted'), await server.unsubscribe('counted')]) {
+      expect(answer.error?.code).toBe(-32603);
+    }
+    expect((await server.poll('counted', null)).truncated).toBe(false);
+    await clock.advance(1_000);
+    store.failing.clear();
+    await clock.advance(2_000);
+    expect(server.errors.map(({ stage }) => stage)).toEqual(['store', 'store']);
+    expect(postedNumbers(server)).toEqual([1]);
+    expect((await server.subscribe('counted')).deliveryStatus.active).toBe(true);
+  });
+
+  it('TTL-10 with damaged records gives back the others, reports which they are, and leaves them alone', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const record = await deployment.leaveSubscription();
+    const weak = await deployment.leaveSubscription({ arguments: { n: 1 } });
+    const { secret: _secret, ...withoutSecret } = record;
+    const damaged: [string, unknown][] = [
+      ['null', null],
+      ['text', 'sub_1'],
+      ['list', []],
+      ['empty', {}],
+      ['no secret', withoutSecret],
+      [weak.id, { ...weak, secret: 'whsec_AAAA' }],
+      ['arguments', { ...record, arguments: [] }],
+      ['dialect', { ...record, dialect: 'future' }],
+      ['time', { ...record, refreshBeforeMs: 'soon' }],
+      ['cursor', { ...record, cursor: 5 }],
+      ['principal', { ...record, id: 'principal', principal: 'eve' }],
+      ['url', { ...record, id: 'url', url: `${TRUSTED}/eve` }],
+    ];
+    for (const [id, value] of damaged) store.put(id, value);
+    upstream.add(1);
+    const server = await deployment.run();
+    expect(postedNumbers(server)).toEqual([1]);
+    expect(server.events.subscriptions()).toHaveLength(1);
+    const reports = server.errors.map(({ error }) => String(error));
+    expect(reports).toHaveLength(damaged.length);
+    expect(reports.join()).toContain(record.id);
+    expect(reports.join()).not.toContain('whsec_');
+    await clock.advance(60_000);
+    expect(store.records).toHaveLength(1 + damaged.length);
+  });
+
+  it('TTL-11 that cannot save refuses a new subscription, and leaves nothing behind', async () => {
+    const deployment = new Deployment();
+    const { store, hooks } = deployment;
+    const server = await deployment.run();
+    store.failing.add('save');
+    const answer = await server.trySubscribe('counted', { ttlMs: null });
+    expect(answer.error?.code).toBe(-32603);
+    expect(JSON.stringify(answer)).not.toContain('store');
+    expect(hooks).toEqual(['subscribe alice', 'unsubscribe alice']);
+    expect(server.events.subscriptions()).toEqual([]);
+    store.failing.clear();
+    await server.subscribe('counted', { ttlMs: null });
+    expect(store.records).toHaveLength(1);
+  });
+
+  it('TTL-11 that cannot save promises nothing to a refresh, which ends nothing', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const server = await deployment.run();
+    await server.subscribe('counted', { ttlMs: null });
+    store.failing.add('save');
+    expect((await server.trySubscribe('counted', { ttlMs: null })).error?.code).toBe(-32603);
+    upstream.add(1);
+    await clock.advance(1_000);
+    expect(postedNumbers(server)).toEqual([1]);
+  });
+
+  it('UNSUB-01 that cannot delete is tried again, but not at the cost of a new subscription', async () => {
+    const deployment = new Deployment();
+    const { store, clock } = deployment;
+    const server = await deployment.run();
+    for (const n of [1, 2]) await server.subscribe('counted', { arguments: { n } });
+    store.failing.add('delete');
+    for (const n of [1, 2]) {
+      expect((await server.unsubscribe('counted', { arguments: { n } })).result.resultType).toBe('complete');
+    }
+    expect(server.errors).toHaveLength(2);
+    expect(store.records).toHaveLength(2);
+    await server.subscribe('counted', { arguments: { n: 2 } });
+    store.failing.clear();
+    await clock.advance(60_000);
+    expect(store.records.map(({ arguments: args }) => args)).toEqual([{ n: 2 }]);
+  });
+
+  it('UNSUB-01 has forgotten a subscription when its end is answered', async () => {
+    const deployment = new Deployment();
+    const server = await deployment.run();
+    await server.subscribe('counted');
+    await server.unsubscribe('counted');
+    expect(deployment.store.records).toEqual([]);
+  });
+
+  it('OP-13 gets positions once in a while, the last ones at a close, and again when it failed', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const server = await deployment.run();
+    const { id } = await server.subscribe('counted', { ttlMs: null });
+    const saves = (): number => store.calls.filter((call) => call === `save ${id}`).length;
+    for (let n = 1; n <= 20; n++) upstream.add(n);
+    await clock.advance(1_000);
+    expect(postedNumbers(server)).toHaveLength(20);
+    await clock.advance(1_000);
+    expect(saves()).toBe(2);
+    expect(store.records[0]?.cursor).toBe('c0.20');
+    store.failing.add('save');
+    upstream.add(21);
+    await clock.advance(2_000);
+    expect(server.errors).toHaveLength(1);
+    store.failing.clear();
+    await clock.advance(30_000);
+    expect(store.records[0]?.cursor).toBe('c0.21');
+    upstream.add(22);
+    await clock.advance(1_000);
+    await server.events.close();
+    expect(store.records[0]?.cursor).toBe('c0.22');
+  });
+
+  it('OP-13 that is slower than positions move gets the last of them, one at a time', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const server = await deployment.run();
+    const { id } = await server.subscribe('counted', { ttlMs: null });
+    const saves = (): number => store.calls.filter((call) => call === `save ${id}`).length;
+    let stored = (): void => {};
+    store.saving = new Promise((resolve) => (stored = resolve));
+    for (let n = 1; n <= 10; n++) {
+      upstream.add(n);
+      await clock.advance(2_000);
+    }
+    expect(saves()).toBe(2);
+    stored();
+    await clock.advance(2_000);
+    expect(saves()).toBe(3);
+    expect(store.records[0]?.cursor).toBe('c0.10');
+  });
+});
+
+describe('sealed secrets', () => {
+  const sealer = {
+    seal: (secret: string) => Buffer.from(secret).toString('hex'),
+    open: (sealed: string) => Buffer.from(sealed, 'hex').toString(),
+  };
+
+  it('SIG-02 are what the store gets, and come back', async () => {
+    const deployment = new Deployment();
+    const { store, upstream } = deployment;
+    const first = await deployment.run({ secretSealer: sealer });
+    await first.subscribe('counted', { ttlMs: null, secret: secretOf(1) });
+    await first.subscribe('counted', { ttlMs: null, secret: secretOf(2) });
+    await first.events.close();
+    expect(JSON.stringify(store.records)).not.toContain('whsec_');
+    upstream.add(1);
+    const second = await deployment.run({ secretSealer: sealer });
+    expect([1, 2].map((fill) => isSignedWith(second.recorder.events[0]!, secretOf(fill)))).toEqual([true, true]);
+  });
+
+  it('SIG-02 TTL-11 a sealer that fails refuses the subscription', async () => {
+    const deployment = new Deployment();
+    const secretSealer = {
+      ...sealer,
+      seal: () => {
+        throw new Error('the key service is down');
+      },
+    };
+    const server = await deployment.run({ secretSealer });
+    const answer = await server.trySubscribe('counted', { ttlMs: null });
+    expect(answer.error?.code).toBe(-32603);
+    expect(JSON.stringify(answer)).not.toContain('key service');
+    expect(server.events.subscriptions()).toEqual([]);
+    expect(deployment.store.records).toEqual([]);
+  });
+
+  it('TTL-10 one that cannot be opened is tried again, and is never replaced by what it is not', async () => {
+    const deployment = new Deployment();
+    const { upstream, clock, store } = deployment;
+    await deployment.leaveSubscription();
+    upstream.add(1);
+    const answers: (() => string)[] = [
+      () => {
+        throw new Error('the key service is down');
+      },
+      () => '',
+      () => undefined as never,
+      () => secretOf(),
+    ];
+    const secretSealer = { seal: (secret: string) => secret, open: () => (answers.shift() as () => string)() };
+    const server = await deployment.run({ secretSealer });
+    for (const waitMs of [1_000, 2_000, 4_000]) {
+      expect(server.recorder.requests).toEqual([]);
+      expect(store.records).toHaveLength(1);
+      await clock.advance(waitMs);
+    }
+    expect(postedNumbers(server)).toEqual([1]);
+    expect(isSignedWith(server.recorder.events[0]!, secretOf())).toBe(true);
+    expect(server.errors).toHaveLength(3);
+  });
+});
