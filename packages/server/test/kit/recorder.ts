@@ -73,6 +73,11 @@ export class Recorder {
     return this.deliveries.filter(({ body }) => body?.type === type);
   }
 
+  /** What hangs at the moment. */
+  get held(): readonly RecordedRequest[] {
+    return this.#held.map(({ request }) => request);
+  }
+
   /** Answers what hangs, or what of it fits. */
   release(answer: Exclude<Answer, 'hang'> = 204, wanted: (request: RecordedRequest) => boolean = () => true): void {
     for (const held of this.#held.splice(0)) {
