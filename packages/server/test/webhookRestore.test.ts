@@ -85,6 +85,20 @@ describe('a restart', () => {
     expect(hooks).toEqual([]);
   });
 
+  it('TTL-07 TTL-11 what lapses before its event type is offered does not come back', async () => {
+    const deployment = new Deployment();
+    const { clock, store, hooks } = deployment;
+    await deployment.leaveSubscription({ ttlMs: DAY_MS });
+    const server = deployment.start();
+    await clock.advance(DAY_MS);
+    expect(store.records).toHaveLength(1);
+    server.events.define('counted', deployment.definition);
+    await settle();
+    expect(store.records).toEqual([]);
+    expect(server.events.subscriptions()).toEqual([]);
+    expect(hooks).toEqual([]);
+  });
+
   it('VERIFY-07 delivers without asking the endpoint again, and takes its consent for other arguments, too', async () => {
     const deployment = new Deployment();
     const { store, clock, upstream } = deployment;

@@ -143,6 +143,14 @@ describe('the challenge', () => {
     expect(recorded.join()).not.toContain('10.0.0.1');
     expect(recorded).toHaveLength(2);
   });
+
+  it('VERIFY-05 a name whose servers do not answer is not waited for longer than an attempt', async () => {
+    const server = verifyingServer({ egress: { resolve: () => new Promise(() => {}) } });
+    const answer = server.trySubscribe('counted', { url: STRANGER });
+    await server.clock.advance(5_000);
+    expect((await answer).error).toMatchObject(failure('connection_refused'));
+    expect(server.events.subscriptions()).toEqual([]);
+  });
 });
 
 describe('consent', () => {

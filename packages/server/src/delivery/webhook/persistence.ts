@@ -81,7 +81,8 @@ export class Persistence {
 
   /** The position moved. */
   touch(subscription: WebhookSubscription): void {
-    this.#writeLater(this.#saving(subscription));
+    // What waits is its own: `save` has taken the place of anything older. It reads the position when it is written.
+    if (!this.#waiting.has(subscription.id)) this.#writeLater(this.#saving(subscription));
   }
 
   /**

@@ -30,7 +30,8 @@ export interface StoredSubscription {
  * has resolved the record must survive whatever the store promises to survive. A record is only stored for an endpoint
  * that has consented, so it stands for that consent as well (VERIFY-07).
  *
- * Calls for one id are made one after the other. Failures are reported to `onError`, and what failed is tried again.
+ * Calls for one id are made one after the other, so one that never settles holds up its subscription, and `close()`.
+ * Failures are reported to `onError`, and what failed is tried again.
  *
  * No credentials of clients are stored: for a subscription that comes back, `authorize` and the other author functions
  * have no `authInfo`, and decide by its principal.

@@ -261,12 +261,10 @@ export class Webhooks {
   }
 }
 
-/** Its grant has passed, or its endpoint has been failing for too long. */
+/** Its grant has passed, or, without expiry, its endpoint has been failing for too long. */
 function due(subscription: WebhookSubscription): void {
   if (subscription.refreshBeforeMs !== null) subscription.end();
-  else if (subscription.suspended) {
-    subscription.terminate(callbackEndpointError(subscription.lane.lastError ?? 'timeout'));
-  }
+  else subscription.terminate(callbackEndpointError(subscription.lane.lastError ?? 'timeout'));
 }
 
 function atLeast(value: number, least: number, name: string): number {
