@@ -7,6 +7,7 @@ import { EventTypes } from './catalog/eventTypes.ts';
 import type { EventHandle } from './catalog/eventHandle.ts';
 import { systemClock } from './clock.ts';
 import type { Core } from './core.ts';
+import { countedIds, RUN_ID_LENGTH } from './countedIds.ts';
 import { Heartbeats } from './delivery/push/heartbeats.ts';
 import type { PushSession } from './delivery/push/pushSession.ts';
 import { TurnFlusher } from './delivery/push/turnFlusher.ts';
@@ -35,9 +36,6 @@ import { StdioEventsTransport } from './transport/stdio.ts';
 
 /** Streams must show life at least this often (PUSH-10). */
 const LONGEST_HEARTBEAT_MS = 30_000;
-
-/** Hexadecimal digits that tell the runs of a server apart. */
-const RUN_ID_LENGTH = 16;
 
 /** The SDK's own bound on `subscriptions/listen` streams. */
 const MAX_LISTEN_STREAMS = 1_024;
@@ -312,10 +310,4 @@ export class Events {
 function positive(value: number, most: number, name: string): number {
   if (value > 0 && value <= most) return value;
   throw new TypeError(`${name} must be a number above 0 and at most ${most}, not ${value}`);
-}
-
-/** Ids of one run. They must be unique, not unguessable, and a counter costs nothing per event. */
-function countedIds(prefix: string): () => string {
-  let count = 0;
-  return () => prefix + (++count).toString(16).padStart(RUN_ID_LENGTH, '0');
 }

@@ -9,18 +9,30 @@ import type { FeedEvent } from '../../occurrence/feedEvent.ts';
  * @param previous id of the event sent before this one; `undefined` when it is sent outside the order
  */
 export function occurrenceTail(event: FeedEvent, cursor: string | null, previous: string | null | undefined): string {
-  const { [ORDER_META_KEY]: _own, ...authored } = event._meta ?? {};
-  const meta =
-    previous === undefined ? authored : { ...authored, [ORDER_META_KEY]: { position: event.eventId, previous } };
-  const metaMember = event._meta === undefined && previous === undefined ? '' : `,"_meta":${JSON.stringify(meta)}`;
-  return `"cursor":${JSON.stringify(cursor)}${metaMember}}`;
+  const members = authoredMembers(event._meta);
+  if (previous !== undefined) {
+    const order = `{"position":${JSON.stringify(event.eventId)},"previous":${JSON.stringify(previous)}}`;
+    members.push(`${ORDER_MEMBER}:${order}`);
+  }
+  const meta = members.length === 0 ? '' : `,"_meta":{${members.join()}}`;
+  return `"cursor":${JSON.stringify(cursor)}${meta}}`;
+}
+
+const ORDER_MEMBER = JSON.stringify(ORDER_META_KEY);
+
+/** The author's metadata as JSON text, without what only the server may say. */
+function authoredMembers(meta: FeedEvent['_meta']): string[] {
+  if (meta === undefined) return [];
+  const { [ORDER_META_KEY]: _own, ...authored } = meta;
+  const text = JSON.stringify(authored).slice(1, -1);
+  return text === '' ? [] : [text];
 }
 
 /** An occurrence's body (DELIV-01). Never has a top-level `type` (OCC-06). */
-export function occurrenceBody({ eventId, name, timestamp, dataJson }: FeedEvent, tail: string): Uint8Array {
+export function occurrenceBody({ eventId, name, timestamp, dataJson }: FeedEvent, tail: string): string {
   // Timestamps are checked for their form, which needs no escaping.
   const head = `{"eventId":${JSON.stringify(eventId)},"name":${JSON.stringify(name)},"timestamp":"${timestamp}"`;
-  return Buffer.from(`${head},"data":${dataJson},${tail}`);
+  return `${head},"data":${dataJson},${tail}`;
 }
 
 /** Body of a gap envelope (ENV-03). */

@@ -38,12 +38,15 @@ export function post(
   { egress, clock, identity, timeoutMs }: PostOptions,
   target: PostTarget,
   webhookId: string,
-  body: Uint8Array,
+  text: string,
   maxResponseBytes: number,
 ): Promise<EgressResult> {
   const nowMs = clock.now();
-  const timestampSeconds = Math.floor(nowMs / 1_000);
-  const signature = target.secrets.sign(webhookId, timestampSeconds, body, nowMs);
+  const timestamp = String(Math.floor(nowMs / 1_000));
+  const prefix = `${webhookId}.${timestamp}.`;
+  // What is signed ends with what is sent (SIG-03), so both are encoded at once. Message ids are visible ASCII.
+  const content = Buffer.from(prefix + text);
+  const signature = target.secrets.sign(content, nowMs);
   return egress.send({
     method: 'POST',
     url: target.url,
@@ -52,12 +55,11 @@ export function post(
       // Some firewalls turn away requests without one.
       'user-agent': USER_AGENT,
       [WEBHOOK_ID_HEADER]: webhookId,
-      [WEBHOOK_TIMESTAMP_HEADER]: String(timestampSeconds),
-      [WEBHOOK_SIGNATURE_HEADER]:
-        identity === undefined ? signature : `${signature} ${identity.sign(webhookId, timestampSeconds, body)}`,
+      [WEBHOOK_TIMESTAMP_HEADER]: timestamp,
+      [WEBHOOK_SIGNATURE_HEADER]: identity === undefined ? signature : `${signature} ${identity.sign(content)}`,
       [SUBSCRIPTION_ID_HEADER]: target.id,
     },
-    body,
+    body: content.subarray(prefix.length),
     timeoutMs,
     maxResponseBytes,
     trusted: target.trusted,

@@ -1,6 +1,7 @@
 import type { Dialect, JwksDocument } from '@mcp-events/protocol';
 import { callbackEndpointError } from '@mcp-events/protocol';
 import type { Caller } from '../../context.ts';
+import { countedIds, RUN_ID_LENGTH } from '../../countedIds.ts';
 import { Deadlines } from '../../deadlines.ts';
 import type { Environment } from '../../environment.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
@@ -130,7 +131,7 @@ export class Webhooks {
     this.#laneContext = {
       clock,
       random: options.random ?? Math.random,
-      createMessageId: () => randomId().replaceAll('-', ''),
+      createMessageId: countedIds(randomId().replaceAll('-', '').slice(0, RUN_ID_LENGTH)),
       scheduler: this.#scheduler,
       retries: this.#retries,
       postOptions,

@@ -25,9 +25,12 @@ export class ServerIdentity {
     }
   }
 
-  /** The `v1a` part of the signature header. */
-  sign(webhookId: string, timestampSeconds: number, body: Uint8Array): string {
-    const content = Buffer.concat([Buffer.from(`${webhookId}.${timestampSeconds}.`), body]);
+  /**
+   * The `v1a` part of the signature header.
+   *
+   * @param content id, timestamp and body, joined by dots
+   */
+  sign(content: Uint8Array): string {
     return `v1a,${sign(null, content, this.#privateKey).toString('base64')}`;
   }
 

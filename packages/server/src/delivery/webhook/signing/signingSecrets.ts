@@ -42,12 +42,15 @@ export class SigningSecrets {
     this.#key = key;
   }
 
-  /** The `v1` part of the signature header: one signature per valid secret (SIG-03, SIG-05). */
-  sign(webhookId: string, timestampSeconds: number, body: Uint8Array, nowMs: number): string {
-    const head = `${webhookId}.${timestampSeconds}.`;
-    const current = signature(this.#key, head, body);
+  /**
+   * The `v1` part of the signature header: one signature per valid secret (SIG-03, SIG-05).
+   *
+   * @param content id, timestamp and body, joined by dots
+   */
+  sign(content: Uint8Array, nowMs: number): string {
+    const current = signature(this.#key, content);
     if (this.#replaced === undefined) return current;
-    if (this.#replaced.untilMs > nowMs) return `${current} ${signature(this.#replaced.key, head, body)}`;
+    if (this.#replaced.untilMs > nowMs) return `${current} ${signature(this.#replaced.key, content)}`;
     this.#replaced = undefined;
     return current;
   }
@@ -69,6 +72,6 @@ function textOf(key: Key): string {
   return WEBHOOK_SECRET_PREFIX + Buffer.from(key, KEY_ENCODING).toString('base64');
 }
 
-function signature(key: Key, head: string, body: Uint8Array): string {
-  return `v1,${createHmac('sha256', Buffer.from(key, KEY_ENCODING)).update(head).update(body).digest('base64')}`;
+function signature(key: Key, content: Uint8Array): string {
+  return `v1,${createHmac('sha256', Buffer.from(key, KEY_ENCODING)).update(content).digest('base64')}`;
 }
