@@ -29,7 +29,10 @@ export interface EventsClientOptions {
   heartbeatIntervalMs?: number;
   /** Most events of one subscription that wait for the application; poll batches are asked for at this size. Default 1000. */
   maxBufferedEvents?: number;
-  /** Most memory of one subscription's waiting events, estimated, in bytes. Default 4 MiB. */
+  /**
+   * Most memory of one subscription's waiting events, estimated, in bytes. Webhooks that arrive ahead of their turn may
+   * take up to twice as much beside it. Default 4 MiB.
+   */
   maxBufferedBytes?: number;
   /** Waits between failed attempts. Default: full jitter up to 1 s, doubling to 60 s. */
   backoff?: Partial<BackoffOptions>;

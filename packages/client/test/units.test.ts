@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { backoffMs } from '../src/backoff.ts';
 import { sleep } from '../src/clock.ts';
 import { Inbox } from '../src/subscription/inbox.ts';
+import { type Arrival, WaitingRoom } from '../src/delivery/webhook/waitingRoom.ts';
 import { PostedIds } from '../src/subscription/postedIds.ts';
 import { RecentIds, RECENT_IDS_COUNT } from '../src/subscription/recentIds.ts';
 import { FakeClock, settle } from './support/fakeClock.ts';
@@ -65,6 +66,47 @@ describe('RecentIds', () => {
         );
       }),
     );
+  });
+});
+
+describe('WaitingRoom', () => {
+  const arrival = (n: number): Arrival => ({ bytes: 10, order: { position: `p${n}`, previous: `p${n - 1}` } });
+
+  it('keeps within twice its bound, and refuses nothing twice while it is within', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ n: fc.nat(30), leaves: fc.boolean() }), { maxLength: 100 }), (steps) => {
+        const room = new WaitingRoom(100);
+        const inside = new Map<number, Arrival>();
+        const refused = new Set<number>();
+        for (const { n, leaves } of steps) {
+          const one = inside.get(n) ?? arrival(n);
+          if (inside.has(n) && leaves) {
+            room.leave(one);
+            inside.delete(n);
+          } else if (!inside.has(n)) {
+            const isAdmitted = room.admit(one);
+            if (isAdmitted) inside.set(n, one);
+            else if (inside.size < 20) {
+              expect(refused).not.toContain(n);
+              expect(inside).not.toContain(n + 1);
+            }
+            if (isAdmitted) refused.delete(n);
+            else refused.add(n);
+          }
+          expect(inside.size).toBeLessThanOrEqual(20);
+        }
+      }),
+    );
+  });
+
+  it('remembers a bounded number of refusals', () => {
+    const room = new WaitingRoom(10);
+    expect(room.admit(arrival(0))).toBe(true);
+    for (let n = 10; n < 2_000; n += 1) expect(room.admit(arrival(n))).toBe(false);
+    expect(room.admit(arrival(10))).toBe(false);
+    expect(room.admit(arrival(1_999))).toBe(true);
+    room.clear();
+    expect(room.admit(arrival(5))).toBe(true);
   });
 });
 

@@ -49,7 +49,7 @@ export class Inbox {
   #bytes = 0;
   #resumeCursor: string | null;
   readonly #recent: RecentIds;
-  readonly #limits: InboxLimits;
+  readonly limits: InboxLimits;
   readonly #waiting = new Set<() => void>();
   /** Called after each arrival. */
   onArrival: () => void = () => {};
@@ -57,7 +57,7 @@ export class Inbox {
   constructor(cursor: string | null, seen: readonly string[], limits: InboxLimits) {
     this.#resumeCursor = cursor;
     this.#recent = new RecentIds(seen);
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   /** What the next request asks to continue from: the cursor received last (CLIENT-06). */
@@ -173,16 +173,10 @@ export class Inbox {
     for (const wake of this.#waiting) wake();
   }
 
-  /**
-   * Whether an event of this size goes beyond the bounds.
-   *
-   * @param elsewhere what is kept outside of the inbox and counts as well
-   */
-  isFull(bytes: number, elsewhere: { events: number; bytes: number } = { events: 0, bytes: 0 }): boolean {
-    const events = this.#events + elsewhere.events;
+  /** Whether an event of this size goes beyond the bounds. */
+  isFull(bytes: number): boolean {
     // An event beyond the byte bound on its own is taken when nothing else waits, or it could never arrive.
-    if (events === 0) return false;
-    return events >= this.#limits.maxEvents || this.#bytes + elsewhere.bytes + bytes > this.#limits.maxBytes;
+    return this.#events > 0 && (this.#events >= this.limits.maxEvents || this.#bytes + bytes > this.limits.maxBytes);
   }
 
   /** Resolves when no event waits for the application, or when the signal aborts. */
@@ -193,7 +187,7 @@ export class Inbox {
   /** Resolves when less than half of the bounds is used, or when the signal aborts. */
   whenDrained(signal: AbortSignal): Promise<void> {
     // Half: so that a slow reader costs a reconnect per half buffer, not one per event.
-    const { maxEvents, maxBytes } = this.#limits;
+    const { maxEvents, maxBytes } = this.limits;
     return this.#when(() => this.#events * 2 <= maxEvents && this.#bytes * 2 <= maxBytes, signal);
   }
 

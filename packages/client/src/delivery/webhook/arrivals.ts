@@ -9,10 +9,12 @@ import type { AcceptResult, EventMessage, WebhookMessage } from '../../receiver/
 import { estimatedBytes, type ReceivedEvent, receivedEvent } from '../../subscription/receivedEvent.ts';
 import type { DeliveryContext, DeliveryOutcome } from '../deliveryLoop.ts';
 import { failure } from './failure.ts';
+import { type Arrival, WaitingRoom } from './waitingRoom.ts';
 
-interface Arrival {
+interface EventArrival extends Arrival {
   event: ReceivedEvent;
-  bytes: number;
+  /** Had to wait when it came. */
+  waits: boolean;
 }
 
 /**
@@ -24,12 +26,12 @@ interface Arrival {
 export class Arrivals {
   readonly #context: DeliveryContext;
   readonly #end: (outcome: DeliveryOutcome) => void;
-  readonly #order: ArrivalOrder<Arrival>;
+  readonly #order: ArrivalOrder<EventArrival>;
+  readonly #room: WaitingRoom;
   /** Resolves once the server accepted the subscription, or the run is over. */
   readonly #opened: Promise<void>;
   #open: () => void = () => {};
   #closed = false;
-  #waitingBytes = 0;
   /** A server that began anew may count what waits here as acknowledged, and be past it with its cursors. */
   #cursorsUnsafe = false;
 
@@ -41,9 +43,10 @@ export class Arrivals {
       this.#open = resolve;
     });
     const { inbox, clock } = context;
-    this.#order = new ArrivalOrder<Arrival>({
+    this.#room = new WaitingRoom(inbox.limits.maxBytes);
+    this.#order = new ArrivalOrder<EventArrival>({
       clock,
-      // The bounds are kept here, by refusing: giving up the order would tell a gap where there is none.
+      // The bound is kept by refusing: giving up the order would tell a gap where there is none.
       maxWaiting: Infinity,
       maxWaitingBytes: Infinity,
       release: (arrival) => this.#release(arrival),
@@ -101,21 +104,14 @@ export class Arrivals {
     }
     const event = receivedEvent(occurrence, 'webhook');
     const bytes = estimatedBytes(event);
-    if (inbox.isFull(bytes)) {
-      this.#refuse();
-      return 'retry';
-    }
-    // Those that wait must never keep out the one they wait for.
-    const waiting = { events: this.#order.waiting, bytes: this.#waitingBytes };
-    if (this.#order.wouldWait(order) && inbox.isFull(bytes, waiting)) return 'retry';
-
+    if (inbox.isFull(bytes)) return this.#refuse();
+    const arrival = { event, bytes, order, waits: this.#order.wouldWait(order) };
+    if (arrival.waits && !this.#room.admit(arrival)) return 'retry';
     this.#watchForNewChain(order);
-    const arrival = { event, bytes };
-    this.#waitingBytes += bytes;
     // What belongs where a gap was told is handed out late rather than never; a repetition is recognised by its id.
     if (this.#order.take(arrival, order) === 'late') this.#release(arrival);
-    // One that waits already is dropped without a word, so what was counted for it is taken back here.
-    if (this.#order.waiting === 0) this.#waitingBytes = 0;
+    // One that waits already is dropped without a word, and would count for ever.
+    if (this.#order.waiting === 0) this.#room.clear();
     return 'accepted';
   }
 
@@ -124,8 +120,9 @@ export class Arrivals {
     else if (order?.previous === null) this.#cursorsUnsafe = true;
   }
 
-  #release({ event, bytes }: Arrival): void {
-    this.#waitingBytes -= bytes;
+  #release(arrival: EventArrival): void {
+    const { event, bytes } = arrival;
+    if (arrival.waits) this.#room.leave(arrival);
     const isSafe = !this.#cursorsUnsafe || this.#order.waiting === 0;
     this.#context.inbox.posted(isSafe ? event : { ...event, cursor: null }, bytes);
   }
@@ -135,12 +132,14 @@ export class Arrivals {
     this.#context.inbox.gap({ reason: 'truncated', cursor });
   }
 
-  #refuse(): void {
+  /** The application is slower than the events. */
+  #refuse(): AcceptResult {
     const { inbox } = this.#context;
-    // A slow application would use up the server's retries. Ended here and made again from the cursor when there is
-    // room, the subscription loses nothing.
+    // Refusing alone would use up the server's retries. Ended here, and made again from the cursor when there is room,
+    // the subscription loses nothing.
     if (inbox.resumeCursor !== null) this.#end({ kind: 'paused' });
     // Without replay it cannot be made again. The server tries a few more times, and whether that was enough is not told.
     else inbox.gap({ reason: 'overflow', cursor: null });
+    return 'retry';
   }
 }
