@@ -33,6 +33,10 @@ export class FeedEvent {
    * writes the event and reused by all others. Never persisted.
    */
   frame: Uint8Array | undefined;
+  /** The event's last webhook body and what it was made for. Most subscriptions need the same. Never persisted. */
+  posted:
+    | { readonly cursor: string | null; readonly previous: string | null | undefined; readonly body: Uint8Array }
+    | undefined;
   #data: Readonly<Record<string, unknown>> | undefined;
   #dataJson: string | undefined;
 
@@ -45,6 +49,7 @@ export class FeedEvent {
     this.cursor = cursor;
     this.defect = undefined;
     this.frame = undefined;
+    this.posted = undefined;
     this.#data = input.data;
     this.#dataJson = input.dataJson;
   }

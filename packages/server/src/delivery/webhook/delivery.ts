@@ -27,8 +27,8 @@ export class Delivery implements Job {
   readonly event: FeedEvent | undefined;
   readonly previous: string | null | undefined;
   readonly #lane: Lane;
-  /** The part of the body that depends on when it was first sent, kept so that all attempts send equal bytes (DELIV-12). */
-  frozen: string | undefined;
+  /** The cursor it was first sent with, kept so that all attempts send equal bytes (DELIV-12). */
+  cursor: string | null | undefined;
   attempts = 0;
   /** Moved on by time in suspension, which does not count (DELIV-07). */
   firstAttemptAtMs = 0;

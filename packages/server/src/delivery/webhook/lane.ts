@@ -10,9 +10,9 @@ import type { DeliveryKind } from './delivery.ts';
 import { DeliveryHealth } from './deliveryHealth.ts';
 import { FailureRate } from './failureRate.ts';
 import type { SuspensionRules } from './failureRate.ts';
-import { gapBody, occurrenceBody, occurrenceTail, terminatedBody } from './messageBody.ts';
+import { gapBody, occurrenceBody, terminatedBody } from './messageBody.ts';
 import { outcomeOf, post } from './post.ts';
-import type { PostOptions, PostTarget } from './post.ts';
+import type { AttemptOutcome, PostOptions, PostTarget } from './post.ts';
 import { nextRetryDelayMs } from './retryPolicy.ts';
 import type { RetryRules } from './retryPolicy.ts';
 import type { FairScheduler, Flow } from './scheduling/fairScheduler.ts';
@@ -59,11 +59,10 @@ export interface LaneListener {
   readonly replaced: boolean;
 }
 
+const skipped: Promise<HostOutcome> = Promise.resolve('skipped');
+
 /** Most bytes of one POST (DELIV-14). */
 const MAX_BODY_BYTES = 256 * 1024;
-
-/** UTF-8 bytes that one UTF-16 unit takes at most. */
-const MAX_BYTES_PER_UNIT = 3;
 
 /** Payload bytes one subscription may have outstanding, beyond its first delivery. */
 const MAX_OUTSTANDING_BYTES = 1024 * 1024;
@@ -223,33 +222,32 @@ export class Lane implements Sink {
   }
 
   /** Makes one attempt. Called by the scheduler when it is this delivery's turn. */
-  async attempt(delivery: Delivery): Promise<HostOutcome> {
+  attempt(delivery: Delivery): Promise<HostOutcome> {
     if (this.suspended) {
       delivery.state = 'waiting';
-      return 'skipped';
-    }
-    if (delivery.kind === 'terminated' && this.#listener.replaced) {
-      // The client is back under the same id: it would take the news as the end of its new subscription (TERM-06).
-      this.#settle(delivery);
-      return 'skipped';
+      return skipped;
     }
     const { clock, postOptions } = this.#context;
     delivery.state = 'sending';
     const body = this.#bodyOf(delivery);
-    if (body === undefined) return 'skipped';
+    if (body === undefined) return skipped;
     if (delivery.attempts++ === 0) delivery.firstAttemptAtMs = clock.now();
-    const result = await post(postOptions, this.#subscriber, delivery.webhookId, body, 0);
-    // It may have ended while the endpoint thought about it.
-    if (delivery.cancelled) return result.kind === 'response' ? 'answered' : 'unreachable';
-    const nowMs = clock.now();
-    const outcome = outcomeOf(result, nowMs);
+    // No asynchronous function: it would be one more promise for each delivery.
+    return post(postOptions, this.#subscriber, delivery.webhookId, body, 0).then((result) => {
+      // It may have ended while the endpoint thought about it.
+      if (!delivery.cancelled) this.#attempted(delivery, outcomeOf(result, clock.now()));
+      return result.kind === 'response' ? 'answered' : 'unreachable';
+    });
+  }
+
+  #attempted(delivery: Delivery, outcome: AttemptOutcome): void {
+    const nowMs = this.#context.clock.now();
     if (outcome.kind === 'failed') this.#attemptFailed(delivery, outcome.reason, outcome.retryAfterMs, nowMs);
     else {
       if (outcome.kind === 'acknowledged') this.#health.succeeded(nowMs);
       this.#countAttempt(delivery, false, nowMs);
       this.#settle(delivery);
     }
-    return result.kind === 'response' ? 'answered' : 'unreachable';
   }
 
   #end(): void {
@@ -310,7 +308,7 @@ export class Lane implements Sink {
     if (this.cursor === null) return;
     // What failed together is given up together, and an endpoint that just failed is not asked again at once.
     if (this.#gap === undefined) this.#addGap(this.#pump?.cursor ?? null, this.#context.retryRules.firstDelayMs);
-    else if (this.#gap.frozen !== undefined) this.#anotherGap = true;
+    else if (this.#gap.cursor !== undefined) this.#anotherGap = true;
   }
 
   #addGap(cursor: string | null, delayMs: number): void {
@@ -398,28 +396,21 @@ export class Lane implements Sink {
   }
 
   /** The same bytes for each attempt (OP-14). `undefined` when the event cannot be sent at all. */
-  #bodyOf(delivery: Delivery): string | undefined {
+  #bodyOf(delivery: Delivery): Uint8Array | undefined {
     const { event, kind, ticket, previous } = delivery;
-    if (event === undefined) {
-      delivery.frozen ??= this.#envelopeBody(kind, ticket);
-      return delivery.frozen;
-    }
-    delivery.frozen ??= occurrenceTail(event, this.#cursorFor(ticket), previous);
-    const body = occurrenceBody(event, delivery.frozen);
-    // Most bodies are so short that they fit whatever they are made of.
-    if (body.length * MAX_BYTES_PER_UNIT <= MAX_BODY_BYTES || Buffer.byteLength(body) <= MAX_BODY_BYTES) return body;
+    if (delivery.cursor === undefined) delivery.cursor = this.#cursorFor(ticket);
+    if (event === undefined) return Buffer.from(this.#envelopeBody(kind, delivery.cursor));
+    const body = occurrenceBody(event, delivery.cursor, previous);
+    if (body.byteLength <= MAX_BODY_BYTES) return body;
     const { name } = this.#subscriber;
-    this.#context.warn(
-      `event ${event.eventId} makes a body of ${Buffer.byteLength(body)} bytes, which is not sent`,
-      name,
-    );
+    this.#context.warn(`event ${event.eventId} makes a body of ${body.byteLength} bytes, which is not sent`, name);
     this.#tellLost();
     this.#settle(delivery);
     return undefined;
   }
 
-  #envelopeBody(kind: DeliveryKind, ticket: number | undefined): string {
-    if (kind === 'gap') return gapBody(this.#cursorFor(ticket) ?? '');
+  #envelopeBody(kind: DeliveryKind, cursor: string | null): string {
+    if (kind === 'gap') return gapBody(cursor ?? '');
     return terminatedBody(this.#terminated as EventsError, this.#subscriber.dialect);
   }
 

@@ -3,19 +3,32 @@ import type { EventsError, Dialect } from '@mcp-events/protocol';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 
 /**
- * The part of an occurrence's body that differs between subscriptions, as JSON text: the safe cursor and the place in
- * this subscription's order.
+ * An occurrence's body (DELIV-01), with the safe cursor and the place in this subscription's order. Never has a
+ * top-level `type` (OCC-06). Subscriptions that are equally far get the same bytes, made once.
  *
  * @param previous id of the event sent before this one; `undefined` when it is sent outside the order
  */
-export function occurrenceTail(event: FeedEvent, cursor: string | null, previous: string | null | undefined): string {
-  const members = authoredMembers(event._meta);
+export function occurrenceBody(
+  event: FeedEvent,
+  cursor: string | null,
+  previous: string | null | undefined,
+): Uint8Array {
+  const known = event.posted;
+  if (known !== undefined && known.cursor === cursor && known.previous === previous) return known.body;
+  const { eventId, name, timestamp, dataJson, _meta } = event;
+  const id = JSON.stringify(eventId);
+  const members = authoredMembers(_meta);
   if (previous !== undefined) {
-    const order = `{"position":${JSON.stringify(event.eventId)},"previous":${JSON.stringify(previous)}}`;
-    members.push(`${ORDER_MEMBER}:${order}`);
+    members.push(`${ORDER_MEMBER}:{"position":${id},"previous":${JSON.stringify(previous)}}`);
   }
   const meta = members.length === 0 ? '' : `,"_meta":{${members.join()}}`;
-  return `"cursor":${JSON.stringify(cursor)}${meta}}`;
+  // Timestamps are checked for their form, which needs no escaping.
+  const body = Buffer.from(
+    `{"eventId":${id},"name":${JSON.stringify(name)},"timestamp":"${timestamp}","data":${dataJson},` +
+      `"cursor":${JSON.stringify(cursor)}${meta}}`,
+  );
+  event.posted = { cursor, previous, body };
+  return body;
 }
 
 const ORDER_MEMBER = JSON.stringify(ORDER_META_KEY);
@@ -26,13 +39,6 @@ function authoredMembers(meta: FeedEvent['_meta']): string[] {
   const { [ORDER_META_KEY]: _own, ...authored } = meta;
   const text = JSON.stringify(authored).slice(1, -1);
   return text === '' ? [] : [text];
-}
-
-/** An occurrence's body (DELIV-01). Never has a top-level `type` (OCC-06). */
-export function occurrenceBody({ eventId, name, timestamp, dataJson }: FeedEvent, tail: string): string {
-  // Timestamps are checked for their form, which needs no escaping.
-  const head = `{"eventId":${JSON.stringify(eventId)},"name":${JSON.stringify(name)},"timestamp":"${timestamp}"`;
-  return `${head},"data":${dataJson},${tail}`;
 }
 
 /** Body of a gap envelope (ENV-03). */

@@ -38,15 +38,13 @@ export function post(
   { egress, clock, identity, timeoutMs }: PostOptions,
   target: PostTarget,
   webhookId: string,
-  text: string,
+  body: Uint8Array,
   maxResponseBytes: number,
 ): Promise<EgressResult> {
   const nowMs = clock.now();
   const timestamp = String(Math.floor(nowMs / 1_000));
   const prefix = `${webhookId}.${timestamp}.`;
-  // What is signed ends with what is sent (SIG-03), so both are encoded at once. Message ids are visible ASCII.
-  const content = Buffer.from(prefix + text);
-  const signature = target.secrets.sign(content, nowMs);
+  const signature = target.secrets.sign(prefix, body, nowMs);
   return egress.send({
     method: 'POST',
     url: target.url,
@@ -56,10 +54,10 @@ export function post(
       'user-agent': USER_AGENT,
       [WEBHOOK_ID_HEADER]: webhookId,
       [WEBHOOK_TIMESTAMP_HEADER]: timestamp,
-      [WEBHOOK_SIGNATURE_HEADER]: identity === undefined ? signature : `${signature} ${identity.sign(content)}`,
+      [WEBHOOK_SIGNATURE_HEADER]: identity === undefined ? signature : `${signature} ${identity.sign(prefix, body)}`,
       [SUBSCRIPTION_ID_HEADER]: target.id,
     },
-    body: content.subarray(prefix.length),
+    body,
     timeoutMs,
     maxResponseBytes,
     trusted: target.trusted,

@@ -28,9 +28,10 @@ export class ServerIdentity {
   /**
    * The `v1a` part of the signature header.
    *
-   * @param content id, timestamp and body, joined by dots
+   * @param prefix id and timestamp, each followed by a dot
    */
-  sign(content: Uint8Array): string {
+  sign(prefix: string, body: Uint8Array): string {
+    const content = Buffer.concat([Buffer.from(prefix), body]);
     return `v1a,${sign(null, content, this.#privateKey).toString('base64')}`;
   }
 

@@ -45,12 +45,12 @@ export class SigningSecrets {
   /**
    * The `v1` part of the signature header: one signature per valid secret (SIG-03, SIG-05).
    *
-   * @param content id, timestamp and body, joined by dots
+   * @param prefix id and timestamp, each followed by a dot
    */
-  sign(content: Uint8Array, nowMs: number): string {
-    const current = signature(this.#key, content);
+  sign(prefix: string, body: Uint8Array, nowMs: number): string {
+    const current = signature(this.#key, prefix, body);
     if (this.#replaced === undefined) return current;
-    if (this.#replaced.untilMs > nowMs) return `${current} ${signature(this.#replaced.key, content)}`;
+    if (this.#replaced.untilMs > nowMs) return `${current} ${signature(this.#replaced.key, prefix, body)}`;
     this.#replaced = undefined;
     return current;
   }
@@ -72,6 +72,6 @@ function textOf(key: Key): string {
   return WEBHOOK_SECRET_PREFIX + Buffer.from(key, KEY_ENCODING).toString('base64');
 }
 
-function signature(key: Key, content: Uint8Array): string {
-  return `v1,${createHmac('sha256', Buffer.from(key, KEY_ENCODING)).update(content).digest('base64')}`;
+function signature(key: Key, prefix: string, body: Uint8Array): string {
+  return `v1,${createHmac('sha256', Buffer.from(key, KEY_ENCODING)).update(prefix).update(body).digest('base64')}`;
 }

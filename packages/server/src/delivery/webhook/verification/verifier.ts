@@ -93,7 +93,7 @@ export class Verifier {
   async #challenge(target: PostTarget): Promise<void> {
     const { postOptions, randomId } = this.#options;
     const challenge = randomId() + randomId();
-    const body = verificationBody(challenge);
+    const body = Buffer.from(verificationBody(challenge));
     const webhookId = `msg_verification_${randomId()}`;
     const result = await post(postOptions, target, webhookId, body, MAX_ANSWER_BYTES);
     if (result.kind === 'failed') {
