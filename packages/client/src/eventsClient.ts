@@ -122,6 +122,7 @@ export class EventsClient {
     optionsFor: (record: SubscriptionRecord) => Omit<SubscribeOptions, 'from'> = () => ({}),
   ): Promise<Subscription[]> {
     const resumed: Subscription[] = [];
+    await Promise.all(this.#ending.values());
     for (const record of await this.#settings.store.list()) {
       const key = subscriptionKey({ name: record.name, arguments: record.arguments });
       if (record.ended === true || this.#subscriptions.has(key)) continue;

@@ -55,6 +55,15 @@ describe('fileStore', () => {
     expect(await fileStore(path).load('a')).toEqual(record(cursor));
   });
 
+  it('CLIENT-01 keeps what webhook mode needs, and reads files that know nothing of it', async () => {
+    const path = join(folder, 'webhook.json');
+    const old = record('1');
+    const withPath = { ...record('2'), webhook: { path: 'p', seen: ['e1'] } };
+    await writeFile(path, JSON.stringify({ version: 1, subscriptions: { old } }));
+    await fileStore(path).save('new', withPath);
+    expect(await fileStore(path).list()).toEqual([old, withPath]);
+  });
+
   it('serialises many saves, each durable when it resolves, and leaves no temporary file', async () => {
     const path = join(folder, 'many.json');
     const store = fileStore(path);

@@ -1,6 +1,6 @@
 import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
-import { memoryStore } from '../src/index.ts';
+import { type EventsClient, memoryStore } from '../src/index.ts';
 import { pending, RpcFailure } from './support/rawServer.ts';
 import { HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
 import { Reader, settle } from './support/world.ts';
@@ -61,24 +61,29 @@ describe('the end of a webhook subscription', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('ends it at the server also if stopped before the answer came, and lets the next one wait for that', async () => {
-    const { subscribes, unsubscribes, events, server } = await webhookWorld();
-    server.on(Methods.subscribe, () => pending);
-    const first = await events.subscribe('incident.created');
-    await settle();
-    server.on(Methods.unsubscribe, () => pending);
-    first.stop();
-    const again = events.subscribe('incident.created');
-    await settle();
-    expect(unsubscribes()).toHaveLength(1);
-    expect(subscribes()).toHaveLength(1);
-    server.on(Methods.unsubscribe, () => ({}));
-    server.answer(unsubscribes()[0]!.id, {});
-    await again;
-    await settle();
-    expect(subscribes()).toHaveLength(2);
-    await events.close();
-  });
+  for (const [how, again] of [
+    ['subscribe', (events: EventsClient) => events.subscribe('incident.created')],
+    ['resume', (events: EventsClient) => events.resume()],
+  ] as const) {
+    it(`ends it at the server also if stopped before the answer came, and lets the next one wait for that (${how})`, async () => {
+      const { subscribes, unsubscribes, events, server } = await webhookWorld();
+      server.on(Methods.subscribe, () => pending);
+      const first = await events.subscribe('incident.created');
+      await settle();
+      server.on(Methods.unsubscribe, () => pending);
+      first.stop();
+      const next = again(events);
+      await settle();
+      expect(unsubscribes()).toHaveLength(1);
+      expect(subscribes()).toHaveLength(1);
+      server.on(Methods.unsubscribe, () => ({}));
+      server.answer(unsubscribes()[0]!.id, {});
+      await next;
+      await settle();
+      expect(subscribes()).toHaveLength(2);
+      await events.close();
+    });
+  }
 
   it('CLIENT-01 ends what an earlier process left before it subscribes from the kept cursor', async () => {
     const store = memoryStore();

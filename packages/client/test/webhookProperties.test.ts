@@ -180,7 +180,7 @@ describe('webhook properties', () => {
         expect(handled).toEqual(all(server));
         expect(gaps).toEqual([]);
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   }, 240_000);
 
@@ -191,7 +191,7 @@ describe('webhook properties', () => {
         expect(sorted(handled)).toEqual(all(server));
         expect(gaps).toEqual([]);
       }),
-      { numRuns: 100 },
+      { numRuns: 70 },
     );
   }, 240_000);
 
@@ -208,7 +208,7 @@ describe('webhook properties', () => {
           if (missing.length > 0) expect(gaps.length).toBeGreaterThan(0);
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 70 },
     );
   }, 240_000);
 });
