@@ -44,7 +44,10 @@ export interface EventsClientOptions {
 
 /** Options of one subscription. */
 export interface SubscribeOptions {
-  /** Forces a delivery mode (CLIENT-04). Default: the best one the type offers, changed when it keeps failing. */
+  /**
+   * Forces a delivery mode (CLIENT-04). Default: the best one the type offers, changed when it keeps failing, and at once
+   * when the server cannot reach or refuses the callback. A forced webhook is tried again then, told to `onError`.
+   */
   delivery?: ClientDeliveryMode;
   /**
    * Where to start: a cursor, or null for "from now". Default: the position kept in the store, else from now.
