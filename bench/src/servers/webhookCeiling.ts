@@ -79,8 +79,8 @@ serveWebhooks((names) => {
       sequence++;
       const eventId = eventIdOf(sequence);
       const head = `{"eventId":"${eventId}","name":"${EVENT_NAME}","timestamp":"${new Date().toISOString()}","data":${JSON.stringify(data)},`;
-      const previous = sequence === 1 ? null : eventIdOf(sequence - 1);
-      const order = `{"mcp-events/order":{"position":"${eventId}","previous":${JSON.stringify(previous)}}}`;
+      const previous = sequence === 1 ? null : `${EPOCH}.${sequence - 1}`;
+      const order = `{"mcp-events/order":{"position":"${EPOCH}.${sequence}","previous":${JSON.stringify(previous)}}}`;
       const body = Buffer.from(`${head}"cursor":"${EPOCH}.${sequence}","_meta":${order}}`);
       for (const { origin, path, id, key } of subscriptions) {
         const webhookId = `msg_event_${crypto.randomUUID().replaceAll('-', '')}`;

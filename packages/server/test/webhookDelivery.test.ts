@@ -449,14 +449,31 @@ describe('order', () => {
     const server = webhookServer();
     const handle = server.events.define('counted', { ...counted, match: (_, { data }) => data['n'] !== 2 });
     await server.subscribe('counted');
-    for (const n of [1, 2, 3, 4]) await handle.emit({ n }, { _meta: { 'com.example/trace': n } });
+    const cursors: unknown[] = [];
+    for (const n of [1, 2, 3, 4])
+      cursors.push((await handle.emit({ n }, { _meta: { 'com.example/trace': n } })).cursor);
     await settle();
     const metas = server.recorder.events.map(({ body }) => body._meta);
     const order = metas.map((meta) => meta['mcp-events/order']);
+    expect(order.map(({ position }) => position)).toEqual([cursors[0], cursors[2], cursors[3]]);
     expect(order[0].previous).toBeNull();
     expect(order.slice(1).map(({ previous }) => previous)).toEqual(order.slice(0, -1).map(({ position }) => position));
     expect(metas.map((meta) => meta['com.example/trace'])).toEqual([1, 3, 4]);
   });
+});
+
+it('order is told by event ids where there are no cursors', async () => {
+  const server = webhookServer();
+  const handle = server.events.define('live', { ...counted, replay: false });
+  await server.subscribe('live');
+  const ids: string[] = [];
+  for (const n of [1, 2]) ids.push((await handle.emit({ n })).eventId);
+  await settle();
+  const order = server.recorder.events.map(({ body }) => body._meta['mcp-events/order']);
+  expect(order).toEqual([
+    { position: ids[0], previous: null },
+    { position: ids[1], previous: ids[0] },
+  ]);
 });
 
 describe('signatures', () => {

@@ -15,7 +15,7 @@ export interface DeliveryOptions {
   /** Place in the subscription's watermark; absent for what does not move it. */
   readonly ticket?: number | undefined;
   readonly event?: FeedEvent | undefined;
-  /** The event sent before this one, `null` for the first; absent when the event is sent outside the order. */
+  /** Position of the event sent before this one, `null` for the first; absent when it is sent outside the order. */
   readonly previous?: string | null | undefined;
 }
 

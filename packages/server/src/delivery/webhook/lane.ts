@@ -10,7 +10,7 @@ import type { DeliveryKind } from './delivery.ts';
 import { DeliveryHealth } from './deliveryHealth.ts';
 import { FailureRate } from './failureRate.ts';
 import type { SuspensionRules } from './failureRate.ts';
-import { gapBody, occurrenceBody, terminatedBody } from './messageBody.ts';
+import { gapBody, occurrenceBody, orderPosition, terminatedBody } from './messageBody.ts';
 import { outcomeOf, post } from './post.ts';
 import type { AttemptOutcome, PostOptions, PostTarget } from './post.ts';
 import { nextRetryDelayMs } from './retryPolicy.ts';
@@ -90,7 +90,7 @@ export class Lane implements Sink {
   #outstanding: Set<Delivery> | undefined;
   #outstandingBytes = 0;
   #failureRate: FailureRate | undefined;
-  /** Id of the event sent last, for the order of this lane's events; `null` before the first. */
+  /** Position of the event sent last, for the order of this lane's events; `null` before the first. */
   #previous: string | null = null;
   #suspendedAtMs: number | undefined;
   #refusedEvent = false;
@@ -159,7 +159,7 @@ export class Lane implements Sink {
     const ticket = this.#begin(event.cursor);
     const webhookId = this.#eventWebhookId(event);
     const previous = this.#previous;
-    this.#previous = event.eventId;
+    this.#previous = orderPosition(event);
     this.#add(new Delivery({ lane: this, kind: 'event', webhookId, ticket, event, previous }));
     return true;
   }

@@ -6,7 +6,7 @@ import type { FeedEvent } from '../../occurrence/feedEvent.ts';
  * An occurrence's body (DELIV-01), with the safe cursor and the place in this subscription's order. Never has a
  * top-level `type` (OCC-06). Subscriptions that are equally far get the same bytes, made once.
  *
- * @param previous id of the event sent before this one; `undefined` when it is sent outside the order
+ * @param previous position of the event sent before this one; `undefined` when it is sent outside the order
  */
 export function occurrenceBody(
   event: FeedEvent,
@@ -16,19 +16,28 @@ export function occurrenceBody(
   const known = event.posted;
   if (known !== undefined && known.cursor === cursor && known.previous === previous) return known.body;
   const { eventId, name, timestamp, dataJson, _meta } = event;
-  const id = JSON.stringify(eventId);
   const members = authoredMembers(_meta);
   if (previous !== undefined) {
-    members.push(`${ORDER_MEMBER}:{"position":${id},"previous":${JSON.stringify(previous)}}`);
+    members.push(
+      `${ORDER_MEMBER}:{"position":${JSON.stringify(orderPosition(event))},"previous":${JSON.stringify(previous)}}`,
+    );
   }
   const meta = members.length === 0 ? '' : `,"_meta":{${members.join()}}`;
   // Timestamps are checked for their form, which needs no escaping.
   const body = Buffer.from(
-    `{"eventId":${id},"name":${JSON.stringify(name)},"timestamp":"${timestamp}","data":${dataJson},` +
+    `{"eventId":${JSON.stringify(eventId)},"name":${JSON.stringify(name)},"timestamp":"${timestamp}","data":${dataJson},` +
       `"cursor":${JSON.stringify(cursor)}${meta}}`,
   );
   event.posted = { cursor, previous, body };
   return body;
+}
+
+/**
+ * The event's place in the subscription's order. Where there are cursors it is the event's own: a receiver that has
+ * restored the order may resume from there, while the watermark lags behind whatever is outstanding.
+ */
+export function orderPosition({ cursor, eventId }: FeedEvent): string {
+  return cursor ?? eventId;
 }
 
 const ORDER_MEMBER = JSON.stringify(ORDER_META_KEY);
