@@ -8,7 +8,10 @@ interface Watermark {
 }
 
 export interface WatermarkBench {
-  /** Time per delivery begun and acknowledged, in random order, while this many are outstanding. */
+  /**
+   * Time per delivery begun and acknowledged while this many are outstanding. Each batch of that size is acknowledged in
+   * random order while the next one begins.
+   */
   nsPerAcknowledgement(options: { outstanding: number; count: number }): Promise<number>;
 }
 
@@ -24,17 +27,29 @@ function sequence(): () => number {
   };
 }
 
+/** Every place of a batch once. */
+function shuffled(length: number, random: () => number): Uint32Array {
+  const places = Uint32Array.from({ length }, (_, index) => index);
+  for (let index = length - 1; index > 0; index--) {
+    const other = random() % (index + 1);
+    const place = places[index] as number;
+    places[index] = places[other] as number;
+    places[other] = place;
+  }
+  return places;
+}
+
 serve<WatermarkBench>({
   nsPerAcknowledgement: async ({ outstanding, count }) => {
     const watermark = new Watermark('0');
-    const next = sequence();
-    const picks = Uint32Array.from({ length: count }, () => next() % outstanding);
-    const tickets = Array.from({ length: outstanding }, () => watermark.begin('0'));
+    const order = shuffled(outstanding, sequence());
+    for (let ticket = 0; ticket < outstanding; ticket++) watermark.begin('0');
     const startNs = process.hrtime.bigint();
-    for (let index = 0; index < count; index++) {
-      const pick = picks[index] as number;
-      watermark.settle(tickets[pick] as number);
-      tickets[pick] = watermark.begin('1');
+    for (let batch = 0; batch < count; batch += outstanding) {
+      for (const place of order) {
+        watermark.settle(batch + place);
+        watermark.begin('1');
+      }
     }
     return Number(process.hrtime.bigint() - startNs) / count;
   },
