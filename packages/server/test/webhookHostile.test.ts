@@ -47,11 +47,11 @@ describe('floods', () => {
     await server.subscribe('counted', { as: 'carol' });
   });
 
-  it('VERIFY-09 SSRF-08 thousands of URLs of one host, at once, cost it a bounded number of requests', async () => {
+  it('VERIFY-09 SSRF-08 any number of URLs of one host, at once, cost it a bounded number of requests', async () => {
     const server = secureServer({}, { limits: { subscriptionsPerPrincipal: 5_000 } });
     server.events.define('counted', counted);
     server.recorder.answer = () => 403;
-    const calls = Array.from({ length: 2_000 }, (_, n) => {
+    const calls = Array.from({ length: 500 }, (_, n) => {
       const host = ['hooks.example', 'HOOKS.example', 'hooks.example.'][n % 3];
       const as = ['alice', 'bob'][n % 2];
       return server.trySubscribe('counted', { url: `https://${host}/${n}?x=${n}`, as });
@@ -59,15 +59,15 @@ describe('floods', () => {
     const answers = await Promise.all(calls);
     expect(server.recorder.requests.length).toBeLessThanOrEqual(60);
     expect(answers.filter(({ error }) => error?.data.limit === 'challengesPerHostPerMinute').length).toBeGreaterThan(
-      1_900,
+      400,
     );
     expect(server.events.subscriptions()).toEqual([]);
   });
 
-  it('OP-29 VERIFY-09 a thousand subscribes of one key are one challenge and one subscription', async () => {
+  it('OP-29 VERIFY-09 hundreds of subscribes of one key are one challenge and one subscription', async () => {
     const server = secureServer({ receiverDocuments: false });
     server.events.define('counted', counted);
-    const calls = Array.from({ length: 1_000 }, () => server.trySubscribe('counted', { url: STRANGER }));
+    const calls = Array.from({ length: 300 }, () => server.trySubscribe('counted', { url: STRANGER }));
     const ids = new Set((await Promise.all(calls)).map(({ result }) => result.id));
     expect(ids.size).toBe(1);
     expect(server.recorder.requests).toHaveLength(1);

@@ -169,7 +169,7 @@ describe('a subscription that is being stored', () => {
     const server = webhookServer({ store });
     server.events.define('counted', counted);
     let stored = (): void => {};
-    store.saving = new Promise((resolve) => (stored = resolve));
+    store.writing = new Promise((resolve) => (stored = resolve));
     const answer = server.trySubscribe('counted');
     await settle();
     expect(store.calls).toEqual(['load', expect.stringMatching(/^save /)]);
@@ -186,7 +186,7 @@ describe('a subscription that is being stored', () => {
     const server = webhookServer({ store });
     const handle = server.events.define('counted', counted);
     let stored = (): void => {};
-    store.saving = new Promise((resolve) => (stored = resolve));
+    store.writing = new Promise((resolve) => (stored = resolve));
     let answered = false;
     const answer = server.trySubscribe('counted').finally(() => (answered = true));
     await settle();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
+import { settle } from './kit/fakeClock.ts';
 import { isSignedWith, postedNumbers, secretOf, TRUSTED } from './kit/webhookServer.ts';
 
 describe('the store', () => {
@@ -99,12 +100,40 @@ describe('the store', () => {
     expect(store.records.map(({ arguments: args }) => args)).toEqual([{ n: 2 }]);
   });
 
-  it('UNSUB-01 has forgotten a subscription when its end is answered', async () => {
+  it('SUB-12 that fails to delete late does not harm a subscription that began meanwhile', async () => {
     const deployment = new Deployment();
+    const { store, clock } = deployment;
     const server = await deployment.run();
     await server.subscribe('counted');
-    await server.unsubscribe('counted');
-    expect(deployment.store.records).toEqual([]);
+    let done = (): void => {};
+    store.writing = new Promise((resolve) => (done = resolve));
+    store.failing.add('delete');
+    const ended = server.unsubscribe('counted');
+    await settle();
+    const begun = server.trySubscribe('counted');
+    await settle();
+    done();
+    expect((await ended).error).toBeUndefined();
+    expect((await begun).result.id).toMatch(/^sub_/);
+    store.failing.clear();
+    await clock.advance(60_000);
+    expect(store.records).toHaveLength(1);
+  });
+
+  it('UNSUB-01 has forgotten a subscription when its end is answered', async () => {
+    const deployment = new Deployment();
+    const { store } = deployment;
+    const server = await deployment.run();
+    await server.subscribe('counted');
+    let deleted = (): void => {};
+    store.writing = new Promise((resolve) => (deleted = resolve));
+    let answered = false;
+    const answer = server.unsubscribe('counted').finally(() => (answered = true));
+    await settle();
+    expect([answered, store.records.length]).toEqual([false, 1]);
+    deleted();
+    expect((await answer).result.resultType).toBe('complete');
+    expect(store.records).toEqual([]);
   });
 
   it('OP-13 gets positions once in a while, the last ones at a close, and again when it failed', async () => {
@@ -139,7 +168,7 @@ describe('the store', () => {
     const { id } = await server.subscribe('counted', { ttlMs: null });
     const saves = (): number => store.calls.filter((call) => call === `save ${id}`).length;
     let stored = (): void => {};
-    store.saving = new Promise((resolve) => (stored = resolve));
+    store.writing = new Promise((resolve) => (stored = resolve));
     for (let n = 1; n <= 10; n++) {
       upstream.add(n);
       await clock.advance(2_000);

@@ -11,22 +11,21 @@ export class TestSubscriptionStore implements SubscriptionStore {
   readonly calls: string[] = [];
   /** Operations that fail at the moment. */
   readonly failing = new Set<Operation>();
-  /** Makes saves wait for it. */
-  saving: Promise<void> = Promise.resolve();
+  /** Makes writes wait for it. */
+  writing: Promise<void> = Promise.resolve();
 
   async load(): Promise<StoredSubscription[]> {
-    this.#call('load');
+    await this.#call('load');
     return this.records;
   }
 
   async save(record: StoredSubscription): Promise<void> {
-    this.#call('save', record.id);
-    await this.saving;
+    await this.#call('save', record.id);
     this.#records.set(record.id, JSON.stringify(record));
   }
 
   async delete(id: string): Promise<void> {
-    this.#call('delete', id);
+    await this.#call('delete', id);
     this.#records.delete(id);
   }
 
@@ -40,8 +39,9 @@ export class TestSubscriptionStore implements SubscriptionStore {
     this.#records.set(id, JSON.stringify(record));
   }
 
-  #call(operation: Operation, id = ''): void {
+  async #call(operation: Operation, id = ''): Promise<void> {
     this.calls.push(`${operation} ${id}`.trim());
+    if (operation !== 'load') await this.writing;
     if (this.failing.has(operation)) throw new Error(`the store cannot ${operation}`);
   }
 }
