@@ -11,7 +11,7 @@ export interface TtlRules {
 }
 
 /** What is held in memory only is not promised for longer: a restart would break the promise (TTL-11). */
-export const LONGEST_UNSTORED_MS = 3_600_000;
+const LONGEST_UNSTORED_MS = 3_600_000;
 
 const DAY_MS = 86_400_000;
 
