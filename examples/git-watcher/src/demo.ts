@@ -21,7 +21,9 @@ interface Options {
 const deadlineMs = (commits: number): number => 90_000 + commits * 500;
 
 const command = new Command('npm run demo --')
-  .description('Shows a git repository as MCP events: commits reach two subscribers that are killed on the way')
+  .description(
+    'Shows a git repository as MCP events: commits reach three subscribers, while one of them and the server are killed',
+  )
   .option('--repo <path>', 'use a clone of this repository, or serve it; it is only read', (path) => resolve(path))
   .option('--serve', 'keep a server running instead, to connect to')
   .option('--port <number>', 'where to serve; by default any free port', integerFrom(0), 0)
@@ -49,7 +51,7 @@ async function tellStory({ repo, commits, json }: Options): Promise<void> {
   const waiting = new Waiting(systemClock, deadlineMs(commits));
   const onInterrupt = (): void => waiting.fail(new Interrupted('interrupted'));
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
-  console.log('A git repository as MCP events: one server, two subscribers, each in a process of its own.\n');
+  console.log('A git repository as MCP events: one server, three subscribers, each in a process of its own.\n');
   const tell = timeline((line) => console.log(line));
   try {
     const scenario = await Scenario.create({ folder, source: repo, commits, waiting, tell });

@@ -7,6 +7,8 @@ import { defineCommitEvents } from './events/commitEvents.ts';
 import { defineRefEvents } from './events/refEvents.ts';
 import { RefWatcher } from './events/refWatcher.ts';
 import { openRepository } from './git/repository.ts';
+import { localCallbacks } from './webhooks/localCallbacks.ts';
+import type { LocalCallbacks } from './webhooks/localCallbacks.ts';
 
 /** A server that is listening. */
 export interface GitServer {
@@ -20,11 +22,16 @@ export interface GitServer {
  * writes to it.
  *
  * @param port 0 for any free one
+ * @param callbacks where webhooks go; without them they are not offered
  * @throws GitError if there is no repository at `path`; an error with the code `EADDRINUSE` if the port is taken
  */
-export async function serveRepository(path: string, port = 0): Promise<GitServer> {
+export async function serveRepository(path: string, port = 0, callbacks?: LocalCallbacks): Promise<GitServer> {
   const repository = await openRepository(path);
-  const events = new Events();
+  const events = new Events({
+    // There is no authentication: everybody who can reach the server is the user of this machine.
+    principal: () => 'local-user',
+    ...(callbacks !== undefined && { webhooks: await localCallbacks(callbacks) }),
+  });
   const commits = defineCommitEvents(events, repository);
   const refUpdates = defineRefEvents(events);
 

@@ -13,8 +13,12 @@ const command = new Command('git-watcher-server')
   .description('Serves the commits and ref updates of a git repository as MCP events')
   .requiredOption('--repo <path>', 'repository to serve; it is only read')
   .option('--port <number>', 'port on 127.0.0.1', Number, 0)
+  .option('--callback-ca <file>', 'offer webhooks to receivers on this machine with a certificate signed by this one')
+  .option('--subscriptions <file>', 'where their subscriptions are kept', 'subscriptions.json')
   .parse();
-const { repo, port } = command.opts<{ repo: string; port: number }>();
+const options = command.opts<{ repo: string; port: number; callbackCa?: string; subscriptions: string }>();
+const { repo, port, callbackCa, subscriptions } = options;
+const callbacks = callbackCa === undefined ? undefined : { caPath: callbackCa, subscriptionsPath: subscriptions };
 
 endWithParent();
 const server = await serveWhenFree();
@@ -24,7 +28,7 @@ tellParent({ kind: 'listening', url: server.url });
 async function serveWhenFree(): Promise<GitServer> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await serveRepository(repo, port);
+      return await serveRepository(repo, port, callbacks);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === PORT_ATTEMPTS) throw error;
       await pause(PORT_PAUSE_MS);

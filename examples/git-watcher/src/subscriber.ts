@@ -7,6 +7,7 @@ import { openJournal } from './demo/journal.ts';
 import { endWithParent, tellParent } from './demo/messages.ts';
 import type { CommitPayload } from './events/commitEvents.ts';
 import type { RefPayload } from './events/refEvents.ts';
+import { serveReceiver } from './webhooks/receiverServer.ts';
 
 // An application that follows a repository. Killed and started again with the same store, it goes on where it was.
 interface Options {
@@ -17,17 +18,21 @@ interface Options {
   ref?: string;
   store?: string;
   journal?: string;
+  certificate?: string;
+  key?: string;
 }
 
 const options = new Command('git-watcher-subscriber')
   .description('Prints the commits and ref updates of a git-watcher server')
   .requiredOption('--url <url>', 'where the server listens')
-  .addOption(new Option('--mode <mode>', 'delivery mode; by default the best one').choices(['push', 'poll']))
+  .addOption(new Option('--mode <mode>', 'delivery mode; by default the best one').choices(['webhook', 'push', 'poll']))
   .option('--branch <name>', 'branch to follow; by default the one checked out when the server started')
   .option('--author <text>', 'only commits whose author name contains this')
   .option('--ref <name>', 'only updates of this ref, such as refs/heads/main')
   .option('--store <file>', 'keeps the positions, so that nothing is lost while this is not running')
   .option('--journal <file>', 'writes down what was received, one JSON object a line')
+  .option('--certificate <file>', 'takes webhooks over https with this certificate')
+  .option('--key <file>', 'and its key')
   .parse()
   .opts<Options>();
 
@@ -36,6 +41,8 @@ const journal = options.journal === undefined ? undefined : openJournal(options.
 
 const events = new EventsClient(connect, {
   ...(options.store !== undefined && { store: fileStore(options.store) }),
+  ...(options.certificate !== undefined &&
+    options.key !== undefined && { webhook: await serveReceiver(options.certificate, options.key) }),
   // A local server is back soon, or not at all.
   backoff: { baseMs: 250, maxMs: 1_000 },
   onWarning: (message) => console.error(message),

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ClientDeliveryMode } from '@mcp-events/client';
+import type { CertificateFiles } from './certificate.ts';
 import { Child } from './child.ts';
 import type { ServerMessage, SubscriberMessage } from './messages.ts';
 import type { Waiting } from './waiting.ts';
@@ -9,13 +10,16 @@ export class ServerProcess {
   readonly #repository: string;
   readonly #logPath: string;
   readonly #waiting: Waiting;
+  readonly #callbackOptions: readonly string[];
   #child: Child | undefined;
   #port = '0';
   url = '';
 
-  constructor(repository: string, folder: string, waiting: Waiting) {
+  /** @param certificatePath certificate of the receivers it may post to */
+  constructor(repository: string, folder: string, certificatePath: string, waiting: Waiting) {
     this.#repository = repository;
     this.#logPath = join(folder, 'server.log');
+    this.#callbackOptions = ['--callback-ca', certificatePath, '--subscriptions', join(folder, 'subscriptions.json')];
     this.#waiting = waiting;
   }
 
@@ -29,7 +33,7 @@ export class ServerProcess {
     this.#child = new Child({
       name: 'the server',
       script: new URL('../serverProcess.ts', import.meta.url),
-      args: ['--repo', this.#repository, '--port', this.#port],
+      args: ['--repo', this.#repository, '--port', this.#port, ...this.#callbackOptions],
       logPath: this.#logPath,
       waiting: this.#waiting,
       onMessage: (message) => {
@@ -54,6 +58,8 @@ export interface SubscriberOptions {
   /** The ref whose updates it follows. */
   ref: string;
   folder: string;
+  /** With which it takes webhooks. */
+  certificate?: CertificateFiles;
   waiting: Waiting;
 }
 
@@ -84,7 +90,7 @@ export class SubscriberProcess {
 
   /** Resolves when everything that happens from now on will reach it. */
   async start(url: string): Promise<void> {
-    const { mode, branch, ref, folder, waiting } = this.#options;
+    const { mode, branch, ref, folder, certificate, waiting } = this.#options;
     this.following.clear();
     this.#child = new Child({
       name: `the ${mode} subscriber`,
@@ -92,6 +98,9 @@ export class SubscriberProcess {
       args: [
         ...['--url', url, '--mode', mode, '--branch', branch, '--ref', ref],
         ...['--store', join(folder, `${mode}.cursors.json`), '--journal', this.journalPath],
+        ...(certificate === undefined
+          ? []
+          : ['--certificate', certificate.certificatePath, '--key', certificate.keyPath]),
       ],
       logPath: join(folder, `${mode}.log`),
       waiting,

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ClientDeliveryMode } from '@mcp-events/client';
+import { createCertificate } from './certificate.ts';
+import type { CertificateFiles } from './certificate.ts';
 import { readJournal, withoutRepetitions } from './journal.ts';
 import type { JournalEntry } from './journal.ts';
 import { ServerProcess, SubscriberProcess } from './processes.ts';
@@ -12,7 +14,7 @@ import type { Waiting } from './waiting.ts';
 /** The fewest commits with which every act has some. */
 export const MIN_COMMITS = 9;
 
-/** Commits come one by one, as from people in a hurry, so that both subscribers are in the middle of it when things end. */
+/** Commits come one by one, as from people in a hurry, so that all subscribers are in the middle of it when things end. */
 const PAUSE_MS = 40;
 
 const COMMITS = 'git.commit';
@@ -60,31 +62,36 @@ export class Scenario {
   readonly #server: ServerProcess;
   readonly #push: SubscriberProcess;
   readonly #poll: SubscriberProcess;
+  readonly #webhook: SubscriberProcess;
+  readonly #subscribers: readonly SubscriberProcess[];
   readonly #made: MadeCommit[] = [];
   /** Subscribers that run and have a running server. */
   readonly #connected = new Set<ClientDeliveryMode>();
 
-  private constructor(options: ScenarioOptions, repository: ScratchRepository) {
+  private constructor(options: ScenarioOptions, repository: ScratchRepository, certificate: CertificateFiles) {
     const { folder, waiting } = options;
     this.#options = options;
     this.#repository = repository;
-    this.#server = new ServerProcess(repository.path, folder, waiting);
+    this.#server = new ServerProcess(repository.path, folder, certificate.certificatePath, waiting);
     const common = { branch: repository.branch, ref: `refs/heads/${FOLLOWED_BRANCH}`, folder, waiting };
     this.#push = new SubscriberProcess({ mode: 'push', ...common });
     this.#poll = new SubscriberProcess({ mode: 'poll', ...common });
+    this.#webhook = new SubscriberProcess({ mode: 'webhook', certificate, ...common });
+    this.#subscribers = [this.#push, this.#poll, this.#webhook];
   }
 
   static async create(options: ScenarioOptions): Promise<Scenario> {
     const { folder, source, tell } = options;
     const path = join(folder, 'repository');
+    const certificate = await createCertificate(folder);
     if (source === undefined) {
       const repository = await ScratchRepository.create(path);
       tell('Made an empty scratch repository');
-      return new Scenario(options, repository);
+      return new Scenario(options, repository, certificate);
     }
     const repository = await ScratchRepository.clone(source, path);
     tell(`Cloned ${source} to make commits in the clone; the original is only read`);
-    return new Scenario(options, repository);
+    return new Scenario(options, repository, certificate);
   }
 
   /** Leaves no process behind, however it ends. */
@@ -92,7 +99,7 @@ export class Scenario {
     try {
       return await this.#play();
     } finally {
-      await Promise.all([this.#push.kill(), this.#poll.kill(), this.#server.kill()]);
+      await Promise.all([...this.#subscribers, this.#server].map((child) => child.kill()));
     }
   }
 
@@ -100,9 +107,10 @@ export class Scenario {
     const { tell, commits } = this.#options;
     await this.#server.start();
     tell(`Started the server (process ${this.#server.pid}) at ${this.#server.url}`);
-    await Promise.all([this.#push.start(this.#server.url), this.#poll.start(this.#server.url)]);
-    this.#connected.add('push').add('poll');
-    tell(`Started two subscribers: push (process ${this.#push.pid}) and poll (process ${this.#poll.pid})`);
+    await Promise.all(this.#subscribers.map((subscriber) => subscriber.start(this.#server.url)));
+    for (const { mode } of this.#subscribers) this.#connected.add(mode);
+    const started = this.#subscribers.map(({ mode, pid }) => `${mode} (process ${pid})`);
+    tell(`Started three subscribers: ${started.join(', ')}`);
 
     const third = Math.floor(commits / 3);
     await this.#undisturbedCommits(third);
@@ -115,7 +123,7 @@ export class Scenario {
   async #undisturbedCommits(amount: number): Promise<void> {
     await this.#commit(amount);
     await this.#allReceived();
-    this.#options.tell(`Made ${count(amount, 'commit')}; both subscribers have them`);
+    this.#options.tell(`Made ${count(amount, 'commit')}; all subscribers have them`);
   }
 
   async #refUpdates(): Promise<void> {
@@ -134,11 +142,10 @@ export class Scenario {
         () => this.#push.refUpdates > index,
       );
     }
-    await waiting.until(
-      `the poll subscriber to hear of the branch ${FOLLOWED_BRANCH}`,
-      () => this.#poll.refUpdates >= steps.length,
+    await waiting.until(`the others to hear of the branch ${FOLLOWED_BRANCH}`, () =>
+      this.#subscribers.every(({ refUpdates }) => refUpdates >= steps.length),
     );
-    tell(`Created, moved and deleted the branch ${FOLLOWED_BRANCH}; both were told each time`);
+    tell(`Created, moved and deleted the branch ${FOLLOWED_BRANCH}; all were told each time`);
   }
 
   async #killedSubscriber(amount: number): Promise<void> {
@@ -162,29 +169,30 @@ export class Scenario {
     const { tell, waiting } = this.#options;
     const part = Math.floor(amount / 3);
     await this.#commitWhile(part, async () => {
-      this.#disconnect(this.#push);
-      this.#disconnect(this.#poll);
+      for (const subscriber of this.#subscribers) this.#disconnect(subscriber);
       await this.#server.kill();
     });
     await this.#commit(part);
     tell(`Killed the server (SIGKILL) and went on: there are ${this.#made.length} commits now`);
     await this.#server.start();
     await this.#allReceived();
-    await waiting.until(
-      'both subscribers to be told that ref updates may be missing',
-      () => this.#push.refGaps > 0 && this.#poll.refGaps > 0,
+    await waiting.until('all subscribers to be told that ref updates may be missing', () =>
+      this.#subscribers.every(({ refGaps }) => refGaps > 0),
     );
-    this.#connected.add('push').add('poll');
-    tell(`Restarted it (process ${this.#server.pid}): both subscribers came back and have all ${this.#made.length}`);
+    for (const { mode } of this.#subscribers) this.#connected.add(mode);
+    tell(
+      `Restarted it (process ${this.#server.pid}): push and poll came back, it found the webhook subscription in its ` +
+        `store; each has all ${this.#made.length}`,
+    );
     await this.#commit(amount - 2 * part);
     await this.#allReceived();
-    tell(`Made the last ${count(amount - 2 * part, 'commit')}; both subscribers have all ${this.#made.length}`);
+    tell(`Made the last ${count(amount - 2 * part, 'commit')}; all subscribers have all ${this.#made.length}`);
   }
 
   async #report(): Promise<ScenarioReport> {
     const subscribers: SubscriberReport[] = [];
     const problems: string[] = [];
-    for (const { mode, journalPath } of [this.#push, this.#poll]) {
+    for (const { mode, journalPath } of this.#subscribers) {
       const journal = await readJournal(journalPath);
       const sent = this.#made.map(({ hash, startedAtMs, liveFor }) => ({ hash, startedAtMs, live: liveFor.has(mode) }));
       const commits = tally(sent, journal, COMMITS);
@@ -207,7 +215,7 @@ export class Scenario {
 
   async #allReceived(): Promise<void> {
     const hashes = this.#made.map(({ hash }) => hash);
-    await Promise.all([this.#push.received(hashes), this.#poll.received(hashes)]);
+    await Promise.all(this.#subscribers.map((subscriber) => subscriber.received(hashes)));
   }
 
   /** Makes commits, and runs `interrupt` as soon as the push subscriber has the first of them. */
