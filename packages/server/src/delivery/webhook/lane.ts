@@ -227,6 +227,11 @@ export class Lane implements Sink {
       delivery.state = 'waiting';
       return skipped;
     }
+    if (delivery.kind === 'terminated' && this.#listener.replaced) {
+      // The client is back under the same id: it would take the news as the end of its new subscription (TERM-06).
+      this.#settle(delivery);
+      return skipped;
+    }
     const { clock, postOptions } = this.#context;
     delivery.state = 'sending';
     const body = this.#bodyOf(delivery);
