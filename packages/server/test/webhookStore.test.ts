@@ -83,6 +83,24 @@ describe('the store', () => {
     expect(postedNumbers(server)).toEqual([1]);
   });
 
+  it('STATUS-02 OP-11 that cannot save a refresh leaves what it would have told for the next one', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const server = await deployment.run({ suspension: { minAttempts: 1 }, retry: { attempts: 1 } });
+    // A peer of the older dialect, which learns from a refresh what was given up.
+    await server.subscribe('counted', { declare: false });
+    server.recorder.answer = () => 500;
+    upstream.add(1);
+    await clock.advance(1_000);
+    store.failing.add('save');
+    expect((await server.trySubscribe('counted')).error?.code).toBe(-32603);
+    store.failing.clear();
+    expect(await server.subscribe('counted')).toMatchObject({ truncated: true, deliveryStatus: { active: false } });
+    expect(await server.subscribe('counted')).toMatchObject({ truncated: false, deliveryStatus: { active: true } });
+    await clock.advance(1_000);
+    expect(store.records[0]?.gapOwed).toBe(false);
+  });
+
   it('UNSUB-01 that cannot delete is tried again, but not at the cost of a new subscription', async () => {
     const deployment = new Deployment();
     const { store, clock } = deployment;

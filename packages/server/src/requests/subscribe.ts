@@ -129,9 +129,11 @@ async function refresh(call: SubscribeCall, { subscription, details }: Admitted)
   const { webhooks, request } = call;
   webhooks.replaceSecret(subscription, request.delivery.secret);
   webhooks.grant(subscription, request.ttlMs);
-  const { status, truncated } = subscription.refresh(details.context);
   await webhooks.persistence?.save(subscription);
   assertLive(subscription);
+  // Only now, since a gap is told once: not with an answer that is an error.
+  const { status, truncated } = subscription.refresh(details.context);
+  if (truncated) webhooks.persistence?.touch(subscription);
   return resultOf(subscription, subscription.cursor, truncated, status);
 }
 
