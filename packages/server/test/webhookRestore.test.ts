@@ -188,6 +188,22 @@ describe('a restart', () => {
     expect(postedNumbers(second)).toEqual([1]);
   });
 
+  it('ENV-03 OP-13 tells a gap again that was on its way', async () => {
+    const deployment = new Deployment();
+    const storage = keptStorage(deployment.clock);
+    const first = deployment.start({}, { storage });
+    const handle = first.events.define('emitted', counted);
+    await first.subscribe('emitted', { ttlMs: null });
+    first.recorder.answer = () => 'hang';
+    await handle.reportLoss();
+    await deployment.clock.advance(2_000);
+    await first.events.close();
+    const second = deployment.start({}, { storage });
+    second.events.define('emitted', counted);
+    await settle();
+    expect([first, second].map(({ recorder }) => recorder.envelopes('gap').length)).toEqual([1, 1]);
+  });
+
   it('TTL-10 brings a type without replay back, from now on', async () => {
     const deployment = new Deployment();
     const first = deployment.start();
@@ -404,6 +420,21 @@ describe('a restart that is interrupted', () => {
     expect(server.clock.pendingTimers).toBe(0);
     const last = await deployment.run();
     expect(last.events.subscriptions()).toHaveLength(40);
+  });
+
+  it('TTL-10 by a close while secrets are opened brings nothing back', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscription();
+    let opened = (_secret: string): void => {};
+    const open = (): Promise<string> => new Promise((resolve) => (opened = resolve));
+    const server = await deployment.run({ secretSealer: { seal: (secret) => secret, open } });
+    await server.events.close();
+    opened(secretOf());
+    await settle();
+    expect(deployment.hooks).toEqual([]);
+    expect(server.events.subscriptions()).toEqual([]);
+    expect(server.clock.pendingTimers).toBe(0);
+    expect(deployment.store.records).toHaveLength(1);
   });
 
   it('TERM-02 TTL-10 by the removal of the type ends what is back, and keeps the rest for when it is offered again', async () => {

@@ -218,6 +218,17 @@ describe('sealed secrets', () => {
     expect([1, 2].map((fill) => isSignedWith(second.recorder.events[0]!, secretOf(fill)))).toEqual([true, true]);
   });
 
+  it('SIG-05 are kept no longer than they sign', async () => {
+    const deployment = new Deployment();
+    const { store, clock } = deployment;
+    const server = await deployment.run();
+    for (const fill of [1, 2]) await server.subscribe('counted', { secret: secretOf(fill) });
+    expect(store.records[0]?.replacedSecret?.secret).toBe(secretOf(1));
+    await clock.advance(300_000);
+    await server.subscribe('counted', { secret: secretOf(2) });
+    expect(store.records[0]?.replacedSecret).toBeUndefined();
+  });
+
   it('SIG-02 TTL-11 a sealer that fails refuses the subscription', async () => {
     const deployment = new Deployment();
     const secretSealer = {

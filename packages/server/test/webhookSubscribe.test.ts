@@ -1,8 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { settle } from './kit/fakeClock.ts';
+import { FakeClock, settle } from './kit/fakeClock.ts';
 import { counted } from './kit/servers.ts';
 import { Upstream } from './kit/upstream.ts';
 import { isSignedWith, postedNumbers, secretOf, TRUSTED, webhookServer } from './kit/webhookServer.ts';
+
+/** A turn that ends when it is told to. */
+class HeldClock extends FakeClock {
+  #held: (() => void)[] | undefined = [];
+
+  override setImmediate(callback: () => void): void {
+    if (this.#held === undefined) super.setImmediate(callback);
+    else this.#held.push(callback);
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const callback of held) callback();
+  }
+}
 
 describe('events/subscribe', () => {
   it('SUB-09 TTL-01 DELIV-01 DELIV-02 SIG-03 OP-31 answers with a grant and posts signed events', async () => {
@@ -193,6 +209,19 @@ describe('events/subscribe', () => {
       expect(error).toMatchObject({ code: -32026, data });
     }
     expect((await server.trySubscribe('counted', { mode: 'webhook' })).result.id).toMatch(/^sub_/);
+  });
+
+  it('SUB-09 OP-28 events do not overtake the answer, which tells the receiver their id', async () => {
+    const server = webhookServer({}, { clock: new HeldClock() });
+    const upstream = new Upstream();
+    upstream.add(1);
+    server.events.define('counted', { ...counted, check: upstream.check });
+    await server.trySubscribe('counted', { cursor: 'c0.0' });
+    await settle();
+    expect(server.recorder.requests).toEqual([]);
+    (server.clock as HeldClock).release();
+    await settle();
+    expect(postedNumbers(server)).toEqual([1]);
   });
 
   it('SUB-16 there is no method that lists subscriptions, or any other', async () => {
