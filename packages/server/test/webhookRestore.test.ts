@@ -364,6 +364,47 @@ describe('a subscription that cannot come back', () => {
     }
   });
 
+  it('SUB-05 SUB-12 is one subscription with that of a client who comes back at the same time', async () => {
+    for (const first of ['client', 'server']) {
+      const deployment = new Deployment();
+      const { upstream, clock } = deployment;
+      await deployment.leaveSubscription();
+      upstream.add(1);
+      const pending: Record<string, () => void> = {};
+      const wait = (what: string): Promise<void> => new Promise((resolve) => (pending[what] = resolve));
+      let failures = 1;
+      const open = async (secret: string): Promise<string> => {
+        if (failures-- > 0) throw new Error('the key service is down');
+        if (first === 'client') await wait('secret');
+        return secret;
+      };
+      const server = deployment.start({ secretSealer: { seal: (secret) => secret, open } });
+      server.events.define('counted', {
+        ...deployment.definition,
+        authorize: async ({ authInfo }) => {
+          if (authInfo !== undefined) await wait('permission');
+          return true;
+        },
+        onSubscribe: () => (first === 'server' ? wait('hook') : undefined),
+      });
+      await settle();
+      // Both are under way: neither knew of the other when it began.
+      const answer = server.trySubscribe('counted', { cursor: 'c0.0' });
+      await settle();
+      await clock.advance(1_000);
+      pending['permission']?.();
+      await settle();
+      pending['secret']?.();
+      pending['hook']?.();
+      const { result } = await answer;
+      expect(result).toMatchObject({ cursor: expect.stringMatching(/^c0\./), truncated: false });
+      expect('deliveryStatus' in result).toBe(first === 'server');
+      await clock.advance(10_000);
+      expect(server.events.subscriptions()).toHaveLength(1);
+      expect(postedNumbers(server)).toEqual([1]);
+    }
+  });
+
   it('ERR-04 TTL-10 because there is no room is reported, and comes back when there is some', async () => {
     const deployment = new Deployment();
     for (const n of [1, 2]) await deployment.leaveSubscription({ arguments: { n } });
