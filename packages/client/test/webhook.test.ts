@@ -30,15 +30,15 @@ describe('a webhook subscription', () => {
     expect(params['delivery'].url).toMatch(/^https:\/\/agent\.example\/hooks\/[0-9a-f-]{36}$/);
     expect(subscription.status).toEqual({ state: 'active', delivery: 'webhook' });
     expect(receiver.last.id).toBe('sub_1');
-    const order = { position: 'p1', previous: null };
+    const order = { position: 'c1', previous: null };
     const _meta = { trace: 'x', [ORDER_META_KEY]: order };
     expect(await receiver.last.event('e1', 'c1', order, { _meta })).toBe('accepted');
-    expect(await receiver.last.event('e2', 'c1', { position: 'p2', previous: 'p1' })).toBe('accepted');
+    expect(await receiver.last.event('e2', 'c1', { position: 'c2', previous: 'c1' })).toBe('accepted');
     await settle();
     const head = { name: 'incident.created', timestamp: '2026-07-28T12:00:00Z', delivery: 'webhook' };
     expect(reader.events).toEqual([
       { ...head, eventId: 'e1', data: { id: 'e1' }, cursor: 'c1', _meta: { trace: 'x' } },
-      { ...head, eventId: 'e2', data: { id: 'e2' }, cursor: 'c1' },
+      { ...head, eventId: 'e2', data: { id: 'e2' }, cursor: 'c2' },
     ]);
     expect(server.streams()).toEqual([]);
     expect(unsubscribes()).toEqual([]);

@@ -174,8 +174,8 @@ describe('failover from webhook', () => {
     const { server, receiver, events } = await webhookWorld({ store });
     const reader = new Reader(await events.subscribe('incident.created'));
     await settle();
-    await receiver.last.event('e1', 'c1', { position: 'p1', previous: null });
-    await receiver.last.event('e3', 'c1', { position: 'p3', previous: 'p2' });
+    await receiver.last.event('e1', 'c1', { position: 'c1', previous: null });
+    await receiver.last.event('e3', 'c1', { position: 'c3', previous: 'c2' });
     await receiver.last.terminated(CALLBACK_ENDPOINT_ERROR, { reason: 'timeout' });
     await settle();
     const stream = server.stream();

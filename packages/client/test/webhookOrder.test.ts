@@ -7,8 +7,8 @@ import { Reader, settle } from './support/world.ts';
 
 describe('order and bounds of webhooks', () => {
   const chain = (n: number): { position: string; previous: string | null } => ({
-    position: `p${n}`,
-    previous: n === 1 ? null : `p${n - 1}`,
+    position: `c${n}`,
+    previous: n === 1 ? null : `c${n - 1}`,
   });
 
   it('ORDER-02 ORDER-04 puts arrivals in order and drops repetitions', async () => {
@@ -54,12 +54,12 @@ describe('order and bounds of webhooks', () => {
     await receiver.last.event('e3', 'c1', chain(3));
     server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: 'c9' }));
     await clock.advance(1_000);
-    await receiver.last.event('e9', 'c9', { position: 'q9', previous: null });
+    await receiver.last.event('e9', 'c9', { position: 'c9', previous: null });
     await settle();
     expect(reader.ids).toEqual(['e1', 'e9']);
     expect(await store.list()).toMatchObject([{ cursor: 'c1' }]);
     await receiver.last.event('e2', 'c1', chain(2));
-    await receiver.last.event('e10', 'c10', { position: 'q10', previous: 'q9' });
+    await receiver.last.event('e10', 'c10', { position: 'c10', previous: 'c9' });
     await settle();
     expect(reader.ids).toEqual(['e1', 'e9', 'e2', 'e3', 'e10']);
     expect(await store.list()).toMatchObject([{ cursor: 'c10' }]);

@@ -8,7 +8,10 @@ export interface SubscriptionRecord {
   arguments: Record<string, unknown>;
   /** The position up to which the application acknowledged everything; null while there is none (CUR-05). */
   cursor: string | null;
-  /** Ids acknowledged beyond `cursor`: poll results have one cursor for a whole batch, so a half-read batch needs them. */
+  /**
+   * Ids acknowledged beyond `cursor`: poll results have one cursor for a whole batch, so a half-read batch needs them. So
+   * does a cursor that the server gave with a gap or in a quiet time of webhook mode, which may lag.
+   */
   seen: string[];
   /** The delivery mode the application forced, if it did. */
   delivery?: ClientDeliveryMode;
@@ -19,7 +22,7 @@ export interface SubscriptionRecord {
   webhook?: {
     /** Last segment of the callback URL. The server may still have a subscription for it. */
     path: string;
-    /** Ids acknowledged in webhook mode that `cursor` may not cover, since it may lie before them. */
+    /** Ids acknowledged out of order or without known order, which `cursor` may not cover. */
     seen: string[];
   };
   /**

@@ -15,9 +15,9 @@ export interface Gap {
   cursor: string | null;
 }
 
-/** One step in the subscription's order. */
+/** One step in the subscription's order; `inOrder` says that no event handed out before lies beyond this one's place. */
 export type InboxItem =
-  | { kind: 'event'; event: ReceivedEvent; bytes: number }
+  | { kind: 'event'; event: ReceivedEvent; bytes: number; inOrder: boolean }
   | ({ kind: 'position' } & Move)
   | ({ kind: 'gap'; gap: Gap } & Move);
 
@@ -84,7 +84,7 @@ export class Inbox {
       return 'taken';
     }
     this.#recent.add(event.eventId);
-    this.#add({ kind: 'event', event, bytes });
+    this.#add({ kind: 'event', event, bytes, inOrder: true });
     // A null cursor is no position (CUR-05).
     if (cursor !== null) this.#resumeCursor = cursor;
     return 'taken';
@@ -92,13 +92,15 @@ export class Inbox {
 
   /**
    * Takes an event that a webhook brought; it is acknowledged already, so it is not refused: ask {@link isFull} first.
-   * Its cursor is a watermark (DELIV-11): at the event or anywhere before it, and never past one that did not arrive.
+   * Its cursor lies at the event or anywhere before it, and never past one that did not arrive.
+   *
+   * @param inOrder its cursor is its own position, and everything before that was taken or told as lost
    */
-  posted(event: ReceivedEvent, bytes: number): void {
-    // Unlike in a stream, a repetition says nothing new about the position.
+  posted(event: ReceivedEvent, bytes: number, inOrder: boolean): void {
+    // A repetition may come from a server that began again far behind.
     if (this.#recent.has(event.eventId)) return;
     this.#recent.add(event.eventId);
-    this.#add({ kind: 'event', event, bytes });
+    this.#add({ kind: 'event', event, bytes, inOrder });
     if (event.cursor !== null) this.#resumeCursor = event.cursor;
   }
 
@@ -115,7 +117,7 @@ export class Inbox {
       fresh += 1;
       this.#recent.add(occurrence.eventId);
       const event = receivedEvent({ ...occurrence, cursor: null }, delivery);
-      this.#add({ kind: 'event', event, bytes: estimatedBytes(event) });
+      this.#add({ kind: 'event', event, bytes: estimatedBytes(event), inOrder: true });
     }
     const last = occurrences.at(-1);
     if (last === undefined) this.position(cursor);
@@ -123,17 +125,30 @@ export class Inbox {
     return fresh;
   }
 
-  /** The position moved in a quiet time (heartbeat, empty poll result, first message of a stream). */
-  position(cursor: string | null): void {
+  /**
+   * The position moved in a quiet time (heartbeat, empty poll result, first message of a stream, refresh).
+   *
+   * @param seen ids that may lie beyond it
+   */
+  position(cursor: string | null, seen?: string[]): void {
     if (cursor === null) return;
     this.#resumeCursor = cursor;
-    this.#addMove({ kind: 'position', cursor });
+    this.#addMove({ kind: 'position', cursor, seen });
   }
 
-  /** Something may be missing here; the position goes on from `gap.cursor` if there is one. */
-  gap(gap: Gap): void {
+  /**
+   * Something may be missing here; the position goes on from `gap.cursor` if there is one.
+   *
+   * @param seen ids that may lie beyond it
+   */
+  gap(gap: Gap, seen?: string[]): void {
     if (gap.cursor !== null) this.#resumeCursor = gap.cursor;
-    this.#addMove({ kind: 'gap', gap, cursor: gap.cursor });
+    this.#addMove({ kind: 'gap', gap, cursor: gap.cursor, seen });
+  }
+
+  /** Ids of the events received last, as many as are kept with a position. */
+  latestIds(): string[] {
+    return this.#recent.latest(MAX_IDS_BEYOND_POSITION);
   }
 
   /** Gives the position up: what comes next starts from now. */

@@ -1,8 +1,9 @@
 import { MAX_IDS_BEYOND_POSITION } from './recentIds.ts';
 
 /**
- * Ids acknowledged in webhook mode, the last ones. A watermark lies somewhere before the event that carries it, and
- * cursors cannot be compared: any of these may be behind the kept position, and come again after a restart.
+ * Ids acknowledged in webhook mode whose events may lie beyond the kept position and come again after a restart, the last
+ * ones: those without usable order, of which only the watermark is known, somewhere before them; and those handed out
+ * while one before them was missing.
  */
 export class PostedIds {
   #ids: string[];
@@ -16,13 +17,13 @@ export class PostedIds {
     return this.#ids;
   }
 
-  /** An event of webhook mode was acknowledged. */
+  /** An event out of order was acknowledged. */
   add(id: string): void {
     this.#ids = [...this.#ids.slice(1 - MAX_IDS_BEYOND_POSITION), id];
     this.#passed = 0;
   }
 
-  /** An event of another mode was. Those modes pass every place in order, and after many events also the farthest one. */
+  /** An event in order was. They pass every place, and after many of them also the farthest one. */
   pass(): void {
     this.#passed += 1;
     if (this.#passed >= MAX_IDS_BEYOND_POSITION) this.#ids = [];

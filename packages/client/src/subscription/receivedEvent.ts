@@ -17,8 +17,9 @@ export interface ReceivedEvent<T = Record<string, unknown>> {
   /** The payload, as the server sent it: checked to be an object, nothing more. */
   data: T;
   /**
-   * A position to go on from: right after this event in push mode, at or before it in webhook mode. Null in poll results,
-   * which have one position a batch, and for types without replay.
+   * A position to go on from: right after this event in push mode, and in webhook mode as long as the server tells the
+   * order and nothing is missing; else somewhere before it. Null in poll results, which have one position a batch, and
+   * for types without replay.
    */
   cursor: string | null;
   /** Further metadata, passed on unchanged; the bookkeeping of delivery is taken out. */

@@ -46,10 +46,19 @@ export class RecentIds {
   after(id: string, limit: number): string[] | undefined {
     const number = this.#numbers.get(id);
     if (number === undefined || this.#next - 1 - number > limit) return undefined;
+    return this.#from(number + 1);
+  }
+
+  /** The ids received last, up to `count`. */
+  latest(count: number): string[] {
+    return this.#from(Math.max(this.#oldest, this.#next - count));
+  }
+
+  #from(number: number): string[] {
     const ids: string[] = [];
-    for (let at = number + 1; at < this.#next; at += 1) {
-      const later = this.#ids.get(at);
-      if (later !== undefined) ids.push(later);
+    for (let at = number; at < this.#next; at += 1) {
+      const id = this.#ids.get(at);
+      if (id !== undefined) ids.push(id);
     }
     return ids;
   }

@@ -201,13 +201,13 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     }
   }
 
-  #acknowledge({ event }: InboxItem & { kind: 'event' }): void {
-    const { eventId, delivery } = event;
+  #acknowledge({ event, inOrder }: InboxItem & { kind: 'event' }): void {
+    const { eventId } = event;
     const cursor = event.cursor ?? this.#record.cursor;
     // Without a position nothing can be replayed, so nothing has to be recognised either.
     if (cursor === null) return;
     let { seen } = this.#record;
-    if (delivery === 'webhook') this.#posted.add(eventId);
+    if (!inOrder) this.#posted.add(eventId);
     else {
       this.#posted.pass();
       seen = event.cursor === null ? [...seen, eventId].slice(-RECENT_IDS_COUNT) : [];

@@ -15,8 +15,14 @@ interface Delivery {
   body?: object;
 }
 
-/** How events tell their order: by places that are new with each process, by places that last, or not at all. */
-export type Ordering = 'by process' | 'for ever' | 'none';
+/**
+ * Whether events tell their order, by their own cursors; and whether a durable process that is replaced remembers what
+ * was acknowledged beyond the watermark.
+ */
+export interface Ordering {
+  told: boolean;
+  remembers: boolean;
+}
 
 /** One webhook subscription of the model. */
 interface Lane {
@@ -44,7 +50,6 @@ export class WebhookModelServer extends ModelServer {
   readonly #ordering: Ordering;
   /** Given up, and told. */
   readonly lost = new Set<number>();
-  #process = 0;
   #messages = 0;
 
   constructor(clock: FakeClock, ordering: Ordering) {
@@ -101,15 +106,14 @@ export class WebhookModelServer extends ModelServer {
 
   /**
    * The process is replaced. A durable one goes on by itself, behind its watermark, and remembers what is acknowledged
-   * beyond if its places last; another has forgotten everything.
+   * beyond if it is of that kind; another has forgotten everything.
    */
   async restart(durable: boolean): Promise<void> {
     await this.crash();
-    this.#process += 1;
     if (!durable) this.lanes.clear();
     for (const lane of this.lanes.values()) {
       lane.sent = lane.watermark;
-      if (this.#ordering !== 'for ever') lane.settled.clear();
+      if (!this.#ordering.remembers) lane.settled.clear();
       lane.previous = null;
       lane.outstanding = [];
     }
@@ -138,8 +142,8 @@ export class WebhookModelServer extends ModelServer {
       if (lane.outstanding.length >= MAX_OUTSTANDING || lane.sent >= this.emitted) return;
       lane.sent += 1;
     } while (lane.settled.has(lane.sent));
-    const position = this.#ordering === 'by process' ? `${this.#process}.${lane.sent}` : `e${lane.sent}`;
-    const order = this.#ordering === 'none' ? undefined : { position, previous: lane.previous };
+    const position = `c${lane.sent}`;
+    const order = this.#ordering.told ? { position, previous: lane.previous } : undefined;
     lane.previous = position;
     lane.outstanding.push({ n: lane.sent, webhookId: this.#messageId(), order });
   }

@@ -9,6 +9,7 @@ import type { AcceptResult, EventMessage, WebhookMessage } from '../../receiver/
 import { estimatedBytes, type ReceivedEvent, receivedEvent } from '../../subscription/receivedEvent.ts';
 import type { DeliveryContext, DeliveryOutcome } from '../deliveryLoop.ts';
 import { failure } from './failure.ts';
+import { OwnPosition } from './ownPosition.ts';
 import { type Arrival, WaitingRoom } from './waitingRoom.ts';
 
 interface EventArrival extends Arrival {
@@ -32,8 +33,9 @@ export class Arrivals {
   readonly #opened: Promise<void>;
   #open: () => void = () => {};
   #closed = false;
-  /** A server that began anew may count what waits here as acknowledged, and be past it with its cursors. */
-  #cursorsUnsafe = false;
+  readonly #own = new OwnPosition();
+  /** No post came since the last answer to a subscribe request. */
+  #quiet = true;
 
   /** @param end told why nothing more can be taken in this run */
   constructor(context: DeliveryContext, end: (outcome: DeliveryOutcome) => void) {
@@ -56,11 +58,10 @@ export class Arrivals {
 
   /** Where the server stands, as of its answer to a subscribe request. */
   subscribed({ cursor, truncated }: SubscribeResult): void {
-    const { inbox } = this.#context;
     // CUR-14: a type without cursors has nothing that could be truncated.
     if (truncated && cursor !== null) this.#gap(cursor);
-    // What waits may lie before this cursor, if the server gave up what it waits for.
-    else if (this.#order.waiting === 0) inbox.position(cursor);
+    else if (this.#mayFollow()) this.#context.inbox.position(cursor, this.#idsBeyond());
+    this.#quiet = true;
     this.#open();
   }
 
@@ -70,6 +71,7 @@ export class Arrivals {
     await this.#opened;
     if (this.#closed) return 'retry';
     this.#context.onHealthy();
+    this.#quiet = false;
     switch (message.kind) {
       case 'event':
         return this.#event(message.event, message.order);
@@ -109,27 +111,52 @@ export class Arrivals {
     if (arrival.waits && !this.#room.admit(arrival)) return 'retry';
     this.#watchForNewChain(order);
     // What belongs where a gap was told is handed out late rather than never; a repetition is recognised by its id.
-    if (this.#order.take(arrival, order) === 'late') this.#release(arrival);
+    if (this.#order.take(arrival, order) === 'late') this.#post(arrival, false);
     // One that waits already is dropped without a word, and would count for ever.
     if (this.#order.waiting === 0) this.#room.clear();
     return 'accepted';
   }
 
+  /**
+   * Whether to go on from the cursor of an answer: a watermark, at or before what was sent, and cursors cannot be compared
+   * (CUR-01). Where the events bring their own positions it is needed for quiet times only (CUR-07), so it is left alone
+   * if anything was posted since the answer before: then it may lag. Should it lag after a quiet interval too, going back
+   * to it loses nothing, and {@link #idsBeyond} recognises what comes again.
+   */
+  #mayFollow(): boolean {
+    // What waits may lie before this cursor, if the server gave up what it waits for.
+    return this.#order.waiting === 0 && (this.#quiet || !this.#own.isTold);
+  }
+
+  /** The events that may lie beyond a watermark of the server's, if they were not remembered one by one. */
+  #idsBeyond(): string[] | undefined {
+    return this.#own.isTold ? this.#context.inbox.latestIds() : undefined;
+  }
+
   #watchForNewChain(order: EventOrder | undefined): void {
-    if (this.#order.waiting === 0) this.#cursorsUnsafe = false;
-    else if (order?.previous === null) this.#cursorsUnsafe = true;
+    if (order?.previous === null && this.#order.waiting > 0) this.#own.chainMeetsWaiting();
   }
 
   #release(arrival: EventArrival): void {
-    const { event, bytes } = arrival;
+    const { event, order } = arrival;
     if (arrival.waits) this.#room.leave(arrival);
-    const isSafe = !this.#cursorsUnsafe || this.#order.waiting === 0;
-    this.#context.inbox.posted(isSafe ? event : { ...event, cursor: null }, bytes);
+    const isSafe =
+      order !== undefined && event.cursor !== null && this.#own.released(order, event.cursor, this.#order.waiting > 0);
+    this.#post(arrival, isSafe);
+  }
+
+  /** @param isSafe whether the event's own position may be gone on from */
+  #post({ event, bytes, order }: EventArrival, isSafe: boolean): void {
+    const { inbox } = this.#context;
+    // CUR-05: whatever its place in the order is called, without a cursor it is no position.
+    if (event.cursor === null || !this.#own.isTold) inbox.posted(event, bytes, false);
+    else if (isSafe && order !== undefined) inbox.posted({ ...event, cursor: order.position }, bytes, true);
+    else inbox.posted({ ...event, cursor: inbox.resumeCursor }, bytes, false);
   }
 
   #gap(cursor: string): void {
     this.#order.settle();
-    this.#context.inbox.gap({ reason: 'truncated', cursor });
+    this.#context.inbox.gap({ reason: 'truncated', cursor }, this.#idsBeyond());
   }
 
   /** The application is slower than the events. */
