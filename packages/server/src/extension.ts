@@ -11,12 +11,12 @@ import { countedIds, RUN_ID_LENGTH } from './countedIds.ts';
 import { Heartbeats } from './delivery/push/heartbeats.ts';
 import type { PushSession } from './delivery/push/pushSession.ts';
 import { TurnFlusher } from './delivery/push/turnFlusher.ts';
-import type { DeadLetter, DeadLetterFilter } from './delivery/webhook/deadLetters.ts';
+import { deadLetterOf, eventOf } from './delivery/webhook/deadLetter.ts';
+import type { DeadLetter } from './delivery/webhook/deadLetter.ts';
 import { Webhooks } from './delivery/webhook/webhooks.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import { writeError, writeWarning } from './defaultReporting.ts';
 import { resolveLimits } from './limits.ts';
-import { memoryStorage } from './log/memoryLog.ts';
 import type { EventsOptions } from './options.ts';
 import { defaultPrincipal } from './requests/caller.ts';
 import { createHandlers, registerHandlers } from './requests/handlers.ts';
@@ -25,6 +25,9 @@ import { headerSafeId } from './occurrence/headerSafeId.ts';
 import { Restoration } from './restoration.ts';
 import { Leases } from './subscription/leases.ts';
 import { Lifecycle } from './subscription/lifecycle.ts';
+import type { DeadLetterFilter } from './storage/deadLetterStore.ts';
+import { memoryStorage } from './storage/memoryStorage.ts';
+import type { Storage } from './storage/storage.ts';
 import { Registry } from './subscription/registry.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
 import { Reauthorization } from './subscription/reauthorization.ts';
@@ -77,6 +80,7 @@ export interface SubscriptionInfo {
  */
 export class Events {
   readonly #core: Core;
+  readonly #storage: Storage;
   readonly #eventTypes: EventTypes;
   readonly #handlers: ReadonlyMap<string, RequestHandler>;
   readonly #dialect: Dialect | 'auto';
@@ -112,6 +116,7 @@ export class Events {
     if (this.#legacySessions && this.#dialect === 'final') {
       throw new TypeError('legacySessions needs the older dialect, which `dialect: "final"` switches off');
     }
+    this.#storage = options.storage ?? memoryStorage({ clock, createEpoch: createRunId });
     const lifecycle = new Lifecycle(clock, limits.hookMs, report);
     const registry = new Registry(limits);
     const namespace = options.namespace ?? 'mcp-events';
@@ -139,6 +144,7 @@ export class Events {
           registry,
           lifecycle,
           randomId,
+          storage: this.#storage,
           warn: (message, name) => this.#onWarning(message, { stage: 'webhook', name }),
         }),
       restored: (name: string) => restoration?.restored(name),
@@ -148,7 +154,7 @@ export class Events {
     const restoration = webhooks?.persistence && new Restoration(this.#core, webhooks, webhooks.persistence);
     this.#eventTypes = new EventTypes({
       core: this.#core,
-      storage: options.storage ?? memoryStorage(clock, createRunId),
+      storage: this.#storage,
       onWarning: this.#onWarning,
       onChange: () => this.#listChanged.notify(),
       onDefined: (type) => restoration?.begin(type),
@@ -246,23 +252,21 @@ export class Events {
   }
 
   /** Events that were given up after their last attempt, oldest first (DELIV-08). Bounded in number and size. */
-  deadLetters(filter: DeadLetterFilter = {}): DeadLetter[] {
-    return this.#core.webhooks?.deadLetters.list(filter) ?? [];
+  async deadLetters(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {
+    const letters = await this.#storage.deadLetters.find(filter);
+    return letters.map(deadLetterOf);
   }
 
   /**
-   * Delivers dead letters again, those whose subscription still lives, and takes them off the list. They come outside of
-   * the subscription's order. Returns how many.
+   * Delivers dead letters again, those whose subscription still lives. They come outside of the subscription's order, and
+   * are off the list when they are acknowledged. Resolves with how many are on their way now that were not before.
    */
-  redrive(filter: DeadLetterFilter = {}): number {
-    const { webhooks, registry } = this.#core;
+  async redrive(filter: DeadLetterFilter = {}): Promise<number> {
     let redriven = 0;
-    for (const { letter, event } of webhooks?.deadLetters.find(filter) ?? []) {
-      const subscription = registry.get(letter.subscriptionId);
+    for (const letter of await this.#storage.deadLetters.find(filter)) {
+      const subscription = this.#core.registry.get(letter.subscriptionId);
       if (!(subscription instanceof WebhookSubscription)) continue;
-      webhooks?.deadLetters.remove(letter);
-      subscription.redeliver(event);
-      redriven++;
+      if (subscription.redeliver(eventOf(letter), letter.number)) redriven++;
     }
     return redriven;
   }
@@ -289,6 +293,7 @@ export class Events {
     for (const subscription of this.#webhookSubscriptions()) subscription.end();
     await this.#core.webhooks?.close();
     for (const { feed } of this.#core.catalog.all()) feed.close();
+    await this.#storage.close();
   }
 
   #webhookSubscriptions(): WebhookSubscription[] {

@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import type { CallerInfo } from './context.ts';
 import type { WebhookOptions } from './delivery/webhook/webhookOptions.ts';
 import type { Limits } from './limits.ts';
-import type { EventStorage } from './log/eventLog.ts';
+import type { Storage } from './storage/storage.ts';
 
 /** Where something went wrong, for logs. */
 export interface ProblemContext {
@@ -39,8 +39,11 @@ export interface EventsOptions {
   readonly reauthorizeIntervalMs?: number;
   /** Event types per page of `events/list`. Default 100. */
   readonly pageSize?: number;
-  /** Where emitted events are kept. Default: in memory. */
-  readonly storage?: EventStorage;
+  /**
+   * Where emitted events, webhook subscriptions and dead letters are kept. Closed with the server. Default: in memory,
+   * so that clients of webhooks subscribe again after a restart.
+   */
+  readonly storage?: Storage;
   /** Part of derived subscription ids, so that ids of two servers differ (SUB-08). Default `mcp-events`. */
   readonly namespace?: string;
   /** Offers delivery by webhook (EMIT-02). Default: not offered. `{}` takes the default of everything. */

@@ -6,10 +6,11 @@ import {
   unsupported,
 } from '@mcp-events/protocol';
 import type { EventType } from './catalog/eventType.ts';
+import { schemaChanged } from './catalog/schemaChange.ts';
 import type { Core } from './core.ts';
 import type { Persistence } from './delivery/webhook/persistence.ts';
 import { SigningSecrets } from './delivery/webhook/signing/signingSecrets.ts';
-import type { StoredSubscription } from './delivery/webhook/subscriptionStore.ts';
+import type { StoredSubscription } from './storage/subscriptionStore.ts';
 import type { Webhooks } from './delivery/webhook/webhooks.ts';
 import type { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import {
@@ -68,7 +69,7 @@ export class Restoration {
 
   #load(failures: number): Promise<void> {
     const loading = this.#read().catch((error: unknown) => {
-      this.#core.report(error, 'store');
+      this.#core.report(error, 'storage');
       const again = (): void => {
         this.#loading = this.#load(failures + 1);
       };
@@ -142,7 +143,9 @@ export class Restoration {
     const { compiled } = type;
     this.#webhooks.markConsented(subscription);
     this.#webhooks.expireAt(subscription, record.refreshBeforeMs);
+    subscription.lane.restore(record);
     try {
+      if (type.brokenSinceLastRun !== undefined) throw schemaChanged(type.brokenSinceLastRun);
       if (!compiled.descriptor.delivery.includes('webhook')) throw unsupported('deliveryMode', { value: 'webhook' });
       await this.#authorize(type, subscription);
       // The process it provisioned something in is gone, so it is asked again (HOOK-01).
@@ -151,6 +154,7 @@ export class Restoration {
       // What was lost in between is told (OP-13); where there are no positions, nobody can know.
       if ((opening.truncated || record.gapOwed) && opening.cursor !== null) subscription.lane.lose(opening.cursor);
       opening.start();
+      if (this.#persistence.isOutdated(record)) this.#persistence.touch(subscription);
     } catch (error) {
       if (subscription.ended) return;
       if (error instanceof EventsError && !TEMPORARY_ERRORS.has(error.errorName)) {
@@ -185,7 +189,7 @@ export class Restoration {
       throw new TypeError(`the stored subscription ${id} has the id of another key; has the namespace changed?`);
     }
     const callback = this.#webhooks.readCallbackUrl(url);
-    const secrets = await this.#openSecrets(record);
+    const secrets = this.#openSecrets(record);
     for (;;) {
       const type = core.catalog.get(name);
       if (type === undefined) return undefined;
@@ -209,11 +213,11 @@ export class Restoration {
     }
   }
 
-  async #openSecrets({ secret, replacedSecret }: StoredSubscription): Promise<SigningSecrets> {
-    const opened = await this.#persistence.openSecret(secret);
+  #openSecrets({ id, secret, replacedSecret }: StoredSubscription): SigningSecrets {
+    const opened = this.#persistence.openSecret(id, secret);
     if (replacedSecret === undefined) return new SigningSecrets({ secret: opened });
     const replaced = {
-      secret: await this.#persistence.openSecret(replacedSecret.secret),
+      secret: this.#persistence.openSecret(id, replacedSecret.secret),
       untilMs: replacedSecret.untilMs,
     };
     return new SigningSecrets({ secret: opened, replaced });

@@ -6,7 +6,7 @@ import { Pump } from '../src/delivery/pump.ts';
 import type { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import { LiveFeed } from '../src/feed/liveFeed.ts';
 import { LogFeed } from '../src/feed/logFeed.ts';
-import { MemoryLog } from '../src/log/memoryLog.ts';
+import { memoryLog } from './kit/storage.ts';
 import { Selection } from '../src/subscription/selection.ts';
 import { ListChanged } from '../src/transport/listChanged.ts';
 import { listenOverHttp } from '../src/transport/listenOverHttp.ts';
@@ -182,7 +182,7 @@ describe('pump', () => {
 
   const logFeed = (): LogFeed => {
     const clock = new FakeClock();
-    return new LogFeed(new MemoryLog('run', { maxAgeMs: 1e9, maxCount: 5, maxBytes: 1e9 }, clock), {}, clock);
+    return new LogFeed(memoryLog(clock, { maxCount: 5 }), {}, clock);
   };
 
   it.each([
@@ -194,7 +194,7 @@ describe('pump', () => {
     await pump.open(null);
     pump.run();
     for (let n = 0; n < 5; n++) {
-      void feed.append(eventOf(n), 1);
+      void feed.append(eventOf(n), { byteLength: 1 });
       await Promise.resolve();
     }
     await settle();
@@ -208,7 +208,7 @@ describe('pump', () => {
     pump.run();
     await settle();
     room.left = 2;
-    for (let n = 1; n <= 4; n++) void feed.append(eventOf(n), 1);
+    for (let n = 1; n <= 4; n++) void feed.append(eventOf(n), { byteLength: 1 });
     expect([delivered, pump.cursor]).toEqual([[1, 2], 'run.2']);
     room.left = Infinity;
     pump.resume();
@@ -223,7 +223,7 @@ describe('pump', () => {
     pump.run();
     await settle();
     room.left = 0;
-    for (let n = 1; n <= 20; n++) void feed.append(eventOf(n), 1);
+    for (let n = 1; n <= 20; n++) void feed.append(eventOf(n), { byteLength: 1 });
     pump.resume();
     await settle();
     expect([delivered, pump.cursor, pump.owesLoss]).toEqual([[], 'run.0', true]);
@@ -243,7 +243,7 @@ describe('pump', () => {
     expect(feed.attachedCount).toBe(1);
     pump.close();
     expect(feed.attachedCount).toBe(0);
-    void feed.append(eventOf(1), 1);
+    void feed.append(eventOf(1), { byteLength: 1 });
     pump.resume();
     await settle();
     expect(delivered).toEqual([]);

@@ -6,6 +6,7 @@ it('exports exactly these values', () => {
     'Events',
     'EventsError',
     'FeedEvent',
+    'deadLetterBounds',
     'defaultLimits',
     'defaultRetention',
     'defaultRetryRules',
@@ -13,6 +14,7 @@ it('exports exactly these values', () => {
     'defaultWebhookLimits',
     'forbidden',
     'internalError',
+    'memoryStorage',
     'systemClock',
     'unsupported',
   ]);

@@ -1,10 +1,9 @@
 import { pollResultSchema } from '@mcp-events/protocol';
-import type { EventLog } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from './kit/fakeClock.ts';
 import type { TestServer } from './kit/httpServer.ts';
-import { MemoryLog } from '../src/log/memoryLog.ts';
 import { counted, httpServer, numbersOf, stdioServer } from './kit/servers.ts';
+import { keptStorage } from './kit/storage.ts';
 import { Upstream } from './kit/upstream.ts';
 
 /** All batches from `cursor` on, the way a client with a stored cursor reads them. */
@@ -205,15 +204,15 @@ describe('statelessness', () => {
   });
 
   it('POLL-01 ORDER-03 a restarted server over the same log goes on where the cursor stands', async () => {
-    const log = new MemoryLog('durable', { maxAgeMs: 1e9, maxCount: 100, maxBytes: 1e6 }, new FakeClock());
-    const first = httpServer({ storage: { openLog: () => forwardTo(log) } });
+    const storage = keptStorage(new FakeClock());
+    const first = httpServer({ storage });
     const type = first.events.define('counted', counted);
     const { cursor } = await first.poll('counted', null);
     await type.emit({ n: 1 });
     const seen = await first.poll('counted', cursor, { maxEvents: 1 });
     await type.emit({ n: 2 });
     await first.close();
-    const second = httpServer({ storage: { openLog: () => forwardTo(log) } });
+    const second = httpServer({ storage });
     const again = second.events.define('counted', counted);
     await again.emit({ n: 3 });
     const resumed = await second.poll('counted', seen.cursor);
@@ -249,27 +248,6 @@ describe('statelessness', () => {
     expect(await polled({})).toEqual([1, 2, 3]);
   });
 });
-
-/** A log that survives the server it is lent to. */
-function forwardTo(log: EventLog): EventLog {
-  return {
-    get epoch() {
-      return log.epoch;
-    },
-    get head() {
-      return log.head;
-    },
-    get oldest() {
-      return log.oldest;
-    },
-    append: (event, byteLength) => log.append(event, byteLength),
-    skip: () => log.skip(),
-    find: (eventId) => log.find(eventId),
-    read: (position, limit) => log.read(position, limit),
-    seek: (position, notBeforeMs) => log.seek(position, notBeforeMs),
-    close: () => {},
-  };
-}
 
 describe('failures', () => {
   it('POLL-08 an unknown name is one error for the whole request; a gap is a result', async () => {

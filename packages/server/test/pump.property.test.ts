@@ -5,7 +5,7 @@ import { Pump } from '../src/delivery/pump.ts';
 import type { Sink } from '../src/delivery/sink.ts';
 import type { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import { LogFeed } from '../src/feed/logFeed.ts';
-import { MemoryLog } from '../src/log/memoryLog.ts';
+import { memoryLog } from './kit/storage.ts';
 import { Selection } from '../src/subscription/selection.ts';
 import type { SelectionRules } from '../src/subscription/selection.ts';
 import type { Subscription } from '../src/subscription/subscription.ts';
@@ -49,7 +49,7 @@ type Style = 'sync' | 'async' | 'mixed';
 
 async function run(steps: readonly Step[], style: Style, maxCount: number): Promise<void> {
   const clock = new FakeClock();
-  const log = new MemoryLog('run', { maxAgeMs: 1e9, maxCount, maxBytes: 1e9 }, clock);
+  const log = memoryLog(clock, { maxCount });
   const feed = new LogFeed(log, {}, clock);
   const pending: (() => void)[] = [];
   const isWanted = (n: number): boolean => n % 3 !== 0;
@@ -87,7 +87,7 @@ async function run(steps: readonly Step[], style: Style, maxCount: number): Prom
         const n = ++emitted;
         await feed.append(
           { eventId: `e${n}`, name: 'n', timestamp: new Date(clock.now()).toISOString(), data: { n } },
-          10,
+          { byteLength: 10 },
         );
       }
     } else if (s.kind === 'room') {

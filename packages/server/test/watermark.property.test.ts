@@ -6,7 +6,8 @@ import { Watermark } from '../src/delivery/webhook/watermark.ts';
 class NaiveWatermark {
   readonly #start: string | null;
   readonly #positions: (string | null)[] = [];
-  readonly #settled = new Set<number>();
+  /** By ticket: whether it was an event. */
+  readonly #settled = new Map<number, boolean>();
 
   constructor(start: string | null) {
     this.#start = start;
@@ -16,8 +17,13 @@ class NaiveWatermark {
     this.#positions.push(position);
   }
 
-  settle(ticket: number): void {
-    this.#settled.add(ticket);
+  settle(ticket: number, isEvent: boolean): void {
+    this.#settled.set(ticket, isEvent);
+  }
+
+  settledBeyond(limit: number): unknown[] {
+    const beyond = this.#positions.filter((_, t) => t > this.#firstOutstanding && this.#settled.get(t) === true);
+    return beyond.slice(0, limit);
   }
 
   get #firstOutstanding(): number {
@@ -54,11 +60,13 @@ it('DELIV-11 SUB-14 is before the first outstanding delivery, whatever order the
           outstanding.push(ticket);
         } else if (outstanding.length > 0) {
           const [ticket] = outstanding.splice(action % outstanding.length, 1) as [number];
-          watermark.settle(ticket);
-          naive.settle(ticket);
+          const isEvent = action % 3 !== 0;
+          watermark.settle(ticket, isEvent);
+          naive.settle(ticket, isEvent);
         }
         expect(watermark.cursor).toBe(naive.cursor);
         expect(watermark.isClear).toBe(naive.isClear);
+        expect(watermark.settledBeyond(5)).toEqual(naive.settledBeyond(5));
         for (const ticket of outstanding) expect(watermark.cursorFor(ticket)).toBe(naive.cursorFor(ticket));
       }
     }),
@@ -68,9 +76,9 @@ it('DELIV-11 SUB-14 is before the first outstanding delivery, whatever order the
 it('DELIV-11 never passes an earlier delivery that is outstanding', () => {
   const watermark = new Watermark('0');
   const tickets = Array.from({ length: 100 }, (_, index) => watermark.begin(String(index + 1)));
-  for (const ticket of tickets.slice(1).toReversed()) watermark.settle(ticket);
+  for (const ticket of tickets.slice(1).toReversed()) watermark.settle(ticket, true);
   expect(watermark.cursor).toBe('0');
-  watermark.settle(tickets[0]!);
+  watermark.settle(tickets[0]!, true);
   expect(watermark.cursor).toBe('100');
   expect(watermark.isClear).toBe(true);
 });
@@ -79,6 +87,6 @@ it('has no position where there is none', () => {
   const watermark = new Watermark(null);
   const ticket = watermark.begin(null);
   expect(watermark.cursorFor(ticket)).toBeNull();
-  watermark.settle(ticket);
+  watermark.settle(ticket, true);
   expect(watermark.cursor).toBeNull();
 });

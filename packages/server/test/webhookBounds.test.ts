@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DeadLetters } from '../src/delivery/webhook/deadLetters.ts';
 import { ChallengeLimit } from '../src/delivery/webhook/verification/challengeLimit.ts';
 import { ConsentCache } from '../src/delivery/webhook/verification/consentCache.ts';
-import { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import { FakeClock } from './kit/fakeClock.ts';
 
 describe('challenges', () => {
@@ -61,39 +59,5 @@ describe('consents', () => {
     expect(consents.has('alice', 'url')).toBe(true);
     clock.jump(1);
     expect(consents.has('alice', 'url')).toBe(false);
-  });
-});
-
-describe('dead letters', () => {
-  const add = (letters: DeadLetters, subscriptionId: string, dataJson = '{}'): void => {
-    const occurrence = { eventId: 'e', name: 'counted', timestamp: '2026-01-01T00:00:00Z', dataJson };
-    const details = { subscriptionId, principal: 'alice', attempts: 5, reason: 'timeout' as const, abandonedAt: '' };
-    letters.add(new FeedEvent({ ...occurrence, _meta: undefined, target: undefined }, null), details);
-  };
-  const numbers = (letters: DeadLetters, filter = {}): number[] => letters.list(filter).map(({ number }) => number);
-
-  it('DELIV-08 of one subscription do not push out those of others', () => {
-    const letters = new DeadLetters();
-    add(letters, 'quiet');
-    for (let n = 0; n < 1_500; n++) add(letters, 'dead');
-    expect(numbers(letters, { subscriptionId: 'quiet' })).toEqual([1]);
-    const dead = numbers(letters, { subscriptionId: 'dead' });
-    expect([dead.length, dead[0], dead.at(-1)]).toEqual([1_000, 502, 1_501]);
-  });
-
-  it('DELIV-08 are bounded in number and in size, and found by several members at once', () => {
-    const letters = new DeadLetters();
-    for (let n = 0; n < 10_100; n++) add(letters, `sub_${n % 100}`);
-    expect(letters.list({})).toHaveLength(10_000);
-    expect(letters.find({ subscriptionId: 'sub_1', number: 10_002 })).toHaveLength(1);
-    expect(letters.find({ subscriptionId: 'sub_2', number: 10_002 })).toEqual([]);
-    const large = JSON.stringify({ text: 'x'.repeat(1024 * 1024) });
-    for (let n = 0; n < 70; n++) add(letters, 'large', large);
-    expect(letters.list({})).toHaveLength(63);
-    for (const { letter } of letters.find({})) letters.remove(letter);
-    for (const { letter } of letters.find({})) letters.remove(letter);
-    expect(letters.list({})).toEqual([]);
-    add(letters, 'large', large);
-    expect(letters.list({})).toHaveLength(1);
   });
 });

@@ -144,7 +144,7 @@ describe('retries', () => {
       const { cursor } = await handle.emit({ n: 2 });
       await server.clock.advance(1_200_000);
       expect(bodies(server.recorder.deliveries)).toEqual([1, 2]);
-      expect(server.events.deadLetters()).toEqual([]);
+      expect(await server.events.deadLetters()).toEqual([]);
       expect((await server.subscribe('counted')).cursor).toBe(cursor);
     },
   );
@@ -206,7 +206,7 @@ describe('watermark', () => {
     const { eventId } = await handle.emit({ n: 1 });
     const { cursor } = await handle.emit({ n: 2 });
     await server.clock.advance(1_200_000);
-    expect(server.events.deadLetters()).toEqual([
+    expect(await server.events.deadLetters()).toEqual([
       {
         number: 1,
         subscriptionId: id,
@@ -239,7 +239,7 @@ describe('watermark', () => {
     expect(first!.headers['webhook-id']).toMatch(/^msg_gap_[\w-]+$/);
     expect(second!.headers['webhook-id']).toBe(first!.headers['webhook-id']);
     expect(second!.text).toBe(first!.text);
-    expect(server.events.deadLetters()).toHaveLength(10);
+    expect(await server.events.deadLetters()).toHaveLength(10);
   });
 
   it('tells with the next refresh what no gap could tell', async () => {
@@ -272,7 +272,7 @@ describe('watermark', () => {
     await handle.emit({ n: 1 });
     await server.clock.advance(1_800_000);
     expect(server.recorder.envelopes('gap')).toEqual([]);
-    expect(server.events.deadLetters()).toHaveLength(1);
+    expect(await server.events.deadLetters()).toHaveLength(1);
   });
 });
 
@@ -284,22 +284,22 @@ describe('dead letters', () => {
     server.recorder.answer = (request) => (request.body.type === undefined ? 500 : undefined);
     for (const n of [1, 2]) await handle.emit({ n });
     await server.clock.advance(1_800_000);
-    const [first] = server.events.deadLetters();
-    expect(server.events.deadLetters({ eventId: first!.eventId, subscriptionId: id, name: 'counted' })).toEqual([
+    const [first] = await server.events.deadLetters();
+    expect(await server.events.deadLetters({ eventId: first!.eventId, subscriptionId: id, name: 'counted' })).toEqual([
       first,
     ]);
-    expect(server.events.deadLetters({ principal: 'bob' })).toEqual([]);
+    expect(await server.events.deadLetters({ principal: 'bob' })).toEqual([]);
     server.recorder.answer = () => undefined;
     server.recorder.requests.length = 0;
-    expect(server.events.redrive({ number: first!.number })).toBe(1);
+    expect(await server.events.redrive({ number: first!.number })).toBe(1);
     await settle();
     expect(bodies(server.recorder.events)).toEqual([1]);
     // Outside of the order, which has gone on without it.
     expect(server.recorder.events[0]!.body._meta).toBeUndefined();
-    expect(server.events.deadLetters().map(({ data }) => data)).toEqual([{ n: 2 }]);
+    expect((await server.events.deadLetters()).map(({ data }) => data)).toEqual([{ n: 2 }]);
     await server.unsubscribe('counted');
-    expect(server.events.redrive()).toBe(0);
-    expect(server.events.deadLetters()).toHaveLength(1);
+    expect(await server.events.redrive()).toBe(0);
+    expect(await server.events.deadLetters()).toHaveLength(1);
   });
 });
 
@@ -358,7 +358,7 @@ describe('suspension', () => {
     // The remaining two attempts of each, although the window has long passed by the clock.
     await server.clock.advance(60_000);
     expect(bodies(server.recorder.events.filter(isEvent(1)))).toEqual([1, 1, 1]);
-    expect(server.events.deadLetters()).toHaveLength(1);
+    expect(await server.events.deadLetters()).toHaveLength(1);
   });
 
   it('DIALECT-13 is not caused by refused envelopes', async () => {

@@ -32,7 +32,7 @@ it('ENV-03 DELIV-08 tells after a restart of events that were given up before it
   first.events.define('counted', upstream);
   await first.subscribe('counted', { ttlMs: 86_400_000 });
   await first.clock.advance(3_600_000);
-  expect(first.events.deadLetters()).toHaveLength(1);
+  expect(await first.events.deadLetters()).toHaveLength(1);
   await first.close();
 
   recorder.requests.length = 0;

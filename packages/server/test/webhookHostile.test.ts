@@ -107,7 +107,7 @@ describe('what endpoints answer', () => {
     server.recorder.answer = () => answer;
     await handle.emit({ n: 1 });
     await server.clock.advance(3_000_000);
-    seen.push(await server.trySubscribe('counted', { url: STRANGER }), server.events.deadLetters());
+    seen.push(await server.trySubscribe('counted', { url: STRANGER }), await server.events.deadLetters());
     handle.remove();
     await server.clock.advance(1_000);
     seen.push(server.events, server.errors, server.warnings, server.events.subscriptions());

@@ -5,7 +5,7 @@ import { settle, until } from './kit/fakeClock.ts';
 import type { Message } from './kit/frames.ts';
 import { echo, holdChallenges, secureServer, STRANGER } from './kit/secureServer.ts';
 import { counted } from './kit/servers.ts';
-import { TestSubscriptionStore } from './kit/subscriptionStore.ts';
+import { TestSubscriptionStore } from './kit/storage.ts';
 import { secretOf, webhookServer } from './kit/webhookServer.ts';
 import type { WebhookTestServer } from './kit/webhookServer.ts';
 

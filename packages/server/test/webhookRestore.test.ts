@@ -1,11 +1,12 @@
 import { forbidden } from '@mcp-events/server';
 import type { EventTypeDefinition } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
 import { Deployment } from './kit/deployment.ts';
 import { FakeClock, settle, until } from './kit/fakeClock.ts';
 import { secureServer, STRANGER } from './kit/secureServer.ts';
 import { counted } from './kit/servers.ts';
-import { keptStorage } from './kit/subscriptionStore.ts';
+import { keptStorage } from './kit/storage.ts';
 import { isSignedWith, postedNumbers, secretOf, signaturesOf } from './kit/webhookServer.ts';
 
 const DAY_MS = 86_400_000;
@@ -139,7 +140,7 @@ describe('a restart', () => {
     expect(store.records[0]?.replacedSecret).toBeUndefined();
   });
 
-  it('SUB-13 DELIV-13 tries again where delivery was suspended', async () => {
+  it('SUB-13 DELIV-13 STATUS-04 leaves delivery suspended until the client comes back, and still knows since when', async () => {
     const deployment = new Deployment();
     const { upstream, clock } = deployment;
     const first = await deployment.run({ suspension: { minAttempts: 1 } });
@@ -147,11 +148,59 @@ describe('a restart', () => {
     first.recorder.answer = () => 500;
     upstream.add(1);
     await clock.advance(1_000);
+    const failedSince = new Date(clock.now()).toISOString();
     expect(first.events.subscriptions()[0]?.suspended).toBe(true);
     await first.events.close();
+    await clock.advance(5_000);
     const second = await deployment.run({ suspension: { minAttempts: 1 } });
+    expect(second.recorder.requests).toEqual([]);
+    expect(second.events.subscriptions()[0]?.suspended).toBe(true);
+    const { deliveryStatus } = await second.subscribe('counted', { ttlMs: null });
+    expect(deliveryStatus).toMatchObject({ lastError: 'http_5xx', failedSince });
     expect(postedNumbers(second)).toEqual([1]);
-    expect(second.events.subscriptions()[0]?.suspended).toBe(false);
+  });
+
+  it('DELIV-13 TTL-13 ends a suspended subscription without expiry when its endpoint has failed for too long, restarts included', async () => {
+    const deployment = new Deployment();
+    const { upstream, clock } = deployment;
+    const options = { suspension: { minAttempts: 1 }, dropFailingAfterMs: 60_000 };
+    const first = await deployment.run(options);
+    await first.subscribe('counted', { ttlMs: null });
+    first.recorder.answer = () => 500;
+    upstream.add(1);
+    await clock.advance(1_000);
+    await first.events.close();
+    clock.jump(30_000);
+    const second = await deployment.run(options);
+    await clock.advance(29_000);
+    expect(second.events.subscriptions()).toHaveLength(1);
+    await clock.advance(1_000);
+    expect(second.events.subscriptions()).toEqual([]);
+  });
+
+  it('DELIV-11 SUB-14 sends what is outstanding again, and nothing that was acknowledged after it', async () => {
+    const deployment = new Deployment();
+    const { clock, store } = deployment;
+    const storage = keptStorage(clock);
+    const first = deployment.start({}, { storage });
+    const handle = first.events.define('emitted', counted);
+    await first.subscribe('emitted', { ttlMs: null });
+    first.recorder.answer = ({ body }) => (body.data?.n === 2 ? 'hang' : 204);
+    for (const n of [1, 2, 3, 4]) await handle.emit({ n });
+    await clock.advance(2_000);
+    await first.events.close();
+    expect(postedNumbers(first)).toEqual([1, 2, 3, 4]);
+    const [one, , three, four] = first.recorder.events.map(({ body }) => body._meta['mcp-events/order'].position);
+    expect(store.records[0]).toMatchObject({ cursor: one, settled: [three, four] });
+    const second = deployment.start({}, { storage });
+    await second.events.define('emitted', counted).emit({ n: 5 });
+    await settle();
+    expect(postedNumbers(second)).toEqual([2, 5]);
+    const [again, next] = second.recorder.events.map(({ body }) => body._meta['mcp-events/order']);
+    // 5 comes after 4, which the endpoint has.
+    expect([again.previous, next.previous]).toEqual([null, four]);
+    await clock.advance(2_000);
+    expect(store.records[0]).toMatchObject({ cursor: next.position, settled: [] });
   });
 
   it('TTL-10 keeps its position in a durable log', async () => {
@@ -372,20 +421,26 @@ describe('a subscription that cannot come back', () => {
       upstream.add(1);
       const pending: Record<string, () => void> = {};
       const wait = (what: string): Promise<void> => new Promise((resolve) => (pending[what] = resolve));
-      let failures = 1;
-      const open = async (secret: string): Promise<string> => {
-        if (failures-- > 0) throw new Error('the key service is down');
-        if (first === 'client') await wait('secret');
-        return secret;
-      };
-      const server = deployment.start({ secretSealer: { seal: (secret) => secret, open } });
+      let failed = false;
+      const server = deployment.start();
       server.events.define('counted', {
         ...deployment.definition,
+        input: z.looseObject({}).refine(async () => {
+          // The second time that the server tries; its client was here before.
+          if (pending['permission'] !== undefined && first === 'client') await wait('arguments');
+          return true;
+        }),
         authorize: async ({ authInfo }) => {
           if (authInfo !== undefined) await wait('permission');
           return true;
         },
-        onSubscribe: () => (first === 'server' ? wait('hook') : undefined),
+        onSubscribe: () => {
+          if (!failed) {
+            failed = true;
+            throw new Error('the upstream is down');
+          }
+          return first === 'server' ? wait('hook') : undefined;
+        },
       });
       await settle();
       // Both are under way: neither knew of the other when it began.
@@ -394,7 +449,7 @@ describe('a subscription that cannot come back', () => {
       await clock.advance(1_000);
       pending['permission']?.();
       await settle();
-      pending['secret']?.();
+      pending['arguments']?.();
       pending['hook']?.();
       const { result } = await answer;
       expect(result).toMatchObject({ cursor: expect.stringMatching(/^c0\./), truncated: false });
@@ -463,14 +518,16 @@ describe('a restart that is interrupted', () => {
     expect(last.events.subscriptions()).toHaveLength(40);
   });
 
-  it('TTL-10 by a close while secrets are opened brings nothing back', async () => {
+  it('TTL-10 by a close while arguments are read brings nothing back', async () => {
     const deployment = new Deployment();
     await deployment.leaveSubscription();
-    let opened = (_secret: string): void => {};
-    const open = (): Promise<string> => new Promise((resolve) => (opened = resolve));
-    const server = await deployment.run({ secretSealer: { seal: (secret) => secret, open } });
+    let read = (): void => {};
+    const input = z.looseObject({}).refine(() => new Promise((resolve) => (read = () => resolve(true))));
+    const server = deployment.start();
+    server.events.define('counted', { ...deployment.definition, input });
+    await settle();
     await server.events.close();
-    opened(secretOf());
+    read();
     await settle();
     expect(deployment.hooks).toEqual([]);
     expect(server.events.subscriptions()).toEqual([]);

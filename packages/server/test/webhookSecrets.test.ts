@@ -1,14 +1,15 @@
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { inspect } from 'node:util';
 import { Events } from '@mcp-events/server';
-import type { ServerSigningKey, WebhookOptions } from '@mcp-events/server';
+import type { ServerSigningKey } from '@mcp-events/server';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
 import { echo, secureServer, STRANGER } from './kit/secureServer.ts';
 import { counted } from './kit/servers.ts';
-import { TestSubscriptionStore } from './kit/subscriptionStore.ts';
+import { TestSubscriptionStore } from './kit/storage.ts';
 import { isSignedWith, secretOf, signaturesOf, TRUSTED, webhookServer } from './kit/webhookServer.ts';
+import type { TestWebhookOptions } from './kit/webhookServer.ts';
 
 const bytes = (length: number): string => `whsec_${Buffer.alloc(length, 7).toString('base64')}`;
 
@@ -113,7 +114,7 @@ describe('the secret of a client', () => {
 
   it('SIG-02 SIG-05 appears nowhere: not in answers, logs, warnings, lists, and not when objects are printed', async () => {
     const store = new TestSubscriptionStore();
-    const failing: WebhookOptions = { store, retry: { attempts: 1 }, suspension: { minAttempts: 2 } };
+    const failing: TestWebhookOptions = { store, retry: { attempts: 1 }, suspension: { minAttempts: 2 } };
     const server = secureServer(failing, { limits: { payloadWarningBytes: 1 } });
     const seen: unknown[] = [];
     const contexts: unknown[] = [];
@@ -141,7 +142,11 @@ describe('the secret of a client', () => {
     store.failing.add('save');
     seen.push(await server.trySubscribe('counted', options));
     store.failing.clear();
-    seen.push(server.events.subscriptions(), server.events.deadLetters(), await server.unsubscribe('counted', options));
+    seen.push(
+      server.events.subscriptions(),
+      await server.events.deadLetters(),
+      await server.unsubscribe('counted', options),
+    );
     await settle();
     seen.push(contexts, server.errors, server.warnings, server.events, server.events.webhookKeys());
     expect(server.errors.length).toBeGreaterThan(1);

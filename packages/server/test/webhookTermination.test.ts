@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
 import { authFor } from './kit/httpServer.ts';
 import { counted } from './kit/servers.ts';
-import { TestSubscriptionStore } from './kit/subscriptionStore.ts';
+import { TestSubscriptionStore } from './kit/storage.ts';
 import { postedNumbers, TRUSTED, webhookServer } from './kit/webhookServer.ts';
 
 const withOptional = { ...counted.payload, properties: { ...counted.payload.properties, note: { type: 'string' } } };
@@ -52,7 +52,7 @@ describe('the end by the server', () => {
     expect(envelopes).toHaveLength(5);
     expect(new Set(envelopes.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
     expect(new Set(envelopes.map(({ text }) => text)).size).toBe(1);
-    expect(server.events.deadLetters()).toEqual([]);
+    expect(await server.events.deadLetters()).toEqual([]);
   });
 
   it('TERM-06 a later subscribe is a new one, which a late word about the old one does not end', async () => {

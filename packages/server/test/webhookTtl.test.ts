@@ -1,11 +1,10 @@
-import type { WebhookOptions } from '@mcp-events/server';
 import { Events } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 import { counted, numbersOf } from './kit/servers.ts';
-import { TestSubscriptionStore } from './kit/subscriptionStore.ts';
+import { TestSubscriptionStore } from './kit/storage.ts';
 import { webhookServer } from './kit/webhookServer.ts';
-import type { WebhookTestServer } from './kit/webhookServer.ts';
+import type { TestWebhookOptions, WebhookTestServer } from './kit/webhookServer.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
@@ -19,7 +18,7 @@ class LimitedClock extends FakeClock {
   }
 }
 
-function lendingServer(webhooks: WebhookOptions = {}): WebhookTestServer {
+function lendingServer(webhooks: TestWebhookOptions = {}): WebhookTestServer {
   // Access is checked rarely here: otherwise simulating months would be mostly that.
   const server = webhookServer(webhooks, { clock: new LimitedClock(), reauthorizeIntervalMs: 2 ** 31 - 1 });
   server.events.define('counted', { ...counted, retention: { maxAgeMs: 30 * DAY_MS } });
@@ -79,7 +78,7 @@ describe('grants', () => {
     expect(server.events.subscriptions()).toEqual([]);
   });
 
-  it.each<[string, WebhookOptions]>([
+  it.each<[string, TestWebhookOptions]>([
     ['TTL-12 no expiry without a store', { ttl: { noExpiry: true } }],
     ['TTL-11 more than an hour without a store', { ttl: { maxMs: HOUR_MS + 1 } }],
     ['bounds in the wrong order', { ttl: { minMs: 100, maxMs: 50 } }],
@@ -137,7 +136,7 @@ describe('the end of a grant', () => {
 });
 
 describe('no expiry', () => {
-  const failing: WebhookOptions = {
+  const failing: TestWebhookOptions = {
     ttl: { noExpiry: true },
     suspension: { minAttempts: 2 },
     retry: { attempts: 2 },

@@ -1,17 +1,7 @@
-import { compareSchemas, invalidParams, isBreaking, notFound } from '@mcp-events/protocol';
+import { invalidParams, notFound } from '@mcp-events/protocol';
 import type { EventTypeDescriptor } from '@mcp-events/protocol';
 import type { MaybePromise } from '../maybePromise.ts';
-import type { CompiledType, EventType } from './eventType.ts';
-
-/** Which of a type's schemas changed incompatibly, as it is told to subscribers (TERM-03). */
-export type BreakingPart = 'inputSchema' | 'payloadSchema';
-
-/** The first schema that changed so that existing subscriptions have no valid contract any more. */
-export function breakingChange(before: CompiledType, after: CompiledType): BreakingPart | undefined {
-  if (isBreaking(compareSchemas('payload', before.payload.json, after.payload.json))) return 'payloadSchema';
-  if (isBreaking(compareSchemas('input', before.input.json, after.input.json))) return 'inputSchema';
-  return undefined;
-}
+import type { EventType } from './eventType.ts';
 
 /** The event types on offer, in the order they were defined. */
 export class Catalog {

@@ -1,7 +1,7 @@
 import type { DeliveryMode } from '@mcp-events/protocol';
 import type { CallerInfo, EventContext } from '../context.ts';
 import type { Check } from '../feed/check.ts';
-import type { Retention } from '../log/eventLog.ts';
+import type { Retention } from '../storage/eventLog.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import type { Match, Transform } from '../subscription/selection.ts';
 import type { SchemaInput } from './schema.ts';

@@ -73,11 +73,9 @@ export class Emitter {
       throw new TypeError(
         `${this.#name} has a check: return its events there, and call wake() when there are new ones`,
       );
-    // No await where the log answers at once: events enter it in the order of the calls.
-    const search = authoredId === undefined ? undefined : feed.find(authoredId);
-    const retained = search instanceof Promise ? await search : search;
-    if (retained === undefined) return emitted(await feed.append(input, byteLength));
-    if (retained.dataJson === payload.json && retained.target === target) return emitted(retained);
+    const unique = authoredId !== undefined;
+    const stored = await feed.append(input, { byteLength, unique });
+    if (!unique || (stored.dataJson === payload.json && stored.target === target)) return emitted(stored);
     throw new TypeError(`eventId ${JSON.stringify(eventId)} of ${what} was used for another event`);
   }
 

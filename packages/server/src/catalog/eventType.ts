@@ -3,12 +3,18 @@ import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
 import type { Feed } from '../feed/feed.ts';
+import { defaultRetention } from '../storage/eventLog.ts';
+import type { Retention } from '../storage/eventLog.ts';
 import type { SelectionRules } from '../subscription/selection.ts';
 import type { AnyDefinition } from './definition.ts';
 import { compileSchema } from './schema.ts';
 import type { CompiledSchema } from './schema.ts';
+import type { BreakingPart } from './schemaChange.ts';
 
 const DEFAULT_NEXT_POLL_MS = 5_000;
+
+/** A log bounded by age or size alone still needs a number that a ring can be laid out for. */
+const MAX_RETAINED = 10_000_000;
 
 /** A well-behaved client polls once per interval; three of them forgive one lost request and some delay (HOOK-06). */
 const LEASE_INTERVALS = 3;
@@ -20,6 +26,8 @@ export interface CompiledType {
   readonly input: CompiledSchema;
   readonly payload: CompiledSchema;
   readonly rules: SelectionRules;
+  /** Of the log, for types that are emitted. */
+  readonly retention: Retention;
   readonly nextPollMs: number;
   readonly leaseMs: number;
 }
@@ -29,6 +37,8 @@ export interface EventType {
   readonly name: string;
   compiled: CompiledType;
   readonly feed: Feed;
+  /** The schema that broke what an earlier run had promised its stored subscriptions, if one did. */
+  readonly brokenSinceLastRun: BreakingPart | undefined;
   /** The rules in force, read for each event. One function for all pumps of the type. */
   readonly rules: () => SelectionRules;
   /** Where failures of the author's `match` and `transform` go. */
@@ -63,7 +73,8 @@ export function compileType(name: string, definition: AnyDefinition, offersWebho
     payloadSchema: payload.json,
     ...(definition._meta === undefined ? {} : { _meta: definition._meta }),
   };
-  return { definition, descriptor, input, payload, rules, nextPollMs, leaseMs };
+  const retention = resolveRetention(definition, what);
+  return { definition, descriptor, input, payload, rules, retention, nextPollMs, leaseMs };
 }
 
 /** Modes the source allows, less the author's opt-outs (LIST-02, EMIT-02). */
@@ -97,6 +108,16 @@ function assertFilter(filter: Filter, input: CompiledSchema, payload: CompiledSc
     assertMember(input, argument, 'input');
     assertMember(payload, field, 'payload');
   }
+}
+
+function resolveRetention(definition: AnyDefinition, what: string): Retention {
+  const retention = { ...defaultRetention, ...definition.retention };
+  for (const [bound, value] of Object.entries(retention)) {
+    if (!(value >= 1)) throw new TypeError(`retention.${bound} of ${what} must be at least 1`);
+  }
+  const { maxCount } = retention;
+  if (Number.isInteger(maxCount) && maxCount <= MAX_RETAINED) return retention;
+  throw new TypeError(`retention.maxCount of ${what} must be a whole number up to ${MAX_RETAINED}`);
 }
 
 function interval(value: number | undefined, fallback: number, what: string): number {

@@ -3,19 +3,23 @@ import type { Core } from '../core.ts';
 import { CheckFeed } from '../feed/checkFeed.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
-import type { EventStorage } from '../log/eventLog.ts';
+import type { Storage } from '../storage/storage.ts';
+import { isPromise } from '../maybePromise.ts';
+import type { MaybePromise } from '../maybePromise.ts';
 import type { EventsOptions } from '../options.ts';
-import { breakingChange } from './catalog.ts';
+import type { EventLog, Retention } from '../storage/eventLog.ts';
 import type { AnyDefinition, EventTypeDefinition } from './definition.ts';
 import { Emitter } from './emitter.ts';
 import type { EventHandle } from './eventHandle.ts';
 import { compileType } from './eventType.ts';
 import type { CompiledType, EventType } from './eventType.ts';
 import { openFeed, sourceKind } from './openFeed.ts';
+import { breakingChange, schemaChanged } from './schemaChange.ts';
+import type { BreakingPart, TypeSchemas } from './schemaChange.ts';
 
 export interface EventTypesOptions {
   readonly core: Core;
-  readonly storage: EventStorage;
+  readonly storage: Storage;
   readonly onWarning: NonNullable<EventsOptions['onWarning']>;
   /** What the list shows has changed (LIST-09). */
   readonly onChange: () => void;
@@ -38,7 +42,8 @@ export class EventTypes {
     const { core, onWarning, onChange, onDefined } = this.#options;
     const { catalog } = core;
     if (catalog.get(name) !== undefined) throw new TypeError(`event type ${JSON.stringify(name)} is defined already`);
-    let type = this.#open(name, this.#compile(name, definition as AnyDefinition));
+    const compiled = this.#compile(name, definition as AnyDefinition);
+    let type = this.#open(name, compiled, this.#changeSinceLastRun(name, compiled));
     catalog.set(type);
     onChange();
     onDefined(type);
@@ -70,16 +75,46 @@ export class EventTypes {
     return compileType(name, definition, this.#options.core.webhooks !== undefined);
   }
 
-  #open(name: string, compiled: CompiledType): EventType {
+  /**
+   * Offers the type as compiled, and remembers its schemas for the next run.
+   *
+   * @param broken what its past and its present subscriptions are not fit for any more
+   */
+  #open(name: string, compiled: CompiledType, broken: BreakingPart | undefined): EventType {
     const { core, storage } = this.#options;
+    const openLog = (retention: Retention): EventLog => {
+      const log = storage.openLog(name, retention);
+      if (broken !== undefined) this.#stored(name, log.clear());
+      return log;
+    };
     const type: EventType = {
       name,
       compiled,
-      feed: openFeed(core, storage, name, () => type.compiled, compiled),
+      feed: openFeed(core, openLog, name, () => type.compiled, compiled),
+      brokenSinceLastRun: broken,
       rules: () => type.compiled.rules,
       reportSelection: (error) => core.report(error, 'match or transform', name),
     };
+    this.#remember(type);
     return type;
+  }
+
+  /** An earlier run may have offered the name with other schemas. */
+  #changeSinceLastRun(name: string, { descriptor }: CompiledType): BreakingPart | undefined {
+    const known = this.#options.storage.notes.get(noteKey(name));
+    return known === undefined ? undefined : breakingChange(JSON.parse(known) as TypeSchemas, descriptor);
+  }
+
+  #remember({ name, compiled }: EventType): void {
+    const { notes } = this.#options.storage;
+    const { payloadSchema, inputSchema } = compiled.descriptor;
+    const value = JSON.stringify({ payloadSchema, inputSchema } satisfies TypeSchemas);
+    if (notes.get(noteKey(name)) !== value) this.#stored(name, notes.set({ key: noteKey(name), value }));
+  }
+
+  /** What is stored on the side: a failure is reported, and what it was for is done again in the next run. */
+  #stored(name: string, storing: MaybePromise<void>): void {
+    if (isPromise(storing)) storing.catch((error: unknown) => this.#options.core.report(error, 'storage', name));
   }
 
   #update(type: EventType, definition: AnyDefinition): EventType {
@@ -89,17 +124,18 @@ export class EventTypes {
     if (sourceKind(definition) !== sourceKind(type.compiled.definition)) {
       throw new TypeError(`event type ${JSON.stringify(name)} cannot change where its events come from`);
     }
-    const broken = breakingChange(type.compiled, compiled);
+    const broken = breakingChange(type.compiled.descriptor, compiled.descriptor);
     const modesGone = type.compiled.descriptor.delivery.filter((mode) => !compiled.descriptor.delivery.includes(mode));
     let changed = type;
     if (broken === undefined) {
       type.compiled = compiled;
+      this.#remember(type);
       if (type.feed instanceof LogFeed || type.feed instanceof LiveFeed) type.feed.setFilter(compiled.rules.filter);
     } else {
-      changed = this.#open(name, compiled);
-      catalog.set(changed);
-      registry.terminate({ name }, unsupported(broken, { reason: 'schema_changed' }));
       type.feed.close();
+      changed = this.#open(name, compiled, broken);
+      catalog.set(changed);
+      registry.terminate({ name }, schemaChanged(broken));
     }
     for (const subscription of registry.find({ name })) {
       if (!modesGone.includes(subscription.mode)) continue;
@@ -114,9 +150,16 @@ export class EventTypes {
     const { catalog, registry } = this.#options.core;
     catalog.delete(name);
     registry.terminate({ name }, notFound('event', `The event type ${JSON.stringify(name)} was removed`));
+    if (type.feed instanceof LogFeed) this.#stored(name, type.feed.clear());
     type.feed.close();
+    this.#stored(name, this.#options.storage.notes.delete(noteKey(name)));
     this.#options.onChange();
   }
+}
+
+/** Where the schemas of an event type are remembered. */
+function noteKey(name: string): string {
+  return `event-type:${name}`;
 }
 
 function emittedFeed({ name, feed }: EventType): LogFeed | LiveFeed {

@@ -3,13 +3,9 @@ import { CheckFeed } from '../feed/checkFeed.ts';
 import type { Feed } from '../feed/feed.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
-import { defaultRetention } from '../log/eventLog.ts';
-import type { EventStorage } from '../log/eventLog.ts';
+import type { EventLog, Retention } from '../storage/eventLog.ts';
 import type { AnyDefinition } from './definition.ts';
 import type { CompiledType } from './eventType.ts';
-
-/** A log bounded by age or size alone still needs a number that its ring can be laid out for. */
-const MAX_RETAINED = 10_000_000;
 
 /** Where a type's events come from. */
 export function sourceKind(definition: AnyDefinition): 'check' | 'live' | 'log' {
@@ -23,10 +19,10 @@ export function sourceKind(definition: AnyDefinition): 'check' | 'live' | 'log' 
  */
 export function openFeed(
   environment: Environment,
-  storage: EventStorage,
+  openLog: (retention: Retention) => EventLog,
   name: string,
   current: () => CompiledType,
-  { definition, rules }: CompiledType,
+  { definition, retention, rules }: CompiledType,
 ): Feed {
   const { clock, limits } = environment;
   switch (sourceKind(definition)) {
@@ -48,18 +44,7 @@ export function openFeed(
       });
     case 'live':
       return new LiveFeed(rules.filter, clock);
-    case 'log': {
-      const retention = { ...defaultRetention, ...definition.retention };
-      for (const [bound, value] of Object.entries(retention)) {
-        if (!(value >= 1))
-          throw new TypeError(`retention.${bound} of event type ${JSON.stringify(name)} must be at least 1`);
-      }
-      if (!(Number.isInteger(retention.maxCount) && retention.maxCount <= MAX_RETAINED)) {
-        throw new TypeError(
-          `retention.maxCount of event type ${JSON.stringify(name)} must be a whole number up to ${MAX_RETAINED}`,
-        );
-      }
-      return new LogFeed(storage.openLog(name, retention), rules.filter, clock);
-    }
+    case 'log':
+      return new LogFeed(openLog(retention), rules.filter, clock);
   }
 }

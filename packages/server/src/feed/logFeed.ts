@@ -1,6 +1,6 @@
 import type { EventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
-import type { EventLog } from '../log/eventLog.ts';
+import type { AppendOptions, EventLog } from '../storage/eventLog.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { FilterIndex } from '../subscription/filterIndex.ts';
@@ -77,24 +77,15 @@ export class LogFeed implements Feed {
     return `${this.#epoch}.${position}`;
   }
 
-  /** Appends and dispatches. Settles when the event is in the log, as durably as the log is. */
-  append(input: OccurrenceInput, byteLength: number): MaybePromise<FeedEvent> {
+  /**
+   * Appends and dispatches. Settles when the event is in the log, as durably as the log is; with the retained event if
+   * one of the same id was asked to be `unique`.
+   */
+  append(input: OccurrenceInput, options: AppendOptions): MaybePromise<FeedEvent> {
     const event = new FeedEvent(input, null);
-    const appended = this.#log.append(event, byteLength);
-    if (isPromise(appended)) return appended.then(() => this.#appended(event));
-    return this.#appended(event);
-  }
-
-  /** A retained event with this id, for idempotent emits. */
-  find(eventId: string): MaybePromise<FeedEvent | undefined> {
-    const found = this.#log.find(eventId);
-    return isPromise(found) ? found.then((event) => this.#placed(event)) : this.#placed(found);
-  }
-
-  /** Gives an event the log has read back its cursor, which logs do not keep. */
-  #placed(event: FeedEvent | undefined): FeedEvent | undefined {
-    if (event !== undefined) event.cursor ??= this.cursorAt(event.position);
-    return event;
+    const appended = this.#log.append(event, options);
+    if (isPromise(appended)) return appended.then((stored) => this.#appended(event, stored));
+    return this.#appended(event, appended);
   }
 
   now(): FeedPage {
@@ -149,14 +140,20 @@ export class LogFeed implements Feed {
     this.#index.setFilter(filter);
   }
 
+  /** Forgets the past, for good. */
+  clear(): MaybePromise<void> {
+    return this.#log.clear();
+  }
+
   close(): void {
     this.#closed = true;
     this.#dispatcher.clear();
     void this.#log.close();
   }
 
-  #appended(event: FeedEvent): MaybePromise<FeedEvent> {
-    event.cursor = this.cursorAt(event.position);
+  #appended(event: FeedEvent, stored: FeedEvent): MaybePromise<FeedEvent> {
+    stored.cursor ??= this.cursorAt(stored.position);
+    if (stored !== event) return stored;
     const turn = this.#dispatcher.add(event);
     return turn === undefined ? event : turn.then(() => event);
   }

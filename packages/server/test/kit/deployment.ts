@@ -1,10 +1,10 @@
-import type { EventsOptions, EventTypeDefinition, StoredSubscription, WebhookOptions } from '@mcp-events/server';
+import type { EventsOptions, EventTypeDefinition, StoredSubscription } from '@mcp-events/server';
 import { FakeClock, settle } from './fakeClock.ts';
 import { counted } from './servers.ts';
-import { TestSubscriptionStore } from './subscriptionStore.ts';
+import { TestSubscriptionStore } from './storage.ts';
 import { Upstream } from './upstream.ts';
 import { webhookServer } from './webhookServer.ts';
-import type { WebhookTestServer } from './webhookServer.ts';
+import type { TestWebhookOptions, WebhookTestServer } from './webhookServer.ts';
 
 /** What outlives the runs of a server: its store, its upstream, and time. */
 export class Deployment {
@@ -25,13 +25,13 @@ export class Deployment {
   }
 
   /** A run that does not offer the event type yet. */
-  start(webhooks: WebhookOptions = {}, options: EventsOptions = {}): WebhookTestServer {
+  start(webhooks: TestWebhookOptions = {}, options: EventsOptions = {}): WebhookTestServer {
     const { store, clock } = this;
     return webhookServer({ store, ttl: { noExpiry: true }, ...webhooks }, { clock, ...options });
   }
 
   /** A run that offers the event type. */
-  async run(webhooks: WebhookOptions = {}, options: EventsOptions = {}): Promise<WebhookTestServer> {
+  async run(webhooks: TestWebhookOptions = {}, options: EventsOptions = {}): Promise<WebhookTestServer> {
     const server = this.start(webhooks, options);
     server.events.define('counted', this.definition);
     await settle();

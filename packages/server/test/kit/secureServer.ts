@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
-import type { EventsOptions, WebhookOptions } from '@mcp-events/server';
+import type { EventsOptions } from '@mcp-events/server';
 import { createAuthority, selfSigned } from './certificates.ts';
 import { Recorder } from './recorder.ts';
 import type { Answer, RecordedRequest } from './recorder.ts';
 import { webhookServer } from './webhookServer.ts';
-import type { WebhookTestServer } from './webhookServer.ts';
+import type { TestWebhookOptions, WebhookTestServer } from './webhookServer.ts';
 
 /** A callback of an origin nobody vouches for: its endpoint has to consent. */
 export const STRANGER = 'https://hooks.example/a';
@@ -36,7 +36,7 @@ export class SecureRecorder extends Recorder {
 
 /** A server with webhook mode whose callbacks, https ones included, end at a recorder. It is closed after the test. */
 export function secureServer(
-  webhooks: WebhookOptions = {},
+  webhooks: TestWebhookOptions = {},
   options: EventsOptions = {},
   recorder: SecureRecorder = new SecureRecorder(),
 ): WebhookTestServer & { readonly recorder: SecureRecorder } {

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
-import type { EventsOptions, WebhookOptions } from '@mcp-events/server';
+import { memoryStorage } from '@mcp-events/server';
+import type { EventsOptions, SubscriptionStore, WebhookOptions } from '@mcp-events/server';
 import { afterEach } from 'vitest';
 import { settle } from './fakeClock.ts';
 import { TestServer } from './httpServer.ts';
@@ -7,6 +8,7 @@ import type { RequestOptions } from './httpServer.ts';
 import { Recorder } from './recorder.ts';
 import type { RecordedRequest } from './recorder.ts';
 import { numbersOf } from './servers.ts';
+import { durableStorage } from './storage.ts';
 
 /** An origin the operator of the test server allows: plain HTTP, no verification. */
 export const TRUSTED = 'http://hooks.test';
@@ -36,15 +38,31 @@ export interface SubscribeOptions extends RequestOptions {
   readonly mode?: string;
 }
 
+/** A key of 32 bytes that encrypts secrets. */
+export function keyOf(fill: number): string {
+  return Buffer.alloc(32, fill).toString('base64');
+}
+
+export interface TestWebhookOptions extends WebhookOptions {
+  /** Makes storage durable, with subscriptions in here. */
+  readonly store?: SubscriptionStore;
+}
+
 /** A server with webhook mode whose callbacks end at a recorder. */
 export class WebhookTestServer extends TestServer {
   readonly recorder: Recorder;
 
-  constructor(webhooks: WebhookOptions, options: EventsOptions, recorder: Recorder) {
+  constructor({ store, ...webhooks }: TestWebhookOptions, options: EventsOptions, recorder: Recorder) {
+    const storage = store && durableStorage(store, options.storage ?? memoryStorage({ clock: options.clock }));
     const seams = { resolve: () => [ADDRESS], connect: recorder.dial };
     // In the middle of the jitter, so that waits are the nominal ones.
-    const defaults: WebhookOptions = { allowedOrigins: [TRUSTED], egress: seams, random: () => 0.5 };
-    super({ ...options, webhooks: { ...defaults, ...webhooks } });
+    const defaults: WebhookOptions = {
+      allowedOrigins: [TRUSTED],
+      egress: seams,
+      random: () => 0.5,
+      secretKeys: [keyOf(1)],
+    };
+    super({ ...options, storage: storage ?? options.storage, webhooks: { ...defaults, ...webhooks } });
     this.recorder = recorder;
   }
 
@@ -77,7 +95,7 @@ export class WebhookTestServer extends TestServer {
 
 /** A server with webhook mode that is closed after the test. */
 export function webhookServer(
-  webhooks: WebhookOptions = {},
+  webhooks: TestWebhookOptions = {},
   options: EventsOptions = {},
   recorder: Recorder = new Recorder(),
 ): WebhookTestServer {

@@ -17,6 +17,8 @@ export interface DeliveryOptions {
   readonly event?: FeedEvent | undefined;
   /** Position of the event sent before this one, `null` for the first; absent when it is sent outside the order. */
   readonly previous?: string | null | undefined;
+  /** Number of the dead letter this event was, if it is delivered again by hand. */
+  readonly deadLetter?: number | undefined;
 }
 
 /** One message on its way to one subscriber, from its first attempt to its last. */
@@ -26,6 +28,7 @@ export class Delivery implements Job {
   readonly ticket: number | undefined;
   readonly event: FeedEvent | undefined;
   readonly previous: string | null | undefined;
+  readonly deadLetter: number | undefined;
   readonly #lane: Lane;
   /** The cursor it was first sent with, kept so that all attempts send equal bytes (DELIV-12). */
   cursor: string | null | undefined;
@@ -36,13 +39,14 @@ export class Delivery implements Job {
   /** `waiting` for its retry or for the end of a suspension. */
   state: 'queued' | 'sending' | 'waiting' | 'settled' = 'waiting';
 
-  constructor({ lane, kind, webhookId, ticket, event, previous }: DeliveryOptions) {
+  constructor({ lane, kind, webhookId, ticket, event, previous, deadLetter }: DeliveryOptions) {
     this.#lane = lane;
     this.kind = kind;
     this.webhookId = webhookId;
     this.ticket = ticket;
     this.event = event;
     this.previous = previous;
+    this.deadLetter = deadLetter;
   }
 
   get cancelled(): boolean {

@@ -16,6 +16,12 @@ export class DeliveryHealth {
     return this.#failedSinceMs;
   }
 
+  /** As an earlier run left it. */
+  restore({ sinceMs, reason }: { readonly sinceMs: number; readonly reason: LastError }): void {
+    this.#lastError = reason;
+    this.#failedSinceMs = sinceMs;
+  }
+
   succeeded(nowMs: number): void {
     this.#lastDeliveryAtMs = nowMs;
     this.#lastError = null;

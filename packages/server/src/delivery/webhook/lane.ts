@@ -2,9 +2,10 @@ import type { EventsError, DeliveryStatus, Dialect, LastError } from '@mcp-event
 import type { Clock } from '../../clock.ts';
 import type { Deadlines } from '../../deadlines.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import type { StoredDeadLetter } from '../../storage/deadLetterStore.ts';
+import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
 import type { Pump } from '../pump.ts';
 import type { Sink } from '../sink.ts';
-import type { DeadLetters } from './deadLetters.ts';
 import { Delivery } from './delivery.ts';
 import type { DeliveryKind } from './delivery.ts';
 import { DeliveryHealth } from './deliveryHealth.ts';
@@ -36,7 +37,10 @@ export interface LaneContext {
   readonly maxOutstanding: number;
   /** Whether events that were given up are told as a gap (OP-11). */
   readonly tellAbandoned: boolean;
-  readonly deadLetters: DeadLetters;
+  /** Keeps an event that was given up. */
+  readonly bury: (letter: StoredDeadLetter) => void;
+  /** A dead letter was delivered after all. */
+  readonly redriven: (number: number) => void;
   readonly warn: (message: string, name: string) => void;
 }
 
@@ -66,6 +70,9 @@ const MAX_BODY_BYTES = 256 * 1024;
 
 /** Payload bytes one subscription may have outstanding, beyond its first delivery. */
 const MAX_OUTSTANDING_BYTES = 1024 * 1024;
+
+/** Positions of settled events beyond the watermark that are stored: a good part of what can lie between two acknowledgements. */
+const MAX_SETTLED_STORED = 256;
 
 /** Payload bytes one principal may have outstanding, beyond the first delivery of each of its subscriptions. */
 const MAX_PRINCIPAL_BYTES = 64 * 1024 * 1024;
@@ -100,6 +107,8 @@ export class Lane implements Sink {
   #anotherGap = false;
   #terminated: EventsError | undefined;
   #ended = false;
+  /** Ids of events an earlier run had delivered beyond its watermark, and that this one did not reach yet. */
+  #settledBefore: Set<string> | undefined;
   /** A gap no envelope could tell of; the next refresh does. */
   untoldGap = false;
 
@@ -145,6 +154,27 @@ export class Lane implements Sink {
     return this.#health.status(!this.suspended, throttledMs);
   }
 
+  /** What a later run needs to go on where this one is, beside the position. */
+  get progress(): Pick<StoredSubscription, 'settled' | 'suspended' | 'failing' | 'gapOwed'> {
+    const { lastError: reason, failedSinceMs: sinceMs } = this.#health;
+    const settled = [...(this.#settledBefore ?? []), ...(this.#watermark?.settledBeyond(MAX_SETTLED_STORED) ?? [])];
+    return {
+      settled: settled.slice(0, MAX_SETTLED_STORED),
+      suspended: this.suspended,
+      failing: reason === null || sinceMs === undefined ? null : { sinceMs, reason },
+      gapOwed: this.owesGap,
+    };
+  }
+
+  /** Goes on where an earlier run was. Before the first event. */
+  restore({ settled, suspended, failing }: Pick<StoredSubscription, 'settled' | 'suspended' | 'failing'>): void {
+    if (settled.length > 0) this.#settledBefore = new Set(settled);
+    if (failing !== null) this.#health.restore(failing);
+    if (!suspended) return;
+    this.#suspendedAtMs = this.#context.clock.now();
+    this.#listener.onSuspended();
+  }
+
   /** Connects the pump whose events this lane delivers. */
   attach(pump: Pump): void {
     this.#pump = pump;
@@ -157,17 +187,29 @@ export class Lane implements Sink {
       return false;
     }
     const ticket = this.#begin(event.cursor);
-    const webhookId = this.#eventWebhookId(event);
     const previous = this.#previous;
+    // Also of one that is not sent again: the endpoint has it, and waits for what was before it.
     this.#previous = orderPosition(event);
+    if (event.cursor !== null && this.#settledBefore?.delete(event.cursor) === true) {
+      this.#watermark?.settle(ticket, true);
+      return true;
+    }
+    const webhookId = this.#eventWebhookId(event);
     this.#add(new Delivery({ lane: this, kind: 'event', webhookId, ticket, event, previous }));
     return true;
   }
 
-  /** Sends an event again that was given up, outside the order. */
-  redeliver(event: FeedEvent): void {
+  /**
+   * Sends an event again that was given up, outside the order.
+   *
+   * @returns `false` when it is under way already, or nothing is sent any more
+   */
+  redeliver(event: FeedEvent, deadLetter: number): boolean {
+    if (this.#ended) return false;
+    for (const delivery of this.#outstanding ?? []) if (delivery.deadLetter === deadLetter) return false;
     const webhookId = this.#eventWebhookId(event);
-    this.#add(new Delivery({ lane: this, kind: 'event', webhookId, event }));
+    this.#add(new Delivery({ lane: this, kind: 'event', webhookId, event, deadLetter }));
+    return true;
   }
 
   /** The envelope needs a position (ENV-03): without replay a loss can only be counted (CUR-14). */
@@ -249,7 +291,10 @@ export class Lane implements Sink {
     const nowMs = this.#context.clock.now();
     if (outcome.kind === 'failed') this.#attemptFailed(delivery, outcome.reason, outcome.retryAfterMs, nowMs);
     else {
-      if (outcome.kind === 'acknowledged') this.#health.succeeded(nowMs);
+      if (outcome.kind === 'acknowledged') {
+        this.#health.succeeded(nowMs);
+        if (delivery.deadLetter !== undefined) this.#context.redriven(delivery.deadLetter);
+      }
       this.#countAttempt(delivery, false, nowMs);
       this.#settle(delivery);
     }
@@ -291,21 +336,28 @@ export class Lane implements Sink {
 
   /** Retries are used up (DELIV-08): kept as a dead letter, and told (OP-11). */
   #giveUp(delivery: Delivery, reason: LastError, nowMs: number): void {
-    const { kind, event, attempts } = delivery;
-    const { deadLetters, tellAbandoned } = this.#context;
+    const { kind, attempts, deadLetter } = delivery;
+    // One that was a dead letter stays one, and was told when it became one.
+    const event = deadLetter === undefined ? delivery.event : undefined;
+    const { bury, tellAbandoned } = this.#context;
     this.#countAttempt(delivery, true, nowMs);
     if (kind === 'gap') this.untoldGap = true;
     if (event !== undefined) {
-      const { id, principal } = this.#subscriber;
+      const { id: subscriptionId, principal } = this.#subscriber;
+      const { eventId, name, timestamp, dataJson, _meta, cursor } = event;
       const abandonedAt = new Date(nowMs).toISOString();
-      deadLetters.add(event, { subscriptionId: id, principal, attempts, reason, abandonedAt });
+      const letter = { subscriptionId, principal, name, eventId, timestamp, dataJson, _meta, cursor };
+      // Before the position moves past it.
+      bury({ ...letter, attempts, reason, abandonedAt });
     }
-    if (event !== undefined && tellAbandoned) {
-      // Peers of the older dialect do not take gaps (DIALECT-13, OP-11): their next refresh says it.
-      if (this.#subscriber.dialect === 'final') this.#tellLost();
-      else this.untoldGap = true;
-    }
+    if (event !== undefined && tellAbandoned) this.#lost();
     this.#settle(delivery);
+  }
+
+  /** Peers of the older dialect do not take gaps (DIALECT-13, OP-11): their next refresh says it. */
+  #lost(): void {
+    if (this.#subscriber.dialect === 'final') this.#tellLost();
+    else this.untoldGap = true;
   }
 
   /** One envelope for any number of events that were given up, and none where there are no positions (ENV-03). */
@@ -331,7 +383,7 @@ export class Lane implements Sink {
       this.#context.scheduler.leave(this.#flow);
       return;
     }
-    if (delivery.ticket !== undefined) this.#watermark?.settle(delivery.ticket);
+    if (delivery.ticket !== undefined) this.#watermark?.settle(delivery.ticket, delivery.event !== undefined);
     if (delivery === this.#gap) {
       this.#gap = undefined;
       if (this.#anotherGap) this.#tellLost();
@@ -409,7 +461,7 @@ export class Lane implements Sink {
     if (body.byteLength <= MAX_BODY_BYTES) return body;
     const { name } = this.#subscriber;
     this.#context.warn(`event ${event.eventId} makes a body of ${body.byteLength} bytes, which is not sent`, name);
-    this.#tellLost();
+    this.#lost();
     this.#settle(delivery);
     return undefined;
   }

@@ -1,7 +1,8 @@
 import { webhookSecretSchema } from '@mcp-events/protocol';
 import type { Clock } from '../../clock.ts';
-import { readStoredSubscription } from './subscriptionStore.ts';
-import type { SecretSealer, StoredSubscription, SubscriptionStore } from './subscriptionStore.ts';
+import { readStoredSubscription } from '../../storage/subscriptionStore.ts';
+import type { StoredSubscription, SubscriptionStore } from '../../storage/subscriptionStore.ts';
+import type { SecretSealer } from './signing/secretSealer.ts';
 import type { WebhookSubscription } from './webhookSubscription.ts';
 
 /** How long the position of a busy subscription may wait to be stored: what is sent again after a crash. */
@@ -12,8 +13,6 @@ const RETRY_MS = 30_000;
 
 /** Writes under way at the same time, of those that can wait. */
 const CONCURRENCY = 32;
-
-const unsealed: SecretSealer = { seal: (secret) => secret, open: (sealed) => sealed };
 
 /** A change that is not stored yet. */
 interface Change {
@@ -43,12 +42,12 @@ export class Persistence {
 
   constructor(
     store: SubscriptionStore,
-    sealer: SecretSealer | undefined,
+    sealer: SecretSealer,
     clock: Clock,
     report: (error: unknown, name?: string) => void,
   ) {
     this.#store = store;
-    this.#sealer = sealer ?? unsealed;
+    this.#sealer = sealer;
     this.#clock = clock;
     this.#report = report;
   }
@@ -66,11 +65,19 @@ export class Persistence {
     return readable;
   }
 
-  /** Rejects when the secret cannot be read, or is none: deliveries would be signed with a key that can be guessed. */
-  async openSecret(sealed: string): Promise<string> {
-    const secret = await this.#sealer.open(sealed);
+  /** Throws when the secret cannot be read, or is none: deliveries would be signed with a key that can be guessed. */
+  openSecret(id: string, sealed: string): string {
+    const secret = this.#sealer.open(id, sealed);
     if (webhookSecretSchema.safeParse(secret).success) return secret;
     throw new TypeError('a stored signing secret is not what was sealed');
+  }
+
+  /** Whether its secrets were sealed with a key that is to be replaced. */
+  isOutdated({ secret, replacedSecret }: StoredSubscription): boolean {
+    return (
+      this.#sealer.isOutdated(secret) ||
+      (replacedSecret !== undefined && this.#sealer.isOutdated(replacedSecret.secret))
+    );
   }
 
   /** Rejects when the store does: then nothing may be promised. */
@@ -151,12 +158,12 @@ export class Persistence {
   #saving(subscription: WebhookSubscription): Change {
     const { id, name } = subscription;
     const write = async (): Promise<void> => {
-      if (!subscription.ended) await this.#store.save(await this.#record(subscription));
+      if (!subscription.ended) await this.#store.save(this.#record(subscription));
     };
     return { id, name, write };
   }
 
-  async #record(subscription: WebhookSubscription): Promise<StoredSubscription> {
+  #record(subscription: WebhookSubscription): StoredSubscription {
     const { id, name, principal, rawArguments, url, dialect, secrets, refreshBeforeMs, cursor } = subscription;
     const { secret, replaced } = secrets.reveal(this.#clock.now());
     return {
@@ -166,13 +173,13 @@ export class Persistence {
       arguments: rawArguments,
       url,
       dialect,
-      secret: await this.#sealer.seal(secret),
+      secret: this.#sealer.seal(id, secret),
       ...(replaced === undefined
         ? {}
-        : { replacedSecret: { secret: await this.#sealer.seal(replaced.secret), untilMs: replaced.untilMs } }),
+        : { replacedSecret: { secret: this.#sealer.seal(id, replaced.secret), untilMs: replaced.untilMs } }),
       refreshBeforeMs,
       cursor,
-      gapOwed: subscription.lane.owesGap,
+      ...subscription.lane.progress,
     };
   }
 

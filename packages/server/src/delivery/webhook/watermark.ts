@@ -1,3 +1,8 @@
+const OUTSTANDING = 0;
+const SETTLED = 1;
+/** Settled, and what was delivered is the event at its position: a gap lies where an event may be outstanding. */
+const SETTLED_EVENT = 2;
+
 /** Deliveries there is room for at first. A power of two, as every capacity here: places are found by masking. */
 const INITIAL_CAPACITY = 8;
 
@@ -10,8 +15,8 @@ export class Watermark {
   #cursor: string | null;
   /** Position after each delivery, at the place of its ticket. */
   #positions: (string | null)[] = Array.from({ length: INITIAL_CAPACITY }, () => null);
-  /** 1 for those that settled. */
-  #settled = new Uint8Array(INITIAL_CAPACITY);
+  /** One of the states below, likewise. */
+  #states = new Uint8Array(INITIAL_CAPACITY);
   #mask = INITIAL_CAPACITY - 1;
   /** Ticket of the oldest outstanding delivery, if there is one. */
   #oldest = 0;
@@ -48,28 +53,38 @@ export class Watermark {
     if (this.#next - this.#oldest > this.#mask) this.#grow();
     const place = this.#next & this.#mask;
     this.#positions[place] = positionAfter;
-    this.#settled[place] = 0;
+    this.#states[place] = OUTSTANDING;
     return this.#next++;
   }
 
   /** Acknowledged or given up. Each ticket settles once. */
-  settle(ticket: number): void {
-    this.#settled[ticket & this.#mask] = 1;
-    while (this.#oldest < this.#next && this.#settled[this.#oldest & this.#mask] === 1) {
+  settle(ticket: number, isEvent: boolean): void {
+    this.#states[ticket & this.#mask] = isEvent ? SETTLED_EVENT : SETTLED;
+    while (this.#oldest < this.#next && this.#states[this.#oldest & this.#mask] !== OUTSTANDING) {
       this.#cursor = this.#positions[this.#oldest++ & this.#mask] ?? null;
     }
+  }
+
+  /** Positions of events that settled beyond {@link cursor}, at most `limit`, the first ones. */
+  settledBeyond(limit: number): string[] {
+    const positions: string[] = [];
+    for (let ticket = this.#oldest; ticket < this.#next && positions.length < limit; ticket++) {
+      const position = this.#positions[ticket & this.#mask];
+      if (typeof position === 'string' && this.#states[ticket & this.#mask] === SETTLED_EVENT) positions.push(position);
+    }
+    return positions;
   }
 
   #grow(): void {
     const mask = 2 * this.#mask + 1;
     const positions: (string | null)[] = Array.from({ length: mask + 1 }, () => null);
-    const settled = new Uint8Array(mask + 1);
+    const states = new Uint8Array(mask + 1);
     for (let ticket = this.#oldest; ticket < this.#next; ticket++) {
       positions[ticket & mask] = this.#positions[ticket & this.#mask] ?? null;
-      settled[ticket & mask] = this.#settled[ticket & this.#mask] ?? 0;
+      states[ticket & mask] = this.#states[ticket & this.#mask] ?? OUTSTANDING;
     }
     this.#positions = positions;
-    this.#settled = settled;
+    this.#states = states;
     this.#mask = mask;
   }
 }

@@ -7,7 +7,6 @@ import type { TtlRules } from './grant.ts';
 import type { RetryRules } from './retryPolicy.ts';
 import type { SchedulingLimits } from './scheduling/fairScheduler.ts';
 import type { ServerSigningKey } from './signing/serverIdentity.ts';
-import type { SecretSealer, SubscriptionStore } from './subscriptionStore.ts';
 
 /** Bounds on what webhook subscriptions may use. */
 export interface WebhookLimits extends SchedulingLimits {
@@ -55,10 +54,11 @@ export interface WebhookOptions {
   readonly signingKey?: ServerSigningKey;
   /** Overrides the dialect of a new subscription (DIALECT-07). Default: that of the request. */
   readonly dialect?: (peer: WebhookPeer) => Dialect | undefined;
-  /** Keeps subscriptions over restarts. Default: they live in memory, and clients subscribe again. */
-  readonly store?: SubscriptionStore;
-  /** Encrypts signing secrets before they are stored. Default: they are stored as they are. */
-  readonly secretSealer?: SecretSealer;
+  /**
+   * Keys that encrypt signing secrets in durable storage (AES-256-GCM): 32 bytes in base64 each. The first encrypts, all of
+   * them decrypt: to replace a key, put the new one in front. Required with durable storage, and not used without.
+   */
+  readonly secretKeys?: readonly string[];
   /** Replaces how hosts are looked up and connections are made, for example in tests. */
   readonly egress?: {
     readonly resolve?: Resolve;

@@ -128,8 +128,8 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     return { status, truncated };
   }
 
-  redeliver(event: FeedEvent): void {
-    this.#lane.redeliver(event);
+  redeliver(event: FeedEvent, deadLetter: number): boolean {
+    return this.#lane.redeliver(event, deadLetter);
   }
 
   terminate(error: EventsError): void {

@@ -4,11 +4,13 @@ import type { Caller } from '../../context.ts';
 import { countedIds, RUN_ID_LENGTH } from '../../countedIds.ts';
 import { Deadlines } from '../../deadlines.ts';
 import type { Environment } from '../../environment.ts';
+import { isPromise } from '../../maybePromise.ts';
+import type { MaybePromise } from '../../maybePromise.ts';
+import type { Storage } from '../../storage/storage.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
 import { withTimeLimit } from '../../timeLimit.ts';
 import type { Lifecycle, LifecycleFunctions } from '../../subscription/lifecycle.ts';
 import type { Registry } from '../../subscription/registry.ts';
-import { DeadLetters } from './deadLetters.ts';
 import type { Delivery } from './delivery.ts';
 import { Egress } from './egress/egress.ts';
 import { defaultSuspensionRules } from './failureRate.ts';
@@ -18,6 +20,7 @@ import type { LaneContext } from './lane.ts';
 import { Persistence } from './persistence.ts';
 import { defaultRetryRules } from './retryPolicy.ts';
 import { defaultSchedulingLimits, FairScheduler } from './scheduling/fairScheduler.ts';
+import { SecretSealer } from './signing/secretSealer.ts';
 import { ServerIdentity } from './signing/serverIdentity.ts';
 import type { SigningSecrets } from './signing/signingSecrets.ts';
 import { readAllowedOrigins, readCallbackUrl } from './verification/callbackUrl.ts';
@@ -45,12 +48,12 @@ export interface WebhookSurroundings {
   readonly lifecycle: Lifecycle;
   /** A unique id that cannot be guessed. */
   readonly randomId: () => string;
+  readonly storage: Storage;
   readonly warn: (message: string, name: string) => void;
 }
 
 /** What webhook subscriptions of one server share. */
 export class Webhooks {
-  readonly deadLetters: DeadLetters = new DeadLetters();
   readonly persistence: Persistence | undefined;
   readonly #environment: Environment;
   readonly #registry: Registry;
@@ -75,15 +78,15 @@ export class Webhooks {
   constructor(
     environment: Environment,
     options: WebhookOptions,
-    { registry, lifecycle, randomId, warn }: WebhookSurroundings,
+    { registry, lifecycle, randomId, storage, warn }: WebhookSurroundings,
   ) {
     const { clock } = environment;
     this.#registry = registry;
     this.#lifecycle = lifecycle;
     this.#environment = environment;
     this.#options = options;
-    const { store, secretSealer, suspension, retry, egress, signingKey } = options;
-    this.#ttlRules = resolveTtlRules(options.ttl, store !== undefined);
+    const { secretKeys, suspension, retry, egress, signingKey } = options;
+    this.#ttlRules = resolveTtlRules(options.ttl, storage.durable);
     this.#urlRules = { isAllowedOrigin: readAllowedOrigins(options.allowedOrigins), allowUrl: options.allowUrl };
     this.#rotationGraceMs = atLeast(options.rotationGraceMs ?? DEFAULT_ROTATION_GRACE_MS, 0, 'rotationGraceMs');
     const { dropFailingAfterMs = DEFAULT_DROP_FAILING_AFTER_MS } = options;
@@ -99,9 +102,14 @@ export class Webhooks {
     for (const [name, value] of Object.entries(suspensionRules)) {
       atLeast(value, name === 'failureRate' ? 0 : 1, `suspension.${name}`);
     }
-    if (store !== undefined) {
-      const report = (error: unknown, name?: string): void => environment.report(error, 'store', name);
-      this.persistence = new Persistence(store, secretSealer, clock, report);
+    const report = (error: unknown, name?: string): void => environment.report(error, 'storage', name);
+    if (storage.durable) {
+      if (secretKeys === undefined) {
+        throw new TypeError(
+          'webhooks.secretKeys is missing: with durable storage, signing secrets are stored, and need a key that encrypts them; make one with: openssl rand -base64 32',
+        );
+      }
+      this.persistence = new Persistence(storage.subscriptions, new SecretSealer(secretKeys), clock, report);
     }
     this.#egress = new Egress({ clock, ...egress, maxSocketsPerOrigin: limits.hostConcurrency });
     this.#scheduler = new FairScheduler(clock, limits);
@@ -139,14 +147,18 @@ export class Webhooks {
       suspensionRules,
       maxOutstanding: limits.outstandingPerSubscription,
       tellAbandoned: options.tellAbandoned ?? true,
-      deadLetters: this.deadLetters,
+      bury: (letter) => reported(storage.deadLetters.add(letter), report, letter.name),
+      redriven: (number) => reported(storage.deadLetters.delete(number), report),
       warn,
     };
     this.#listener = {
       onEnd: (subscription) => this.#ended(subscription),
       isReplaced: ({ id }) => registry.get(id) !== undefined,
       onProgress: (subscription) => this.persistence?.touch(subscription),
-      onSuspended: (subscription) => this.#suspended(subscription),
+      onSuspended: (subscription) => {
+        this.#suspended(subscription);
+        this.persistence?.touch(subscription);
+      },
     };
   }
 
@@ -260,6 +272,11 @@ export class Webhooks {
       subscription.expiry = this.#expiries.add(subscription, atMs);
     } else this.#expiries.move(subscription.expiry, atMs);
   }
+}
+
+/** Nobody waits for what is stored on the side. */
+function reported(storing: MaybePromise<void>, report: (error: unknown, name?: string) => void, name?: string): void {
+  if (isPromise(storing)) storing.catch((error: unknown) => report(error, name));
 }
 
 /** Its grant has passed, or, without expiry, its endpoint has been failing for too long. */

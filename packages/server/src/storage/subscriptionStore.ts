@@ -1,7 +1,7 @@
-import { describeIssues, isJsonObject } from '@mcp-events/protocol';
-import type { Dialect } from '@mcp-events/protocol';
+import { describeIssues, isJsonObject, lastErrorSchema } from '@mcp-events/protocol';
+import type { Dialect, LastError } from '@mcp-events/protocol';
 import * as z from 'zod';
-import type { MaybePromise } from '../../maybePromise.ts';
+import type { MaybePromise } from '../maybePromise.ts';
 
 /** What is stored of a webhook subscription so that it survives a restart (TTL-10, TTL-11). Plain JSON. */
 export interface StoredSubscription {
@@ -13,22 +13,30 @@ export interface StoredSubscription {
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly url: string;
   readonly dialect: Dialect;
-  /** The signing secret, as the sealer's `seal` returned it. */
+  /** The signing secret, encrypted. */
   readonly secret: string;
-  /** A secret that was replaced and signs along until then (SIG-05), sealed as well. */
+  /** A secret that was replaced and signs along until then (SIG-05), encrypted as well. */
   readonly replacedSecret?: { readonly secret: string; readonly untilMs: number } | undefined;
   /** Milliseconds since the epoch; `null` for no expiry. */
   readonly refreshBeforeMs: number | null;
   /** The safe position from which delivery goes on (OP-13). */
   readonly cursor: string | null;
+  /**
+   * Positions after `cursor` whose events are settled and not sent again; bounded, so not always all. A source that
+   * places them anew when it is read again sends them again.
+   */
+  readonly settled: readonly string[];
+  /** Delivery waits for the client to come back (DELIV-13). */
+  readonly suspended: boolean;
+  /** Since when its endpoint fails, and how it did last; `null` if it does not. An endless one ends some time after (TTL-13). */
+  readonly failing: { readonly sinceMs: number; readonly reason: LastError } | null;
   /** The client may not know yet that events before the position were lost. */
   readonly gapOwed: boolean;
 }
 
 /**
- * Keeps webhook subscriptions over restarts. Its existence is what long and endless grants are given on, so once `save`
- * has resolved the record must survive whatever the store promises to survive. A record is only stored for an endpoint
- * that has consented, so it stands for that consent as well (VERIFY-07).
+ * Keeps webhook subscriptions over restarts. A record is only stored for an endpoint that has consented, so it stands for
+ * that consent as well (VERIFY-07).
  *
  * Calls for one id are made one after the other, so one that never settles holds up its subscription, and `close()`.
  * Failures are reported to `onError`, and what failed is tried again.
@@ -45,13 +53,6 @@ export interface SubscriptionStore {
   delete(id: string): MaybePromise<void>;
 }
 
-/** Encrypts signing secrets for the store. */
-export interface SecretSealer {
-  seal(secret: string): MaybePromise<string>;
-  /** Throws what was tampered with, or sealed with a key that is gone. */
-  open(sealed: string): MaybePromise<string>;
-}
-
 const storedSubscriptionSchema: z.ZodType<StoredSubscription> = z.object({
   id: z.string().min(1),
   name: z.string(),
@@ -64,6 +65,9 @@ const storedSubscriptionSchema: z.ZodType<StoredSubscription> = z.object({
   replacedSecret: z.object({ secret: z.string(), untilMs: z.number() }).optional(),
   refreshBeforeMs: z.number().nullable(),
   cursor: z.string().nullable(),
+  settled: z.array(z.string()),
+  suspended: z.boolean(),
+  failing: z.object({ sinceMs: z.number(), reason: lastErrorSchema }).nullable(),
   gapOwed: z.boolean(),
 });
 

@@ -1,15 +1,23 @@
 import type { Clock } from '../clock.ts';
 import type { FeedEvent } from '../occurrence/feedEvent.ts';
-import type { EventLog, EventStorage, Retention } from './eventLog.ts';
+import type { AppendOptions, EventLog, Note, Retention } from './eventLog.ts';
+
+export interface MemoryLogOptions {
+  readonly retention: Retention;
+  readonly clock: Clock;
+  readonly createEpoch: () => string;
+  readonly keepNote: (note: Note) => void;
+}
 
 /**
  * A bounded ring in memory: the past of one event type within this process. It has a fresh epoch each time, so cursors
  * of an earlier run are recognised even where the same number exists again (EMIT-09).
  */
 export class MemoryLog implements EventLog {
-  readonly epoch: string;
   readonly #retention: Retention;
   readonly #clock: Clock;
+  readonly #createEpoch: () => string;
+  readonly #keepNote: (note: Note) => void;
   /** Slot of position p is `p % maxCount` in each of these, so appending and evicting move nothing. */
   readonly #events: (FeedEvent | undefined)[] = [];
   readonly #appendedAtMs: number[] = [];
@@ -19,11 +27,18 @@ export class MemoryLog implements EventLog {
   #head = 0;
   #oldest = 1;
   #bytes = 0;
+  #epoch: string;
 
-  constructor(epoch: string, retention: Retention, clock: Clock) {
-    this.epoch = epoch;
-    this.#retention = retention;
-    this.#clock = clock;
+  constructor(options: MemoryLogOptions) {
+    this.#retention = options.retention;
+    this.#clock = options.clock;
+    this.#createEpoch = options.createEpoch;
+    this.#keepNote = options.keepNote;
+    this.#epoch = options.createEpoch();
+  }
+
+  get epoch(): string {
+    return this.#epoch;
   }
 
   get head(): number {
@@ -35,7 +50,10 @@ export class MemoryLog implements EventLog {
     return this.#oldest;
   }
 
-  append(event: FeedEvent, byteLength: number): void {
+  append(event: FeedEvent, { byteLength, unique, note }: AppendOptions): FeedEvent {
+    const retained = unique === true ? this.#find(event.eventId) : undefined;
+    if (note !== undefined) this.#keepNote(note);
+    if (retained !== undefined) return retained;
     event.position = this.#head + 1;
     this.#bytes += byteLength;
     this.#evict(1);
@@ -45,18 +63,18 @@ export class MemoryLog implements EventLog {
     this.#appendedAtMs[slot] = this.#clock.now();
     this.#byteLengths[slot] = byteLength;
     this.#byEventId?.set(event.eventId, event);
+    return event;
   }
 
   skip(): void {
-    this.close();
     this.#head++;
-    this.#oldest = this.#head + 1;
+    this.#forgetAll();
   }
 
-  find(eventId: string): FeedEvent | undefined {
-    this.#evict();
-    this.#byEventId ??= new Map(this.read(0, Infinity).map((event) => [event.eventId, event]));
-    return this.#byEventId.get(eventId);
+  clear(): void {
+    this.#head = 0;
+    this.#forgetAll();
+    this.#epoch = this.#createEpoch();
   }
 
   read(position: number, limit: number): FeedEvent[] {
@@ -74,10 +92,20 @@ export class MemoryLog implements EventLog {
   }
 
   close(): void {
+    this.#forgetAll();
+  }
+
+  #forgetAll(): void {
     this.#oldest = this.#head + 1;
     this.#events.length = 0;
     this.#byEventId = undefined;
     this.#bytes = 0;
+  }
+
+  #find(eventId: string): FeedEvent | undefined {
+    this.#evict();
+    this.#byEventId ??= new Map(this.read(0, Infinity).map((event) => [event.eventId, event]));
+    return this.#byEventId.get(eventId);
   }
 
   /** Makes room for `incoming` events. Appending and reading both call it, so no timer is needed. */
@@ -106,9 +134,4 @@ export class MemoryLog implements EventLog {
     if (event === undefined) throw new Error(`log position ${position} is not readable`);
     return event;
   }
-}
-
-/** Logs that live and die with the process. */
-export function memoryStorage(clock: Clock, createEpoch: () => string): EventStorage {
-  return { openLog: (_name, retention) => new MemoryLog(createEpoch(), retention, clock) };
 }

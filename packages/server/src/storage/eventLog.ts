@@ -1,0 +1,68 @@
+import type { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { MaybePromise } from '../maybePromise.ts';
+
+/** How much of one event type's past a log keeps. The first bound reached removes the oldest events. */
+export interface Retention {
+  /** Age since the event was appended. Default 10 minutes. */
+  readonly maxAgeMs: number;
+  /** Number of events. Default 10,000. */
+  readonly maxCount: number;
+  /** Serialised size of all events together. Default 64 MiB. */
+  readonly maxBytes: number;
+}
+
+/** The example of the standard's appendix (EMIT-08), with a byte bound so that large payloads cannot fill memory. */
+export const defaultRetention: Retention = { maxAgeMs: 600_000, maxCount: 10_000, maxBytes: 64 * 1024 * 1024 };
+
+/** A fact that is stored together with an event: both or neither. */
+export interface Note {
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface AppendOptions {
+  /** Serialised size of the event, for retention. */
+  readonly byteLength: number;
+  /** The author named the event: if one of this id is readable, or being appended, that one is the answer instead. */
+  readonly unique?: boolean | undefined;
+  /** Stored with the event, or with the answer that it is there already. */
+  readonly note?: Note | undefined;
+}
+
+/**
+ * The past of one event type. Positions count from 1 and have no holes. Appends enter the log, and settle, in the order
+ * of the calls; `await append()` means: as durable as this log is. What cannot be stored leaves no trace: its position
+ * goes to the next event, and the rejection says what the operator can do about it.
+ */
+export interface EventLog {
+  /**
+   * Names the past that positions count in. A log that lost its past must have a new one (EMIT-09), so it changes with
+   * {@link clear}. Letters, digits, `_` and `-`.
+   */
+  readonly epoch: string;
+  /** Position of the newest event that is stored, 0 when there never was one. */
+  readonly head: number;
+  /** Position of the oldest event still readable; `head + 1` when there is none. */
+  readonly oldest: number;
+  /** Stores the event and sets its `position`. Resolves with it, or with the one that was there already. */
+  append(event: FeedEvent, options: AppendOptions): MaybePromise<FeedEvent>;
+  /**
+   * Leaves out one position and forgets everything before it: events are known to be missing there, so every cursor
+   * handed out so far has to be found too old.
+   */
+  skip(): MaybePromise<void>;
+  /** Events after `position`, oldest first; from {@link oldest} if `position` is before it. */
+  read(position: number, limit: number): MaybePromise<readonly FeedEvent[]>;
+  /**
+   * The last position at or after `position` that has only events older than `notBeforeMs` behind it (CUR-08). It may be
+   * earlier, never later, where events do not happen in the order they are appended.
+   */
+  seek(position: number, notBeforeMs: number): MaybePromise<number>;
+  /**
+   * Forgets everything and begins anew, in a new epoch, with position 1: what there was is of another form. Reading and
+   * appending see that at once; it resolves when it is stored.
+   */
+  clear(): MaybePromise<void>;
+  /** No more calls follow, though reads that were begun may still be waiting. What is stored stays. */
+  close(): MaybePromise<void>;
+}
