@@ -1,0 +1,146 @@
+import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
+import type { Clock } from '@mcp-events/server';
+import { fromDriver, storageError } from './storageError.ts';
+
+/** Memory that follows the file: what a transaction changed there counts when it is committed. */
+export interface Provisional {
+  committed(): void;
+  rolledBack(): void;
+}
+
+interface Change {
+  readonly run: () => unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  readonly byteLength: number;
+}
+
+/** Bounds of one transaction, so that a burst does not hold up the event loop: a few milliseconds each. */
+const MAX_CHANGES = 512;
+const MAX_BYTES = 4 * 1024 * 1024;
+
+/** Background changes that a transaction takes along when others wait: under a millisecond. */
+const MAX_TAKEN_ALONG = 128;
+
+/**
+ * Gathers all changes of one turn of the event loop in one transaction, because making a transaction durable costs as
+ * much as a hundred changes. Changes run, and settle, in the order they were asked for.
+ */
+export class GroupCommit {
+  readonly #db: DatabaseSyncInstance;
+  readonly #file: string;
+  readonly #clock: Clock;
+  readonly #begin: StatementSyncInstance;
+  readonly #commit: StatementSyncInstance;
+  readonly #rollback: StatementSyncInstance;
+  #waiting: Change[] = [];
+  #background: Change[] = [];
+  readonly #enlisted = new Set<Provisional>();
+  #scheduled = false;
+  #closed = false;
+
+  constructor(db: DatabaseSyncInstance, file: string, clock: Clock) {
+    this.#db = db;
+    this.#file = file;
+    this.#clock = clock;
+    this.#begin = db.prepare('BEGIN IMMEDIATE');
+    this.#commit = db.prepare('COMMIT');
+    this.#rollback = db.prepare('ROLLBACK');
+  }
+
+  /**
+   * Runs `run` within the next transaction. Resolves with its result when that is durable. May run more than once, each
+   * time as if never before; must be synchronous.
+   */
+  write<T>(run: () => T, byteLength = 0): Promise<T> {
+    return this.#add(this.#waiting, run, byteLength);
+  }
+
+  /** The same for what can wait a little: it yields to what is written otherwise. In order among themselves. */
+  writeInBackground<T>(run: () => T, byteLength = 0): Promise<T> {
+    return this.#add(this.#background, run, byteLength);
+  }
+
+  /** To be called within `run`: this memory changed. */
+  enlist(memory: Provisional): void {
+    this.#enlisted.add(memory);
+  }
+
+  /** Stores everything that waits, now; later changes are refused. */
+  close(): void {
+    this.#closed = true;
+    while (this.#waiting.length + this.#background.length > 0) this.#flush();
+  }
+
+  #add<T>(queue: Change[], run: () => T, byteLength: number): Promise<T> {
+    if (this.#closed) return Promise.reject(storageError('closed', this.#file));
+    if (!this.#scheduled) this.#schedule();
+    return new Promise<T>((resolve, reject) =>
+      queue.push({ run, resolve: resolve as (result: unknown) => void, reject, byteLength }),
+    );
+  }
+
+  #schedule(): void {
+    this.#scheduled = true;
+    this.#clock.setImmediate(() => {
+      this.#scheduled = false;
+      this.#flush();
+      if (this.#waiting.length + this.#background.length > 0) this.#schedule();
+    });
+  }
+
+  #flush(): void {
+    const changes = take(this.#waiting, MAX_CHANGES);
+    changes.push(...take(this.#background, changes.length === 0 ? MAX_CHANGES : MAX_TAKEN_ALONG));
+    let done = 0;
+    let size = changes.length;
+    while (done < changes.length) {
+      const part = changes.slice(done, done + size);
+      const failure = this.#try(part);
+      if (failure === undefined) {
+        done += part.length;
+        // After a failure the parts grow again, so that many bad changes cost as many attempts, not their square.
+        size *= 2;
+      } else if (failure.index === 0 || part.length === 1) {
+        part[0]?.reject(failure.error);
+        done++;
+        size = Math.max(1, size >> 1);
+      } else {
+        size = failure.index ?? part.length >> 1;
+      }
+    }
+  }
+
+  /** All of `changes` or none. Tells the change that failed, if it was one of them. */
+  #try(changes: readonly Change[]): { index: number | undefined; error: unknown } | undefined {
+    const results: unknown[] = [];
+    let index: number | undefined;
+    try {
+      this.#begin.run();
+      for (index = 0; index < changes.length; index++) results.push(changes[index]?.run());
+      index = undefined;
+      this.#commit.run();
+    } catch (error) {
+      if (this.#db.isTransaction) this.#rollback.run();
+      for (const memory of this.#enlisted) memory.rolledBack();
+      this.#enlisted.clear();
+      return { index, error: fromDriver(error, this.#file) };
+    }
+    for (const memory of this.#enlisted) memory.committed();
+    this.#enlisted.clear();
+    for (let i = 0; i < changes.length; i++) changes[i]?.resolve(results[i]);
+    return undefined;
+  }
+}
+
+/** Removes from the front of `queue` what fits one transaction: at least one, if there is any. */
+function take(queue: Change[], maxCount: number): Change[] {
+  let count = 0;
+  let byteLength = 0;
+  for (const change of queue) {
+    byteLength += change.byteLength;
+    if (count === maxCount || (count > 0 && byteLength > MAX_BYTES)) break;
+    count++;
+  }
+  return queue.splice(0, count);
+}

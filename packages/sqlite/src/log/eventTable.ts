@@ -1,0 +1,139 @@
+import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
+import { FeedEvent } from '@mcp-events/server';
+import { eventsTable, eventsTableName } from '../schema.ts';
+
+/** What retention decides by. */
+export interface Mark {
+  readonly appendedMs: number;
+  readonly bytesBefore: number;
+}
+
+export interface Tail extends Mark {
+  readonly position: number;
+  readonly latestMs: number;
+  readonly byteLength: number;
+}
+
+interface EventRow {
+  readonly position: number;
+  readonly event_id: string;
+  readonly timestamp: string;
+  readonly target: string | null;
+  readonly meta: string | null;
+  readonly data: string;
+}
+
+const MARK = 'appended_ms AS appendedMs, bytes_before AS bytesBefore';
+
+/** The statements on the events of one past, each made when it is first needed. */
+export class EventTable {
+  readonly #db: DatabaseSyncInstance;
+  readonly #id: number;
+  readonly #name: string;
+  readonly #statements = new Map<string, StatementSyncInstance>();
+
+  constructor(db: DatabaseSyncInstance, id: number) {
+    this.#db = db;
+    this.#id = id;
+    this.#name = eventsTableName(id);
+  }
+
+  create(): void {
+    this.#db.exec(eventsTable(this.#id));
+  }
+
+  drop(): void {
+    this.#db.exec(`DROP TABLE ${this.#name}`);
+  }
+
+  insert(event: FeedEvent, metaJson: string | null, at: Tail): void {
+    const { eventId, timestamp, target, dataJson } = event;
+    const { position, appendedMs, latestMs, byteLength, bytesBefore } = at;
+    this.#statement(
+      `INSERT INTO ${this.#name}
+       (position, event_id, timestamp, target, meta, appended_ms, latest_ms, byte_length, bytes_before, data)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ).run(
+      position,
+      eventId,
+      timestamp,
+      target ?? null,
+      metaJson,
+      appendedMs,
+      latestMs,
+      byteLength,
+      bytesBefore,
+      dataJson,
+    );
+  }
+
+  read(name: string, first: number, last: number): FeedEvent[] {
+    const select = this.#statement(
+      `SELECT position, event_id, timestamp, target, meta, data FROM ${this.#name}
+       WHERE position BETWEEN ? AND ? ORDER BY position`,
+    );
+    return (select.all(first, last) as EventRow[]).map((row) => eventOf(name, row));
+  }
+
+  /** The last event of this id. */
+  find(eventId: string): (Mark & { readonly position: number }) | undefined {
+    return this.#statement(
+      `SELECT position, ${MARK} FROM ${this.#name} WHERE event_id = ? ORDER BY position DESC LIMIT 1`,
+    ).get(eventId) as (Mark & { position: number }) | undefined;
+  }
+
+  mark(position: number): Mark | undefined {
+    return this.#statement(`SELECT ${MARK} FROM ${this.#name} WHERE position = ?`).get(position) as Mark | undefined;
+  }
+
+  marks(first: number, limit: number): Mark[] {
+    return this.#statement(`SELECT ${MARK} FROM ${this.#name} WHERE position >= ? ORDER BY position LIMIT ?`).all(
+      first,
+      limit,
+    ) as Mark[];
+  }
+
+  latestMs(position: number): number {
+    const row = this.#statement(`SELECT latest_ms FROM ${this.#name} WHERE position = ?`).get(position);
+    return (row as { latest_ms: number }).latest_ms;
+  }
+
+  /** The first row at or after `position`. */
+  first(position: number): number | undefined {
+    const row = this.#statement(`SELECT min(position) AS first FROM ${this.#name} WHERE position >= ?`).get(position);
+    return (row as { first: number | null }).first ?? undefined;
+  }
+
+  tail(): Tail | undefined {
+    return this.#statement(
+      `SELECT position, latest_ms AS latestMs, byte_length AS byteLength, ${MARK} FROM ${this.#name}
+       ORDER BY position DESC LIMIT 1`,
+    ).get() as Tail | undefined;
+  }
+
+  removeBefore(position: number): void {
+    this.#statement(`DELETE FROM ${this.#name} WHERE position < ?`).run(position);
+  }
+
+  #statement(sql: string): StatementSyncInstance {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
+    return statement;
+  }
+}
+
+function eventOf(name: string, row: EventRow): FeedEvent {
+  const event = new FeedEvent(
+    {
+      eventId: row.event_id,
+      name,
+      timestamp: row.timestamp,
+      dataJson: row.data,
+      _meta: row.meta === null ? undefined : (JSON.parse(row.meta) as Record<string, unknown>),
+      target: row.target ?? undefined,
+    },
+    null,
+  );
+  event.position = row.position;
+  return event;
+}

@@ -1,0 +1,303 @@
+import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import type { Clock, FeedEvent, Note, Retention } from '@mcp-events/server';
+import type { GroupCommit, Provisional } from '../groupCommit.ts';
+import type { SqliteNotes } from '../sqliteNotes.ts';
+import { EventTable } from './eventTable.ts';
+import type { Mark } from './eventTable.ts';
+import { RecentEvents } from './recentEvents.ts';
+import type { LoggedEvent } from './recentEvents.ts';
+
+/** Rows removed in one transaction: about a millisecond. */
+const SLICE = 512;
+
+/** Marks read ahead of the oldest event, so that retention reads once for many events it passes. */
+const MARKS_AHEAD = 256;
+
+/** A reader that is far behind gets its events in pages of this many at most, so that it never holds up the others. */
+const MAX_PAGE = 1_000;
+
+export interface PastContext {
+  readonly db: DatabaseSyncInstance;
+  readonly commit: GroupCommit;
+  readonly notes: SqliteNotes;
+  readonly clock: Clock;
+  /** What cannot be reported to a caller. */
+  readonly onProblem: (error: unknown) => void;
+}
+
+export interface PastRow {
+  readonly id: number;
+  readonly name: string;
+  readonly epoch: string;
+  readonly oldest: number;
+  readonly head: number;
+  readonly live: number;
+}
+
+/** The end of the log. Replaced as a whole, so that a transaction that fails leaves the one before. */
+interface End {
+  readonly head: number;
+  /** Nothing before it is readable, whatever retention says. */
+  readonly floor: number;
+  readonly appendedMs: number;
+  readonly latestMs: number;
+  /** Serialised size of all events ever. */
+  readonly bytes: number;
+}
+
+/** What one epoch of a log remembers: a table of events, and in memory where it begins and ends. */
+export class Past implements Provisional {
+  readonly id: number;
+  readonly name: string;
+  readonly epoch: string;
+  retention: Retention | undefined;
+  readonly #context: PastContext;
+  readonly #table: EventTable;
+  readonly #recent = new RecentEvents();
+  /** The file knows it. */
+  #created: boolean;
+  #creating = false;
+  #end: End;
+  /** The end as the transaction under way sees it. */
+  #next: End;
+  /** Appended by the transaction under way. */
+  #appended: LoggedEvent[] = [];
+  #oldest: number;
+  /** The first row of the table: those before `#oldest` are to be removed. */
+  #firstRow: number;
+  #marks: readonly Mark[] = [];
+  #marksFrom = 0;
+  #sweeping = false;
+  #dropped = false;
+
+  constructor(context: PastContext, row: PastRow, created: boolean) {
+    this.#context = context;
+    this.id = row.id;
+    this.name = row.name;
+    this.epoch = row.epoch;
+    this.#created = created;
+    this.#table = new EventTable(context.db, row.id);
+    const tail = created ? this.#table.tail() : undefined;
+    const head = Math.max(row.head, tail?.position ?? 0);
+    this.#end = {
+      head,
+      floor: row.oldest,
+      appendedMs: tail?.appendedMs ?? 0,
+      latestMs: tail?.latestMs ?? -Infinity,
+      bytes: tail === undefined ? 0 : tail.bytesBefore + tail.byteLength,
+    };
+    this.#next = this.#end;
+    this.#oldest = (created ? this.#table.first(row.oldest) : undefined) ?? head + 1;
+    this.#firstRow = (created ? this.#table.first(0) : undefined) ?? head + 1;
+  }
+
+  get head(): number {
+    return this.#end.head;
+  }
+
+  get oldest(): number {
+    try {
+      this.#evict();
+    } catch (error) {
+      this.#context.onProblem(error);
+    }
+    return this.#oldest;
+  }
+
+  /** Whether there are rows that time alone will make superfluous. */
+  get hasRows(): boolean {
+    return this.#firstRow <= this.#end.head;
+  }
+
+  /** Within a transaction. */
+  append(
+    event: FeedEvent,
+    metaJson: string | null,
+    byteLength: number,
+    unique: boolean,
+    note: Note | undefined,
+  ): FeedEvent {
+    this.ensure();
+    if (note !== undefined) this.#context.notes.store(note);
+    const known = unique ? this.#find(event.eventId) : undefined;
+    if (known !== undefined) return known;
+    const before = this.#next;
+    const position = before.head + 1;
+    const appendedMs = Math.max(before.appendedMs, Math.floor(this.#context.clock.now()));
+    const timestampMs = Date.parse(event.timestamp);
+    const latestMs = Math.max(before.latestMs, Number.isNaN(timestampMs) ? appendedMs : timestampMs);
+    const at = { position, appendedMs, latestMs, byteLength, bytesBefore: before.bytes };
+    this.#table.insert(event, metaJson, at);
+    event.position = position;
+    this.#next = { ...before, head: position, appendedMs, latestMs, bytes: before.bytes + byteLength };
+    this.#appended.push({ event, appendedMs, byteLength, bytesBefore: before.bytes });
+    this.#context.commit.enlist(this);
+    return event;
+  }
+
+  /** Within a transaction. */
+  skip(): void {
+    this.ensure();
+    const head = this.#next.head + 1;
+    this.#next = { ...this.#next, head, floor: head + 1 };
+    this.#context.db
+      .prepare('UPDATE logs SET oldest = ?, head = ? WHERE id = ?')
+      .run(this.#next.floor, this.#next.head, this.id);
+    this.#context.commit.enlist(this);
+  }
+
+  /** Within a transaction: makes this the live past of its name. */
+  ensure(): void {
+    if (this.#created) return;
+    const { db, commit } = this.#context;
+    db.prepare('UPDATE logs SET live = 0 WHERE name = ? AND live = 1').run(this.name);
+    db.prepare('INSERT INTO logs (id, name, epoch, oldest, head, live) VALUES (?, ?, ?, 1, 0, 1)').run(
+      this.id,
+      this.name,
+      this.epoch,
+    );
+    this.#table.create();
+    this.#created = true;
+    this.#creating = true;
+    commit.enlist(this);
+  }
+
+  committed(): void {
+    this.#end = this.#next;
+    this.#creating = false;
+    for (const logged of this.#appended) this.#recent.push(logged);
+    this.#appended = [];
+    this.sweep(SLICE);
+  }
+
+  rolledBack(): void {
+    this.#next = this.#end;
+    if (this.#creating) this.#created = false;
+    this.#creating = false;
+    for (const { event } of this.#appended) event.position = 0;
+    this.#appended = [];
+  }
+
+  read(position: number, limit: number): FeedEvent[] {
+    const first = Math.max(position + 1, this.oldest);
+    const last = Math.min(this.#end.head, first + Math.min(limit, MAX_PAGE) - 1);
+    if (last < first) return [];
+    return this.#recent.slice(first, last) ?? this.#table.read(this.name, first, last);
+  }
+
+  seek(position: number, notBeforeMs: number): number {
+    const start = Math.max(position, this.oldest - 1);
+    // The latest timestamp so far only grows along the log, so the first event that reaches the bound can be searched.
+    const reaches = (p: number): boolean => this.#table.latestMs(p) >= notBeforeMs;
+    return firstOf(start + 1, this.#end.head + 1, reaches) - 1;
+  }
+
+  /** Nobody reads it any more: the rows go bit by bit, then the table. */
+  drop(): void {
+    this.#dropped = true;
+    this.#recent.clear();
+    this.#marks = [];
+    this.sweep(0);
+  }
+
+  /** No reader follows the log at the moment. */
+  forgetRecent(): void {
+    this.#recent.clear();
+  }
+
+  /** Begins to remove rows that are not readable any more if there are at least so many of them. */
+  sweep(minRows: number): void {
+    if (this.#sweeping || !this.#created) return;
+    const superfluous = (this.#dropped ? this.#end.head + 1 : this.oldest) - this.#firstRow;
+    if (!this.#dropped && superfluous < Math.max(1, minRows)) return;
+    this.#sweeping = true;
+    void this.#sweepOn();
+  }
+
+  async #sweepOn(): Promise<void> {
+    try {
+      for (;;) {
+        const end = this.#dropped ? this.#end.head + 1 : this.#oldest;
+        if (this.#firstRow >= end) break;
+        const upTo = Math.min(this.#firstRow + SLICE, end);
+        await this.#context.commit.writeInBackground(() => this.#removeBefore(upTo));
+        this.#firstRow = upTo;
+      }
+      if (this.#dropped) await this.#context.commit.writeInBackground(() => this.#remove());
+    } catch (error) {
+      this.#context.onProblem(error);
+    } finally {
+      this.#sweeping = false;
+    }
+  }
+
+  #removeBefore(position: number): void {
+    this.#table.removeBefore(position);
+    this.#context.db
+      .prepare('UPDATE logs SET oldest = max(oldest, ?), head = max(head, ?) WHERE id = ?')
+      .run(position, position - 1, this.id);
+  }
+
+  #remove(): void {
+    this.#table.drop();
+    this.#context.db.prepare('DELETE FROM logs WHERE id = ?').run(this.id);
+  }
+
+  /** Moves `#oldest` past everything that retention gives up. */
+  #evict(): void {
+    const { head, floor } = this.#end;
+    const { maxCount = Infinity } = this.retention ?? {};
+    this.#oldest = Math.min(head + 1, Math.max(this.#oldest, floor, head - maxCount + 1));
+    if (this.#oldest > head || this.#isKept(this.#markAt(this.#oldest), this.#end)) return;
+    // The oldest event goes, and usually a few after it. Far ahead is searched; nearby is in memory.
+    const ahead = this.#marksFrom + this.#marks.length;
+    const isKept = (p: number): boolean => this.#isKept(this.#markAt(p, false), this.#end);
+    const near = this.#oldest < ahead && ahead <= head && isKept(ahead - 1) ? ahead : head + 1;
+    this.#oldest = firstOf(this.#oldest + 1, near, isKept);
+  }
+
+  /** All that retention decides by only grows along the log, so an event goes exactly if its own mark says so. */
+  #isKept({ appendedMs, bytesBefore }: Mark, { bytes }: End): boolean {
+    if (this.retention === undefined) return true;
+    const { maxAgeMs, maxBytes } = this.retention;
+    return bytes - bytesBefore <= maxBytes && appendedMs >= this.#context.clock.now() - maxAgeMs;
+  }
+
+  #markAt(position: number, readAhead = true): Mark {
+    const recent = position >= this.#recent.first ? this.#recent.at(position) : undefined;
+    const known = recent ?? this.#marks[position - this.#marksFrom];
+    if (known !== undefined) return known;
+    if (!readAhead) return this.#table.mark(position) as Mark;
+    this.#marks = this.#table.marks(position, MARKS_AHEAD);
+    this.#marksFrom = position;
+    return this.#marks[0] as Mark;
+  }
+
+  /** An event of this id that is readable, or appended by the transaction under way. */
+  #find(eventId: string): FeedEvent | undefined {
+    const found = this.#table.find(eventId);
+    if (found === undefined) return undefined;
+    const { position } = found;
+    const { head, floor } = this.#next;
+    const { maxCount = Infinity } = this.retention ?? {};
+    const first = Math.max(this.#oldest, floor, head - maxCount + 1);
+    if (position < first || !this.#isKept(found, this.#next)) return undefined;
+    return (
+      this.#appended.find(({ event }) => event.position === position)?.event ??
+      this.#recent.slice(position, position)?.[0] ??
+      this.#table.read(this.name, position, position)[0]
+    );
+  }
+}
+
+/** The first whole number from `low` on that satisfies `test`, or `high`; `test` must stay true once it is. */
+function firstOf(low: number, high: number, test: (n: number) => boolean): number {
+  let from = low;
+  let to = high;
+  while (from < to) {
+    const middle = Math.floor((from + to) / 2);
+    if (test(middle)) to = middle;
+    else from = middle + 1;
+  }
+  return from;
+}

@@ -1,0 +1,75 @@
+import type { AppendOptions, EventLog, FeedEvent } from '@mcp-events/server';
+import type { GroupCommit } from '../groupCommit.ts';
+import { fromDriver } from '../storageError.ts';
+import type { Past } from './past.ts';
+
+/** The place of a name's current past. Outlives the logs that are opened on it one after the other. */
+export interface LogSlot {
+  past: Past;
+  /** A past that begins anew. */
+  readonly begin: () => Past;
+}
+
+export class SqliteLog implements EventLog {
+  readonly #slot: LogSlot;
+  readonly #commit: GroupCommit;
+  readonly #file: string;
+
+  constructor(slot: LogSlot, commit: GroupCommit, file: string) {
+    this.#slot = slot;
+    this.#commit = commit;
+    this.#file = file;
+  }
+
+  get epoch(): string {
+    return this.#slot.past.epoch;
+  }
+
+  get head(): number {
+    return this.#slot.past.head;
+  }
+
+  get oldest(): number {
+    return this.#slot.past.oldest;
+  }
+
+  append(event: FeedEvent, { byteLength, unique = false, note }: AppendOptions): Promise<FeedEvent> {
+    const { past } = this.#slot;
+    const metaJson = event._meta === undefined ? null : JSON.stringify(event._meta);
+    return this.#commit.write(() => past.append(event, metaJson, byteLength, unique, note), byteLength);
+  }
+
+  skip(): Promise<void> {
+    const { past } = this.#slot;
+    return this.#commit.write(() => past.skip());
+  }
+
+  read(position: number, limit: number): readonly FeedEvent[] | Promise<readonly FeedEvent[]> {
+    return this.#reading(() => this.#slot.past.read(position, limit));
+  }
+
+  seek(position: number, notBeforeMs: number): number | Promise<number> {
+    return this.#reading(() => this.#slot.past.seek(position, notBeforeMs));
+  }
+
+  async clear(): Promise<void> {
+    const before = this.#slot.past;
+    const past = this.#slot.begin();
+    this.#slot.past = past;
+    await this.#commit.write(() => past.ensure());
+    before.drop();
+  }
+
+  close(): void {
+    this.#slot.past.forgetRecent();
+  }
+
+  /** Answers at once; a failure is a rejection like that of any slower storage. */
+  #reading<T>(read: () => T): T | Promise<T> {
+    try {
+      return read();
+    } catch (error) {
+      return Promise.reject(fromDriver(error, this.#file));
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
+import { deadLetterBounds } from '@mcp-events/server';
+import type { DeadLetterFilter, DeadLetterStore, StoredDeadLetter } from '@mcp-events/server';
+import type { GroupCommit } from './groupCommit.ts';
+
+interface Row {
+  readonly number: number;
+  readonly letter: string;
+  readonly data: string;
+}
+
+const columns: Readonly<Record<keyof DeadLetterFilter, string>> = {
+  number: 'number',
+  subscriptionId: 'subscription_id',
+  principal: 'principal',
+  name: 'name',
+  eventId: 'event_id',
+};
+
+export class SqliteDeadLetters implements DeadLetterStore {
+  readonly #db: DatabaseSyncInstance;
+  readonly #commit: GroupCommit;
+  readonly #insert: StatementSyncInstance;
+  readonly #countOf: StatementSyncInstance;
+  readonly #removeOldestOf: StatementSyncInstance;
+  readonly #totals: StatementSyncInstance;
+  readonly #removeOldest: StatementSyncInstance;
+  readonly #remove: StatementSyncInstance;
+
+  constructor(db: DatabaseSyncInstance, commit: GroupCommit) {
+    this.#db = db;
+    this.#commit = commit;
+    this.#insert = db.prepare(
+      `INSERT INTO dead_letters (subscription_id, principal, name, event_id, size, letter, data)
+       VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#countOf = db.prepare('SELECT count(*) AS count FROM dead_letters WHERE subscription_id = ?');
+    this.#removeOldestOf = db.prepare(
+      'DELETE FROM dead_letters WHERE number = (SELECT min(number) FROM dead_letters WHERE subscription_id = ?)',
+    );
+    this.#totals = db.prepare('SELECT count, size FROM dead_letter_totals');
+    this.#removeOldest = db.prepare('DELETE FROM dead_letters WHERE number = (SELECT min(number) FROM dead_letters)');
+    this.#remove = db.prepare('DELETE FROM dead_letters WHERE number = ?');
+  }
+
+  add(letter: StoredDeadLetter): Promise<void> {
+    const { dataJson, ...rest } = letter;
+    const letterJson = JSON.stringify(rest);
+    return this.#commit.write(() => this.#add(letter, letterJson), dataJson.length);
+  }
+
+  async find(filter: DeadLetterFilter): Promise<(StoredDeadLetter & { readonly number: number })[]> {
+    const wanted = (Object.keys(columns) as (keyof DeadLetterFilter)[]).filter(
+      (member) => filter[member] !== undefined,
+    );
+    const conditions = wanted.map((member) => `${columns[member]} = ?`).join(' AND ');
+    const where = conditions === '' ? '' : `WHERE ${conditions}`;
+    const select = this.#db.prepare(`SELECT number, letter, data FROM dead_letters ${where} ORDER BY number`);
+    return (select.all(...wanted.map((member) => filter[member])) as Row[]).map(letterOf);
+  }
+
+  delete(number: number): Promise<void> {
+    return this.#commit.write(() => void this.#remove.run(number));
+  }
+
+  #add({ subscriptionId, principal, name, eventId, dataJson }: StoredDeadLetter, letterJson: string): void {
+    this.#insert.run(subscriptionId, principal, name, eventId, dataJson.length, letterJson, dataJson);
+    const { maxBytes, maxCount, maxCountPerSubscription } = deadLetterBounds;
+    const { count } = this.#countOf.get(subscriptionId) as { count: number };
+    if (count > maxCountPerSubscription) this.#removeOldestOf.run(subscriptionId);
+    for (;;) {
+      const totals = this.#totals.get() as { count: number; size: number };
+      if (totals.count <= maxCount && totals.size <= maxBytes) return;
+      this.#removeOldest.run();
+    }
+  }
+}
+
+function letterOf({ number, letter, data }: Row): StoredDeadLetter & { readonly number: number } {
+  return { ...(JSON.parse(letter) as Omit<StoredDeadLetter, 'dataJson'>), dataJson: data, number };
+}

@@ -1,0 +1,106 @@
+import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import type { Clock, EventLog, Retention, Storage } from '@mcp-events/server';
+import type { FileLock } from './fileLock.ts';
+import { GroupCommit } from './groupCommit.ts';
+import { Past } from './log/past.ts';
+import type { PastContext, PastRow } from './log/past.ts';
+import { SqliteLog } from './log/sqliteLog.ts';
+import type { LogSlot } from './log/sqliteLog.ts';
+import { SqliteDeadLetters } from './sqliteDeadLetters.ts';
+import { SqliteNotes } from './sqliteNotes.ts';
+import { SqliteSubscriptions } from './sqliteSubscriptions.ts';
+import { storageError } from './storageError.ts';
+
+/** How often rows are removed that nobody can read any more, where no append does it. */
+const SWEEP_MS = 60_000;
+
+export interface SqliteStorageParts {
+  readonly db: DatabaseSyncInstance;
+  readonly lock: FileLock;
+  readonly file: string;
+  readonly clock: Clock;
+  readonly createEpoch: () => string;
+  readonly onWarning: (message: string) => void;
+}
+
+export class OpenSqliteStorage implements Storage {
+  readonly durable = true;
+  readonly subscriptions: SqliteSubscriptions;
+  readonly deadLetters: SqliteDeadLetters;
+  readonly notes: SqliteNotes;
+  readonly #parts: SqliteStorageParts;
+  readonly #commit: GroupCommit;
+  readonly #context: PastContext;
+  readonly #slots = new Map<string, LogSlot>();
+  readonly #rows = new Map<string, PastRow>();
+  #lastId = 0;
+  #sweepTimer: unknown;
+  #closed = false;
+
+  constructor(parts: SqliteStorageParts) {
+    const { db, file, clock, onWarning } = parts;
+    this.#parts = parts;
+    this.#commit = new GroupCommit(db, file, clock);
+    this.notes = new SqliteNotes(db, this.#commit);
+    this.subscriptions = new SqliteSubscriptions(db, this.#commit);
+    this.deadLetters = new SqliteDeadLetters(db, this.#commit);
+    const onProblem = (error: unknown): void => {
+      if (!this.#closed) onWarning(`storage: ${error instanceof Error ? error.message : String(error)}`);
+    };
+    this.#context = { db, commit: this.#commit, notes: this.notes, clock, onProblem };
+    for (const row of db.prepare('SELECT * FROM logs ORDER BY id').all() as PastRow[]) {
+      this.#lastId = row.id;
+      if (row.live === 1) this.#rows.set(row.name, row);
+      else new Past(this.#context, row, true).drop();
+    }
+    this.#sweepLater();
+  }
+
+  openLog(name: string, retention: Retention): EventLog {
+    if (this.#closed) throw storageError('closed', this.#parts.file);
+    const slot = this.#slots.get(name) ?? this.#openSlot(name, retention);
+    slot.past.retention = retention;
+    return new SqliteLog(slot, this.#commit, this.#parts.file);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { db, lock, clock } = this.#parts;
+    clock.clearTimeout(this.#sweepTimer);
+    try {
+      this.#commit.close();
+    } finally {
+      db.close();
+      lock.release();
+    }
+  }
+
+  #openSlot(name: string, retention: Retention): LogSlot {
+    const row = this.#rows.get(name);
+    const begin = (): Past => {
+      const fresh = { id: ++this.#lastId, name, epoch: this.#parts.createEpoch(), oldest: 1, head: 0, live: 1 };
+      const past = new Past(this.#context, fresh, false);
+      past.retention = slot.past?.retention ?? retention;
+      return past;
+    };
+    const slot: LogSlot = { past: undefined as unknown as Past, begin };
+    if (row === undefined) {
+      const past = begin();
+      slot.past = past;
+      // So that cursors of an empty log survive. If it fails, the first append does it.
+      this.#commit.write(() => past.ensure()).catch(this.#context.onProblem);
+    } else {
+      slot.past = new Past(this.#context, row, true);
+    }
+    this.#slots.set(name, slot);
+    return slot;
+  }
+
+  #sweepLater(): void {
+    this.#sweepTimer = this.#parts.clock.setTimeout(() => {
+      for (const { past } of this.#slots.values()) past.sweep(1);
+      this.#sweepLater();
+    }, SWEEP_MS);
+  }
+}

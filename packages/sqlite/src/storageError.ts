@@ -1,0 +1,86 @@
+/**
+ * Why a storage file cannot be used, or could not store something:
+ *
+ * - `locked`: another process uses the file
+ * - `read-only`: the file, its directory or the file system does not allow writing
+ * - `full`: no space is left
+ * - `newer-version`: the file was written by a newer version of this package
+ * - `not-a-storage-file`: the file is something else
+ * - `corrupt`: the file is damaged
+ * - `unavailable`: the operating system could not open, read or write it
+ * - `closed`: the storage was closed
+ * - `failed`: anything else; `cause` says more
+ */
+export type StorageErrorCode =
+  | 'locked'
+  | 'read-only'
+  | 'full'
+  | 'newer-version'
+  | 'not-a-storage-file'
+  | 'corrupt'
+  | 'unavailable'
+  | 'closed'
+  | 'failed';
+
+/** A failure of the storage. Decide by `code`; the message is for the operator. */
+export class StorageError extends Error {
+  override readonly name = 'StorageError';
+  readonly code: StorageErrorCode;
+  /** The storage file. */
+  readonly file: string;
+
+  constructor(code: StorageErrorCode, file: string, message: string, options?: ErrorOptions) {
+    super(`${file}: ${message}`, options);
+    this.code = code;
+    this.file = file;
+  }
+}
+
+const messages: Record<Exclude<StorageErrorCode, 'newer-version'>, string> = {
+  locked: 'another process is using this file. One server at a time can: stop the other one, or give this one its own',
+  'read-only': 'this file cannot be written. Allow writing to it and to its directory',
+  full: 'there is no space left to store anything. Free some, or shorten the retention of event types',
+  'not-a-storage-file': 'this file is not a storage of events. It was left alone; choose another path',
+  corrupt: 'this file is damaged. Restore a backup of it, or move it away to begin anew',
+  unavailable:
+    'the operating system could not open, read or write this file. Its directory must exist and be accessible',
+  closed: 'this storage is closed',
+  failed: 'the operation failed',
+};
+
+/** An error of `code` in the words kept for it, with what the engine said. */
+export function storageError(
+  code: Exclude<StorageErrorCode, 'newer-version'>,
+  file: string,
+  detail?: string,
+  cause?: unknown,
+): StorageError {
+  const message = detail === undefined ? messages[code] : `${messages[code]} (${detail})`;
+  return new StorageError(code, file, message, cause === undefined ? undefined : { cause });
+}
+
+/** Primary result codes of SQLite. */
+const codes: Readonly<Record<number, Exclude<StorageErrorCode, 'newer-version'>>> = {
+  3: 'unavailable',
+  5: 'locked',
+  6: 'locked',
+  8: 'read-only',
+  10: 'unavailable',
+  11: 'corrupt',
+  13: 'full',
+  14: 'unavailable',
+  22: 'full',
+  23: 'unavailable',
+  26: 'not-a-storage-file',
+};
+
+/** No space, file too large, quota exceeded: SQLite itself knows only the first by name. */
+const NO_SPACE: ReadonlySet<number> = new Set([28, 27, 122]);
+
+/** What the driver threw, as our own error. Errors that do not come from SQLite stay as they are. */
+export function fromDriver(error: unknown, file: string): unknown {
+  const { errcode, systemErrno } = error as { errcode?: unknown; systemErrno?: unknown };
+  if (!(error instanceof Error) || typeof errcode !== 'number') return error;
+  const code = NO_SPACE.has(systemErrno as number) ? 'full' : (codes[errcode % 256] ?? 'failed');
+  return storageError(code, file, error.message, error);
+}
