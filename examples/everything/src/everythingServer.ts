@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { CallbackOrigins } from './callbackOrigins.ts';
 import { CounterFile } from './counterFile.ts';
 import { createGeneration } from './generation.ts';
 import type { Generation } from './generation.ts';
-import { ProcessStorage } from './processStorage.ts';
+import { processStorage } from './processStorage.ts';
 
 export interface EverythingOptions {
   /** Upstream of `counter.tick`. Default: a temporary file, deleted on close. */
@@ -51,7 +52,8 @@ export async function createEverythingServer(options: EverythingOptions): Promis
   const counter = await CounterFile.open(options.counterFile ?? join(temporary as string, 'counter.jsonl'));
   const access = new Access();
   const origins = new CallbackOrigins(options.callbackOrigins ?? []);
-  const storage = new ProcessStorage(clock);
+  const openStorage = processStorage(clock);
+  const secretKeys = [randomBytes(32).toString('base64')];
   const authentication = new Authentication(options.tokens);
   let connections = 0;
   let restartTimer: unknown;
@@ -65,7 +67,8 @@ export async function createEverythingServer(options: EverythingOptions): Promis
       counter,
       access,
       origins,
-      storage: storage.open(),
+      storage: openStorage(),
+      secretKeys,
       clock,
       anonymous: options.anonymous,
       pageSize: options.pageSize,

@@ -1,12 +1,11 @@
 import { Events } from '@mcp-events/server';
-import type { Clock } from '@mcp-events/server';
+import type { Clock, Storage } from '@mcp-events/server';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import type { McpHttpHandler, McpServerFactory } from '@modelcontextprotocol/server';
 import type { Access } from './access.ts';
 import type { Answer } from './callAs.ts';
 import type { CallbackOrigins } from './callbackOrigins.ts';
 import type { CounterFile } from './counterFile.ts';
-import type { RunStorage } from './processStorage.ts';
 import { controlTools } from './tools/controls.ts';
 import { everydayTools } from './tools/everyday.ts';
 import type { Tool } from './tools/tool.ts';
@@ -21,7 +20,10 @@ export interface GenerationOptions {
   readonly counter: CounterFile;
   readonly access: Access;
   readonly origins: CallbackOrigins;
-  readonly storage: RunStorage;
+  /** Closed with the generation. */
+  readonly storage: Storage;
+  /** Encrypt what is secret in the storage. */
+  readonly secretKeys: readonly string[];
   readonly clock: Clock;
   readonly anonymous: string | undefined;
   readonly pageSize: number | undefined;
@@ -48,17 +50,17 @@ export interface Generation {
 }
 
 export function createGeneration(options: GenerationOptions): Generation {
-  const { number, counter, access, origins, storage, clock, anonymous, pageSize, quota, report } = options;
+  const { number, counter, access, origins, storage, secretKeys, clock, anonymous, pageSize, quota, report } = options;
   const events = new Events({
     clock,
     ...(pageSize === undefined ? {} : { pageSize }),
     namespace: 'everything',
     limits: { subscriptionsPerPrincipal: quota },
     principal: ({ authInfo }) => (authInfo?.extra?.['sub'] as string | undefined) ?? anonymous,
-    storage: storage.events,
+    storage,
     webhooks: {
       allowedOrigins: (origin) => origins.allows(origin),
-      store: storage.subscriptions,
+      secretKeys,
       ttl: { minMs: SHORTEST_TTL_MS, maxMs: LONGEST_TTL_MS },
     },
     onError: report,
