@@ -163,9 +163,12 @@ export class Past implements Provisional {
   }
 
   committed(): void {
+    const { floor } = this.#next;
+    // A position was left out: what is kept in memory must not have holes.
+    if (floor > this.#end.floor) this.#recent.clear();
     this.#end = this.#next;
     this.#creating = false;
-    for (const logged of this.#appended) this.#recent.push(logged);
+    for (const logged of this.#appended) if (logged.event.position >= floor) this.#recent.push(logged);
     this.#appended = [];
     this.sweep(SLICE);
   }
