@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import { acknowledgement } from './figures/acknowledgement.ts';
+import { durableEmit } from './figures/durableEmit.ts';
+import { durableFanOut } from './figures/durableFanOut.ts';
 import { isolation } from './figures/isolation.ts';
 import { match } from './figures/match.ts';
 import { memory } from './figures/memory.ts';
@@ -11,12 +13,24 @@ import type { Figure, RunOptions } from './harness/figure.ts';
 import { printTable, resultsPath, writeResults } from './harness/report.ts';
 
 const USAGE = `npm run bench -- [options]
-  --only <name>    one of push, stalled, poll, webhook, isolation, acknowledgement, match, memory; may be repeated
+  --only <name>    one of push, stalled, poll, webhook, isolation, acknowledgement, match, memory,
+                   durable-emit, durable-fan-out; may be repeated
   --rounds <n>     measured rounds per figure, default 5
   --quick          a tenth of the work
   --profile        CPU profiles of the servers into bench/results`;
 
-const benchmarks = [push, stalled, poll, webhook, isolation, acknowledgement, match, memory];
+const benchmarks = [
+  push,
+  stalled,
+  poll,
+  webhook,
+  isolation,
+  acknowledgement,
+  match,
+  memory,
+  durableEmit,
+  durableFanOut,
+];
 
 const { values } = parseArgs({
   options: {

@@ -34,6 +34,8 @@ export interface Emission {
   readonly count: number;
   /** Events between two turns of the event loop. */
   readonly burst: number;
+  /** Whether a batch is emitted at once, as where each event is stored, and not one after the other. */
+  readonly together?: boolean | undefined;
   /** Sequence number of the first event. */
   readonly first: number;
   readonly text: string;
@@ -43,10 +45,14 @@ export interface Emission {
 }
 
 /** An author that reads its source in batches: every emit is awaited, and after each batch the event loop has a turn. */
-export async function emitAll({ count, burst, first, text, emit, pace }: Emission): Promise<void> {
+export async function emitAll({ count, burst, together, first, text, emit, pace }: Emission): Promise<void> {
   for (let emitted = 0; emitted < count;) {
     const end = Math.min(count, emitted + burst);
-    for (; emitted < end; emitted++) await emit(benchData(first + emitted, text));
+    if (together === true) {
+      const batch: Promise<unknown>[] = [];
+      for (; emitted < end; emitted++) batch.push(emit(benchData(first + emitted, text)));
+      await Promise.all(batch);
+    } else for (; emitted < end; emitted++) await emit(benchData(first + emitted, text));
     await new Promise<void>((resolve) => setImmediate(resolve));
     await pace(emitted);
   }

@@ -36,8 +36,8 @@ export function createEvents(definition: Partial<Definition> = {}, options: Even
 }
 
 /** Push over HTTP through the SDK's adapter for Node.js. */
-export function createEventsTarget(): PushTarget {
-  const { handler, handle } = createEvents();
+export function createEventsTarget(options: EventsOptions = {}): PushTarget {
+  const { handler, handle } = createEvents({}, options);
   const node = toNodeHandler(handler);
   return {
     server: createServer((request, response) => void node(request, response)),

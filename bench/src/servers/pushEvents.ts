@@ -1,4 +1,4 @@
 import { createEventsTarget } from './eventsServer.ts';
 import { servePush } from './pushServer.ts';
 
-servePush(createEventsTarget);
+servePush(() => createEventsTarget());

@@ -22,6 +22,8 @@ export interface StartOptions {
 export interface EmissionPlan {
   readonly events: number;
   readonly burst: number;
+  /** See `emitAll`. */
+  readonly together?: boolean;
 }
 
 export interface PushRound {
@@ -54,7 +56,7 @@ export interface PushServer {
 const WINDOW_EVENTS = 8_000;
 
 /** Runs an implementation as a server process, with its readers in a process of their own. */
-export function servePush(create: () => PushTarget): void {
+export function servePush(create: () => PushTarget | Promise<PushTarget>): void {
   let target: PushTarget | undefined;
   let readers: Child<StreamReaders> | undefined;
   let opened = 0;
@@ -72,7 +74,7 @@ export function servePush(create: () => PushTarget): void {
 
   serve<PushServer>({
     start: async (options) => {
-      target = create();
+      target = await create();
       ({ dataBytes } = options);
       const { server } = target;
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', 1024, resolve));
@@ -95,7 +97,7 @@ export function servePush(create: () => PushTarget): void {
     },
     sample: async () => started().readers.call('sample'),
     memory: settledMemory,
-    round: async ({ events, burst }) => {
+    round: async ({ events, burst, together }) => {
       const { target: push, readers: reading } = started();
       const bytes = bytesOnStream(emittedBefore, events, dataBytes);
       const frameBytes = bytes / events;
@@ -108,6 +110,7 @@ export function servePush(create: () => PushTarget): void {
       await emitAll({
         count: events,
         burst,
+        together,
         first: emittedBefore,
         text: textFor(dataBytes),
         emit: (data) => push.emit(data),

@@ -3,7 +3,7 @@ import { serve } from '../harness/child.ts';
 /** The part of the server package under test. It is no public export, so its file is named. */
 interface Watermark {
   begin(positionAfter: string): number;
-  settle(ticket: number): void;
+  settle(ticket: number, isEvent: boolean): void;
   readonly cursor: string | null;
 }
 
@@ -47,7 +47,7 @@ serve<WatermarkBench>({
     const startNs = process.hrtime.bigint();
     for (let batch = 0; batch < count; batch += outstanding) {
       for (const place of order) {
-        watermark.settle(batch + place);
+        watermark.settle(batch + place, true);
         watermark.begin('1');
       }
     }

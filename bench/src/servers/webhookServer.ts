@@ -5,6 +5,7 @@ import { benchData, emitAll, textFor } from './author.ts';
 import type { BenchData } from './author.ts';
 import { settledMemory } from './memory.ts';
 import type { Memory } from './memory.ts';
+import type { EmissionPlan } from './pushServer.ts';
 
 /** One implementation of webhook delivery, as the harness drives it. */
 export interface WebhookTarget {
@@ -35,7 +36,7 @@ export interface WebhookServer {
   /** Makes this many more subscriptions. */
   subscribe(count: number): Promise<void>;
   /** As fast as it goes. */
-  round(plan: { events: number; burst: number }): Promise<WebhookRound>;
+  round(plan: EmissionPlan): Promise<WebhookRound>;
   /** One event every so many milliseconds: the 99th percentile of the time from `emit` to arrival. */
   paced(plan: { events: number; everyMs: number }): Promise<{ p99Ms: number; medianMs: number }>;
   /** The last delivery on the wire. */
@@ -54,7 +55,7 @@ export function addressOf(host: number): string {
 }
 
 /** Runs an implementation as a server process, with its receivers in a process of their own. */
-export function serveWebhooks(create: (origins: readonly string[]) => WebhookTarget): void {
+export function serveWebhooks(create: (origins: readonly string[]) => WebhookTarget | Promise<WebhookTarget>): void {
   let target: WebhookTarget;
   let receivers: Child<Callbacks>;
   let origins: string[] = [];
@@ -86,7 +87,7 @@ export function serveWebhooks(create: (origins: readonly string[]) => WebhookTar
         'hang',
         Array.from({ length: hanging }, (_, index) => addressOf(answering + index)),
       );
-      target = create(origins);
+      target = await create(origins);
     },
     subscribe: async (count) => {
       const end = subscribed + count;
@@ -96,7 +97,7 @@ export function serveWebhooks(create: (origins: readonly string[]) => WebhookTar
         if (host < answering) answeringSubscriptions++;
       }
     },
-    round: async ({ events, burst }) => {
+    round: async ({ events, burst, together }) => {
       received = 0;
       const deliveries = events * answeringSubscriptions;
       const finished = receivers.call('expect', { deliveries, latencies: false });
@@ -105,6 +106,7 @@ export function serveWebhooks(create: (origins: readonly string[]) => WebhookTar
       await emitAll({
         count: events,
         burst,
+        together,
         first: emittedBefore,
         text: textFor(dataBytes),
         emit: (data) => target.emit(data),

@@ -1,0 +1,6 @@
+import { openSqliteStorage } from '@mcp-events/sqlite';
+import { temporaryFile } from './temporaryFile.ts';
+import { serveWebhooks } from './webhookServer.ts';
+import { createWebhookTarget } from './webhookTarget.ts';
+
+serveWebhooks(async (origins) => createWebhookTarget(origins, await openSqliteStorage({ file: temporaryFile() })));
