@@ -9,16 +9,14 @@ const engines = [
 
 for (const engine of engines) {
   describe(`storage in ${engine.name}`, () => {
-    for (const { title, durable = false, run } of storageCases) {
-      if (durable && !engine.durable) continue;
-      it(title, async () => {
-        const harness = engine.harness();
-        try {
-          await run(harness);
-        } finally {
-          await harness.dispose();
-        }
-      });
-    }
+    const cases = storageCases.filter(({ durable }) => durable !== true || engine.durable);
+    it.each(cases)('$title', async ({ run }) => {
+      const harness = engine.harness();
+      try {
+        await run(harness);
+      } finally {
+        await harness.dispose();
+      }
+    });
   });
 }

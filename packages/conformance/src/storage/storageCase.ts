@@ -6,12 +6,12 @@ export interface StorageHarness {
   /** What the engine is to take for time. */
   readonly clock: ManualClock;
   /** Opens what was closed, or was left by a crash; at first, an empty storage. One at a time. */
-  open(): Promise<Storage>;
+  readonly open: () => Promise<Storage>;
   /**
    * The open storage ends like a process that is killed: without any warning, keeping what an engine of its kind keeps.
    * Calls that were not answered yet may never be.
    */
-  crash(): Promise<void>;
+  readonly crash: () => Promise<void>;
 }
 
 /** Something every engine does. Rejects if this one does not. */
