@@ -55,9 +55,8 @@ export const migrations: readonly string[] = [
  * time and opening look at a few rows, not all.
  */
 export function eventsTable(id: number): string {
-  const table = eventsTableName(id);
   return `
-  CREATE TABLE ${table} (
+  CREATE TABLE ${eventsTableName(id)} (
     position INTEGER PRIMARY KEY,
     event_id TEXT NOT NULL,
     timestamp TEXT NOT NULL,
@@ -72,8 +71,13 @@ export function eventsTable(id: number): string {
     bytes_before INTEGER NOT NULL,
     data TEXT NOT NULL
   ) STRICT;
-  CREATE INDEX ${table}_by_event_id ON ${table} (event_id);
   `;
+}
+
+/** Made when an event of this past is named for the first time: most authors never do, and it costs every append. */
+export function eventIdIndex(id: number): string {
+  const table = eventsTableName(id);
+  return `CREATE INDEX IF NOT EXISTS ${table}_by_event_id ON ${table} (event_id)`;
 }
 
 export function eventsTableName(id: number): string {

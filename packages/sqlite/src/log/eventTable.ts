@@ -1,6 +1,6 @@
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import { FeedEvent } from '@mcp-events/server';
-import { eventsTable, eventsTableName } from '../schema.ts';
+import { eventIdIndex, eventsTable, eventsTableName } from '../schema.ts';
 
 /** What retention decides by. */
 export interface Mark {
@@ -31,6 +31,9 @@ export class EventTable {
   readonly #id: number;
   readonly #name: string;
   readonly #statements = new Map<string, StatementSyncInstance>();
+  /** The hot ones are not looked up. Each value to bind costs, and most events have neither `_meta` nor a target. */
+  #insertPlain: StatementSyncInstance | undefined;
+  #insertFull: StatementSyncInstance | undefined;
 
   constructor(db: DatabaseSyncInstance, id: number) {
     this.#db = db;
@@ -49,22 +52,22 @@ export class EventTable {
   insert(event: FeedEvent, metaJson: string | null, at: Tail): void {
     const { eventId, timestamp, target, dataJson } = event;
     const { position, appendedMs, latestMs, byteLength, bytesBefore } = at;
-    this.#statement(
-      `INSERT INTO ${this.#name}
-       (position, event_id, timestamp, target, meta, appended_ms, latest_ms, byte_length, bytes_before, data)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ).run(
-      position,
-      eventId,
-      timestamp,
-      target ?? null,
-      metaJson,
-      appendedMs,
-      latestMs,
-      byteLength,
-      bytesBefore,
-      dataJson,
-    );
+    if (metaJson === null && target === undefined) {
+      this.#insertPlain ??= this.#prepareInsert('');
+      this.#insertPlain.run(position, eventId, timestamp, appendedMs, latestMs, byteLength, bytesBefore, dataJson);
+    } else {
+      this.#insertFull ??= this.#prepareInsert(', meta, target');
+      const optional = [metaJson, target ?? null];
+      this.#insertFull.run(
+        ...[position, eventId, timestamp, appendedMs, latestMs, byteLength, bytesBefore, dataJson],
+        ...optional,
+      );
+    }
+  }
+
+  /** What {@link find} needs. */
+  indexEventIds(): void {
+    this.#db.exec(eventIdIndex(this.#id));
   }
 
   read(name: string, first: number, last: number): FeedEvent[] {
@@ -113,6 +116,12 @@ export class EventTable {
 
   removeBefore(position: number): void {
     this.#statement(`DELETE FROM ${this.#name} WHERE position < ?`).run(position);
+  }
+
+  #prepareInsert(optional: string): StatementSyncInstance {
+    const columns = `position, event_id, timestamp, appended_ms, latest_ms, byte_length, bytes_before, data${optional}`;
+    const values = columns.replaceAll(/\w+/g, '?');
+    return this.#db.prepare(`INSERT INTO ${this.#name} (${columns}) VALUES (${values})`);
   }
 
   #statement(sql: string): StatementSyncInstance {

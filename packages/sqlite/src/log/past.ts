@@ -57,6 +57,8 @@ export class Past implements Provisional {
   /** The file knows it. */
   #created: boolean;
   #creating = false;
+  /** There is an index by event id, or it is being made. */
+  #indexed = false;
   #end: End;
   /** The end as the transaction under way sees it. */
   #next: End;
@@ -177,6 +179,7 @@ export class Past implements Provisional {
     this.#next = this.#end;
     if (this.#creating) this.#created = false;
     this.#creating = false;
+    this.#indexed = false;
     for (const { event } of this.#appended) event.position = 0;
     this.#appended = [];
   }
@@ -278,6 +281,11 @@ export class Past implements Provisional {
 
   /** An event of this id that is readable, or appended by the transaction under way. */
   #find(eventId: string): FeedEvent | undefined {
+    if (!this.#indexed) {
+      this.#table.indexEventIds();
+      this.#indexed = true;
+      this.#context.commit.enlist(this);
+    }
     const found = this.#table.find(eventId);
     if (found === undefined) return undefined;
     const { position } = found;
