@@ -28,10 +28,10 @@ export interface MessageServer {
 /** @param tokens bearer token -> the principal it stands for */
 export async function startServer(
   tokens: ReadonlyMap<string, string>,
-  webhooks: EventsOptions['webhooks'],
+  options: Pick<EventsOptions, 'storage' | 'webhooks'>,
 ): Promise<MessageServer> {
   const revoked = new Set<string>();
-  const events = new Events({ webhooks });
+  const events = new Events(options);
   const messages = events.define('message.created', {
     description: 'A message was posted to a channel',
     input: z.object({ channel_id: z.string() }),

@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EventsOptions } from '@mcp-events/server';
+import { openSqliteStorage } from '@mcp-events/sqlite';
 import { startCallbackHost } from './callbackHost.ts';
-import { FileStore } from './fileStore.ts';
 import { startServer } from './server.ts';
 import type { MessageServer } from './server.ts';
 import { Subscriber } from './subscriber.ts';
@@ -27,7 +28,7 @@ export interface Workbench {
   subscriber(profile: Profile, token: string): Subscriber;
   /** Posts a message to the channel that all subscribers are interested in. */
   readonly post: (text: string, eventId?: string) => Promise<void>;
-  /** Ends the server and starts it again, with nothing but the stored subscriptions. */
+  /** Ends the server and starts it again, with nothing but what is in its storage. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
@@ -38,13 +39,16 @@ export async function createWorkbench(): Promise<Workbench> {
   const host = await startCallbackHost(CALLBACK_HOST, certificate);
   const webhooks: EventsOptions['webhooks'] = {
     egress: loopbackEgress(certificate),
-    // A day is granted on the strength of the store: without one, an hour would be the most.
-    store: new FileStore(directory),
+    // Signing secrets are stored under this key. A real server keeps it apart from the storage.
+    secretKeys: [randomBytes(32).toString('base64')],
+    // A day is granted on the strength of durable storage: without it, an hour would be the most.
     ttl: { defaultMs: DAY_MS },
     // Short, so that the story is. Still more than a second apart, so that the timestamps of attempts differ.
     retry: { attempts: 3, firstDelayMs: 1_500, maxDelayMs: 1_500 },
   };
-  let server = await startServer(TOKENS, webhooks);
+  const start = async (): Promise<MessageServer> =>
+    startServer(TOKENS, { webhooks, storage: await openSqliteStorage({ file: join(directory, 'events.db') }) });
+  let server = await start();
   const subscribers: Subscriber[] = [];
   return {
     get server() {
@@ -60,7 +64,7 @@ export async function createWorkbench(): Promise<Workbench> {
     },
     restart: async () => {
       await server.close();
-      server = await startServer(TOKENS, webhooks);
+      server = await start();
       for (const { client } of subscribers) client.url = server.url;
     },
     close: async () => {
