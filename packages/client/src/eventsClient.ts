@@ -9,7 +9,7 @@ import { asError, DeliveryModeNotAvailableError, EventsClientError, NoCompatible
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import type { SubscriptionRecord } from './store/cursorStore.ts';
-import { Inbox } from './subscription/inbox.ts';
+import { EventBuffer } from './subscription/eventBuffer.ts';
 import { Subscription } from './subscription/subscription.ts';
 
 /**
@@ -160,12 +160,12 @@ export class EventsClient {
     const callback = webhook && new Callback(webhook, kept.webhook?.path);
     // In the store before the server hears of it.
     const record = callback ? { ...kept, webhook: { path: callback.path, seen: kept.webhook?.seen ?? [] } } : kept;
-    const inbox = new Inbox(record.cursor, [...(record.webhook?.seen ?? []), ...record.seen], limits);
+    const buffer = new EventBuffer(record.cursor, [...(record.webhook?.seen ?? []), ...record.seen], limits);
     let running = Promise.resolve();
     const subscription = new Subscription<T>({
       key,
       record,
-      inbox,
+      buffer,
       store,
       options,
       onWarning: this.#warn,
@@ -187,14 +187,16 @@ export class EventsClient {
       throw error;
     }
     if (options.signal?.aborted) subscription.stop();
-    running = this.#deliver(subscription, inbox, modes, callback, options).finally(() => this.#running.delete(running));
+    running = this.#deliver(subscription, buffer, modes, callback, options).finally(() =>
+      this.#running.delete(running),
+    );
     this.#running.add(running);
     return subscription;
   }
 
   async #deliver(
     subscription: Subscription<unknown>,
-    inbox: Inbox,
+    buffer: EventBuffer,
     modes: readonly ClientDeliveryMode[],
     callback: Callback | undefined,
     options: SubscribeOptions,
@@ -208,7 +210,7 @@ export class EventsClient {
         maxAgeMs: options.maxAgeMs,
         maxEvents: options.maxEvents ?? limits.maxEvents,
         longPollMs: options.longPollMs,
-        inbox,
+        buffer,
         connection: this.#connection,
         callback,
         clock,

@@ -5,7 +5,7 @@ import type { ClientDeliveryMode } from './delivery/chooseMode.ts';
 import type { SubscriptionStatus } from './delivery/supervisor.ts';
 import type { WebhookOptions } from './delivery/webhook/webhookOptions.ts';
 import type { CursorStore } from './store/cursorStore.ts';
-import type { Gap } from './subscription/inbox.ts';
+import type { Gap } from './subscription/eventBuffer.ts';
 import type { ReceivedEvent } from './subscription/receivedEvent.ts';
 
 /** Options of an `EventsClient`. */

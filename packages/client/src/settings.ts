@@ -4,13 +4,13 @@ import type { WebhookOptions } from './delivery/webhook/webhookOptions.ts';
 import type { EventsClientOptions } from './options.ts';
 import type { CursorStore } from './store/cursorStore.ts';
 import { memoryStore } from './store/memoryStore.ts';
-import type { InboxLimits } from './subscription/inbox.ts';
+import type { BufferLimits } from './subscription/eventBuffer.ts';
 
 /** The options of an `EventsClient` with their defaults. */
 export interface Settings {
   store: CursorStore;
   webhook: WebhookOptions | undefined;
-  limits: InboxLimits;
+  limits: BufferLimits;
   pollFloorMs: number;
   heartbeatIntervalMs: number;
   backoff: BackoffOptions;

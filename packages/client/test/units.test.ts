@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backoffMs } from '../src/backoff.ts';
 import { sleep } from '../src/clock.ts';
-import { Inbox } from '../src/subscription/inbox.ts';
+import { EventBuffer } from '../src/subscription/eventBuffer.ts';
 import { type Arrival, WaitingRoom } from '../src/delivery/webhook/waitingRoom.ts';
 import { PostedIds } from '../src/subscription/postedIds.ts';
 import { RecentIds, RECENT_IDS_COUNT } from '../src/subscription/recentIds.ts';
@@ -128,7 +128,7 @@ describe('PostedIds', () => {
   });
 });
 
-describe('Inbox', () => {
+describe('EventBuffer', () => {
   const occurrence = (eventId: string, cursor?: string): any => ({
     eventId,
     name: 'n',
@@ -138,40 +138,40 @@ describe('Inbox', () => {
   });
 
   it('holds neither heartbeats, gaps nor repetitions without bound', () => {
-    const inbox = new Inbox(null, [], { maxEvents: 10, maxBytes: 1e9 });
-    inbox.pushed(occurrence('e1', 'c1'), 'push');
-    inbox.pushed(occurrence('e2', 'c2'), 'push');
+    const buffer = new EventBuffer(null, [], { maxEvents: 10, maxBytes: 1e9 });
+    buffer.pushed(occurrence('e1', 'c1'), 'push');
+    buffer.pushed(occurrence('e2', 'c2'), 'push');
     for (let n = 0; n < 1_000; n += 1) {
-      inbox.position(`h${n}`);
-      inbox.gap({ reason: 'truncated', cursor: `g${n}` });
-      inbox.pushed(occurrence('e1', 'c1'), 'push');
+      buffer.position(`h${n}`);
+      buffer.gap({ reason: 'truncated', cursor: `g${n}` });
+      buffer.pushed(occurrence('e1', 'c1'), 'push');
     }
     const kinds = [];
-    for (let item = inbox.peek(); item !== undefined; item = inbox.peek()) {
+    for (let item = buffer.peek(); item !== undefined; item = buffer.peek()) {
       kinds.push(item.kind === 'event' ? item.event.eventId : item);
-      inbox.shift();
+      buffer.shift();
     }
     expect(kinds).toEqual([
       'e1',
       'e2',
       { kind: 'gap', gap: { reason: 'truncated', cursor: 'g999' }, cursor: 'c1', seen: ['e2'] },
     ]);
-    expect(inbox.resumeCursor).toBe('c1');
+    expect(buffer.resumeCursor).toBe('c1');
   });
 
   it('lets go of what was taken out', async () => {
-    const inbox = new Inbox('c0', [], { maxEvents: 4, maxBytes: 1e9 });
+    const buffer = new EventBuffer('c0', [], { maxEvents: 4, maxBytes: 1e9 });
     const never = new AbortController().signal;
     let drained = false;
-    for (let n = 1; n <= 4; n += 1) expect(inbox.pushed(occurrence(`e${n}`, `c${n}`), 'push')).toBe('taken');
-    expect(inbox.pushed(occurrence('e5', 'c5'), 'push')).toBe('full');
-    void inbox.whenDrained(never).then(() => (drained = true));
-    inbox.shift();
+    for (let n = 1; n <= 4; n += 1) expect(buffer.pushed(occurrence(`e${n}`, `c${n}`), 'push')).toBe('taken');
+    expect(buffer.pushed(occurrence('e5', 'c5'), 'push')).toBe('full');
+    void buffer.whenDrained(never).then(() => (drained = true));
+    buffer.shift();
     await settle();
     expect(drained).toBe(false);
-    inbox.shift();
+    buffer.shift();
     await settle();
     expect(drained).toBe(true);
-    expect(inbox.resumeCursor).toBe('c4');
+    expect(buffer.resumeCursor).toBe('c4');
   });
 });

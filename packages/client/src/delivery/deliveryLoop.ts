@@ -2,7 +2,7 @@ import type { DeliveryStatus } from '@mcp-events/protocol';
 import type { BackoffOptions } from '../backoff.ts';
 import type { Clock } from '../clock.ts';
 import type { Connection } from '../connection/connection.ts';
-import type { Inbox } from '../subscription/inbox.ts';
+import type { EventBuffer } from '../subscription/eventBuffer.ts';
 import type { Callback } from './webhook/callback.ts';
 
 /** Delivery that ends sooner and without an event has shown nothing: some proxies accept streams only to cut them. */
@@ -16,7 +16,7 @@ export interface DeliveryContext {
   maxEvents?: number;
   longPollMs?: number;
   /** Takes what arrives, and knows the cursor to continue from. */
-  inbox: Inbox;
+  buffer: EventBuffer;
   connection: Connection;
   /** Where webhooks go, if this client takes any. */
   callback?: Callback;
@@ -49,7 +49,7 @@ export interface DeliveryContext {
 export type DeliveryOutcome =
   /** The signal aborted. */
   | { kind: 'stopped' }
-  /** The inbox is full: to be run again when it has room. */
+  /** The buffer is full: to be run again when it has room. */
   | { kind: 'paused' }
   /** To be run again after a while. */
   | { kind: 'failed'; error: Error }
@@ -59,7 +59,7 @@ export type DeliveryOutcome =
   | { kind: 'terminated'; error: Error };
 
 /**
- * Delivers from `inbox.resumeCursor` on until it returns. It may be stopped and run again, in this or another mode, at
- * any moment: all it leaves behind is in the inbox.
+ * Delivers from `buffer.resumeCursor` on until it returns. It may be stopped and run again, in this or another mode, at
+ * any moment: all it leaves behind is in the buffer.
  */
 export type DeliveryLoop = (context: DeliveryContext) => Promise<DeliveryOutcome>;

@@ -17,29 +17,29 @@ const MAX_EMPTY_IN_A_ROW = 100;
 
 /** Polls again and again. One request at a time, and none while events wait for the application (POLL-09). */
 export async function pollLoop(context: DeliveryContext): Promise<DeliveryOutcome> {
-  const { inbox, clock, signal, pollFloorMs } = context;
+  const { buffer, clock, signal, pollFloorMs } = context;
   let emptyInARow = 0;
   for (;;) {
-    await inbox.whenEmpty(signal);
+    await buffer.whenEmpty(signal);
     if (signal.aborted) return { kind: 'stopped' };
-    const before = inbox.resumeCursor;
+    const before = buffer.resumeCursor;
     let result: PollResult;
     try {
       result = await poll(context, before);
     } catch (error) {
       return signal.aborted ? { kind: 'stopped' } : { kind: 'failed', error: asError(error) };
     }
-    // The signal may have ended this loop while the answer was on its way; another loop owns the inbox then.
+    // The signal may have ended this loop while the answer was on its way; another loop owns the buffer then.
     if (signal.aborted) return { kind: 'stopped' };
     context.onActive();
     context.onHealthy();
     const { events, cursor, truncated, hasMore, nextPollMs } = result;
     // In front of the batch, whose cursor only counts after its events. CUR-14: not for types without cursors.
-    if (truncated && cursor !== null) inbox.gap({ reason: 'truncated', cursor: events.length === 0 ? cursor : null });
-    const fresh = inbox.batch(events, cursor, 'poll');
+    if (truncated && cursor !== null) buffer.gap({ reason: 'truncated', cursor: events.length === 0 ? cursor : null });
+    const fresh = buffer.batch(events, cursor, 'poll');
     emptyInARow = fresh > 0 ? 0 : emptyInARow + 1;
     // POLL-07: "more" must show as events or as progress, or a broken server is asked as fast as it answers.
-    const moved = fresh > 0 || inbox.resumeCursor !== before;
+    const moved = fresh > 0 || buffer.resumeCursor !== before;
     if (hasMore && moved && emptyInARow <= MAX_EMPTY_IN_A_ROW) continue;
     await sleep(clock, Math.max(pollFloorMs, nextPollMs), signal);
   }

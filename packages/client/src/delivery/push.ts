@@ -15,7 +15,7 @@ import { watchLiveness } from './liveness.ts';
 
 /** One `events/stream` request, from its opening to its end. Resuming is a new request with the last cursor (PUSH-19). */
 export async function pushLoop(context: DeliveryContext): Promise<DeliveryOutcome> {
-  const { inbox, connection, clock, signal } = context;
+  const { buffer, connection, clock, signal } = context;
   const stream = new AbortController();
   const onAbort = (): void => end({ kind: 'stopped' });
   let outcome: DeliveryOutcome | undefined;
@@ -50,7 +50,7 @@ export async function pushLoop(context: DeliveryContext): Promise<DeliveryOutcom
   signal.addEventListener('abort', onAbort);
   try {
     const { name, arguments: args, maxAgeMs } = context;
-    const params = { name, arguments: args, cursor: inbox.resumeCursor, ...(maxAgeMs !== undefined && { maxAgeMs }) };
+    const params = { name, arguments: args, cursor: buffer.resumeCursor, ...(maxAgeMs !== undefined && { maxAgeMs }) };
     // PUSH-18: no request timeout; the liveness watch is what notices a dead stream.
     await connection.request(Methods.stream, params, {
       signal: stream.signal,
@@ -74,19 +74,19 @@ function receive(
   params: Record<string, unknown>,
   context: DeliveryContext,
 ): DeliveryOutcome | undefined {
-  const { inbox, name } = context;
+  const { buffer, name } = context;
   switch (method) {
     case Notifications.event: {
       const event = eventParamsSchema.safeParse(params);
       if (!event.success || event.data.name !== name) break;
       context.onHealthy();
-      return inbox.pushed(event.data, 'push') === 'full' ? { kind: 'paused' } : undefined;
+      return buffer.pushed(event.data, 'push') === 'full' ? { kind: 'paused' } : undefined;
     }
     case Notifications.heartbeat: {
       const heartbeat = heartbeatParamsSchema.safeParse(params);
       if (!heartbeat.success) break;
       context.onHealthy();
-      inbox.position(heartbeat.data.cursor);
+      buffer.position(heartbeat.data.cursor);
       return undefined;
     }
     case Notifications.active: {
@@ -94,8 +94,8 @@ function receive(
       if (!active.success) break;
       const { truncated, cursor } = active.data;
       // CUR-14: a type without cursors has nothing that could be truncated.
-      if (truncated && cursor !== null) inbox.gap({ reason: 'truncated', cursor });
-      else inbox.position(cursor);
+      if (truncated && cursor !== null) buffer.gap({ reason: 'truncated', cursor });
+      else buffer.position(cursor);
       return undefined;
     }
     case Notifications.error: {

@@ -45,7 +45,7 @@ export interface SupervisorOptions {
  */
 export async function supervise(options: SupervisorOptions): Promise<Error | undefined> {
   const { context, signal, onStatus } = options;
-  const { clock, inbox } = context;
+  const { clock, buffer } = context;
   const failover = new Failover(options.modes);
   let attempt = 0;
   let resubscribes = 0;
@@ -72,7 +72,7 @@ export async function supervise(options: SupervisorOptions): Promise<Error | und
     }
     if (outcome.kind === 'paused') {
       onStatus({ state: 'paused', delivery });
-      await inbox.whenDrained(signal);
+      await buffer.whenDrained(signal);
       continue;
     }
 
@@ -87,7 +87,7 @@ export async function supervise(options: SupervisorOptions): Promise<Error | und
       resubscribes += 1;
       if (resubscribes > MAX_RESUBSCRIBES) return error;
       // TERM-05: a cursor may belong to the old schema. Tried once more with it; then delivery goes on from now, told.
-      if (resubscribes === 2 && isSchemaChange(error)) inbox.restart();
+      if (resubscribes === 2 && isSchemaChange(error)) buffer.restart();
     }
     context.onError(error);
     onStatus({ state: 'waiting', delivery, error });

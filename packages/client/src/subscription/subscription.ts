@@ -3,7 +3,7 @@ import { asError } from '../errors.ts';
 import type { SubscriptionStatus } from '../delivery/supervisor.ts';
 import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
 import type { SubscribeOptions } from '../options.ts';
-import type { Inbox, InboxItem } from './inbox.ts';
+import type { EventBuffer, BufferItem } from './eventBuffer.ts';
 import { PostedIds } from './postedIds.ts';
 import type { ReceivedEvent } from './receivedEvent.ts';
 import { RECENT_IDS_COUNT } from './recentIds.ts';
@@ -12,7 +12,7 @@ import { RECENT_IDS_COUNT } from './recentIds.ts';
 export interface SubscriptionParts {
   key: string;
   record: SubscriptionRecord;
-  inbox: Inbox;
+  buffer: EventBuffer;
   store: CursorStore;
   options: SubscribeOptions;
   onWarning: (message: string) => void;
@@ -44,7 +44,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   #status: SubscriptionStatus = { state: 'connecting' };
   readonly #stop = new AbortController();
   /** The event the application has in hand. */
-  #handedOut: (InboxItem & { kind: 'event' }) | undefined;
+  #handedOut: (BufferItem & { kind: 'event' }) | undefined;
   /** `#record` moved since it was saved. */
   #unsaved = false;
   #saving: Promise<void> = Promise.resolve();
@@ -62,7 +62,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#posted = new PostedIds(parts.record.webhook?.seen ?? []);
     this.name = parts.record.name;
     this.arguments = parts.record.arguments;
-    parts.inbox.onArrival = () => this.#arrived();
+    parts.buffer.onArrival = () => this.#arrived();
     parts.options.signal?.addEventListener('abort', () => this.stop(), { signal: this.#stop.signal });
   }
 
@@ -98,14 +98,14 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
         const item = await this.#upcoming();
         if (item === undefined) {
           await this.#save();
-          if (this.#ending !== undefined && this.#parts.inbox.peek() === undefined) {
+          if (this.#ending !== undefined && this.#parts.buffer.peek() === undefined) {
             const error = this.#ending;
             this.#ending = undefined;
             this.stop();
             throw error;
           }
           // Something may have arrived while the position was being saved.
-          if (this.#parts.inbox.peek() === undefined && !this.#isOver()) await this.#arrival();
+          if (this.#parts.buffer.peek() === undefined && !this.#isOver()) await this.#arrival();
           continue;
         }
         // Before the filter, which may take its time; what it refuses afterwards is saved with the next one handed out.
@@ -114,13 +114,13 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
         if (this.#isOver()) continue;
         if (!wanted) {
           // AUTH-07: a refused event counts as handled.
-          this.#parts.inbox.shift();
+          this.#parts.buffer.shift();
           this.#acknowledge(item);
           continue;
         }
         await this.#save();
         if (this.#isOver()) continue;
-        this.#parts.inbox.shift();
+        this.#parts.buffer.shift();
         this.#handedOut = item;
         return { done: false, value: item.event as ReceivedEvent<T> };
       }
@@ -187,12 +187,12 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#arrived();
   }
 
-  /** Lets markers take effect and returns the next event, which stays in the inbox. */
-  async #upcoming(): Promise<(InboxItem & { kind: 'event' }) | undefined> {
+  /** Lets markers take effect and returns the next event, which stays in the buffer. */
+  async #upcoming(): Promise<(BufferItem & { kind: 'event' }) | undefined> {
     for (;;) {
-      const item = this.#parts.inbox.peek();
+      const item = this.#parts.buffer.peek();
       if (item === undefined || item.kind === 'event') return item;
-      this.#parts.inbox.shift();
+      this.#parts.buffer.shift();
       if (item.kind === 'gap') {
         await this.#save();
         await this.#tellGap(item.gap);
@@ -201,7 +201,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     }
   }
 
-  #acknowledge({ event, inOrder }: InboxItem & { kind: 'event' }): void {
+  #acknowledge({ event, inOrder }: BufferItem & { kind: 'event' }): void {
     const { eventId } = event;
     const cursor = event.cursor ?? this.#record.cursor;
     // Without a position nothing can be replayed, so nothing has to be recognised either.
@@ -273,7 +273,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     // `terminated` says more than `stopped`, and stays.
     if (before !== 'terminated' || status.state === 'cancelled') this.#status = status;
     this.#ending = undefined;
-    this.#parts.inbox.clear();
+    this.#parts.buffer.clear();
     this.#stop.abort();
     this.#wake?.();
     const ended = this.#parts.onEnd(storing);

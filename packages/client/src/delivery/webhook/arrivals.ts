@@ -19,9 +19,9 @@ interface EventArrival extends Arrival {
 }
 
 /**
- * Takes what the receiver verified: puts it in order, keeps it within the inbox's bounds and moves the position.
+ * Takes what the receiver verified: puts it in order, keeps it within the buffer's bounds and moves the position.
  *
- * Invariant: what was answered `accepted` is in the inbox, or waits here and lies beyond `inbox.resumeCursor`, so that
+ * Invariant: what was answered `accepted` is in the buffer, or waits here and lies beyond `buffer.resumeCursor`, so that
  * dropping it costs a repetition and no event.
  */
 export class Arrivals {
@@ -44,15 +44,15 @@ export class Arrivals {
     this.#opened = new Promise((resolve) => {
       this.#open = resolve;
     });
-    const { inbox, clock } = context;
-    this.#room = new WaitingRoom(inbox.limits.maxBytes);
+    const { buffer, clock } = context;
+    this.#room = new WaitingRoom(buffer.limits.maxBytes);
     this.#order = new ArrivalOrder<EventArrival>({
       clock,
       // The bound is kept by refusing: giving up the order would tell a gap where there is none.
       maxWaiting: Infinity,
       maxWaitingBytes: Infinity,
       release: (arrival) => this.#release(arrival),
-      gap: () => inbox.gap({ reason: 'overdue', cursor: null }),
+      gap: () => buffer.gap({ reason: 'overdue', cursor: null }),
     });
   }
 
@@ -60,7 +60,7 @@ export class Arrivals {
   subscribed({ cursor, truncated }: SubscribeResult): void {
     // CUR-14: a type without cursors has nothing that could be truncated.
     if (truncated && cursor !== null) this.#gap(cursor);
-    else if (this.#mayFollow()) this.#context.inbox.position(cursor, this.#idsBeyond());
+    else if (this.#mayFollow()) this.#context.buffer.position(cursor, this.#idsBeyond());
     this.#quiet = true;
     this.#open();
   }
@@ -99,14 +99,14 @@ export class Arrivals {
   }
 
   #event(occurrence: DeliveredOccurrence, order: EventOrder | undefined): AcceptResult {
-    const { name, inbox, onWarning } = this.#context;
+    const { name, buffer, onWarning } = this.#context;
     if (occurrence.name !== name) {
       onWarning(`Ignored a webhook of "${name}" with an event of "${occurrence.name}".`);
       return 'accepted';
     }
     const event = receivedEvent(occurrence, 'webhook');
     const bytes = estimatedBytes(event);
-    if (inbox.isFull(bytes)) return this.#refuse();
+    if (buffer.isFull(bytes)) return this.#refuse();
     const arrival = { event, bytes, order, waits: this.#order.wouldWait(order) };
     if (arrival.waits && !this.#room.admit(arrival)) return 'retry';
     this.#watchForNewChain(order);
@@ -130,7 +130,7 @@ export class Arrivals {
 
   /** The events that may lie beyond a watermark of the server's, if they were not remembered one by one. */
   #idsBeyond(): string[] | undefined {
-    return this.#own.isTold ? this.#context.inbox.latestIds() : undefined;
+    return this.#own.isTold ? this.#context.buffer.latestIds() : undefined;
   }
 
   #watchForNewChain(order: EventOrder | undefined): void {
@@ -147,26 +147,26 @@ export class Arrivals {
 
   /** @param isSafe whether the event's own position may be gone on from */
   #post({ event, bytes, order }: EventArrival, isSafe: boolean): void {
-    const { inbox } = this.#context;
+    const { buffer } = this.#context;
     // CUR-05: whatever its place in the order is called, without a cursor it is no position.
-    if (event.cursor === null || !this.#own.isTold) inbox.posted(event, bytes, false);
-    else if (isSafe && order !== undefined) inbox.posted({ ...event, cursor: order.position }, bytes, true);
-    else inbox.posted({ ...event, cursor: inbox.resumeCursor }, bytes, false);
+    if (event.cursor === null || !this.#own.isTold) buffer.posted(event, bytes, false);
+    else if (isSafe && order !== undefined) buffer.posted({ ...event, cursor: order.position }, bytes, true);
+    else buffer.posted({ ...event, cursor: buffer.resumeCursor }, bytes, false);
   }
 
   #gap(cursor: string): void {
     this.#order.settle();
-    this.#context.inbox.gap({ reason: 'truncated', cursor }, this.#idsBeyond());
+    this.#context.buffer.gap({ reason: 'truncated', cursor }, this.#idsBeyond());
   }
 
   /** The application is slower than the events. */
   #refuse(): AcceptResult {
-    const { inbox } = this.#context;
+    const { buffer } = this.#context;
     // Refusing alone would use up the server's retries. Ended here, and made again from the cursor when there is room,
     // the subscription loses nothing.
-    if (inbox.resumeCursor !== null) this.#end({ kind: 'paused' });
+    if (buffer.resumeCursor !== null) this.#end({ kind: 'paused' });
     // Without replay it cannot be made again. The server tries a few more times, and whether that was enough is not told.
-    else inbox.gap({ reason: 'overflow', cursor: null });
+    else buffer.gap({ reason: 'overflow', cursor: null });
     return 'retry';
   }
 }

@@ -13,7 +13,7 @@ export async function subscribe(
   secret: string,
   signal: AbortSignal,
 ): Promise<SubscribeResult> {
-  const { name, arguments: args, maxAgeMs, inbox } = context;
+  const { name, arguments: args, maxAgeMs, buffer } = context;
   const { ttlMs } = callback.options;
   const answer = await context.connection.request(
     Methods.subscribe,
@@ -22,7 +22,7 @@ export async function subscribe(
       arguments: args,
       // OP-06: some servers want the mode here, and none refuses it.
       delivery: { mode: 'webhook', url: callback.url, secret },
-      cursor: inbox.resumeCursor,
+      cursor: buffer.resumeCursor,
       ...(maxAgeMs !== undefined && { maxAgeMs }),
       ...(ttlMs !== undefined && { ttlMs }),
     },

@@ -16,7 +16,7 @@ export interface Gap {
 }
 
 /** One step in the subscription's order; `inOrder` says that no event handed out before lies beyond this one's place. */
-export type InboxItem =
+export type BufferItem =
   | { kind: 'event'; event: ReceivedEvent; bytes: number; inOrder: boolean }
   | ({ kind: 'position' } & Move)
   | ({ kind: 'gap'; gap: Gap } & Move);
@@ -30,7 +30,7 @@ interface Move {
 }
 
 /** Bounds of what waits for the application. */
-export interface InboxLimits {
+export interface BufferLimits {
   maxEvents: number;
   maxBytes: number;
 }
@@ -42,19 +42,19 @@ export interface InboxLimits {
  * Invariant: nothing behind `resumeCursor` is missing in here, so a stream may be dropped at any moment and reopened
  * from it; what comes again then is recognised by its id.
  */
-export class Inbox {
-  #items: InboxItem[] = [];
+export class EventBuffer {
+  #items: BufferItem[] = [];
   #head = 0;
   #events = 0;
   #bytes = 0;
   #resumeCursor: string | null;
   readonly #recent: RecentIds;
-  readonly limits: InboxLimits;
+  readonly limits: BufferLimits;
   readonly #waiting = new Set<() => void>();
   /** Called after each arrival. */
   onArrival: () => void = () => {};
 
-  constructor(cursor: string | null, seen: readonly string[], limits: InboxLimits) {
+  constructor(cursor: string | null, seen: readonly string[], limits: BufferLimits) {
     this.#resumeCursor = cursor;
     this.#recent = new RecentIds(seen);
     this.limits = limits;
@@ -158,7 +158,7 @@ export class Inbox {
   }
 
   /** The item that comes next, left in place. */
-  peek(): InboxItem | undefined {
+  peek(): BufferItem | undefined {
     return this.#items[this.#head];
   }
 
@@ -215,7 +215,7 @@ export class Inbox {
   }
 
   /** Neighbouring moves become one, so a stream of heartbeats, gaps or duplicates never fills the memory. */
-  #addMove(move: Exclude<InboxItem, { kind: 'event' }>): void {
+  #addMove(move: Exclude<BufferItem, { kind: 'event' }>): void {
     const tail = this.#tail();
     if (tail === undefined || tail.kind === 'event') {
       this.#add(move);
@@ -228,11 +228,11 @@ export class Inbox {
     this.onArrival();
   }
 
-  #tail(): InboxItem | undefined {
+  #tail(): BufferItem | undefined {
     return this.#head < this.#items.length ? this.#items.at(-1) : undefined;
   }
 
-  #add(item: InboxItem): void {
+  #add(item: BufferItem): void {
     if (item.kind === 'event') {
       this.#events += 1;
       this.#bytes += item.bytes;
