@@ -18,6 +18,9 @@ import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import { writeError, writeWarning } from './defaultReporting.ts';
 import { resolveLimits } from './limits.ts';
 import type { EventsOptions } from './options.ts';
+import type { Outbox } from './outbox/outbox.ts';
+import type { OutboxDatabase } from './outbox/outboxDatabase.ts';
+import { Outboxes } from './outbox/outboxes.ts';
 import { defaultPrincipal } from './requests/caller.ts';
 import { createHandlers, registerHandlers } from './requests/handlers.ts';
 import type { RequestHandler } from './requests/handlers.ts';
@@ -89,6 +92,7 @@ export class Events {
   readonly #listChanged = new ListChanged();
   readonly #slots: StreamSlots = new WeakMap();
   readonly #reauthorization: Reauthorization;
+  readonly #outboxes: Outboxes;
   readonly #attached = new WeakSet<McpServer>();
   /** Only a wrapped transport can carry list changes, so only then they are promised (LIST-11). */
   #wrapped = false;
@@ -157,7 +161,16 @@ export class Events {
       storage: this.#storage,
       onWarning: this.#onWarning,
       onChange: () => this.#listChanged.notify(),
-      onDefined: (type) => restoration?.begin(type),
+      onDefined: (type) => {
+        restoration?.begin(type);
+        this.#outboxes.wake();
+      },
+    });
+    this.#outboxes = new Outboxes({
+      environment: this.#core,
+      storage: this.#storage,
+      emission: (name) => this.#eventTypes.emission(name),
+      warn: (message) => this.#onWarning(message, { stage: 'outbox' }),
     });
     const callerRules = { principal: options.principal ?? defaultPrincipal, dialect: this.#dialect };
     this.#handlers = createHandlers({ core: this.#core, callerRules, slots: this.#slots });
@@ -272,6 +285,27 @@ export class Events {
   }
 
   /**
+   * The outbox in an author's own SQLite database, for events that have to be stored together with the change they tell
+   * of. Makes its tables there (`mcp_events_outbox...`) when they are missing. A database belongs to one server at a time;
+   * close it after the server.
+   *
+   * @throws TypeError when a transaction is open on the handle, when it cannot say whether one is, and when the server has
+   * an outbox in the same database by another handle.
+   *
+   * @example
+   * ```ts
+   * const outbox = events.outbox(db);
+   * db.exec('BEGIN');
+   * db.prepare('UPDATE incidents SET state = ? WHERE id = ?').run('open', id);
+   * outbox.add('incident.opened', { id, severity: 'high' });
+   * db.exec('COMMIT');
+   * ```
+   */
+  outbox(db: OutboxDatabase): Outbox {
+    return this.#outboxes.open(db);
+  }
+
+  /**
    * The public key of `webhooks.signingKey`, to be served as `/.well-known/mcp-webhook-jwks.json` of the server's own
    * origin, where receivers trust it (SIG-13).
    */
@@ -287,6 +321,7 @@ export class Events {
     if (this.#core.closed) return;
     this.#core.closed = true;
     this.#reauthorization.close();
+    await this.#outboxes.close();
     await this.#finishStreams();
     this.#core.leases.close();
     await this.#core.webhooks?.persistence?.close();

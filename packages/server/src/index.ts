@@ -27,6 +27,8 @@ export { defaultLimits } from './limits.ts';
 export type { Limits } from './limits.ts';
 export type { MaybePromise } from './maybePromise.ts';
 export type { EventsOptions, ProblemContext } from './options.ts';
+export type { Outbox, RefusedEvent } from './outbox/outbox.ts';
+export type { OutboxDatabase, OutboxStatement } from './outbox/outboxDatabase.ts';
 export { deadLetterBounds } from './storage/deadLetterStore.ts';
 export type { DeadLetterFilter, DeadLetterStore, StoredDeadLetter } from './storage/deadLetterStore.ts';
 export { defaultRetention } from './storage/eventLog.ts';

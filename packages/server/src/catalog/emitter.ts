@@ -4,6 +4,7 @@ import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
 import { isoTimestamp } from '../occurrence/timestamp.ts';
+import type { Note } from '../storage/eventLog.ts';
 import type { EmittedEvent, EmitOptions } from './eventHandle.ts';
 import type { EventType } from './eventType.ts';
 
@@ -11,6 +12,18 @@ import type { EventType } from './eventType.ts';
  * Longest event id. Peers of the older dialect put it into an HTTP header, and everybody keeps it for deduplication.
  */
 const MAX_EVENT_ID_LENGTH = 256;
+
+/** An event that is ready for its feed. */
+export interface PreparedEvent {
+  readonly input: OccurrenceInput;
+  /** For retention. */
+  readonly byteLength: number;
+  /** The author named the event. */
+  readonly unique: boolean;
+}
+
+/** Another event has the id, and is retained. */
+export class EventIdTaken extends TypeError {}
 
 /** Turns what an author emits into an occurrence, and refuses what subscribers must never see. */
 export class Emitter {
@@ -32,10 +45,20 @@ export class Emitter {
   }
 
   async emit(offered: () => EventType, data: unknown, options: EmitOptions): Promise<EmittedEvent> {
-    const { feed, compiled } = offered();
+    const type = offered();
+    return this.append(type, this.prepare(type, data, options));
+  }
+
+  /** Checks and completes an event. Throws a `TypeError` that says what is wrong with it. */
+  prepare({ feed, compiled }: EventType, data: unknown, options: EmitOptions): PreparedEvent {
     const { clock, closed, createEventId, eventIdOf, limits } = this.#environment;
     const what = this.#what;
     if (closed) throw new TypeError(`${what} was emitted after close()`);
+    if (!(feed instanceof LogFeed || feed instanceof LiveFeed)) {
+      throw new TypeError(
+        `${this.#name} has a check: return its events there, and call wake() when there are new ones`,
+      );
+    }
     const payload = snapshotPayload(data, this.#dataOfWhat);
     const meta = options._meta === undefined ? undefined : snapshotPayload(options._meta, `_meta of ${what}`);
     // Retention counts it as well: what is kept is bounded by all of its bytes.
@@ -68,15 +91,19 @@ export class Emitter {
       _meta: meta?.data,
       target,
     };
-    if (feed instanceof LiveFeed) return emitted(await feed.append(input));
-    if (!(feed instanceof LogFeed))
-      throw new TypeError(
-        `${this.#name} has a check: return its events there, and call wake() when there are new ones`,
-      );
-    const unique = authoredId !== undefined;
-    const stored = await feed.append(input, { byteLength, unique });
-    if (!unique || (stored.dataJson === payload.json && stored.target === target)) return emitted(stored);
-    throw new TypeError(`eventId ${JSON.stringify(eventId)} of ${what} was used for another event`);
+    return { input, byteLength, unique: authoredId !== undefined };
+  }
+
+  /**
+   * Rejects with {@link EventIdTaken}, or with what the log says.
+   *
+   * @param note stored with the event: both or neither. Types without replay have no log that could store it.
+   */
+  async append({ feed }: EventType, { input, byteLength, unique }: PreparedEvent, note?: Note): Promise<EmittedEvent> {
+    if (!(feed instanceof LogFeed)) return emitted(await (feed as LiveFeed).append(input));
+    const stored = await feed.append(input, { byteLength, unique, note });
+    if (!unique || (stored.dataJson === input.dataJson && stored.target === input.target)) return emitted(stored);
+    throw new EventIdTaken(`eventId ${JSON.stringify(input.eventId)} of ${this.#what} was used for another event`);
   }
 
   /** Formatted once per millisecond, which under load brings many events. */

@@ -7,10 +7,11 @@ import type { Storage } from '../storage/storage.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import type { EventsOptions } from '../options.ts';
-import type { EventLog, Retention } from '../storage/eventLog.ts';
+import type { EventLog, Note, Retention } from '../storage/eventLog.ts';
 import type { AnyDefinition, EventTypeDefinition } from './definition.ts';
 import { Emitter } from './emitter.ts';
-import type { EventHandle } from './eventHandle.ts';
+import type { PreparedEvent } from './emitter.ts';
+import type { EmittedEvent, EmitOptions, EventHandle } from './eventHandle.ts';
 import { compileType } from './eventType.ts';
 import type { CompiledType, EventType } from './eventType.ts';
 import { openFeed, sourceKind } from './openFeed.ts';
@@ -27,9 +28,19 @@ export interface EventTypesOptions {
   readonly onDefined: (type: EventType) => void;
 }
 
+/** What `emit` does with an event of one type, in two steps. */
+export interface Emission {
+  /** Whether the type has a log, which stores notes with its events. */
+  readonly hasLog: boolean;
+  /** Throws a `TypeError` that says what is wrong with the event. */
+  prepare(data: unknown, options: EmitOptions): PreparedEvent;
+  append(prepared: PreparedEvent, note: Note): Promise<EmittedEvent>;
+}
+
 /** Offers, changes and withdraws event types while the server runs. */
 export class EventTypes {
   readonly #options: EventTypesOptions;
+  readonly #emitters = new Map<string, Emitter>();
 
   constructor(options: EventTypesOptions) {
     this.#options = options;
@@ -48,6 +59,7 @@ export class EventTypes {
     onChange();
     onDefined(type);
     const emitter = new Emitter(core, name, (message) => onWarning(message, { stage: 'emit', name }));
+    this.#emitters.set(name, emitter);
     const offered = (): EventType => {
       if (catalog.get(name) !== type) throw new TypeError(`event type ${JSON.stringify(name)} was removed`);
       return type;
@@ -68,6 +80,18 @@ export class EventTypes {
       remove: () => {
         if (catalog.get(name) === type) this.#remove(type);
       },
+    };
+  }
+
+  /** `undefined` when the type is not offered at the moment. */
+  emission(name: string): Emission | undefined {
+    const type = this.#options.core.catalog.get(name);
+    const emitter = this.#emitters.get(name);
+    if (type === undefined || emitter === undefined) return undefined;
+    return {
+      hasLog: type.feed instanceof LogFeed,
+      prepare: (data, options) => emitter.prepare(type, data, options),
+      append: (prepared, note) => emitter.append(type, prepared, note),
     };
   }
 
@@ -149,6 +173,7 @@ export class EventTypes {
     const { name } = type;
     const { catalog, registry } = this.#options.core;
     catalog.delete(name);
+    this.#emitters.delete(name);
     registry.terminate({ name }, notFound('event', `The event type ${JSON.stringify(name)} was removed`));
     if (type.feed instanceof LogFeed) this.#stored(name, type.feed.clear());
     type.feed.close();

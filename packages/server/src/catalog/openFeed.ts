@@ -45,6 +45,8 @@ export function openFeed(
     case 'live':
       return new LiveFeed(rules.filter, clock);
     case 'log':
-      return new LogFeed(openLog(retention), rules.filter, clock);
+      return new LogFeed(openLog(retention), rules.filter, clock, (error) =>
+        environment.report(error, 'storage', name),
+      );
   }
 }

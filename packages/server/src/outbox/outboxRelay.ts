@@ -1,0 +1,238 @@
+import type { Emission } from '../catalog/eventTypes.ts';
+import { EventIdTaken } from '../catalog/emitter.ts';
+import type { PreparedEvent } from '../catalog/emitter.ts';
+import type { Clock } from '../clock.ts';
+import type { Notes } from '../storage/storage.ts';
+import { isInTransaction } from './outboxDatabase.ts';
+import type { OutboxDatabase } from './outboxDatabase.ts';
+import type { OutboxPosition, OutboxRow, OutboxTable, Refusal } from './outboxTable.ts';
+
+/** Rows that are moved before they are deleted together. */
+const BATCH = 100;
+
+/** How often the outbox is looked at without being told: another process may have added to it. */
+const LOOK_MS = 1_000;
+
+/** First wait for a transaction that goes on, or for what failed; doubles up to {@link LOOK_MS}. */
+const RETRY_MS = 1;
+
+/** How long a row waits for its event type to be offered; whoever starts up defines them one after the other. */
+const UNKNOWN_TYPE_MS = 60_000;
+
+export interface OutboxRelayOptions {
+  readonly db: OutboxDatabase;
+  readonly table: OutboxTable;
+  readonly notes: Notes;
+  readonly clock: Clock;
+  readonly emission: (name: string) => Emission | undefined;
+  readonly report: (error: unknown, name?: string) => void;
+}
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What became of one look at the outbox. */
+type Outcome = { readonly kind: 'empty' | 'later' } | { readonly kind: 'failed'; readonly error: unknown };
+
+/**
+ * Moves rows of an outbox into the log, one after the other and each with a note of its number: event and note are
+ * stored together, so a crash before the row is deleted repeats nothing. One row at a time, because a note that is
+ * stored says that everything before it was.
+ */
+export class OutboxRelay {
+  readonly #options: OutboxRelayOptions;
+  readonly #noteKey: string;
+  /** Everything up to here is in the log or refused. */
+  #moved: OutboxPosition;
+  /** Rows that were moved or refused, and are not deleted yet. */
+  #unsettled = false;
+  #refusals: Refusal[] = [];
+  /** The row whose type is not offered, and since when it waits. */
+  #unknown: { readonly id: number; readonly sinceMs: number } | undefined;
+  #waiters: Waiter[] = [];
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+  #woken = false;
+  #timer: unknown;
+  #waitMs = RETRY_MS;
+  /** So that a failure that goes on is told once. */
+  #failing = false;
+  #closed = false;
+
+  constructor(options: OutboxRelayOptions) {
+    this.#options = options;
+    this.#noteKey = `outbox:${options.table.outboxId}`;
+    this.#moved = this.#lastMoved();
+    this.#lookIn(0);
+  }
+
+  /** Rows may have been added: looks at the end of this turn, when a synchronous transaction is over. */
+  wake(): void {
+    if (this.#woken || this.#closed) return;
+    this.#woken = true;
+    this.#waitMs = RETRY_MS;
+    this.#options.clock.setImmediate(() => {
+      this.#woken = false;
+      this.#look();
+    });
+  }
+
+  /** Resolves when a look finds nothing left; rejects with what holds it up. */
+  flush(): Promise<void> {
+    if (this.#closed) return Promise.reject(closedError());
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+      this.wake();
+    });
+  }
+
+  /** Nothing is moved any more. Resolves when the row on its way is stored, or has failed. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#options.clock.clearTimeout(this.#timer);
+    await this.#looking;
+    try {
+      if (this.#unsettled && !isInTransaction(this.#options.db)) this.#settle();
+    } catch {
+      // The database is closed already, or busy. The log's note says the same.
+    }
+    for (const { reject } of this.#waiters.splice(0)) reject(closedError());
+  }
+
+  /**
+   * The database knows what it deleted, the log what it got. The log knows more after a crash between the two, but only if
+   * the row is still there: otherwise the database was set back to an older copy, and its numbers mean other rows.
+   */
+  #lastMoved(): OutboxPosition {
+    const { table, notes } = this.#options;
+    const deleted = table.moved;
+    const note = notes.get(this.#noteKey);
+    if (note === undefined) return deleted;
+    const [id, token] = JSON.parse(note) as [number, string];
+    return id > deleted.id && table.has({ id, token }) ? { id, token } : deleted;
+  }
+
+  #look(): void {
+    if (this.#closed) return;
+    if (this.#looking !== undefined) {
+      this.#lookAgain = true;
+      return;
+    }
+    this.#options.clock.clearTimeout(this.#timer);
+    this.#looking = this.#moveAll().then((outcome) => {
+      this.#looking = undefined;
+      this.#looked(outcome);
+    });
+  }
+
+  #looked(outcome: Outcome): void {
+    if (this.#closed) return;
+    if (outcome.kind === 'failed') {
+      if (!this.#failing) this.#options.report(outcome.error);
+      this.#failing = true;
+      for (const { reject } of this.#waiters.splice(0)) reject(outcome.error);
+    } else this.#failing = false;
+    if (this.#lookAgain) {
+      this.#lookAgain = false;
+      this.wake();
+      return;
+    }
+    if (outcome.kind === 'empty') {
+      this.#waitMs = RETRY_MS;
+      for (const { resolve } of this.#waiters.splice(0)) resolve();
+      this.#lookIn(LOOK_MS);
+      return;
+    }
+    this.#lookIn(this.#waitMs);
+    this.#waitMs = Math.min(2 * this.#waitMs, LOOK_MS);
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#timer = this.#options.clock.setTimeout(() => this.#look(), delayMs);
+  }
+
+  async #moveAll(): Promise<Outcome> {
+    const { db, table } = this.#options;
+    try {
+      for (;;) {
+        // Rows of an open transaction may be taken back, and its end is not ours to decide.
+        if (isInTransaction(db)) return { kind: 'later' };
+        if (this.#unsettled) this.#settle();
+        if (this.#closed) return { kind: 'later' };
+        const rows = table.after(this.#moved.id, BATCH);
+        if (rows.length === 0) return { kind: 'empty' };
+        if (!(await this.#moveRows(rows))) return { kind: 'later' };
+      }
+    } catch (error) {
+      return { kind: 'failed', error };
+    }
+  }
+
+  #settle(): void {
+    this.#options.table.settle(this.#moved, this.#refusals);
+    this.#unsettled = false;
+    this.#refusals = [];
+  }
+
+  /** `false` when one of them has to wait. Rejects when the log cannot store it. */
+  async #moveRows(rows: readonly OutboxRow[]): Promise<boolean> {
+    for (const row of rows) {
+      if (this.#closed) return false;
+      const emission = this.#options.emission(row.name);
+      if (emission === undefined && this.#mayCome(row)) return false;
+      const refusal = await this.#move(row, emission);
+      if (this.#closed && refusal !== undefined) return false;
+      if (refusal !== undefined) this.#refuse(row, refusal);
+      this.#moved = { id: row.id, token: row.token };
+      this.#unsettled = true;
+    }
+    return true;
+  }
+
+  /** What refuses the row, if anything does. */
+  async #move(row: OutboxRow, emission: Emission | undefined): Promise<Error | undefined> {
+    let prepared: PreparedEvent;
+    try {
+      if (emission === undefined) throw new TypeError(`there is no event type ${JSON.stringify(row.name)}`);
+      if (!emission.hasLog) throw new TypeError(`${row.name} has no log`);
+      prepared = emission.prepare(JSON.parse(row.data), optionsOf(row));
+    } catch (error) {
+      return error as Error;
+    }
+    try {
+      await emission.append(prepared, { key: this.#noteKey, value: JSON.stringify([row.id, row.token]) });
+      return undefined;
+    } catch (error) {
+      if (error instanceof EventIdTaken) return error;
+      throw error;
+    }
+  }
+
+  #mayCome({ id }: OutboxRow): boolean {
+    const nowMs = this.#options.clock.now();
+    if (this.#unknown?.id !== id) this.#unknown = { id, sinceMs: nowMs };
+    return nowMs < this.#unknown.sinceMs + UNKNOWN_TYPE_MS;
+  }
+
+  #refuse(row: OutboxRow, error: Error): void {
+    const refusedAt = new Date(this.#options.clock.now()).toISOString();
+    this.#refusals.push({ row, reason: error.message, refusedAt });
+    this.#options.report(error, row.name);
+  }
+}
+
+function optionsOf({ event_id: eventId, timestamp, meta, target }: OutboxRow): Parameters<Emission['prepare']>[1] {
+  return {
+    eventId,
+    timestamp,
+    ...(meta === null ? {} : { _meta: JSON.parse(meta) as Record<string, unknown> }),
+    ...(target === null ? {} : { target }),
+  };
+}
+
+function closedError(): TypeError {
+  return new TypeError('the outbox was closed');
+}
