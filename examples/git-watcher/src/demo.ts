@@ -13,6 +13,7 @@ interface Options {
   repo?: string;
   serve?: boolean;
   port: number;
+  storage?: string;
   commits: number;
   json?: string;
 }
@@ -27,6 +28,7 @@ const command = new Command('npm run demo --')
   .option('--repo <path>', 'use a clone of this repository, or serve it; it is only read', (path) => resolve(path))
   .option('--serve', 'keep a server running instead, to connect to')
   .option('--port <number>', 'where to serve; by default any free port', integerFrom(0), 0)
+  .option('--storage <file>', 'with --serve --repo: keeps events; by default beside the repository')
   .option('--commits <number>', 'commits to make', integerFrom(MIN_COMMITS), 40)
   .option('--json <file>', 'also write the result to this file')
   .parse();
@@ -68,20 +70,21 @@ async function tellStory({ repo, commits, json }: Options): Promise<void> {
   }
 }
 
-async function serve({ repo, port }: Options): Promise<void> {
+async function serve({ repo, port, storage }: Options): Promise<void> {
   let path = repo;
   if (path === undefined) {
     const scratch = await ScratchRepository.create(join(folder, 'repository'));
     await scratch.commit('First commit');
     path = scratch.path;
   }
-  const server = await serveRepository(path, port);
+  const server = await serveRepository(path, { port, storageFile: storage });
   const interrupted = new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve()).once('SIGTERM', () => resolve());
   });
   console.log(`Serving ${path}${repo === undefined ? ', which goes away with this server' : ', which is only read'}
 
   ${server.url}    MCP over Streamable HTTP, protocol version 2026-07-28
+  ${server.storageFile}    events of the last two weeks, and where they go on after a restart
 
 Events: git.commit (arguments branch, author, path) and git.ref.updated (arguments ref, kind).
 To receive them, in another terminal at the top of this project:

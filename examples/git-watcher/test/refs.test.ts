@@ -1,10 +1,11 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemClock } from '@mcp-events/server';
+import { memoryStorage, systemClock } from '@mcp-events/server';
 import type { Clock } from '@mcp-events/server';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { RefMemory } from '../src/events/refMemory.ts';
 import { RefWatcher } from '../src/events/refWatcher.ts';
-import type { RefWatcherOptions } from '../src/events/refWatcher.ts';
+import type { RefEvent, RefWatcherOptions } from '../src/events/refWatcher.ts';
 import { compareRefs } from '../src/git/refs.ts';
 import type { RefChange } from '../src/git/refs.ts';
 import { openRepository } from '../src/git/repository.ts';
@@ -37,8 +38,9 @@ async function watching(
   let wake = (): void => {};
   const watcher = new RefWatcher({
     repository: await openRepository(scratch.path),
+    memory: new RefMemory(memoryStorage().notes),
     onChanges: (changes) => {
-      told.push(...changes);
+      told.push(...changes.map(({ data }) => data));
       wake();
     },
     onFailure: (error) => {
@@ -126,7 +128,7 @@ describe('watching', () => {
   it('makes one look of many signs of one change, and another for a sign during the look', async () => {
     const clock = new ManualClock();
     const signs: (() => void)[] = [];
-    const looks: RefChange[][] = [];
+    const looks: RefEvent[][] = [];
     let duringLook = (): void => {};
     await watching({
       clock,
@@ -150,7 +152,10 @@ describe('watching', () => {
     await scratch.git('branch', 'two');
     clock.fire();
     await clock.timerOf(LOOK_INTERVAL_MS);
-    expect(looks.map((changes) => changes.map(({ ref }) => ref))).toEqual([['refs/heads/one'], ['refs/heads/two']]);
+    expect(looks.map((changes) => changes.map(({ data }) => data.ref))).toEqual([
+      ['refs/heads/one'],
+      ['refs/heads/two'],
+    ]);
   });
 
   it('tells that refs cannot be read, and goes on when they can be again', async () => {
@@ -170,5 +175,77 @@ describe('watching', () => {
     await rename(elsewhere, scratch.path);
     clock.fire();
     expect(await next()).toMatchObject({ ref: 'refs/heads/topic', change: 'created' });
+  });
+
+  it('EMIT-08 tells again under the same names what could not be told', async () => {
+    const clock = new ManualClock();
+    const told: RefEvent[][] = [];
+    let failing = true;
+    await watching({
+      clock,
+      watchFolder: () => ({ close: () => {} }),
+      onChanges: (changes) => {
+        told.push(changes);
+        if (failing) throw new Error('no space left');
+      },
+      onFailure: () => {},
+    });
+    await scratch.git('branch', 'one');
+    clock.fire();
+    await clock.timerOf(LOOK_INTERVAL_MS);
+    failing = false;
+    await scratch.git('branch', 'two');
+    clock.fire();
+    await clock.timerOf(LOOK_INTERVAL_MS);
+    expect(told.map((changes) => changes.map(({ data }) => data.ref))).toEqual([
+      ['refs/heads/one'],
+      ['refs/heads/one'],
+      ['refs/heads/two'],
+    ]);
+    const [first, again, next] = told.map(([change]) => change?.eventId);
+    expect(again).toBe(first);
+    expect(next).not.toBe(first);
+  });
+});
+
+describe('remembering', () => {
+  it('tells the next watcher what changed while there was none', async () => {
+    const memory = new RefMemory(memoryStorage().notes);
+    await watching({ clock: new ManualClock(), memory });
+    for (const watcher of watchers.splice(0)) await watcher.close();
+    await scratch.git('branch', 'topic');
+    const { told } = await watching({ clock: new ManualClock(), memory });
+    expect(told).toMatchObject([{ ref: 'refs/heads/topic', change: 'created' }]);
+  });
+
+  it('EMIT-08 tells again, under the same name, what the watcher before did not live to remember as told', async () => {
+    const { notes } = memoryStorage();
+    const clock = new ManualClock();
+    const ids: string[] = [];
+    const onChanges = (changes: RefEvent[]): void => void ids.push(...changes.map(({ eventId }) => eventId));
+    let isAlive = true;
+    const dying = new RefMemory({
+      get: (key) => notes.get(key),
+      set: (note) => (isAlive ? notes.set(note) : Promise.reject(new Error('killed'))),
+      delete: (key) => notes.delete(key),
+    });
+    await watching({
+      clock,
+      memory: dying,
+      watchFolder: () => ({ close: () => {} }),
+      onChanges: (changes) => {
+        isAlive = false;
+        onChanges(changes);
+      },
+      onFailure: () => {},
+    });
+    await scratch.git('branch', 'topic');
+    clock.fire();
+    await clock.timerOf(LOOK_INTERVAL_MS);
+    await watching({ clock: new ManualClock(), memory: new RefMemory(notes), onChanges });
+    expect(ids).toHaveLength(2);
+    expect(ids[1]).toBe(ids[0]);
+    await watching({ clock: new ManualClock(), memory: new RefMemory(notes), onChanges });
+    expect(ids).toHaveLength(2);
   });
 });

@@ -9,6 +9,8 @@ export interface ChildOptions {
   name: string;
   script: URL;
   args: readonly string[];
+  /** Beside the variables of this process. */
+  environment?: Readonly<Record<string, string>>;
   /** Receives what the process prints. */
   logPath: string;
   waiting: Waiting;
@@ -26,9 +28,12 @@ export class Child {
   #expectedToEnd = false;
 
   constructor(options: ChildOptions) {
-    const { script, args, logPath, waiting, onMessage } = options;
+    const { script, args, environment, logPath, waiting, onMessage } = options;
     this.#options = options;
-    this.#process = fork(script, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    this.#process = fork(script, args, {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...environment },
+    });
     const log = createWriteStream(logPath, { flags: 'a' });
     this.#process.stdout?.pipe(log, { end: false });
     this.#process.stderr?.pipe(log, { end: false });

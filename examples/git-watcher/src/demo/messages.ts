@@ -1,3 +1,6 @@
+/** Environment variable with the keys that encrypt stored signing secrets: other users can read arguments, not this. */
+export const SECRET_KEYS_VARIABLE = 'GIT_WATCHER_SECRET_KEYS';
+
 /** What the server's process tells the demo. */
 export type ServerMessage = { kind: 'listening'; url: string };
 

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { ClientDeliveryMode } from '@mcp-events/client';
 import type { CertificateFiles } from './certificate.ts';
 import { Child } from './child.ts';
+import { SECRET_KEYS_VARIABLE } from './messages.ts';
 import type { ServerMessage, SubscriberMessage } from './messages.ts';
 import type { Waiting } from './waiting.ts';
 
@@ -10,7 +12,9 @@ export class ServerProcess {
   readonly #repository: string;
   readonly #logPath: string;
   readonly #waiting: Waiting;
-  readonly #callbackOptions: readonly string[];
+  readonly #options: readonly string[];
+  /** What one process has stored, the next one has to be able to read. */
+  readonly #secretKey = randomBytes(32).toString('base64');
   #child: Child | undefined;
   #port = '0';
   url = '';
@@ -19,7 +23,7 @@ export class ServerProcess {
   constructor(repository: string, folder: string, certificatePath: string, waiting: Waiting) {
     this.#repository = repository;
     this.#logPath = join(folder, 'server.log');
-    this.#callbackOptions = ['--callback-ca', certificatePath, '--subscriptions', join(folder, 'subscriptions.json')];
+    this.#options = ['--storage', join(folder, 'events.db'), '--callback-ca', certificatePath];
     this.#waiting = waiting;
   }
 
@@ -33,7 +37,8 @@ export class ServerProcess {
     this.#child = new Child({
       name: 'the server',
       script: new URL('../serverProcess.ts', import.meta.url),
-      args: ['--repo', this.#repository, '--port', this.#port, ...this.#callbackOptions],
+      args: ['--repo', this.#repository, '--port', this.#port, ...this.#options],
+      environment: { [SECRET_KEYS_VARIABLE]: this.#secretKey },
       logPath: this.#logPath,
       waiting: this.#waiting,
       onMessage: (message) => {

@@ -19,9 +19,12 @@ const payload = z.object({
 export type RefArguments = z.infer<typeof input>;
 export type RefPayload = z.infer<typeof payload>;
 
+/** For a subscriber that comes back after its holidays, or a server that was not running for as long. */
+const RETENTION_MS = 14 * 24 * 3_600_000;
+
 /**
- * `git.ref.updated`: branches and tags that moved, from `emit`. Git keeps no common history of its refs, so these events
- * live in the memory of this server: after its restart subscribers are told that some may be missing.
+ * `git.ref.updated`: branches and tags that moved, from `emit`. Git keeps no common history of its refs, so the server's
+ * storage does.
  */
 export function defineRefEvents(events: Events): EventHandle<RefArguments, RefArguments, RefPayload> {
   return events.define('git.ref.updated', {
@@ -29,6 +32,7 @@ export function defineRefEvents(events: Events): EventHandle<RefArguments, RefAr
     input,
     payload,
     nextPollMs: 1_000,
+    retention: { maxAgeMs: RETENTION_MS },
     // Declared as filters, so an event is only looked at for the subscriptions it is for.
     filter: { ref: 'ref', kind: 'kind' },
   });

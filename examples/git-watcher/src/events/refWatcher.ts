@@ -3,8 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '@mcp-events/server';
 import { compareRefs, readRefs } from '../git/refs.ts';
-import type { RefChange, Refs } from '../git/refs.ts';
+import type { RefChange } from '../git/refs.ts';
 import type { Repository } from '../git/repository.ts';
+import { changeId } from './refMemory.ts';
+import type { RefMemory, RefState } from './refMemory.ts';
 
 /** Tells when a folder changed; `onError` when it cannot be watched (any more). */
 export type WatchFolder = (
@@ -13,11 +15,19 @@ export type WatchFolder = (
   onError: () => void,
 ) => { close(): void };
 
+/** A change to tell. It may have been told before, under the same id. */
+export interface RefEvent {
+  readonly eventId: string;
+  readonly data: RefChange;
+}
+
 export interface RefWatcherOptions {
   repository: Repository;
+  /** What is found by a later watcher on the same memory is told as well, so nothing escapes between two runs. */
+  memory: RefMemory;
   clock: Clock;
-  /** Awaited before the next look, so changes arrive one look after the other. */
-  onChanges: (changes: RefChange[]) => void | Promise<void>;
+  /** Awaited before the next look, so changes arrive one look after the other. Told again if it rejects. */
+  onChanges: (changes: RefEvent[]) => void | Promise<void>;
   /** A look failed; the next one follows. */
   onFailure: (error: unknown) => void;
   /** Default: `fs.watch`. */
@@ -38,7 +48,7 @@ export class RefWatcher {
   readonly #options: RefWatcherOptions;
   readonly #watchFolder: WatchFolder;
   readonly #folders = new Map<string, { close(): void }>();
-  #known: Refs = new Map();
+  #state: RefState | undefined;
   #timer: unknown;
   #looking: Promise<void> | undefined;
   #changedMeanwhile = false;
@@ -49,10 +59,13 @@ export class RefWatcher {
     this.#watchFolder = options.watchFolder ?? watchWithFs;
   }
 
-  /** Resolves when the refs are known; changes are told from then on. Rejects if they cannot be read. */
+  /**
+   * Resolves when the refs are known and everything is told that changed since the memory was last used; the first time
+   * there is nothing to tell. Rejects if they cannot be read.
+   */
   async start(): Promise<void> {
-    await this.#watchFolders();
-    this.#known = await readRefs(this.#options.repository);
+    this.#state = this.#options.memory.load();
+    await this.#look();
     this.#lookIn(LOOK_INTERVAL_MS);
   }
 
@@ -69,10 +82,12 @@ export class RefWatcher {
     clock.clearTimeout(this.#timer);
     if (this.#closed) return;
     this.#timer = clock.setTimeout(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined;
-        this.#lookIn(this.#changedMeanwhile ? SETTLE_MS : LOOK_INTERVAL_MS);
-      });
+      this.#looking ??= this.#look()
+        .catch((error: unknown) => this.#options.onFailure(error))
+        .finally(() => {
+          this.#looking = undefined;
+          this.#lookIn(this.#changedMeanwhile ? SETTLE_MS : LOOK_INTERVAL_MS);
+        });
     }, delayMs);
   }
 
@@ -82,17 +97,32 @@ export class RefWatcher {
   }
 
   async #look(): Promise<void> {
+    const { repository, memory } = this.#options;
     this.#changedMeanwhile = false;
-    try {
-      // Folders first: what happens in a new one after this is told, what happened before is read.
-      await this.#watchFolders();
-      const refs = await readRefs(this.#options.repository);
-      const changes = compareRefs(this.#known, refs);
-      this.#known = refs;
-      if (changes.length > 0 && !this.#closed) await this.#options.onChanges(changes);
-    } catch (error) {
-      this.#options.onFailure(error);
+    // Folders first: what happens in a new one after this is told, what happened before is read.
+    await this.#watchFolders();
+    await this.#tell();
+    const refs = await readRefs(repository);
+    if (this.#closed) return;
+    if (this.#state === undefined) {
+      this.#state = await memory.begin(refs);
+      return;
     }
+    const untold = compareRefs(this.#state.refs, refs);
+    if (untold.length === 0) return;
+    this.#state = await memory.save({ ...this.#state, look: this.#state.look + 1, refs, untold });
+    await this.#tell();
+  }
+
+  /**
+   * What was found is remembered before it is told, and told before that is remembered: after a crash anywhere between
+   * it is told again, under the same names.
+   */
+  async #tell(): Promise<void> {
+    const state = this.#state;
+    if (state === undefined || state.untold.length === 0) return;
+    await this.#options.onChanges(state.untold.map((data, index) => ({ eventId: changeId(state, index), data })));
+    this.#state = await this.#options.memory.save({ ...state, untold: [] });
   }
 
   /** Watches each folder below refs by itself: recursive watching is not available everywhere. */
