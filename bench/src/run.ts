@@ -7,6 +7,7 @@ import { match } from './figures/match.ts';
 import { memory } from './figures/memory.ts';
 import { poll } from './figures/poll.ts';
 import { push } from './figures/push.ts';
+import { restart } from './figures/restart.ts';
 import { stalled } from './figures/stalled.ts';
 import { webhook } from './figures/webhook.ts';
 import type { Figure, RunOptions } from './harness/figure.ts';
@@ -14,7 +15,7 @@ import { printTable, resultsPath, writeResults } from './harness/report.ts';
 
 const USAGE = `npm run bench -- [options]
   --only <name>    one of push, stalled, poll, webhook, isolation, acknowledgement, match, memory,
-                   durable-emit, durable-fan-out; may be repeated
+                   durable-emit, durable-fan-out, restart; may be repeated
   --rounds <n>     measured rounds per figure, default 5
   --quick          a tenth of the work
   --profile        CPU profiles of the servers into bench/results`;
@@ -30,6 +31,7 @@ const benchmarks = [
   memory,
   durableEmit,
   durableFanOut,
+  restart,
 ];
 
 const { values } = parseArgs({

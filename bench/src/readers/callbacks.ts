@@ -3,13 +3,19 @@ import type { AddressInfo, Socket } from 'node:net';
 import { report, serve } from '../harness/child.ts';
 import { RequestReader } from './requestReader.ts';
 
+export interface Arrivals {
+  readonly firstAtNs: string;
+  readonly finishedAtNs: string;
+  readonly latenciesMs: number[];
+}
+
 export interface Callbacks {
   /** Listens on every loopback address, for callbacks of many hosts. */
   listen(): Promise<{ port: number }>;
   /** Connections to these addresses are accepted and never answered from now on. */
   hang(addresses: readonly string[]): Promise<void>;
   /** Resolves when this many more deliveries have arrived. Every few thousand are reported meanwhile. */
-  expect(options: { deliveries: number; latencies: boolean }): Promise<{ finishedAtNs: string; latenciesMs: number[] }>;
+  expect(options: { deliveries: number; latencies: boolean }): Promise<Arrivals>;
   /** The last delivery, as it came over the wire. */
   sample(): Promise<string>;
 }
@@ -26,12 +32,13 @@ let hanging = new Set<string>();
 let received = 0;
 let expected = Infinity;
 let finish: ((finishedAtNs: string) => void) | undefined;
+let firstAtNs = '';
 let latenciesMs: number[] | undefined;
 let last: Buffer = Buffer.alloc(0);
 
 function take(request: Buffer): void {
   last = request;
-  received++;
+  if (received++ === 0) firstAtNs = String(process.hrtime.bigint());
   if (latenciesMs !== undefined) {
     const emittedAtNs = EMITTED_AT.exec(request.toString())?.[1];
     if (emittedAtNs !== undefined) latenciesMs.push(Number(process.hrtime.bigint() - BigInt(emittedAtNs)) / 1e6);
@@ -73,7 +80,7 @@ serve<Callbacks>({
     expected = deliveries;
     latenciesMs = latencies ? [] : undefined;
     const finishedAtNs = await new Promise<string>((resolve) => (finish = resolve));
-    return { finishedAtNs, latenciesMs: latenciesMs ?? [] };
+    return { firstAtNs, finishedAtNs, latenciesMs: latenciesMs ?? [] };
   },
   sample: async () => last.toString(),
 });

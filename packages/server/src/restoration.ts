@@ -23,6 +23,9 @@ import type { Arguments } from './subscription/subscription.ts';
 /** Subscriptions that come back at the same time, so that a slow source is not asked for all of them at once. */
 const CONCURRENCY = 32;
 
+/** Subscriptions after which requests get a turn: a few milliseconds. */
+const RECORDS_PER_TURN = 64;
+
 /** When what failed is tried again; doubles up to the longest. */
 const RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 3_600_000;
@@ -113,6 +116,7 @@ export class Restoration {
       while (!this.#core.closed && catalog.get(name) !== undefined) {
         const record = records.pop();
         if (record === undefined) return;
+        if (records.length % RECORDS_PER_TURN === 0) await this.#turn();
         try {
           await this.#restoreOne(record);
         } catch (error) {
@@ -150,7 +154,7 @@ export class Restoration {
       await this.#authorize(type, subscription);
       // The process it provisioned something in is gone, so it is asked again (HOOK-01).
       await beginWebhookSubscription(this.#core, subscription);
-      const opening = await openWebhookDelivery(this.#core, type, subscription, record.cursor, undefined);
+      const opening = await openWebhookDelivery(this.#core, type, subscription, record.cursor, { together: true });
       // What was lost in between is told (OP-13); where there are no positions, nobody can know.
       if ((opening.truncated || record.gapOwed) && opening.cursor !== null) subscription.lane.lose(opening.cursor);
       opening.start();
@@ -221,6 +225,10 @@ export class Restoration {
       untilMs: replacedSecret.untilMs,
     };
     return new SigningSecrets({ secret: opened, replaced });
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#core.clock.setImmediate(resolve));
   }
 
   #hasExpired({ refreshBeforeMs }: StoredSubscription): boolean {

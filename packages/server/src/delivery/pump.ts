@@ -61,6 +61,7 @@ export class Pump implements FeedReceiver {
   /** Made when it is first needed. */
   #unreplayable: FeedEvent[] | undefined;
   #endDelay: (() => void) | undefined;
+  #resumesTogether = false;
   #draining = false;
   #blocked = false;
   #closed = false;
@@ -98,6 +99,18 @@ export class Pump implements FeedReceiver {
       : feed.now(this.subscription));
     // Without replay there is nothing on the page, and every step before attaching could lose an event.
     this.#opening = feed.replays ? page : undefined;
+    this.#cursor = page.from;
+    return { cursor: page.from, truncated: page.truncated };
+  }
+
+  /**
+   * Does what {@link open} does for one of many subscriptions that come back together: what it missed is given to all of
+   * them in one pass. `undefined` where each has to read for itself.
+   */
+  openTogether(cursor: string): { cursor: string | null; truncated: boolean } | undefined {
+    const page = this.#feed.resumption?.locate(cursor);
+    if (page === undefined) return undefined;
+    this.#resumesTogether = true;
     this.#cursor = page.from;
     return { cursor: page.from, truncated: page.truncated };
   }
@@ -293,7 +306,13 @@ export class Pump implements FeedReceiver {
   }
 
   #attach(): boolean {
+    const { resumption } = this.#feed;
     this.#attachment = this.#feed.attach(this, this.#cursor);
+    if (this.#attachment === undefined && this.#resumesTogether && this.#cursor !== null) {
+      this.#attachment = resumption?.attach(this, this.#cursor);
+    }
+    // Once: whoever cannot keep up with the others reads at its own pace.
+    this.#resumesTogether = false;
     return this.#attachment !== undefined;
   }
 

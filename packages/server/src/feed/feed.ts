@@ -45,6 +45,17 @@ export interface Attachment {
   detach(): void;
 }
 
+/** For receivers that come back many at a time, as after a restart. */
+export interface Resumption {
+  /** Where a cursor stands, as an empty page. */
+  locate(cursor: string): FeedPage;
+  /**
+   * Gives the receiver what follows `cursor`, in one pass with others that are behind, and then what happens. `undefined`
+   * when the cursor is not to be had any more: read first.
+   */
+  attach(receiver: FeedReceiver, cursor: string): Attachment | undefined;
+}
+
 /**
  * One event type's occurrences in one order, addressed by cursors. A feed knows nothing of how events are delivered.
  * Two kinds: what `emit` appended ({@link LogFeed}, or {@link LiveFeed} without replay) and what the author's `check`
@@ -62,6 +73,8 @@ export interface Feed {
    * has moved on meanwhile: read first.
    */
   attach(receiver: FeedReceiver, cursor: string | null): Attachment | undefined;
+  /** Absent where every receiver has to read for itself. */
+  readonly resumption?: Resumption;
   /** Stops loops and forgets receivers. */
   close(): void;
 }

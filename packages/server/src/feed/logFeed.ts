@@ -7,38 +7,15 @@ import { FilterIndex } from '../subscription/filterIndex.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import { Dispatcher } from './dispatcher.ts';
-import type { Attachment, Feed, FeedPage, FeedReceiver, ReadOptions } from './feed.ts';
+import type { Attachment, Feed, FeedPage, FeedReceiver, ReadOptions, Resumption } from './feed.ts';
+import { LogAttachment } from './logAttachment.ts';
+import type { LogDispatch } from './logAttachment.ts';
+import { LogReplay } from './logReplay.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
 import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
 
 /** Positions are decimal without leading zeros, so each position has one spelling. */
 const CURSOR = /^([\w-]+)\.(0|[1-9]\d{0,15})$/;
-
-class LogAttachment implements Attachment {
-  readonly receiver: FeedReceiver;
-  readonly subscription: Subscription;
-  readonly #feed: LogFeed;
-  /** Events up to here were read by, or given to, the receiver. Never behind what it was given. */
-  position: number;
-  attached = true;
-
-  constructor(feed: LogFeed, receiver: FeedReceiver, position: number) {
-    this.#feed = feed;
-    this.receiver = receiver;
-    this.subscription = receiver.subscription;
-    this.position = position;
-  }
-
-  cursor(): string {
-    return this.#feed.cursorAt(Math.max(this.position, this.#feed.dispatched));
-  }
-
-  detach(): void {
-    if (!this.attached) return;
-    this.attached = false;
-    this.#feed.remove(this);
-  }
-}
 
 /**
  * The feed of an event type whose author calls `emit`: everything goes through the log, so all modes share cursors.
@@ -46,31 +23,45 @@ class LogAttachment implements Attachment {
  * A receiver is attached only at the log's head. One attached while older events still wait for dispatch has read
  * them already and is skipped for them by position.
  */
-export class LogFeed implements Feed {
+export class LogFeed implements Feed, LogDispatch {
   readonly replays = true;
+  readonly resumption: Resumption;
   readonly #log: EventLog;
   readonly #index: FilterIndex<LogAttachment>;
   readonly #dispatcher: Dispatcher<LogAttachment>;
+  readonly #replay: LogReplay;
   readonly #epoch: string;
   /** Everything up to this position was given to all attached receivers. */
   dispatched: number;
   #closed = false;
 
-  constructor(log: EventLog, filter: Filter, clock: Clock) {
+  constructor(log: EventLog, filter: Filter, clock: Clock, report: (error: unknown) => void) {
     this.#log = log;
     this.#epoch = log.epoch;
     this.#index = new FilterIndex(filter);
     this.#dispatcher = new Dispatcher(clock, {
       candidates: (event) => this.#index.candidates(event),
-      give: (attachment, event) => this.#give(attachment, event),
+      give: (attachment, event) => attachment.give(event),
       finished: (event) => (this.dispatched = event.position),
     });
     this.dispatched = log.head;
+    this.#replay = new LogReplay({
+      log,
+      clock,
+      filter,
+      report,
+      cursorAt: (position) => this.cursorAt(position),
+      arrived: (attachment) => this.#follow(attachment),
+    });
+    this.resumption = {
+      locate: (cursor) => this.#located(this.#locate(cursor)),
+      attach: (receiver, cursor) => this.#attachBehind(receiver, cursor),
+    };
   }
 
   /** Receivers attached now. */
   get attachedCount(): number {
-    return this.#index.size;
+    return this.#index.size + this.#replay.size;
   }
 
   cursorAt(position: number): string {
@@ -94,12 +85,10 @@ export class LogFeed implements Feed {
   }
 
   read(_subscription: Subscription, cursor: string, options: ReadOptions): MaybePromise<FeedPage> {
-    const { position, lost } = this.#locate(cursor);
-    if (lost) {
-      // The page stays empty so that the fresh cursor is where reading goes on, in every mode the same.
-      const fresh = this.cursorAt(position);
-      return { events: [], from: fresh, cursor: fresh, truncated: true, hasMore: position < this.#log.head };
-    }
+    const place = this.#locate(cursor);
+    // The page stays empty so that the fresh cursor is where reading goes on, in every mode the same.
+    if (place.lost) return this.#located(place);
+    const { position } = place;
     if (options.notBeforeMs === undefined) return this.#page(position, position, options.limit);
     const start = this.#log.seek(position, options.notBeforeMs);
     if (isPromise(start)) return start.then((p) => this.#page(position, p, options.limit));
@@ -114,6 +103,21 @@ export class LogFeed implements Feed {
     return attachment;
   }
 
+  #attachBehind(receiver: FeedReceiver, cursor: string): Attachment | undefined {
+    const { position, lost } = this.#locate(cursor);
+    if (this.#closed || lost) return undefined;
+    const attachment = new LogAttachment(this, receiver, position);
+    this.#replay.add(attachment);
+    return attachment;
+  }
+
+  /** It was given everything up to the head of the log. */
+  #follow(attachment: LogAttachment): void {
+    attachment.dispatch = this;
+    attachment.position = this.#log.head;
+    this.#index.add(attachment);
+  }
+
   remove(attachment: LogAttachment): void {
     this.#index.delete(attachment);
   }
@@ -123,10 +127,7 @@ export class LogFeed implements Feed {
     await this.#log.skip();
     const head = this.#log.head;
     this.dispatched = head;
-    for (const attachment of this.#index.members()) {
-      attachment.position = head;
-      attachment.receiver.lose(this.cursorAt(head));
-    }
+    for (const attachment of [...this.#index.members()]) attachment.lose(head);
     return this.cursorAt(head);
   }
 
@@ -138,6 +139,7 @@ export class LogFeed implements Feed {
   /** Looks receivers up by other arguments from now on. */
   setFilter(filter: Filter): void {
     this.#index.setFilter(filter);
+    this.#replay.setFilter(filter);
   }
 
   /** Forgets the past, for good. */
@@ -148,6 +150,7 @@ export class LogFeed implements Feed {
   close(): void {
     this.#closed = true;
     this.#dispatcher.clear();
+    this.#replay.close();
     void this.#log.close();
   }
 
@@ -156,12 +159,6 @@ export class LogFeed implements Feed {
     if (stored !== event) return stored;
     const turn = this.#dispatcher.add(event);
     return turn === undefined ? event : turn.then(() => event);
-  }
-
-  #give(attachment: LogAttachment, event: FeedEvent): void {
-    if (!attachment.attached || attachment.position >= event.position) return;
-    attachment.receiver.receive(event);
-    if (attachment.attached) attachment.position = event.position;
   }
 
   /**
@@ -177,6 +174,12 @@ export class LogFeed implements Feed {
     if (position > this.#log.head) return { position: this.#log.head, lost: true };
     if (position < oldest - 1) return { position: oldest - 1, lost: true };
     return { position, lost: false };
+  }
+
+  /** An empty page at a place. */
+  #located({ position, lost }: { position: number; lost: boolean }): FeedPage {
+    const cursor = this.cursorAt(position);
+    return { events: [], from: cursor, cursor, truncated: lost, hasMore: position < this.#log.head };
   }
 
   #page(asked: number, start: number, limit: number): MaybePromise<FeedPage> {

@@ -103,13 +103,9 @@ async function establish(call: SubscribeCall, { subscription, target }: Admitted
     await beginWebhookSubscription(core, subscription);
     assertLive(subscription);
     const notBeforeMs = request.maxAgeMs === undefined ? undefined : core.clock.now() - request.maxAgeMs;
-    const { cursor, truncated, start } = await openWebhookDelivery(
-      core,
-      type,
-      subscription,
-      request.cursor,
+    const { cursor, truncated, start } = await openWebhookDelivery(core, type, subscription, request.cursor, {
       notBeforeMs,
-    );
+    });
     assertLive(subscription);
     webhooks.grant(subscription, request.ttlMs);
     await webhooks.persistence?.save(subscription);

@@ -44,16 +44,21 @@ export async function beginWebhookSubscription({ lifecycle }: Core, subscription
   subscription.begun = true;
 }
 
-/** Finds where delivery starts; `start` then begins it. Rejects when the source cannot be read. */
+/**
+ * Finds where delivery starts; `start` then begins it. Rejects when the source cannot be read.
+ *
+ * @param together whether it is one of many that come back
+ */
 export async function openWebhookDelivery(
   core: Core,
   type: EventType,
   subscription: WebhookSubscription,
   cursor: string | null,
-  notBeforeMs: number | undefined,
+  { notBeforeMs, together }: { readonly notBeforeMs?: number | undefined; readonly together?: boolean },
 ): Promise<{ readonly cursor: string | null; readonly truncated: boolean; readonly start: () => void }> {
   const pump = createPump(core, type, subscription, subscription.lane);
-  const opening = await openPump(pump, cursor, notBeforeMs);
+  const shared = together === true && cursor !== null ? pump.openTogether(cursor) : undefined;
+  const opening = shared ?? (await openPump(pump, cursor, notBeforeMs));
   subscription.attach(pump);
   return { cursor: opening.cursor, truncated: opening.truncated, start: () => subscription.start() };
 }
