@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Attachment, FeedReceiver } from '../src/feed/feed.ts';
 import { LogFeed } from '../src/feed/logFeed.ts';
-import { FeedEvent } from '../src/occurrence/feedEvent.ts';
+import type { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import type { EventLog } from '../src/storage/eventLog.ts';
 import { Subscription } from '../src/subscription/subscription.ts';
 import { FakeClock, settle } from './kit/fakeClock.ts';
