@@ -1,9 +1,11 @@
-import { resolve } from 'node:path';
+import { closeSync, existsSync, openSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { systemClock } from '@mcp-events/server';
 import type { Clock, Storage } from '@mcp-events/server';
 import { FileLock } from './fileLock.ts';
+import { checkIntegrity } from './integrity.ts';
 import { migrate } from './migrate.ts';
 import { migrations } from './schema.ts';
 import { OpenSqliteStorage } from './sqliteStorage.ts';
@@ -22,9 +24,20 @@ export interface SqliteStorageOptions {
 
 /** Storage in one SQLite file. */
 export interface SqliteStorage extends Storage {
+  /**
+   * Writes a copy of the storage as it is at this moment, while the server goes on. The copy can be opened like any
+   * storage file.
+   *
+   * @param toFile a path where there is no file yet
+   * @throws StorageError `exists` if there is one; others as for any file
+   */
+  backup(toFile: string): Promise<void>;
   /** Resolves when everything that was asked for is stored, or has failed, and the file is free for others. */
   close(): Promise<void>;
 }
+
+/** How long a tool that writes to the file from outside may hold up the server before writes fail. */
+const BUSY_MS = 1_000;
 
 /**
  * Opens a storage file, or creates it.
@@ -33,18 +46,29 @@ export interface SqliteStorage extends Storage {
  * is something else
  */
 export async function openSqliteStorage(options: SqliteStorageOptions): Promise<SqliteStorage> {
+  return openFile(options, () => {});
+}
+
+/** @param prepare what a test does to the connection, such as making its space small */
+export async function openFile(
+  options: SqliteStorageOptions,
+  prepare: (db: DatabaseSyncInstance) => void,
+): Promise<SqliteStorage> {
   const { clock = systemClock, onWarning = () => {}, createEpoch = randomEpoch } = options;
-  const file = resolve(options.file);
+  const file = locate(options.file);
   let lock: FileLock | undefined;
   let db: DatabaseSyncInstance | undefined;
   try {
     lock = new FileLock(file);
+    create(file);
     db = new DatabaseSync(file, { timeout: BUSY_MS });
     migrate(db, file, migrations);
     const { journal_mode: mode } = db.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
-    if (mode !== 'wal') throw storageError('unavailable', file, `the file system does not allow a write-ahead log`);
+    if (mode !== 'wal') throw storageError('unavailable', file, 'the file system does not allow a write-ahead log');
     // Every commit reaches the disk before it is answered, so that a power failure takes back nothing either.
     db.exec('PRAGMA synchronous = FULL');
+    checkIntegrity(db, file);
+    prepare(db);
     return new OpenSqliteStorage({ db, lock, file, clock, createEpoch, onWarning });
   } catch (error) {
     db?.close();
@@ -53,8 +77,20 @@ export async function openSqliteStorage(options: SqliteStorageOptions): Promise<
   }
 }
 
-/** How long a tool that writes to the file from outside may hold up the server before writes fail. */
-const BUSY_MS = 1_000;
+/** One file has one path, whatever links lead to it: the lock is found by it. */
+function locate(path: string): string {
+  const file = resolve(path);
+  try {
+    return existsSync(file) ? realpathSync(file) : join(realpathSync(dirname(file)), basename(file));
+  } catch (error) {
+    throw storageError('unavailable', file, undefined, error);
+  }
+}
+
+/** A new file is for its owner only: it holds payloads. Nobody else can have it open, which closing it would disturb. */
+function create(file: string): void {
+  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
+}
 
 function randomEpoch(): string {
   return crypto.randomUUID().replaceAll('-', '').slice(0, 16);

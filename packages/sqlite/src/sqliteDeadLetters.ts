@@ -2,6 +2,7 @@ import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructur
 import { deadLetterBounds } from '@mcp-events/server';
 import type { DeadLetterFilter, DeadLetterStore, StoredDeadLetter } from '@mcp-events/server';
 import type { GroupCommit } from './groupCommit.ts';
+import { Statements } from './statements.ts';
 
 interface Row {
   readonly number: number;
@@ -18,7 +19,7 @@ const columns: Readonly<Record<keyof DeadLetterFilter, string>> = {
 };
 
 export class SqliteDeadLetters implements DeadLetterStore {
-  readonly #db: DatabaseSyncInstance;
+  readonly #statements: Statements;
   readonly #commit: GroupCommit;
   readonly #insert: StatementSyncInstance;
   readonly #countOf: StatementSyncInstance;
@@ -28,7 +29,7 @@ export class SqliteDeadLetters implements DeadLetterStore {
   readonly #remove: StatementSyncInstance;
 
   constructor(db: DatabaseSyncInstance, commit: GroupCommit) {
-    this.#db = db;
+    this.#statements = new Statements(db);
     this.#commit = commit;
     this.#insert = db.prepare(
       `INSERT INTO dead_letters (subscription_id, principal, name, event_id, size, letter, data)
@@ -55,7 +56,7 @@ export class SqliteDeadLetters implements DeadLetterStore {
     );
     const conditions = wanted.map((member) => `${columns[member]} = ?`).join(' AND ');
     const where = conditions === '' ? '' : `WHERE ${conditions}`;
-    const select = this.#db.prepare(`SELECT number, letter, data FROM dead_letters ${where} ORDER BY number`);
+    const select = this.#statements.get(`SELECT number, letter, data FROM dead_letters ${where} ORDER BY number`);
     return (select.all(...wanted.map((member) => filter[member])) as Row[]).map(letterOf);
   }
 

@@ -1,5 +1,6 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { Clock, EventLog, Retention, Storage } from '@mcp-events/server';
+import { backUp } from './backup.ts';
 import type { FileLock } from './fileLock.ts';
 import { GroupCommit } from './groupCommit.ts';
 import { Past } from './log/past.ts';
@@ -9,6 +10,7 @@ import type { LogSlot } from './log/sqliteLog.ts';
 import { SqliteDeadLetters } from './sqliteDeadLetters.ts';
 import { SqliteNotes } from './sqliteNotes.ts';
 import { SqliteSubscriptions } from './sqliteSubscriptions.ts';
+import { Statements } from './statements.ts';
 import { storageError } from './storageError.ts';
 
 /** How often rows are removed that nobody can read any more, where no append does it. */
@@ -36,6 +38,8 @@ export class OpenSqliteStorage implements Storage {
   #lastId = 0;
   #sweepTimer: unknown;
   #closed = false;
+  #closing: Promise<void> | undefined;
+  readonly #backups = new Set<Promise<void>>();
 
   constructor(parts: SqliteStorageParts) {
     const { db, file, clock, onWarning } = parts;
@@ -47,7 +51,7 @@ export class OpenSqliteStorage implements Storage {
     const onProblem = (error: unknown): void => {
       if (!this.#closed) onWarning(`storage: ${error instanceof Error ? error.message : String(error)}`);
     };
-    this.#context = { db, commit: this.#commit, notes: this.notes, clock, onProblem };
+    this.#context = { db, statements: new Statements(db), commit: this.#commit, notes: this.notes, clock, onProblem };
     for (const row of db.prepare('SELECT * FROM logs ORDER BY id').all() as PastRow[]) {
       this.#lastId = row.id;
       if (row.live === 1) this.#rows.set(row.name, row);
@@ -63,17 +67,38 @@ export class OpenSqliteStorage implements Storage {
     return new SqliteLog(slot, this.#commit, this.#parts.file);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    const { db, lock, clock } = this.#parts;
-    clock.clearTimeout(this.#sweepTimer);
+  async backup(toFile: string): Promise<void> {
+    const { file } = this.#parts;
+    if (this.#closed) throw storageError('closed', file);
+    const done = backUp(file, toFile);
+    this.#backups.add(done);
     try {
-      this.#commit.close();
+      await done;
     } finally {
-      db.close();
-      lock.release();
+      this.#backups.delete(done);
     }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { db, lock, clock } = this.#parts;
+    this.#closed = true;
+    clock.clearTimeout(this.#sweepTimer);
+    this.#commit.close();
+    await Promise.allSettled(this.#backups);
+    try {
+      // The driver keeps a closed connection, and its write-ahead log, until its statements are collected. The file alone
+      // is to be complete.
+      db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // What is stored is safe in the log as well.
+    }
+    db.close();
+    lock.release();
   }
 
   #openSlot(name: string, retention: Retention): LogSlot {

@@ -8,6 +8,7 @@
  * - `not-a-storage-file`: the file is something else
  * - `corrupt`: the file is damaged
  * - `unavailable`: the operating system could not open, read or write it
+ * - `exists`: a backup was to be written where there is a file already
  * - `closed`: the storage was closed
  * - `failed`: anything else; `cause` says more
  */
@@ -19,6 +20,7 @@ export type StorageErrorCode =
   | 'not-a-storage-file'
   | 'corrupt'
   | 'unavailable'
+  | 'exists'
   | 'closed'
   | 'failed';
 
@@ -44,6 +46,7 @@ const messages: Record<Exclude<StorageErrorCode, 'newer-version'>, string> = {
   corrupt: 'this file is damaged. Restore a backup of it, or move it away to begin anew',
   unavailable:
     'the operating system could not open, read or write this file. Its directory must exist and be accessible',
+  exists: 'there is a file already. A backup replaces nothing; choose another path',
   closed: 'this storage is closed',
   failed: 'the operation failed',
 };
@@ -74,11 +77,25 @@ const codes: Readonly<Record<number, Exclude<StorageErrorCode, 'newer-version'>>
   26: 'not-a-storage-file',
 };
 
+/** The same of the file system. */
+const systemCodes: Readonly<Record<string, Exclude<StorageErrorCode, 'newer-version'>>> = {
+  EACCES: 'read-only',
+  EPERM: 'read-only',
+  EROFS: 'read-only',
+  ENOSPC: 'full',
+  EDQUOT: 'full',
+  EFBIG: 'full',
+};
+
 /** No space, file too large, quota exceeded: SQLite itself knows only the first by name. */
 const NO_SPACE: ReadonlySet<number> = new Set([28, 27, 122]);
 
-/** What the driver threw, as our own error. Errors that do not come from SQLite stay as they are. */
+/** What SQLite or the file system threw, as our own error. Others stay as they are. */
 export function fromDriver(error: unknown, file: string): unknown {
+  if (error instanceof Error && typeof (error as { syscall?: unknown }).syscall === 'string') {
+    const code = systemCodes[(error as { code?: string }).code ?? ''] ?? 'unavailable';
+    return storageError(code, file, error.message, error);
+  }
   const { errcode, systemErrno } = error as { errcode?: unknown; systemErrno?: unknown };
   if (!(error instanceof Error) || typeof errcode !== 'number') return error;
   const code = NO_SPACE.has(systemErrno as number) ? 'full' : (codes[errcode % 256] ?? 'failed');

@@ -1,6 +1,7 @@
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import { FeedEvent } from '@mcp-events/server';
 import { eventIdIndex, eventsTable, eventsTableName } from '../schema.ts';
+import { Statements } from '../statements.ts';
 
 /** What retention decides by. */
 export interface Mark {
@@ -30,13 +31,14 @@ export class EventTable {
   readonly #db: DatabaseSyncInstance;
   readonly #id: number;
   readonly #name: string;
-  readonly #statements = new Map<string, StatementSyncInstance>();
+  readonly #statements: Statements;
   /** The hot ones are not looked up. Each value to bind costs, and most events have neither `_meta` nor a target. */
   #insertPlain: StatementSyncInstance | undefined;
   #insertFull: StatementSyncInstance | undefined;
 
   constructor(db: DatabaseSyncInstance, id: number) {
     this.#db = db;
+    this.#statements = new Statements(db);
     this.#id = id;
     this.#name = eventsTableName(id);
   }
@@ -71,7 +73,7 @@ export class EventTable {
   }
 
   read(name: string, first: number, last: number): FeedEvent[] {
-    const select = this.#statement(
+    const select = this.#statements.get(
       `SELECT position, event_id, timestamp, target, meta, data FROM ${this.#name}
        WHERE position BETWEEN ? AND ? ORDER BY position`,
     );
@@ -80,54 +82,53 @@ export class EventTable {
 
   /** The last event of this id. */
   find(eventId: string): (Mark & { readonly position: number }) | undefined {
-    return this.#statement(
-      `SELECT position, ${MARK} FROM ${this.#name} WHERE event_id = ? ORDER BY position DESC LIMIT 1`,
-    ).get(eventId) as (Mark & { position: number }) | undefined;
+    return this.#statements
+      .get(`SELECT position, ${MARK} FROM ${this.#name} WHERE event_id = ? ORDER BY position DESC LIMIT 1`)
+      .get(eventId) as (Mark & { position: number }) | undefined;
   }
 
   mark(position: number): Mark | undefined {
-    return this.#statement(`SELECT ${MARK} FROM ${this.#name} WHERE position = ?`).get(position) as Mark | undefined;
+    return this.#statements.get(`SELECT ${MARK} FROM ${this.#name} WHERE position = ?`).get(position) as
+      | Mark
+      | undefined;
   }
 
   marks(first: number, limit: number): Mark[] {
-    return this.#statement(`SELECT ${MARK} FROM ${this.#name} WHERE position >= ? ORDER BY position LIMIT ?`).all(
-      first,
-      limit,
-    ) as Mark[];
+    return this.#statements
+      .get(`SELECT ${MARK} FROM ${this.#name} WHERE position >= ? ORDER BY position LIMIT ?`)
+      .all(first, limit) as Mark[];
   }
 
   latestMs(position: number): number {
-    const row = this.#statement(`SELECT latest_ms FROM ${this.#name} WHERE position = ?`).get(position);
+    const row = this.#statements.get(`SELECT latest_ms FROM ${this.#name} WHERE position = ?`).get(position);
     return (row as { latest_ms: number }).latest_ms;
   }
 
   /** The first row at or after `position`. */
   first(position: number): number | undefined {
-    const row = this.#statement(`SELECT min(position) AS first FROM ${this.#name} WHERE position >= ?`).get(position);
+    const row = this.#statements
+      .get(`SELECT min(position) AS first FROM ${this.#name} WHERE position >= ?`)
+      .get(position);
     return (row as { first: number | null }).first ?? undefined;
   }
 
   tail(): Tail | undefined {
-    return this.#statement(
-      `SELECT position, latest_ms AS latestMs, byte_length AS byteLength, ${MARK} FROM ${this.#name}
+    return this.#statements
+      .get(
+        `SELECT position, latest_ms AS latestMs, byte_length AS byteLength, ${MARK} FROM ${this.#name}
        ORDER BY position DESC LIMIT 1`,
-    ).get() as Tail | undefined;
+      )
+      .get() as Tail | undefined;
   }
 
   removeBefore(position: number): void {
-    this.#statement(`DELETE FROM ${this.#name} WHERE position < ?`).run(position);
+    this.#statements.get(`DELETE FROM ${this.#name} WHERE position < ?`).run(position);
   }
 
   #prepareInsert(optional: string): StatementSyncInstance {
     const columns = `position, event_id, timestamp, appended_ms, latest_ms, byte_length, bytes_before, data${optional}`;
     const values = columns.replaceAll(/\w+/g, '?');
     return this.#db.prepare(`INSERT INTO ${this.#name} (${columns}) VALUES (${values})`);
-  }
-
-  #statement(sql: string): StatementSyncInstance {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)));
-    return statement;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { Clock, FeedEvent, Note, Retention } from '@mcp-events/server';
 import type { GroupCommit, Provisional } from '../groupCommit.ts';
+import type { Statements } from '../statements.ts';
 import type { SqliteNotes } from '../sqliteNotes.ts';
 import { EventTable } from './eventTable.ts';
 import type { Mark } from './eventTable.ts';
@@ -18,6 +19,7 @@ const MAX_PAGE = 1_000;
 
 export interface PastContext {
   readonly db: DatabaseSyncInstance;
+  readonly statements: Statements;
   readonly commit: GroupCommit;
   readonly notes: SqliteNotes;
   readonly clock: Clock;
@@ -142,8 +144,8 @@ export class Past implements Provisional {
     this.ensure();
     const head = this.#next.head + 1;
     this.#next = { ...this.#next, head, floor: head + 1 };
-    this.#context.db
-      .prepare('UPDATE logs SET oldest = ?, head = ? WHERE id = ?')
+    this.#context.statements
+      .get('UPDATE logs SET oldest = ?, head = ? WHERE id = ?')
       .run(this.#next.floor, this.#next.head, this.id);
     this.#context.commit.enlist(this);
   }
@@ -151,13 +153,11 @@ export class Past implements Provisional {
   /** Within a transaction: makes this the live past of its name. */
   ensure(): void {
     if (this.#created) return;
-    const { db, commit } = this.#context;
-    db.prepare('UPDATE logs SET live = 0 WHERE name = ? AND live = 1').run(this.name);
-    db.prepare('INSERT INTO logs (id, name, epoch, oldest, head, live) VALUES (?, ?, ?, 1, 0, 1)').run(
-      this.id,
-      this.name,
-      this.epoch,
-    );
+    const { statements, commit } = this.#context;
+    statements.get('UPDATE logs SET live = 0 WHERE name = ? AND live = 1').run(this.name);
+    statements
+      .get('INSERT INTO logs (id, name, epoch, oldest, head, live) VALUES (?, ?, ?, 1, 0, 1)')
+      .run(this.id, this.name, this.epoch);
     this.#table.create();
     this.#created = true;
     this.#creating = true;
@@ -239,14 +239,14 @@ export class Past implements Provisional {
 
   #removeBefore(position: number): void {
     this.#table.removeBefore(position);
-    this.#context.db
-      .prepare('UPDATE logs SET oldest = max(oldest, ?), head = max(head, ?) WHERE id = ?')
+    this.#context.statements
+      .get('UPDATE logs SET oldest = max(oldest, ?), head = max(head, ?) WHERE id = ?')
       .run(position, position - 1, this.id);
   }
 
   #remove(): void {
     this.#table.drop();
-    this.#context.db.prepare('DELETE FROM logs WHERE id = ?').run(this.id);
+    this.#context.statements.get('DELETE FROM logs WHERE id = ?').run(this.id);
   }
 
   /** Moves `#oldest` past everything that retention gives up. */

@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { DatabaseSync, backup } from '@photostructure/sqlite';
+import { fromDriver, storageError } from './storageError.ts';
+
+/** Everything in one step. Smaller steps begin anew with every write in between, so a busy server would never finish. */
+const ALL_PAGES = 2 ** 31 - 1;
+
+/**
+ * Copies the file as it is at this moment, in a thread of its own and through a connection of its own, so that the server
+ * goes on. The copy appears under its name when it is complete.
+ */
+export async function backUp(file: string, toFile: string): Promise<void> {
+  const target = resolve(toFile);
+  const partial = `${target}.partial`;
+  // Replacing a file that somebody has open, or that left a write-ahead log behind, would destroy it.
+  for (const path of [target, `${target}-wal`]) if (existsSync(path)) throw storageError('exists', path);
+  try {
+    await rm(partial, { force: true });
+    const source = new DatabaseSync(file, { readOnly: true });
+    try {
+      await backup(source, partial, { rate: ALL_PAGES });
+    } finally {
+      source.close();
+    }
+    await rename(partial, target);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw fromDriver(error, target);
+  }
+}

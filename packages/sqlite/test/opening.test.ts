@@ -1,0 +1,174 @@
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from '@photostructure/sqlite';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openSqliteStorage, StorageError } from '../src/index.ts';
+import { migrate } from '../src/migrate.ts';
+import { openFile } from '../src/openSqliteStorage.ts';
+import { migrations } from '../src/schema.ts';
+import { appendAll, readAll, temporaryFolder, unbounded } from './support.ts';
+
+async function refusal(file: string): Promise<StorageError> {
+  const error: unknown = await openSqliteStorage({ file }).then(
+    async (storage) => storage.close(),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(StorageError);
+  return error as StorageError;
+}
+
+describe('a storage file', () => {
+  it('is created for its owner only', async () => {
+    const file = join(temporaryFolder(), 'new.db');
+    await (await openSqliteStorage({ file })).close();
+    expect(statSync(file).mode & 0o077).toBe(0);
+  });
+
+  it('is refused while another storage has it, by whatever path, and free after that', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'a.db');
+    symlinkSync(file, join(folder, 'link.db'));
+    const first = await openSqliteStorage({ file });
+    for (const path of [file, join(folder, '..', folder.split('/').at(-1) ?? '', 'a.db'), join(folder, 'link.db')]) {
+      const error = await refusal(path);
+      expect(error.code).toBe('locked');
+      expect(error.message).toContain(file);
+    }
+    await appendAll(first.openLog('sample', unbounded), 1);
+    await first.close();
+    await (await openSqliteStorage({ file: join(folder, 'link.db') })).close();
+  });
+
+  it('is refused and left alone when it is no database', async () => {
+    const file = join(temporaryFolder(), 'notes.txt');
+    for (const text of ['short', 'a longer text that is no database either\n'.repeat(500)]) {
+      writeFileSync(file, text);
+      expect((await refusal(file)).code).toBe('not-a-storage-file');
+      expect(readFileSync(file, 'utf8')).toBe(text);
+    }
+  });
+
+  it('is refused and left alone when it is the database of something else', async () => {
+    const file = join(temporaryFolder(), 'other.db');
+    const other = new DatabaseSync(file);
+    other.exec('CREATE TABLE t (a); INSERT INTO t VALUES (1)');
+    other.close();
+    const before = readFileSync(file);
+    expect((await refusal(file)).code).toBe('not-a-storage-file');
+    expect(readFileSync(file).equals(before)).toBe(true);
+  });
+
+  it('is refused and left alone when a newer version wrote it', async () => {
+    const file = join(temporaryFolder(), 'newer.db');
+    await (await openSqliteStorage({ file })).close();
+    const db = new DatabaseSync(file);
+    db.exec(`PRAGMA user_version = ${migrations.length + 1}`);
+    db.close();
+    const before = readFileSync(file);
+    const error = await refusal(file);
+    expect(readFileSync(file).equals(before)).toBe(true);
+    expect(error.code).toBe('newer-version');
+    expect(error.message).toContain(`version ${migrations.length + 1}`);
+  });
+
+  it('is refused when its folder is missing or it is a folder itself', async () => {
+    const folder = temporaryFolder();
+    expect((await refusal(join(folder, 'missing', 'a.db'))).code).toBe('unavailable');
+    mkdirSync(join(folder, 'a.db'));
+    expect((await refusal(join(folder, 'a.db'))).code).toBe('unavailable');
+  });
+
+  it('is refused when it is damaged where the start looks', async () => {
+    const file = join(temporaryFolder(), 'damaged.db');
+    const storage = await openSqliteStorage({ file });
+    await Promise.all(
+      Array.from({ length: 300 }, async (_, i) => storage.notes.set({ key: `key ${i}`, value: 'x'.repeat(300) })),
+    );
+    await storage.close();
+    const bytes = readFileSync(file);
+    for (let page = 8; page < bytes.length / 4096; page++) bytes.fill(0xa5, page * 4096, page * 4096 + 64);
+    writeFileSync(file, bytes);
+    expect((await refusal(file)).code).toBe('corrupt');
+  });
+
+  it('says so when nothing can be written', async () => {
+    const file = join(temporaryFolder(), 'a.db');
+    const storage = await openFile({ file }, (db) => db.exec('PRAGMA query_only = 1'));
+    onTestFinished(async () => storage.close());
+    await expect(storage.notes.set({ key: 'k', value: 'v' })).rejects.toMatchObject({ code: 'read-only', file });
+    expect(storage.notes.get('k')).toBeUndefined();
+  });
+
+  it('refuses everything once it is closed, and closes once', async () => {
+    const storage = await openSqliteStorage({ file: join(temporaryFolder(), 'a.db') });
+    const log = storage.openLog('sample', unbounded);
+    await Promise.all([storage.close(), storage.close()]);
+    const closed = { code: 'closed' };
+    await expect(log.append({} as never, { byteLength: 1 })).rejects.toMatchObject(closed);
+    await expect(storage.deadLetters.delete(1)).rejects.toMatchObject(closed);
+    await expect(storage.backup('/nowhere')).rejects.toMatchObject(closed);
+    expect(() => storage.openLog('other', unbounded)).toThrow(expect.objectContaining(closed));
+  });
+});
+
+describe('migrations', () => {
+  it('run once each, in order, in a transaction of their own', () => {
+    const file = join(temporaryFolder(), 'a.db');
+    const db = new DatabaseSync(file);
+    onTestFinished(() => db.close());
+    const first = 'CREATE TABLE t (a); INSERT INTO t VALUES (1)';
+    migrate(db, file, [first]);
+    migrate(db, file, [first]);
+    const second = 'ALTER TABLE t ADD COLUMN b; UPDATE t SET b = a + 1';
+    expect(() => migrate(db, file, [first, second, 'CREATE TABLE u (a); nonsense'])).toThrow(/nonsense/);
+    const version = (): unknown => db.prepare('PRAGMA user_version').get();
+    expect(version()).toEqual({ user_version: 2 });
+    expect(db.prepare('SELECT * FROM t').all()).toEqual([{ a: 1, b: 2 }]);
+    migrate(db, file, [first, second, 'CREATE TABLE u (a)']);
+    expect(version()).toEqual({ user_version: 3 });
+    expect(db.prepare('SELECT * FROM u').all()).toEqual([]);
+  });
+});
+
+describe('a backup', () => {
+  it('is a storage file of its own, made while events are appended', async () => {
+    const folder = temporaryFolder();
+    const storage = await openSqliteStorage({ file: join(folder, 'a.db') });
+    const log = storage.openLog('sample', unbounded);
+    await appendAll(log, 5_000);
+    await storage.notes.set({ key: 'k', value: 'v' });
+    const toFile = join(folder, 'copy.db');
+    let running = true;
+    const backedUp = storage.backup(toFile).finally(() => (running = false));
+    for (let n = 0; running; n++) await appendAll(log, 10, `during${n}.`);
+    await backedUp;
+    const copy = await openSqliteStorage({ file: toFile });
+    onTestFinished(async () => Promise.all([copy.close(), storage.close()]).then(() => {}));
+    const copied = copy.openLog('sample', unbounded);
+    const all = await readAll(log);
+    expect(copied.epoch).toBe(log.epoch);
+    expect(copied.head).toBeGreaterThanOrEqual(5_000);
+    expect(await readAll(copied)).toEqual(all.slice(0, copied.head));
+    expect(copy.notes.get('k')).toBe('v');
+  });
+
+  it('replaces nothing, and leaves nothing behind when it fails', async () => {
+    const folder = temporaryFolder();
+    const storage = await openSqliteStorage({ file: join(folder, 'a.db') });
+    onTestFinished(async () => storage.close());
+    await expect(storage.backup(join(folder, 'a.db'))).rejects.toMatchObject({ code: 'exists' });
+    await expect(storage.backup(join(folder, 'missing', 'b.db'))).rejects.toMatchObject({ code: 'unavailable' });
+    expect(existsSync(join(folder, 'missing'))).toBe(false);
+  });
+
+  it('is complete when the storage is closed meanwhile', async () => {
+    const folder = temporaryFolder();
+    const storage = await openSqliteStorage({ file: join(folder, 'a.db') });
+    await appendAll(storage.openLog('sample', unbounded), 100);
+    const backedUp = storage.backup(join(folder, 'b.db'));
+    await Promise.all([storage.close(), backedUp]);
+    const copy = await openSqliteStorage({ file: join(folder, 'b.db') });
+    expect(copy.openLog('sample', unbounded).head).toBe(100);
+    await copy.close();
+  });
+});
