@@ -26,6 +26,7 @@ import { createHandlers, registerHandlers } from './requests/handlers.ts';
 import type { RequestHandler } from './requests/handlers.ts';
 import { headerSafeId } from './occurrence/headerSafeId.ts';
 import { Restoration } from './restoration.ts';
+import { ShutdownDeadline } from './shutdownDeadline.ts';
 import { Leases } from './subscription/leases.ts';
 import { Lifecycle } from './subscription/lifecycle.ts';
 import type { DeadLetterFilter } from './storage/deadLetterStore.ts';
@@ -45,6 +46,15 @@ const LONGEST_HEARTBEAT_MS = 30_000;
 
 /** The SDK's own bound on `subscriptions/listen` streams. */
 const MAX_LISTEN_STREAMS = 1_024;
+
+/** How a server ends. */
+export interface CloseOptions {
+  /**
+   * Lets deliveries that are under way finish, and what is known then be stored, for so many milliseconds; then everything
+   * is cut, also a store that does not answer. Give it less time than whoever stops the process.
+   */
+  readonly deadlineMs?: number;
+}
 
 /** What is known of a live subscription. */
 export interface SubscriptionInfo {
@@ -94,6 +104,7 @@ export class Events {
   readonly #reauthorization: Reauthorization;
   readonly #outboxes: Outboxes;
   readonly #attached = new WeakSet<McpServer>();
+  #closing: Promise<void> | undefined;
   /** Only a wrapped transport can carry list changes, so only then they are promised (LIST-11). */
   #wrapped = false;
 
@@ -316,19 +327,31 @@ export class Events {
   /**
    * Ends everything: streams with their final frame, leases and webhook subscriptions with their hooks, sources and
    * timers. Stored webhook subscriptions stay stored, for the next run. Idempotent.
+   *
+   * Without a deadline attempts under way are cut, to be made again in the next run, and what has to be stored is waited
+   * for. Rejects when it cannot be stored. Throws a `TypeError` for a deadline that is no time.
    */
-  async close(): Promise<void> {
-    if (this.#core.closed) return;
+  close({ deadlineMs }: CloseOptions = {}): Promise<void> {
+    const deadline = new ShutdownDeadline(this.#core.clock, deadlineMs);
+    return (this.#closing ??= this.#close(deadline).finally(() => deadline.clear()));
+  }
+
+  async #close(deadline: ShutdownDeadline): Promise<void> {
+    const { webhooks, leases, catalog } = this.#core;
     this.#core.closed = true;
     this.#reauthorization.close();
-    await this.#outboxes.close();
+    const outboxesClosed = this.#outboxes.close();
+    const drained = deadline.given ? webhooks?.drain() : undefined;
     await this.#finishStreams();
-    this.#core.leases.close();
-    await this.#core.webhooks?.persistence?.close();
+    leases.close();
+    await deadline.wait(outboxesClosed);
+    await deadline.wait(drained);
+    // After the last acknowledgement, so that the next run does not send again what was delivered.
+    await deadline.wait(webhooks?.persistence?.close());
     for (const subscription of this.#webhookSubscriptions()) subscription.end();
-    await this.#core.webhooks?.close();
-    for (const { feed } of this.#core.catalog.all()) feed.close();
-    await this.#storage.close();
+    await webhooks?.close();
+    for (const { feed } of catalog.all()) feed.close();
+    await deadline.wait(this.#storage.close());
   }
 
   #webhookSubscriptions(): WebhookSubscription[] {

@@ -19,7 +19,7 @@ export type { ServerSigningKey } from './delivery/webhook/signing/serverIdentity
 export { defaultWebhookLimits } from './delivery/webhook/webhooks.ts';
 export type { WebhookLimits, WebhookOptions, WebhookPeer } from './delivery/webhook/webhookOptions.ts';
 export { Events } from './extension.ts';
-export type { SubscriptionInfo } from './extension.ts';
+export type { CloseOptions, SubscriptionInfo } from './extension.ts';
 export type { Check, CheckContext, CheckedEvent, CheckResult } from './feed/check.ts';
 export { FeedEvent } from './occurrence/feedEvent.ts';
 export type { OccurrenceInput } from './occurrence/feedEvent.ts';

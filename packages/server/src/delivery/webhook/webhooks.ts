@@ -235,13 +235,17 @@ export class Webhooks {
     this.#chores.add(callback, this.#environment.clock.now() + delayMs);
   }
 
-  /** Ends what runs by itself. */
+  /** Starts no attempt any more. Resolves when those under way are over, and what came of them is counted. */
+  drain(): Promise<void> {
+    return this.#scheduler.close();
+  }
+
+  /** Ends what runs by itself, and cuts what is under way. */
   async close(): Promise<void> {
-    await this.persistence?.close();
     this.#retries.close();
     this.#expiries.close();
     this.#chores.close();
-    this.#scheduler.close();
+    void this.#scheduler.close();
     await this.#egress.close();
   }
 

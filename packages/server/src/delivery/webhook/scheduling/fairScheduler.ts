@@ -81,6 +81,7 @@ export class FairScheduler {
   #running = 0;
   #woken = false;
   #closed = false;
+  #onIdle: (() => void)[] = [];
 
   constructor(clock: Clock, limits: SchedulingLimits) {
     this.#clock = clock;
@@ -128,8 +129,11 @@ export class FairScheduler {
     return Math.max(flow.host.bucket.waitMs(nowMs), flow.principal.bucket.waitMs(nowMs));
   }
 
-  close(): void {
+  /** Starts nothing any more. Resolves when the attempts under way are over. */
+  close(): Promise<void> {
     this.#closed = true;
+    if (this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onIdle.push(resolve));
   }
 
   #principal(name: string): PrincipalShare {
@@ -221,6 +225,7 @@ export class FairScheduler {
     void job.run().then((outcome) => {
       this.#running--;
       principal.running--;
+      if (this.#running === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
       host.settled(outcome);
       this.#unpark(host);
       if (principal.ready.length > 0) this.#enterRound(principal);
