@@ -6,7 +6,8 @@ import { openSqliteStorage, StorageError } from '../src/index.ts';
 import { migrate } from '../src/migrate.ts';
 import { openFile } from '../src/openSqliteStorage.ts';
 import { migrations } from '../src/schema.ts';
-import { appendAll, readAll, temporaryFolder, unbounded } from './support.ts';
+import { appendAll, readAll, unbounded } from './support.ts';
+import { temporaryFolder } from './temporaryFolder.ts';
 
 async function refusal(file: string): Promise<StorageError> {
   const error: unknown = await openSqliteStorage({ file }).then(

@@ -1,18 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
 import { FeedEvent } from '@mcp-events/server';
 import type { EventLog, OccurrenceInput, Retention } from '@mcp-events/server';
 
 export const unbounded: Retention = { maxAgeMs: Infinity, maxCount: 10_000_000, maxBytes: Infinity };
-
-/** A folder that is gone after the test. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'mcp-events-sqlite-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 export function event(eventId: string, members: Partial<OccurrenceInput> = {}): FeedEvent {
   const timestamp = '2026-01-01T00:00:00.000Z';

@@ -223,7 +223,7 @@ export class Past implements Provisional {
   async #sweepOn(): Promise<void> {
     try {
       for (;;) {
-        const end = this.#dropped ? this.#end.head + 1 : this.#oldest;
+        const end = this.#dropped ? this.#end.head + 1 : this.oldest;
         if (this.#firstRow >= end) break;
         const upTo = Math.min(this.#firstRow + SLICE, end);
         await this.#context.commit.writeInBackground(() => this.#removeBefore(upTo));
