@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 import { acknowledgement } from './figures/acknowledgement.ts';
+import { catchUp } from './figures/catchUp.ts';
 import { durableEmit } from './figures/durableEmit.ts';
 import { durableFanOut } from './figures/durableFanOut.ts';
+import { growth } from './figures/growth.ts';
 import { isolation } from './figures/isolation.ts';
 import { match } from './figures/match.ts';
 import { memory } from './figures/memory.ts';
@@ -15,7 +17,7 @@ import { printTable, resultsPath, writeResults } from './harness/report.ts';
 
 const USAGE = `npm run bench -- [options]
   --only <name>    one of push, stalled, poll, webhook, isolation, acknowledgement, match, memory,
-                   durable-emit, durable-fan-out, restart; may be repeated
+                   durable-emit, durable-fan-out, restart, catch-up, growth; may be repeated
   --rounds <n>     measured rounds per figure, default 5
   --quick          a tenth of the work
   --profile        CPU profiles of the servers into bench/results`;
@@ -32,6 +34,8 @@ const benchmarks = [
   durableEmit,
   durableFanOut,
   restart,
+  catchUp,
+  growth,
 ];
 
 const { values } = parseArgs({

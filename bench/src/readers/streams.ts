@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { report, serve } from '../harness/child.ts';
-import { EVENT_NAME } from '../servers/frames.ts';
+import { EVENT_NAME, FIRST_ID } from '../servers/frames.ts';
 import { httpText, mcpRequest } from './request.ts';
 import { ResponseReader } from './responseReader.ts';
 
@@ -12,6 +12,12 @@ export interface StreamReaders {
   expect(options: { bytes: number }): Promise<void>;
   /** Resolves when every stream has got what it was told to expect. */
   finish(): Promise<{ finishedAtNs: string }>;
+  /** Opens one more stream after a cursor; resolves when it has got this many bytes. It counts for nothing else. */
+  drain(options: {
+    port: number;
+    cursor: string;
+    bytes: number;
+  }): Promise<{ startedAtNs: string; finishedAtNs: string }>;
   stall(): Promise<void>;
   sample(): Promise<string>;
 }
@@ -74,6 +80,25 @@ function openStream(port: number, id: number): Promise<void> {
   });
 }
 
+function drainStream(port: number, cursor: string, bytes: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let missing = bytes;
+    const reader = new ResponseReader({
+      onBody: (_chunk, start, end) => {
+        missing -= end - start;
+        if (missing > 0) return;
+        socket.destroy();
+        resolve(String(process.hrtime.bigint()));
+      },
+      onEnd: () => reject(new Error('the stream ended')),
+    });
+    const socket = connect({ port, host: '127.0.0.1' });
+    socket.once('error', reject);
+    socket.on('data', (chunk) => reader.read(chunk, chunk.length));
+    socket.write(httpText(mcpRequest(FIRST_ID, 'events/stream', { name: EVENT_NAME, cursor })));
+  });
+}
+
 serve<StreamReaders>({
   open: async ({ port, count, firstId }) => {
     let next = 0;
@@ -100,6 +125,10 @@ serve<StreamReaders>({
     clearInterval(reports);
     clearTimeout(limit);
     return { finishedAtNs };
+  },
+  drain: async ({ port, cursor, bytes }) => {
+    const startedAtNs = String(process.hrtime.bigint());
+    return { startedAtNs, finishedAtNs: await drainStream(port, cursor, bytes) };
   },
   stall: async () => {
     streams.shift()?.socket.pause();

@@ -11,6 +11,7 @@ import { benchData, textFor } from './author.ts';
 import { createEvents } from './eventsServer.ts';
 import { EVENT_NAME } from './frames.ts';
 import { settledMemory } from './memory.ts';
+import { SecretSealer } from './secretSealer.ts';
 import type { Memory } from './memory.ts';
 import { SECRET_KEY } from './webhookTarget.ts';
 
@@ -40,14 +41,6 @@ const DATA_BYTES = 200;
 
 /** Appends that wait for one another. */
 const BATCH = 500;
-
-/** The part of the server package that encrypts secrets. It is no public export, so its file is named. */
-interface SecretSealer {
-  seal(subscriptionId: string, secret: string): string;
-}
-
-const sealerPath = new URL('delivery/webhook/signing/secretSealer.js', import.meta.resolve('@mcp-events/server')).href;
-const { SecretSealer } = (await import(sealerPath)) as { SecretSealer: new (keys: string[]) => SecretSealer };
 
 const retention = { maxAgeMs: 30 * 86_400_000, maxCount: 10_000_000, maxBytes: 1e12 };
 
