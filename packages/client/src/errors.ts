@@ -9,7 +9,13 @@ export type EventsClientErrorCode =
   | 'STREAM_DROPPED'
   | 'STREAM_SILENT'
   | 'MALFORMED_ANSWER'
-  | 'STORE_CORRUPT';
+  | 'STORE_CORRUPT'
+  | 'STORE_UNAVAILABLE'
+  | 'TAKEN_OVER'
+  | 'ALREADY_CONSUMED'
+  | 'HANDLER_FAILED'
+  | 'HANDLER_MISUSED'
+  | 'PARKED_FULL';
 
 /** A failure on the client's side. What the server answered is an `EventsError` of the protocol package instead. */
 export class EventsClientError extends Error {

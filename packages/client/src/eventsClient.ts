@@ -6,11 +6,12 @@ import { chooseModes, type ClientDeliveryMode, usableModes } from './delivery/ch
 import { supervise } from './delivery/supervisor.ts';
 import { assertCallbackBase, Callback } from './delivery/webhook/callback.ts';
 import { asError, DeliveryModeNotAvailableError, EventsClientError, NoCompatibleDeliveryModeError } from './errors.ts';
+import { isInbox } from './inbox/inbox.ts';
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
 import { type Settings, settingsOf } from './settings.ts';
-import type { SubscriptionRecord } from './store/cursorStore.ts';
+import type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';
 import { EventBuffer } from './subscription/eventBuffer.ts';
-import { Subscription } from './subscription/subscription.ts';
+import { type Source, Subscription } from './subscription/subscription.ts';
 
 /**
  * The Events side of an MCP client: lists event types, subscribes, keeps delivery going and positions safe.
@@ -93,15 +94,17 @@ export class EventsClient {
     // What an ended one has not handed out comes again, from the position it leaves.
     this.#terminated.get(key)?.stop();
     await this.#ending.get(key);
-    const kept = await this.#settings.store.load(key);
+    const { store } = this.#settings;
+    const kept = await store.load(key);
+    const start = isInbox(store) && kept !== undefined ? undefined : from;
     return this.#start<T>(
       key,
       {
         name,
         arguments: ownArguments,
-        cursor: from === undefined ? (kept?.cursor ?? null) : from,
-        seen: from === undefined ? (kept?.seen ?? []) : [],
-        webhook: kept?.webhook && { ...kept.webhook, seen: from === undefined ? kept.webhook.seen : [] },
+        cursor: start === undefined ? (kept?.cursor ?? null) : start,
+        seen: start === undefined ? (kept?.seen ?? []) : [],
+        webhook: kept?.webhook && { ...kept.webhook, seen: start === undefined ? kept.webhook.seen : [] },
         delivery,
         maxAgeMs,
         maxEvents,
@@ -123,9 +126,12 @@ export class EventsClient {
   ): Promise<Subscription[]> {
     const resumed: Subscription[] = [];
     await Promise.all(this.#ending.values());
-    for (const record of await this.#settings.store.list()) {
-      const key = subscriptionKey({ name: record.name, arguments: record.arguments });
-      if (record.ended === true || this.#subscriptions.has(key)) continue;
+    const { store } = this.#settings;
+    for (const listed of await store.list()) {
+      const key = subscriptionKey({ name: listed.name, arguments: listed.arguments });
+      if (listed.ended === true || this.#subscriptions.has(key)) continue;
+      // In an inbox, loading it is what takes it over.
+      const record = (await store.load(key)) ?? listed;
       const { delivery, maxAgeMs, maxEvents, longPollMs } = record;
       const options = { delivery, maxAgeMs, maxEvents, longPollMs, ...optionsFor(record) };
       const type = await this.#types.find(record.name);
@@ -156,18 +162,39 @@ export class EventsClient {
     const modes = this.#modesOf(type, options);
     // Checked again because of the wait; from here to the registration nothing waits.
     this.#assertFree(key);
-    const { store, webhook, limits } = this.#settings;
-    const callback = webhook && new Callback(webhook, kept.webhook?.path);
-    // In the store before the server hears of it.
-    const record = callback ? { ...kept, webhook: { path: callback.path, seen: kept.webhook?.seen ?? [] } } : kept;
-    const buffer = new EventBuffer(record.cursor, [...(record.webhook?.seen ?? []), ...record.seen], limits);
+    const { store, clock, backoff, random } = this.#settings;
     let running = Promise.resolve();
+    let delivery = new AbortController();
+    const deliver = ({ buffer, callback }: DeliveredSource): void => {
+      const { stopped, status } = subscription;
+      if (stopped.aborted || status.state === 'terminated') return;
+      delivery = new AbortController();
+      const signal = AbortSignal.any([stopped, delivery.signal]);
+      running = this.#deliver(subscription, buffer, modes, callback, options, signal).finally(() =>
+        this.#running.delete(running),
+      );
+      this.#running.add(running);
+    };
+    const first = this.#sourceOf(kept, store);
     const subscription = new Subscription<T>({
       key,
-      record,
-      buffer,
-      store,
+      source: first,
+      moveTo: async (to, record) => {
+        const there = to === store ? undefined : await to.load(key);
+        if (there === undefined) {
+          await to.save(key, record);
+          return { ...first, record, store: to };
+        }
+        delivery.abort();
+        await running;
+        const { cursor, seen, webhook } = there;
+        const next = this.#sourceOf({ ...record, cursor, seen, webhook }, to);
+        await to.save(key, next.record);
+        deliver(next);
+        return next;
+      },
       options,
+      waits: { clock, backoff, random },
       onWarning: this.#warn,
       onTerminate: () => {
         this.#subscriptions.delete(key);
@@ -181,17 +208,24 @@ export class EventsClient {
     });
     this.#subscriptions.set(key, subscription);
     try {
-      await store.save(key, record);
+      await store.save(key, first.record);
     } catch (error) {
       subscription.stop();
       throw error;
     }
     if (options.signal?.aborted) subscription.stop();
-    running = this.#deliver(subscription, buffer, modes, callback, options).finally(() =>
-      this.#running.delete(running),
-    );
-    this.#running.add(running);
+    deliver(first);
     return subscription;
+  }
+
+  /** What a subscription begins with: its position, and a buffer that goes on from it. */
+  #sourceOf(kept: SubscriptionRecord, store: CursorStore): DeliveredSource {
+    const { webhook, limits } = this.#settings;
+    const callback = webhook && new Callback(webhook, kept.webhook?.path);
+    // In the store before the server hears of it.
+    const record = callback ? { ...kept, webhook: { path: callback.path, seen: kept.webhook?.seen ?? [] } } : kept;
+    const buffer = new EventBuffer(record.cursor, [...(record.webhook?.seen ?? []), ...record.seen], limits);
+    return { record, buffer, store, callback };
   }
 
   async #deliver(
@@ -200,6 +234,7 @@ export class EventsClient {
     modes: readonly ClientDeliveryMode[],
     callback: Callback | undefined,
     options: SubscribeOptions,
+    signal: AbortSignal,
   ): Promise<void> {
     const { name } = subscription;
     const { limits, pollFloorMs, heartbeatIntervalMs, backoff, clock, random } = this.#settings;
@@ -224,7 +259,7 @@ export class EventsClient {
         refreshTypes: () => void this.#types.refresh().catch((failure) => subscription.fail(asError(failure))),
       },
       modes,
-      signal: subscription.stopped,
+      signal,
       relist: async () => {
         const types = await this.#types.refresh();
         const type = types.find((candidate) => candidate.name === name);
@@ -286,6 +321,10 @@ export class EventsClient {
   readonly #warn = (message: string): void => {
     this.#options.onWarning?.(message);
   };
+}
+
+interface DeliveredSource extends Source {
+  callback: Callback | undefined;
 }
 
 function isUnusable(error: unknown): boolean {

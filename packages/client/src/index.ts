@@ -12,6 +12,8 @@ export {
   NoCompatibleDeliveryModeError,
 } from './errors.ts';
 export { EventsClient } from './eventsClient.ts';
+export type { Inbox, InboxChange, ParkedEvent } from './inbox/inbox.ts';
+export type { EventHandler, HandlerContext, PreparedHandler, ProcessOptions } from './inbox/processOptions.ts';
 export type { EventsClientOptions, SubscribeOptions } from './options.ts';
 export type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';
 export { memoryStore } from './store/memoryStore.ts';

@@ -50,7 +50,8 @@ export interface SubscribeOptions {
    */
   delivery?: ClientDeliveryMode;
   /**
-   * Where to start: a cursor, or null for "from now". Default: the position kept in the store, else from now.
+   * Where to start: a cursor, or null for "from now". Default: the position kept in the store, else from now. A position
+   * kept in an inbox comes before it, because effects are stored with it: to begin elsewhere, `cancel()` first.
    */
   from?: string | null;
   /** Replay nothing older than this, in milliseconds (CUR-08). Default: everything after the cursor. */

@@ -4,7 +4,7 @@ import { backoffMs } from '../src/backoff.ts';
 import { sleep } from '../src/clock.ts';
 import { EventBuffer } from '../src/subscription/eventBuffer.ts';
 import { type Arrival, WaitingRoom } from '../src/delivery/webhook/waitingRoom.ts';
-import { PostedIds } from '../src/subscription/postedIds.ts';
+import { acknowledged, type Position } from '../src/subscription/position.ts';
 import { RecentIds, RECENT_IDS_COUNT } from '../src/subscription/recentIds.ts';
 import { FakeClock, settle } from './support/fakeClock.ts';
 
@@ -110,21 +110,27 @@ describe('WaitingRoom', () => {
   });
 });
 
-describe('PostedIds', () => {
-  it('CLIENT-01 keeps the last thousand, until another mode delivered as many', () => {
-    const posted = new PostedIds(['kept']);
-    for (let n = 1; n < 1_000; n += 1) posted.add(`e${n}`);
-    expect(posted.ids).toHaveLength(1_000);
-    posted.add('e1000');
-    expect(posted.ids).toHaveLength(1_000);
-    expect(posted.ids[0]).toBe('e1');
-    for (let n = 1; n < 1_000; n += 1) posted.pass();
-    expect(posted.ids).toHaveLength(1_000);
-    posted.add('e1001');
-    for (let n = 1; n < 1_000; n += 1) posted.pass();
-    expect(posted.ids.at(-1)).toBe('e1001');
-    posted.pass();
-    expect(posted.ids).toEqual([]);
+describe('position', () => {
+  it('CLIENT-01 keeps the last thousand ids acknowledged out of order, until as many in order have passed them', () => {
+    const record = { name: 'n', arguments: {}, cursor: 'c0', seen: [], webhook: { path: 'p', seen: ['kept'] } };
+    let position: Position = { record, inOrder: 0 };
+    const ids = (): string[] => position.record.webhook!.seen;
+    const take = (eventId: string, inOrder: boolean): void => {
+      const event = { eventId, name: 'n', timestamp: 't', data: {}, cursor: 'c1', delivery: 'webhook' } as const;
+      position = acknowledged(position, { kind: 'event', event, bytes: 1, inOrder });
+    };
+    for (let n = 1; n < 1_000; n += 1) take(`e${n}`, false);
+    expect(ids()).toHaveLength(1_000);
+    take('e1000', false);
+    expect(ids()).toHaveLength(1_000);
+    expect(ids()[0]).toBe('e1');
+    for (let n = 1; n < 1_000; n += 1) take(`o${n}`, true);
+    expect(ids()).toHaveLength(1_000);
+    take('e1001', false);
+    for (let n = 1; n < 1_000; n += 1) take(`p${n}`, true);
+    expect(ids().at(-1)).toBe('e1001');
+    take('last', true);
+    expect(ids()).toEqual([]);
   });
 });
 

@@ -1,20 +1,32 @@
 import type { DeliveryStatus } from '@mcp-events/protocol';
-import { asError } from '../errors.ts';
+import { asError, EventsClientError } from '../errors.ts';
+import type { EventHandler, PreparedHandler, ProcessOptions } from '../inbox/processOptions.ts';
+import { type ProcessedSubscription, Processor, type Waits } from '../inbox/processor.ts';
 import type { SubscriptionStatus } from '../delivery/supervisor.ts';
 import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
 import type { SubscribeOptions } from '../options.ts';
-import type { EventBuffer, BufferItem } from './eventBuffer.ts';
-import { PostedIds } from './postedIds.ts';
+import type { BufferItem, EventBuffer, Gap } from './eventBuffer.ts';
+import { acknowledged, moved, type Position } from './position.ts';
 import type { ReceivedEvent } from './receivedEvent.ts';
-import { RECENT_IDS_COUNT } from './recentIds.ts';
+
+/** Where a subscription's events come from, and where its position is kept. */
+export interface Source {
+  record: SubscriptionRecord;
+  buffer: EventBuffer;
+  store: CursorStore;
+}
 
 /** What a subscription gets from the client that made it. */
 export interface SubscriptionParts {
   key: string;
-  record: SubscriptionRecord;
-  buffer: EventBuffer;
-  store: CursorStore;
+  source: Source;
+  /**
+   * Keeps the position in another store from now on: where that one knows the subscription already, delivery begins again
+   * from the position there, else the one of `record` is taken over.
+   */
+  moveTo: (store: CursorStore, record: SubscriptionRecord) => Promise<Source>;
   options: SubscribeOptions;
+  waits: Waits;
   onWarning: (message: string) => void;
   /** The server ended delivery; what was received before is still to be read. */
   onTerminate: () => void;
@@ -39,14 +51,16 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   readonly arguments: Record<string, unknown>;
 
   readonly #parts: SubscriptionParts;
-  #record: SubscriptionRecord;
-  readonly #posted: PostedIds;
+  #source: Source;
+  #position: Position;
   #status: SubscriptionStatus = { state: 'connecting' };
   readonly #stop = new AbortController();
   /** The event the application has in hand. */
   #handedOut: (BufferItem & { kind: 'event' }) | undefined;
-  /** `#record` moved since it was saved. */
-  #unsaved = false;
+  /** What the store has. */
+  #saved: SubscriptionRecord;
+  /** Who takes the events: whoever asks for the next one, or a handler. */
+  #consumer: 'reader' | 'handler' | undefined;
   #saving: Promise<void> = Promise.resolve();
   /** Set by the server's end of the subscription; thrown once after the events that were received before it. */
   #ending: Error | undefined;
@@ -58,11 +72,13 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   /** Made by `EventsClient.subscribe()`. */
   constructor(parts: SubscriptionParts) {
     this.#parts = parts;
-    this.#record = parts.record;
-    this.#posted = new PostedIds(parts.record.webhook?.seen ?? []);
-    this.name = parts.record.name;
-    this.arguments = parts.record.arguments;
-    parts.buffer.onArrival = () => this.#arrived();
+    this.#source = parts.source;
+    const { record, buffer } = parts.source;
+    this.#position = { record, inOrder: 0 };
+    this.#saved = record;
+    this.name = record.name;
+    this.arguments = record.arguments;
+    buffer.onArrival = () => this.#arrived();
     parts.options.signal?.addEventListener('abort', () => this.stop(), { signal: this.#stop.signal });
   }
 
@@ -73,7 +89,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
 
   /** The position up to which everything is acknowledged; null while there is none. Usable as `from` later on. */
   get cursor(): string | null {
-    return this.#record.cursor;
+    return this.#position.record.cursor;
   }
 
   /** Aborts when delivery is over. */
@@ -85,12 +101,14 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
    * The next event; acknowledges the previous one.
    *
    * @throws what the server ended the subscription with, once, after everything received before; what the store threw
-   *   (the event stays unacknowledged, the call can be repeated); what `filter` threw (the event stays the next one)
+   *   (the event stays unacknowledged, the call can be repeated); what `filter` threw (the event stays the next one);
+   *   EventsClientError `ALREADY_CONSUMED` if a handler processes the events
    */
   next(): Promise<IteratorResult<ReceivedEvent<T>, undefined>> {
+    this.#consume('reader');
     return this.#turn(async () => {
       if (this.#handedOut !== undefined) {
-        this.#acknowledge(this.#handedOut);
+        this.#position = acknowledged(this.#position, this.#handedOut);
         this.#handedOut = undefined;
       }
       for (let first = true; ; first = false) {
@@ -98,33 +116,65 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
         const item = await this.#upcoming();
         if (item === undefined) {
           await this.#save();
-          if (this.#ending !== undefined && this.#parts.buffer.peek() === undefined) {
+          if (this.#ending !== undefined && this.#source.buffer.peek() === undefined) {
             const error = this.#ending;
-            this.#ending = undefined;
             this.stop();
             throw error;
           }
           // Something may have arrived while the position was being saved.
-          if (this.#parts.buffer.peek() === undefined && !this.#isOver()) await this.#arrival();
+          if (this.#source.buffer.peek() === undefined && !this.#isOver()) await this.#arrival();
           continue;
         }
         // Before the filter, which may take its time; what it refuses afterwards is saved with the next one handed out.
         if (first) await this.#save();
-        const wanted = (await this.#parts.options.filter?.(item.event)) ?? true;
+        const wanted = await this.#isWanted(item.event);
         if (this.#isOver()) continue;
         if (!wanted) {
           // AUTH-07: a refused event counts as handled.
-          this.#parts.buffer.shift();
-          this.#acknowledge(item);
+          this.#source.buffer.shift();
+          this.#position = acknowledged(this.#position, item);
           continue;
         }
         await this.#save();
         if (this.#isOver()) continue;
-        this.#parts.buffer.shift();
+        this.#source.buffer.shift();
         this.#handedOut = item;
         return { done: false, value: item.event as ReceivedEvent<T> };
       }
     });
+  }
+
+  /**
+   * Hands each event to a handler, whose writes and the position after the event are one transaction of the inbox: each
+   * event has its effect exactly once, in order, whatever dies in between.
+   *
+   * An event whose handler fails is handled again after a while, and the others wait for it; after `maxAttempts` it is
+   * parked in the inbox, told to `onParked`, and the others go on. Failed attempts, and failures of the database, which do
+   * not count as attempts, are told to `onError`.
+   *
+   * The position is the inbox's. Where it has one, processing goes on from there, whatever the client's `store` or `from`
+   * say: to begin elsewhere, `cancel()` first.
+   *
+   * Resolves when the subscription was stopped. Whatever ends it, delivery stops and the position is kept.
+   *
+   * @throws what the server ended the subscription with, after everything received before; what `filter` threw; what
+   *   `onGap` threw in its last attempt; EventsClientError `TAKEN_OVER` if another process goes on with this subscription,
+   *   `PARKED_FULL`, `HANDLER_MISUSED` if a handler is asynchronous or ends the transaction, `ALREADY_CONSUMED`
+   */
+  async process<Db, P = undefined>(
+    handler: EventHandler<T, Db> | PreparedHandler<T, Db, P>,
+    options: ProcessOptions<Db>,
+  ): Promise<void> {
+    this.#consume('handler');
+    const { key, waits } = this.#parts;
+    const prepared = typeof handler === 'function' ? { prepare: () => undefined, apply: handler } : handler;
+    try {
+      // After what took effect on arrival.
+      await this.#turn(() => this.#moveTo(options.inbox));
+      await new Processor<Db, P>(this.#processed(key), prepared as never, options, waits).run();
+    } finally {
+      this.stop();
+    }
   }
 
   /** Ends the iteration, as `break` does: delivery stops and the position is kept. */
@@ -149,7 +199,10 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
    */
   async cancel(): Promise<void> {
     // A save under way would bring the record back.
-    const forgetting = this.#saving.catch(() => {}).then(() => this.#parts.store.delete(this.#parts.key));
+    const stores = new Set([this.#source.store, this.#parts.source.store]);
+    const forgetting = this.#saving
+      .catch(() => {})
+      .then(() => Promise.all([...stores].map((store) => store.delete(this.#parts.key))));
     await this.#end({ state: 'cancelled' }, forgetting);
     await forgetting;
   }
@@ -179,66 +232,94 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     if (this.#isOver()) return;
     this.#status = { state: 'terminated', error };
     this.#ending = error;
-    this.#record = { ...this.#record, ended: true };
-    this.#unsaved = true;
+    this.#position = { ...this.#position, record: { ...this.#position.record, ended: true } };
     this.#parts.onTerminate();
     this.#tell(() => this.#parts.options.onTerminated?.(error));
     this.#tell(() => this.#parts.options.onStatus?.(this.#status));
     this.#arrived();
   }
 
+  /** @throws EventsClientError `ALREADY_CONSUMED`: an event goes to one consumer */
+  #consume(consumer: 'reader' | 'handler'): void {
+    if (this.#consumer === undefined || (consumer === 'reader' && this.#consumer === 'reader')) {
+      this.#consumer = consumer;
+      return;
+    }
+    throw new EventsClientError(
+      'ALREADY_CONSUMED',
+      `The events of "${this.name}" are ${this.#consumer === 'handler' ? 'processed by a handler' : 'being iterated'} already: use one of both, once.`,
+    );
+  }
+
+  async #moveTo(store: CursorStore): Promise<void> {
+    if (this.#isOver()) return;
+    await this.#save();
+    const source = await this.#parts.moveTo(store, this.#position.record);
+    this.#source = source;
+    this.#position = { record: source.record, inOrder: 0 };
+    this.#saved = source.record;
+    source.buffer.onArrival = () => this.#arrived();
+  }
+
+  #processed(key: string): ProcessedSubscription {
+    return {
+      key,
+      name: this.name,
+      buffer: this.#source.buffer,
+      stopped: this.stopped,
+      position: () => this.#position,
+      move: (position) => {
+        this.#position = position;
+      },
+      moveCommitted: (position) => {
+        // The server may have ended it meanwhile.
+        const { ended } = this.#position.record;
+        this.#saved = position.record;
+        this.#position = ended === true ? { ...position, record: { ...position.record, ended } } : position;
+      },
+      save: () => this.#save(),
+      storing: (step) => (this.#saving = step),
+      isWanted: (event) => this.#isWanted(event),
+      tellGap: (gap) => this.#tellGap(gap),
+      fail: (error) => this.fail(error),
+      tell: (callback) => this.#tell(callback),
+      arrival: () => this.#arrival(),
+      wake: () => this.#wake?.(),
+      ending: () => this.#ending,
+    };
+  }
+
   /** Lets markers take effect and returns the next event, which stays in the buffer. */
   async #upcoming(): Promise<(BufferItem & { kind: 'event' }) | undefined> {
     for (;;) {
-      const item = this.#parts.buffer.peek();
+      const item = this.#source.buffer.peek();
       if (item === undefined || item.kind === 'event') return item;
-      this.#parts.buffer.shift();
+      this.#source.buffer.shift();
       if (item.kind === 'gap') {
         await this.#save();
         await this.#tellGap(item.gap);
       }
-      if (item.cursor !== null) this.#move(item.cursor, item.seen ?? this.#record.seen);
+      if (item.cursor !== null) this.#position = moved(this.#position, item.cursor, item.seen);
     }
-  }
-
-  #acknowledge({ event, inOrder }: BufferItem & { kind: 'event' }): void {
-    const { eventId } = event;
-    const cursor = event.cursor ?? this.#record.cursor;
-    // Without a position nothing can be replayed, so nothing has to be recognised either.
-    if (cursor === null) return;
-    let { seen } = this.#record;
-    if (!inOrder) this.#posted.add(eventId);
-    else {
-      this.#posted.pass();
-      seen = event.cursor === null ? [...seen, eventId].slice(-RECENT_IDS_COUNT) : [];
-    }
-    this.#move(cursor, seen);
-  }
-
-  #move(cursor: string, seen: string[]): void {
-    const { webhook } = this.#record;
-    const posted = this.#posted.ids;
-    if (cursor === this.#record.cursor && seen === this.#record.seen && posted === webhook?.seen) return;
-    this.#record = { ...this.#record, cursor, seen, ...(webhook && { webhook: { ...webhook, seen: posted } }) };
-    this.#unsaved = true;
   }
 
   async #save(): Promise<void> {
     // Over: the record belongs to whoever subscribes next.
-    if (!this.#unsaved || this.#isOver()) return;
-    this.#saving = this.#parts.store.save(this.#parts.key, this.#record);
+    const { record } = this.#position;
+    if (record === this.#saved || this.#isOver()) return;
+    this.#saving = this.#source.store.save(this.#parts.key, record);
     await this.#saving;
-    this.#unsaved = false;
+    this.#saved = record;
   }
 
   /** Without a waiting reader, and with nothing unacknowledged before them, markers take effect on arrival. */
   #arrived(): void {
     this.#wake?.();
-    if (this.#markersDue || this.#handedOut !== undefined) return;
+    if (this.#markersDue || this.#handedOut !== undefined || this.#consumer === 'handler') return;
     this.#markersDue = true;
     this.#turn(async () => {
       this.#markersDue = false;
-      if (this.#handedOut !== undefined || this.#isOver()) return;
+      if (this.#handedOut !== undefined || this.#isOver() || this.#consumer === 'handler') return;
       await this.#upcoming();
       await this.#save();
     }).catch((error: unknown) => {
@@ -273,7 +354,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     // `terminated` says more than `stopped`, and stays.
     if (before !== 'terminated' || status.state === 'cancelled') this.#status = status;
     this.#ending = undefined;
-    this.#parts.buffer.clear();
+    this.#source.buffer.clear();
     this.#stop.abort();
     this.#wake?.();
     const ended = this.#parts.onEnd(storing);
@@ -281,7 +362,11 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     await ended;
   }
 
-  async #tellGap(gap: Parameters<NonNullable<SubscribeOptions['onGap']>>[0]): Promise<void> {
+  async #isWanted(event: ReceivedEvent): Promise<boolean> {
+    return (await this.#parts.options.filter?.(event)) ?? true;
+  }
+
+  async #tellGap(gap: Gap): Promise<void> {
     try {
       await this.#parts.options.onGap?.(gap);
     } catch (error) {

@@ -1,0 +1,47 @@
+import type { Gap } from '../subscription/eventBuffer.ts';
+import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
+import type { Inbox, ParkedEvent } from './inbox.ts';
+
+/** What a handler gets beside the event. */
+export interface HandlerContext<Db, P = undefined> {
+  /** The application's database, in a transaction that also stores the position: write with it, leave the transaction alone. */
+  db: Db;
+  /** 1 for the first attempt to handle the event. Those that ended with the process count too. */
+  attempt: number;
+  /** What `prepare` resolved with. */
+  prepared: P;
+}
+
+/**
+ * Handles one event: synchronously, within the transaction that stores the position after it. Whatever it throws undoes
+ * the transaction, and it is called again later.
+ *
+ * Not asynchronous, because a SQLite connection has one transaction at a time: what other code of the application writes
+ * while a handler waits would become part of it, and be undone with it. What has to wait is for `prepare`.
+ */
+export type EventHandler<T, Db, P = undefined> = (event: ReceivedEvent<T>, context: HandlerContext<Db, P>) => void;
+
+/** A handler that has to wait for something first. */
+export interface PreparedHandler<T, Db, P> {
+  /**
+   * Called before the transaction, once for each attempt; what it resolves with is handed to `apply`. A crash repeats it,
+   * so it should only read. The signal aborts when the subscription is stopped.
+   */
+  prepare: (event: ReceivedEvent<T>, context: { attempt: number; signal: AbortSignal }) => P | Promise<P>;
+  apply: EventHandler<T, Db, P>;
+}
+
+/** Options of `Subscription.process()`. */
+export interface ProcessOptions<Db> {
+  /** Where the position, attempts and parked events are kept, in place of the client's `store`. */
+  inbox: Inbox<Db>;
+  /**
+   * Events may be missing at this place in the order (CUR-13). Called like a handler, in the transaction that stores the
+   * position after the gap: once, or again after a crash if the gap has no position of its own (`gap.cursor` null).
+   */
+  onGap?: (gap: Gap, context: { db: Db }) => void;
+  /** Attempts to handle an event before it is parked, those that ended with the process among them. Default 5. */
+  maxAttempts?: number;
+  /** An event was parked, and those behind it go on. */
+  onParked?: (parked: Omit<ParkedEvent, 'id'>) => void;
+}

@@ -1,0 +1,287 @@
+import { type BackoffOptions, backoffMs } from '../backoff.ts';
+import { type Clock, sleep } from '../clock.ts';
+import { asError, EventsClientError, type EventsClientErrorCode } from '../errors.ts';
+import type { BufferItem, EventBuffer, Gap } from '../subscription/eventBuffer.ts';
+import { acknowledged, moved, type Position } from '../subscription/position.ts';
+import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
+import type { Inbox, InboxChange, ParkedEvent } from './inbox.ts';
+import type { PreparedHandler, ProcessOptions } from './processOptions.ts';
+
+/** What a processor works on: the reader's side of one subscription. */
+export interface ProcessedSubscription {
+  readonly key: string;
+  readonly name: string;
+  readonly buffer: EventBuffer;
+  /** How far everything is handled. */
+  position(): Position;
+  /** Moves it, to be stored with what comes next. */
+  move(position: Position): void;
+  /** Moves it to what was stored. */
+  moveCommitted(position: Position): void;
+  /** Aborts when the subscription is stopped. */
+  readonly stopped: AbortSignal;
+  /** Stores the position, if it moved. */
+  save(): Promise<void>;
+  /** What the store has to have done before the subscription is over. */
+  storing(step: Promise<void>): Promise<void>;
+  /** Whether the application wants the event (AUTH-07). */
+  isWanted(event: ReceivedEvent): Promise<boolean>;
+  tellGap(gap: Gap): Promise<void>;
+  /** A failure after which processing goes on. */
+  fail(error: Error): void;
+  /** Calls back the application. */
+  tell(callback: () => void): void;
+  /** Resolves with the next arrival, a wake-up, or the end. */
+  arrival(): Promise<void>;
+  wake(): void;
+  /** What the server ended the subscription with; to be thrown when everything before it is handled. */
+  ending(): Error | undefined;
+}
+
+export interface Waits {
+  clock: Clock;
+  backoff: BackoffOptions;
+  random: () => number;
+}
+
+const DEFAULT_MAX_ATTEMPTS = 5;
+
+/** Failures that no repetition mends. */
+const FATAL: readonly EventsClientErrorCode[] = ['TAKEN_OVER', 'HANDLER_MISUSED', 'PARKED_FULL'];
+
+/** An attempt that the handler, and not the database, made fail. */
+class HandlerFailure {
+  readonly error: Error;
+  constructor(thrown: unknown) {
+    this.error = asError(thrown);
+  }
+}
+
+/**
+ * Hands a subscription's events one by one to a handler, each in a transaction with the position after it.
+ *
+ * Invariant: the position in memory, and what waits behind an event, move on only after its transaction was committed.
+ */
+export class Processor<Db, P> {
+  readonly #subscription: ProcessedSubscription;
+  readonly #handler: PreparedHandler<never, Db, P>;
+  readonly #options: ProcessOptions<Db>;
+  readonly #inbox: Inbox<Db>;
+  readonly #waits: Waits;
+
+  constructor(
+    subscription: ProcessedSubscription,
+    handler: PreparedHandler<never, Db, P>,
+    options: ProcessOptions<Db>,
+    waits: Waits,
+  ) {
+    this.#subscription = subscription;
+    this.#handler = handler;
+    this.#options = options;
+    this.#inbox = options.inbox;
+    this.#waits = waits;
+  }
+
+  /** Resolves when the subscription was stopped; throws what ends processing. */
+  async run(): Promise<void> {
+    const { stopped } = this.#subscription;
+    const unwatch = this.#inbox.onRetry(() => this.#subscription.wake());
+    try {
+      while (!stopped.aborted) await this.#step();
+    } finally {
+      unwatch();
+    }
+  }
+
+  async #step(): Promise<void> {
+    const { key, buffer, stopped } = this.#subscription;
+    const parked = await this.#untilStored(() => this.#inbox.takeRetry(key));
+    if (stopped.aborted) return;
+    if (parked !== undefined) {
+      await this.#retry(parked);
+      return;
+    }
+    const item = buffer.peek();
+    if (item === undefined) await this.#idle();
+    else if (item.kind === 'event') await this.#event(item);
+    else if (item.kind === 'gap') await this.#gap(item);
+    else {
+      buffer.shift();
+      this.#move(item);
+    }
+  }
+
+  /** Nothing is left to handle. */
+  async #idle(): Promise<void> {
+    const { buffer, stopped } = this.#subscription;
+    await this.#untilStored(() => this.#subscription.save());
+    if (buffer.peek() !== undefined || stopped.aborted) return;
+    const ending = this.#subscription.ending();
+    if (ending !== undefined) throw ending;
+    await this.#subscription.arrival();
+  }
+
+  async #event(item: BufferItem & { kind: 'event' }): Promise<void> {
+    const { key, buffer, stopped } = this.#subscription;
+    const { event } = item;
+    const wanted = await this.#subscription.isWanted(event);
+    if (stopped.aborted) return;
+    const after = acknowledged(this.#subscription.position(), item);
+    if (wanted) {
+      const { eventId } = event;
+      if (!(await this.#attempts(event, { key, eventId, record: after.record }))) return;
+      this.#subscription.moveCommitted(after);
+    } else this.#subscription.move(after);
+    buffer.shift();
+  }
+
+  /** Whether the event is done with, handled or parked; it is not if the subscription was stopped before. */
+  async #attempts(event: ReceivedEvent, change: InboxChange): Promise<boolean> {
+    const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = this.#options;
+    const { key, stopped } = this.#subscription;
+    const { eventId } = event;
+    let reason = 'The process ended during the last attempt.';
+    for (;;) {
+      const attempt = await this.#untilStored(() => this.#inbox.countAttempt(key, eventId, 1));
+      if (attempt === undefined) return false;
+      if (attempt > maxAttempts) return this.#park(event, change, attempt - 1, reason);
+      const outcome = await this.#attempt(event, attempt, change);
+      if (outcome === 'done') return true;
+      if (outcome === 'stopped') {
+        // It says nothing about the event. Should this fail, one attempt fewer is made after all.
+        await this.#inbox.countAttempt(key, eventId, -1).catch(() => {});
+        return false;
+      }
+      reason = outcome.error.message;
+      this.#tellFailure(event, attempt, outcome.error);
+      if (attempt >= maxAttempts) return this.#park(event, change, attempt, reason);
+      await this.#backOff(attempt - 1);
+      if (stopped.aborted) return false;
+    }
+  }
+
+  /** One attempt, repeated for as long as only the database fails. */
+  async #attempt(
+    event: ReceivedEvent,
+    attempt: number,
+    change: InboxChange,
+  ): Promise<'done' | 'stopped' | HandlerFailure> {
+    const { stopped } = this.#subscription;
+    let prepared: P;
+    try {
+      prepared = await this.#handler.prepare(event as never, { attempt, signal: stopped });
+    } catch (error) {
+      return stopped.aborted ? 'stopped' : new HandlerFailure(error);
+    }
+    const outcome = await this.#commit(change, (db) => this.#handler.apply(event as never, { db, attempt, prepared }));
+    return outcome ?? 'stopped';
+  }
+
+  async #park(event: ReceivedEvent, change: InboxChange, attempts: number, reason: string): Promise<boolean> {
+    const { key, name } = this.#subscription;
+    const parkedAtMs = this.#waits.clock.now();
+    const park = { event, reason, attempts, parkedAtMs };
+    if ((await this.#commit({ ...change, key, park })) === undefined) return false;
+    this.#subscription.tell(() => this.#options.onParked?.({ name, ...park }));
+    return true;
+  }
+
+  /** A parked event gets one more attempt, out of its order. */
+  async #retry({ id, event, attempts }: ParkedEvent): Promise<void> {
+    const { key } = this.#subscription;
+    const outcome = await this.#attempt(event, attempts, { key, unpark: id });
+    if (!(outcome instanceof HandlerFailure)) return;
+    this.#tellFailure(event, attempts, outcome.error);
+    await this.#park(event, { key }, attempts, outcome.error.message);
+  }
+
+  async #gap(item: BufferItem & { kind: 'gap' }): Promise<void> {
+    const { maxAttempts = DEFAULT_MAX_ATTEMPTS, onGap } = this.#options;
+    const { key, buffer, stopped } = this.#subscription;
+    // Moves that arrive meanwhile would be merged into it.
+    buffer.shift();
+    await this.#subscription.tellGap(item.gap);
+    if (onGap === undefined) {
+      this.#move(item);
+      return;
+    }
+    const position = this.#subscription.position();
+    const after = item.cursor === null ? position : moved(position, item.cursor, item.seen);
+    for (let attempt = 1; !stopped.aborted; attempt += 1) {
+      const outcome = await this.#commit({ key, record: after.record }, (db) => onGap(item.gap, { db }));
+      if (outcome === undefined) return;
+      if (outcome === 'done') {
+        this.#subscription.moveCommitted(after);
+        return;
+      }
+      // It cannot be put aside like an event: what is missing would be forgotten.
+      if (attempt >= maxAttempts) throw outcome.error;
+      this.#subscription.fail(outcome.error);
+      await this.#backOff(attempt - 1);
+    }
+  }
+
+  #move({ cursor, seen }: Exclude<BufferItem, { kind: 'event' }>): void {
+    if (cursor !== null) this.#subscription.move(moved(this.#subscription.position(), cursor, seen));
+  }
+
+  /** Commits in spite of a failing database; undefined if the subscription was stopped before. */
+  async #commit(change: InboxChange, apply?: (db: Db) => void): Promise<'done' | HandlerFailure | undefined> {
+    const step = async (): Promise<'done' | HandlerFailure> => {
+      let isHandlers = false;
+      const watched = (db: Db): void => {
+        isHandlers = true;
+        assertSynchronous(apply?.(db));
+        isHandlers = false;
+      };
+      try {
+        await this.#subscription.storing(this.#inbox.commit(change, apply && watched));
+        return 'done';
+      } catch (error) {
+        // The database may fail under the handler's own writes too.
+        if (!isHandlers || hasCode(error, ['STORE_UNAVAILABLE', ...FATAL])) throw error;
+        return new HandlerFailure(error);
+      }
+    };
+    return this.#untilStored(step);
+  }
+
+  /** Repeats what the database keeps from being done; undefined if the subscription was stopped before. */
+  async #untilStored<R>(step: () => Promise<R>): Promise<R | undefined> {
+    const { stopped } = this.#subscription;
+    for (let attempt = 0; !stopped.aborted; attempt += 1) {
+      try {
+        return await step();
+      } catch (error) {
+        if (hasCode(error, FATAL)) throw error;
+        this.#subscription.fail(asError(error));
+        await this.#backOff(attempt);
+      }
+    }
+    return undefined;
+  }
+
+  #tellFailure({ eventId }: ReceivedEvent, attempt: number, error: Error): void {
+    const message = `Attempt ${attempt} to handle event "${eventId}" of "${this.#subscription.name}" failed: ${error.message}`;
+    this.#subscription.fail(new EventsClientError('HANDLER_FAILED', message, { cause: error }));
+  }
+
+  #backOff(attempt: number): Promise<void> {
+    const { clock, backoff, random } = this.#waits;
+    return sleep(clock, backoffMs(attempt, backoff, random), this.#subscription.stopped);
+  }
+}
+
+function hasCode(error: unknown, codes: readonly EventsClientErrorCode[]): boolean {
+  return error instanceof EventsClientError && codes.includes(error.code);
+}
+
+/** A handler that goes on after it returned would write outside of the transaction. */
+function assertSynchronous(result: unknown): void {
+  if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return;
+  (result as PromiseLike<unknown>).then(undefined, () => {});
+  throw new EventsClientError(
+    'HANDLER_MISUSED',
+    'A handler returned a promise, and was undone: it must be synchronous. Do what has to be awaited in "prepare".',
+  );
+}

@@ -1,0 +1,252 @@
+import { asError, EventsClientError } from '../errors.ts';
+import type { SubscriptionRecord } from '../store/cursorStore.ts';
+import type { Inbox, InboxChange, ParkedEvent } from './inbox.ts';
+import { isDatabaseFailure, type SqliteDatabase } from './sqliteDatabase.ts';
+import { createTables } from './sqliteSchema.ts';
+import { sqliteStatements, type SqliteStatements } from './sqliteStatements.ts';
+
+/** Options of {@link sqliteInbox}. */
+export interface SqliteInboxOptions {
+  /** Keeps inboxes in one database apart: one for each server and principal. Default: the empty string. */
+  namespace?: string;
+  /** Most parked events of a subscription. One more stops its processing, with `PARKED_FULL`. Default 1000. */
+  maxParked?: number;
+}
+
+/** Which parked events to list. */
+export interface ParkedQuery {
+  /** Those with a greater id; to go on from the last one of a list. Default: from the first. */
+  after?: number;
+  /** How many at most. Default 100. */
+  limit?: number;
+}
+
+/** What {@link sqliteInbox} returns: an inbox, and what an operator does with the events it parked. */
+export interface SqliteInbox<Db> extends Inbox<Db> {
+  /** Parked events, the ones parked first before the others. */
+  parked(query?: ParkedQuery): Promise<ParkedEvent[]>;
+  /**
+   * Asks for one more attempt. The process that handles the subscription makes it when it comes by: at once if it is this
+   * one, else with its next event. If that fails, or the process ends in it, the event stays parked.
+   *
+   * @returns whether there is such an event
+   */
+  retry(id: number): Promise<boolean>;
+  /**
+   * Forgets a parked event.
+   *
+   * @returns whether there was such an event
+   */
+  drop(id: number): Promise<boolean>;
+}
+
+/**
+ * An inbox in the application's own SQLite database.
+ *
+ * @param db an open connection, which the handler gets too. If the application leaves transactions open on it while it
+ *   waits for something, processing waits for them to end: a second connection for the inbox avoids that
+ * @throws Error if a later version of this package made the inbox; what the database throws
+ */
+export function sqliteInbox<Db extends SqliteDatabase>(db: Db, options: SqliteInboxOptions = {}): SqliteInbox<Db> {
+  createTables(db);
+  return new InboxTables(db, options);
+}
+
+const DEFAULT_MAX_PARKED = 1_000;
+const DEFAULT_LIST_LIMIT = 100;
+
+/** Attempts at events that never came again, because the server does not repeat them: the latest ones are kept. */
+const MAX_OPEN_ATTEMPTS = 1_000;
+
+class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
+  readonly #db: Db;
+  readonly #namespace: string;
+  readonly #maxParked: number;
+  readonly #sql: SqliteStatements;
+  /** Tells this process from those before it. */
+  readonly #owner = crypto.randomUUID();
+  readonly #retryListeners = new Set<() => void>();
+
+  constructor(db: Db, options: SqliteInboxOptions) {
+    this.#db = db;
+    this.#namespace = options.namespace ?? '';
+    this.#maxParked = options.maxParked ?? DEFAULT_MAX_PARKED;
+    this.#sql = sqliteStatements(db);
+  }
+
+  async load(key: string): Promise<SubscriptionRecord | undefined> {
+    const row = this.#write(() => {
+      this.#sql.forgetOldAttempts.run(this.#namespace, key, this.#namespace, key, MAX_OPEN_ATTEMPTS);
+      return this.#sql.claim.get(this.#owner, this.#namespace, key);
+    });
+    return row === undefined ? undefined : recordOf(row);
+  }
+
+  async save(key: string, record: SubscriptionRecord): Promise<void> {
+    this.#write(() => {
+      const row = this.#sql.save.get(this.#namespace, key, this.#owner, JSON.stringify(record));
+      if (row === undefined) throw takenOver(record.name);
+    });
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#write(() => {
+      this.#sql.forgetAllAttempts.run(this.#namespace, key);
+      this.#sql.delete.run(this.#namespace, key, this.#owner);
+    });
+  }
+
+  async list(): Promise<SubscriptionRecord[]> {
+    return this.#read(() => this.#sql.list.all(this.#namespace).map(recordOf));
+  }
+
+  async countAttempt(key: string, eventId: string, change: 1 | -1): Promise<number> {
+    return this.#write(() => {
+      const row = this.#sql.countAttempt.get(this.#namespace, key, eventId, change);
+      return (row as { attempts: number }).attempts;
+    });
+  }
+
+  async commit(change: InboxChange, apply?: (db: Db) => void): Promise<void> {
+    const { key, record, eventId, park, unpark } = change;
+    let revision = 0;
+    const step = (): void => {
+      // Before the handler: what it writes must not count if this process was replaced.
+      revision = this.#advance(key, record);
+      if (eventId !== undefined) this.#sql.forgetAttempts.run(this.#namespace, key, eventId);
+      if (unpark !== undefined) this.#sql.drop.get(this.#namespace, unpark);
+      if (park !== undefined) this.#park(key, park);
+      apply?.(this.#db);
+    };
+    this.#write(step, () => this.#revision(key) === revision);
+    // Between two events others get their turn, however many events wait.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async takeRetry(key: string): Promise<ParkedEvent | undefined> {
+    // Asked before each event, and nearly always in vain.
+    if (this.#read(() => this.#sql.findRetry.get(this.#namespace, key)) === undefined) return undefined;
+    const row = this.#write(() => this.#sql.takeRetry.get(this.#namespace, key));
+    return row === undefined ? undefined : parkedOf(row);
+  }
+
+  onRetry(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#retryListeners.add(own);
+    return () => this.#retryListeners.delete(own);
+  }
+
+  async parked({ after = 0, limit = DEFAULT_LIST_LIMIT }: ParkedQuery = {}): Promise<ParkedEvent[]> {
+    return this.#read(() => this.#sql.parked.all(this.#namespace, after, limit).map(parkedOf));
+  }
+
+  async retry(id: number): Promise<boolean> {
+    const row = this.#write(() => this.#sql.askRetry.get(this.#namespace, id));
+    for (const listener of this.#retryListeners) listener();
+    return row !== undefined;
+  }
+
+  async drop(id: number): Promise<boolean> {
+    return this.#write(() => this.#sql.drop.get(this.#namespace, id)) !== undefined;
+  }
+
+  #advance(key: string, record: SubscriptionRecord | undefined): number {
+    const row =
+      record === undefined
+        ? this.#sql.touch.get(this.#namespace, key, this.#owner)
+        : this.#sql.advance.get(JSON.stringify(record), this.#namespace, key, this.#owner);
+    if (row === undefined) throw takenOver(key);
+    return (row as { revision: number }).revision;
+  }
+
+  #revision(key: string): number | undefined {
+    return (this.#sql.revision.get(this.#namespace, key) as { revision: number } | undefined)?.revision;
+  }
+
+  #park(key: string, { event, reason, attempts, parkedAtMs }: NonNullable<InboxChange['park']>): void {
+    const { eventId } = event;
+    this.#sql.park.run(this.#namespace, key, eventId, JSON.stringify(event), reason, attempts, parkedAtMs);
+    const { count } = this.#sql.countParked.get(this.#namespace, key) as { count: number };
+    if (count <= this.#maxParked) return;
+    throw new EventsClientError(
+      'PARKED_FULL',
+      `Event "${eventId}" of "${event.name}" cannot be handled (${reason}), and ${this.#maxParked} events are parked already: retry or drop some.`,
+    );
+  }
+
+  #read<R>(step: () => R): R {
+    try {
+      return step();
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  /**
+   * One transaction.
+   *
+   * @param isDone whether the step's changes are stored although the transaction cannot be committed
+   * @throws what `step` throws, if the database is not the reason
+   */
+  #write<R>(step: () => R, isDone?: () => boolean): R {
+    // Refused if the application has a transaction open: this one must not become part of it.
+    this.#read(() => this.#sql.begin.run());
+    let result: R;
+    try {
+      result = step();
+    } catch (error) {
+      this.#undo(error, isDone);
+      throw isDatabaseFailure(error) ? unavailable(error) : error;
+    }
+    try {
+      this.#sql.commit.run();
+    } catch (error) {
+      this.#undo(error, isDone);
+      throw unavailable(error);
+    }
+    return result;
+  }
+
+  #undo(cause: unknown, isDone?: () => boolean): void {
+    try {
+      this.#sql.rollback.run();
+    } catch {
+      // Some failures end the transaction by themselves.
+    }
+    if (isDone !== undefined && this.#read(isDone)) throw endedByHandler(cause);
+  }
+}
+
+function recordOf(row: unknown): SubscriptionRecord {
+  return JSON.parse((row as { record: string }).record) as SubscriptionRecord;
+}
+
+function parkedOf(row: unknown): ParkedEvent {
+  const { id, event, reason, attempts, parked_at_ms } = row as {
+    id: number;
+    event: string;
+    reason: string;
+    attempts: number;
+    parked_at_ms: number;
+  };
+  const parsed = JSON.parse(event) as ParkedEvent['event'];
+  return { id, name: parsed.name, event: parsed, reason, attempts, parkedAtMs: parked_at_ms };
+}
+
+function unavailable(cause: unknown): EventsClientError {
+  const message = `The inbox could not be read or written: ${asError(cause).message}`;
+  return new EventsClientError('STORE_UNAVAILABLE', message, { cause });
+}
+
+function takenOver(name: string): EventsClientError {
+  return new EventsClientError(
+    'TAKEN_OVER',
+    `The subscription ${name} was started, or cancelled, somewhere else with the same inbox: this one has no effect any more.`,
+  );
+}
+
+function endedByHandler(cause: unknown): EventsClientError {
+  const message =
+    'A handler ended the transaction it was called in; its event counts as handled. Only write in handlers.';
+  return new EventsClientError('HANDLER_MISUSED', message, { cause });
+}

@@ -1,0 +1,263 @@
+import { Methods } from '@mcp-events/protocol';
+import { describe, expect, it } from 'vitest';
+import type { EventsClientError } from '../src/index.ts';
+import { addEffect, effects, note, openDatabase, processWorld, push, pushMore } from './support/processWorld.ts';
+import { batch } from './support/rawServer.ts';
+import { settle } from './support/world.ts';
+
+describe('process', () => {
+  it('ORDER-04 CLIENT-01 stores what the handler writes and the position after the event together', async () => {
+    const w = await processWorld();
+    const seenInside: unknown[] = [];
+    const { subscription } = await w.start({
+      handler: (event, { db, attempt }) => {
+        note(event, { db: db as never, attempt, prepared: undefined });
+        seenInside.push(
+          (w.db.prepare('SELECT record FROM mcp_inbox_subscriptions').get() as any).record.includes(event.cursor),
+        );
+        expect(w.db.isTransaction).toBe(true);
+      },
+    });
+    await push(w, 0, 3);
+    expect(w.effects()).toEqual(['e1', 'e2', 'e3']);
+    expect(seenInside).toEqual([true, true, true]);
+    expect(subscription.cursor).toBe('c3');
+    expect(await w.inbox.list()).toMatchObject([{ cursor: 'c3' }]);
+    await w.events.close();
+  });
+
+  it('CLIENT-01 goes on from the position in the inbox, whatever "from" says', async () => {
+    const first = await processWorld();
+    await first.start();
+    await push(first, 0, 2);
+    await first.events.close();
+    const second = await processWorld({ db: first.db, on: first.server });
+    await second.start({ subscribe: { from: 'c0' } });
+    expect(first.server.stream().request.params['cursor']).toBe('c2');
+    await push(second, 2, 1);
+    expect(second.effects()).toEqual(['e1', 'e2', 'e3']);
+    await second.events.close();
+  });
+
+  it('CLIENT-01 an inbox beside another store takes over the position, and leads it from then on', async () => {
+    const first = await processWorld({ store: undefined });
+    await first.start({ subscribe: { from: 'c7' } });
+    expect(first.server.requests(Methods.stream)).toHaveLength(1);
+    await push(first, 7, 1);
+    await first.events.close();
+
+    const second = await processWorld({ store: undefined, db: first.db, on: first.server });
+    await second.start({ subscribe: { from: 'c7' } });
+    expect(second.server.stream().request.params['cursor']).toBe('c8');
+    await push(second, 8, 1);
+    expect(second.effects()).toEqual(['e8', 'e9']);
+    await second.events.close();
+  });
+
+  it('POLL-09 remembers which events of a batch were handled', async () => {
+    const w = await processWorld();
+    w.server.on(Methods.poll, ({ params }) => batch(params['cursor'] === 'c0' ? ['e1', 'e2', 'e3'] : [], 'c3'));
+    const stop = new AbortController();
+    const { ended } = await w.start({
+      subscribe: { delivery: 'poll', from: 'c0', signal: stop.signal },
+      handler: (event, context) => {
+        note(event, context as never);
+        if (event.eventId === 'e2') stop.abort();
+      },
+    });
+    await ended;
+    expect(w.effects()).toEqual(['e1', 'e2']);
+    expect(await w.inbox.list()).toMatchObject([{ cursor: 'c0', seen: ['e1', 'e2'] }]);
+    await w.start({ subscribe: { delivery: 'poll' } });
+    await settle();
+    expect(w.effects()).toEqual(['e1', 'e2', 'e3']);
+    expect(await w.inbox.list()).toMatchObject([{ cursor: 'c3', seen: [] }]);
+    await w.events.close();
+  });
+
+  it('waits for prepare before the transaction, and hands on what it found', async () => {
+    const w = await processWorld();
+    let answer: (title: string) => void = () => {};
+    await w.start({
+      handler: {
+        prepare: async ({ eventId }) => {
+          expect(w.db.isTransaction).toBe(false);
+          return `${eventId} ${await new Promise<string>((resolve) => (answer = resolve))}`;
+        },
+        apply: (_event, { db, prepared }) => addEffect(db as never, prepared as string),
+      },
+    });
+    await push(w, 0, 1);
+    expect(w.effects()).toEqual([]);
+    answer('found');
+    await settle();
+    expect(w.effects()).toEqual(['e1 found']);
+    await w.events.close();
+  });
+
+  it('a stop while prepare runs aborts it, counts no attempt and handles nothing', async () => {
+    const w = await processWorld();
+    let aborted = false;
+    const { subscription, ended } = await w.start({
+      handler: {
+        prepare: (_event, { signal }) =>
+          new Promise((_resolve, reject) =>
+            signal.addEventListener('abort', () => {
+              aborted = true;
+              reject(new Error('aborted'));
+            }),
+          ),
+        apply: note as never,
+      },
+    });
+    await push(w, 0, 1);
+    subscription.stop();
+    expect(await ended).toBeUndefined();
+    expect(aborted).toBe(true);
+    expect(w.effects()).toEqual([]);
+    expect(w.db.prepare('SELECT attempts FROM mcp_inbox_attempts').all()).toEqual([{ attempts: 0 }]);
+    await w.events.close();
+  });
+
+  it('an asynchronous handler is undone and ends processing', async () => {
+    const w = await processWorld();
+    const { ended, subscription } = await w.start({
+      // oxlint-disable-next-line typescript/no-misused-promises -- what is refused here
+      handler: async (event, context) => note(event, context as never),
+    });
+    await push(w, 0, 1);
+    expect(await ended).toMatchObject({ code: 'HANDLER_MISUSED' });
+    expect(w.effects()).toEqual([]);
+    expect(subscription.status.state).toBe('stopped');
+    expect(subscription.cursor).toBe('c0');
+    await w.events.close();
+  });
+
+  it.each([false, true])(
+    'a handler that ends the transaction is told so, and its event counts (throws after: %s)',
+    async (throws) => {
+      const w = await processWorld();
+      const { ended } = await w.start({
+        handler: (event, context) => {
+          note(event, context as never);
+          w.db.exec('COMMIT');
+          if (throws) throw new Error('afterwards');
+        },
+      });
+      await push(w, 0, 1);
+      expect(await ended).toMatchObject({ code: 'HANDLER_MISUSED' });
+      expect(w.effects()).toEqual(['e1']);
+      expect(await w.inbox.list()).toMatchObject([{ cursor: 'c1' }]);
+      await w.events.close();
+    },
+  );
+
+  it('events go to one consumer', async () => {
+    const w = await processWorld();
+    const { subscription } = await w.start();
+    expect(() => subscription.next()).toThrow(expect.objectContaining({ code: 'ALREADY_CONSUMED' }));
+    await expect(subscription.process(note as never, { inbox: w.inbox })).rejects.toMatchObject({
+      code: 'ALREADY_CONSUMED',
+    } satisfies Partial<EventsClientError>);
+    expect(subscription.status.state).not.toBe('stopped');
+    await w.events.close();
+  });
+
+  it('AUTH-07 what the filter refuses counts as handled', async () => {
+    const w = await processWorld();
+    const { subscription } = await w.start({ subscribe: { filter: ({ eventId }) => eventId !== 'e2' } });
+    await push(w, 0, 3);
+    expect(w.effects()).toEqual(['e1', 'e3']);
+    expect(subscription.cursor).toBe('c3');
+    await w.events.close();
+  });
+
+  it('AUTH-07 cancel stops at once and forgets the position', async () => {
+    const w = await processWorld();
+    const { subscription, ended } = await w.start();
+    await push(w, 0, 1);
+    await subscription.cancel();
+    expect(await ended).toBeUndefined();
+    expect(await w.inbox.list()).toEqual([]);
+    await w.events.close();
+  });
+
+  it('TERM-07 handles what came before the end, then throws it', async () => {
+    const w = await processWorld();
+    const { ended } = await w.start();
+    await push(w, 0, 2);
+    w.server.stream().event('e3', 'c3');
+    w.server.stream().terminated(-32024);
+    expect(await ended).toMatchObject({ errorName: 'Forbidden' });
+    expect(w.effects()).toEqual(['e1', 'e2', 'e3']);
+    expect(await w.inbox.list()).toMatchObject([{ cursor: 'c3', ended: true }]);
+    await w.events.close();
+  });
+});
+
+describe('gaps', () => {
+  it('CUR-13 are told in the transaction that stores the position after them', async () => {
+    const w = await processWorld();
+    const { subscription } = await w.start({
+      onGap: ({ reason, cursor }, { db }) => addEffect(db, `${reason} ${cursor}`),
+    });
+    await push(w, 0, 1);
+    w.server.stream().active('c5', true);
+    await pushMore(w, 5, 1);
+    expect(w.effects()).toEqual(['e1', 'truncated c5', 'e6']);
+    expect(subscription.cursor).toBe('c6');
+    await w.events.close();
+  });
+
+  it('CUR-13 one that cannot be handled is tried again, and ends processing in front of it', async () => {
+    const w = await processWorld();
+    const { ended } = await w.start({
+      maxAttempts: 2,
+      onGap: (_gap, { db }) => {
+        addEffect(db, 'gap');
+        throw new Error('no');
+      },
+    });
+    await push(w, 0, 1);
+    w.server.stream().active('c5', true);
+    await settle();
+    expect(w.errors.map(({ message }) => message)).toEqual(['no']);
+    await w.clock.advance(1_000);
+    expect(await ended).toMatchObject({ message: 'no' });
+    expect(w.effects()).toEqual(['e1']);
+    expect(await w.inbox.list()).toMatchObject([{ cursor: 'c1' }]);
+    await w.events.close();
+  });
+});
+
+describe('two processes with one subscription', () => {
+  it('ORDER-04 the one started last has effects, the other one ends', async () => {
+    const db = openDatabase();
+    const first = await processWorld({ db });
+    const { ended } = await first.start();
+    await push(first, 0, 1);
+    const second = await processWorld({ db });
+    await second.start();
+    await pushMore(first, 1, 1);
+    expect(await ended).toMatchObject({ code: 'TAKEN_OVER' });
+    await push(second, 1, 1);
+    expect(effects(db)).toEqual(['e1', 'e2']);
+    await first.events.close();
+    await second.events.close();
+    expect(await second.inbox.list()).toMatchObject([{ cursor: 'c2' }]);
+  });
+
+  it('inboxes with different namespaces do not meet', async () => {
+    const db = openDatabase();
+    const first = await processWorld({ db, namespace: 'one' });
+    const second = await processWorld({ db, namespace: 'two' });
+    await first.start();
+    await second.start();
+    await push(first, 0, 1);
+    await push(second, 5, 1);
+    expect(effects(db)).toEqual(['e1', 'e6']);
+    expect(await first.inbox.list()).toMatchObject([{ cursor: 'c1' }]);
+    await first.events.close();
+    await second.events.close();
+  });
+});
