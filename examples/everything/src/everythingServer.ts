@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +11,13 @@ import { CallbackOrigins } from './callbackOrigins.ts';
 import { CounterFile } from './counterFile.ts';
 import { createGeneration } from './generation.ts';
 import type { Generation } from './generation.ts';
+import type { OpenedStorage } from './openStorage.ts';
 import { processStorage } from './processStorage.ts';
+import { sqliteStorage } from './sqliteStorage.ts';
 
 export interface EverythingOptions {
+  /** SQLite file for events and webhook subscriptions. Default: they end with the process. */
+  readonly storageFile?: string | undefined;
   /** Upstream of `counter.tick`. Default: a temporary file, deleted on close. */
   readonly counterFile?: string | undefined;
   /** Bearer tokens: secret -> principal. */
@@ -45,15 +48,16 @@ export interface EverythingServer {
   close(): Promise<void>;
 }
 
-/** Rejects when the counter file cannot be used. */
+/** Rejects when the storage or the counter file cannot be used. */
 export async function createEverythingServer(options: EverythingOptions): Promise<EverythingServer> {
   const { clock = systemClock, report = console.error } = options;
+  const openStorage =
+    options.storageFile === undefined ? processStorage(clock) : sqliteStorage(options.storageFile, clock, report);
+  const opened = await openStorage();
   const temporary = options.counterFile === undefined ? await mkdtemp(join(tmpdir(), 'everything-')) : undefined;
-  const counter = await CounterFile.open(options.counterFile ?? join(temporary as string, 'counter.jsonl'));
+  const counter = await openCounter(options.counterFile ?? join(temporary as string, 'counter.jsonl'), opened);
   const access = new Access();
   const origins = new CallbackOrigins(options.callbackOrigins ?? []);
-  const openStorage = processStorage(clock);
-  const secretKeys = [randomBytes(32).toString('base64')];
   const authentication = new Authentication(options.tokens);
   let connections = 0;
   let restartTimer: unknown;
@@ -61,14 +65,13 @@ export async function createEverythingServer(options: EverythingOptions): Promis
   let restarted: Promise<void> = Promise.resolve();
   let closing: Promise<void> | undefined;
 
-  const generate = (number: number): Generation =>
+  const generate = (number: number, opened: OpenedStorage): Generation =>
     createGeneration({
       number,
       counter,
       access,
       origins,
-      storage: openStorage(),
-      secretKeys,
+      opened,
       clock,
       anonymous: options.anonymous,
       pageSize: options.pageSize,
@@ -85,6 +88,8 @@ export async function createEverythingServer(options: EverythingOptions): Promis
     restartTimer ??= clock.setTimeout(() => {
       restartTimer = undefined;
       restarted = replaceBy(next);
+      // Whoever asks something is told as well.
+      restarted.catch(report);
     }, RESTART_DELAY_MS);
     return next;
   };
@@ -95,13 +100,13 @@ export async function createEverythingServer(options: EverythingOptions): Promis
     } catch (error) {
       report(error);
     }
-    current = generate(next);
+    current = generate(next, await openStorage());
   };
-  let current = generate(1);
+  let current = generate(1, opened);
 
   const close = async (): Promise<void> => {
     clock.clearTimeout(restartTimer);
-    await restarted;
+    await restarted.catch(() => {});
     await current.close();
     await counter.close();
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
@@ -119,4 +124,13 @@ export async function createEverythingServer(options: EverythingOptions): Promis
     },
     close: () => (closing ??= close()),
   };
+}
+
+async function openCounter(path: string, { storage }: OpenedStorage): Promise<CounterFile> {
+  try {
+    return await CounterFile.open(path);
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
 }

@@ -1,11 +1,12 @@
 import { Events } from '@mcp-events/server';
-import type { Clock, Storage } from '@mcp-events/server';
+import type { Clock, WebhookOptions } from '@mcp-events/server';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import type { McpHttpHandler, McpServerFactory } from '@modelcontextprotocol/server';
 import type { Access } from './access.ts';
 import type { Answer } from './callAs.ts';
 import type { CallbackOrigins } from './callbackOrigins.ts';
 import type { CounterFile } from './counterFile.ts';
+import type { OpenedStorage } from './openStorage.ts';
 import { controlTools } from './tools/controls.ts';
 import { everydayTools } from './tools/everyday.ts';
 import type { Tool } from './tools/tool.ts';
@@ -20,10 +21,7 @@ export interface GenerationOptions {
   readonly counter: CounterFile;
   readonly access: Access;
   readonly origins: CallbackOrigins;
-  /** Closed with the generation. */
-  readonly storage: Storage;
-  /** Encrypt what is secret in the storage. */
-  readonly secretKeys: readonly string[];
+  readonly opened: OpenedStorage;
   readonly clock: Clock;
   readonly anonymous: string | undefined;
   readonly pageSize: number | undefined;
@@ -34,11 +32,10 @@ export interface GenerationOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** A storage in memory is no reason to promise more than without one (TTL-11). */
-const LONGEST_TTL_MS = 3_600_000;
+/** The shortest is short enough to see subscriptions lapse. */
+const shortGrants: WebhookOptions['ttl'] = { minMs: 1_000, maxMs: 3_600_000 };
 
-/** Short enough to see subscriptions lapse. */
-const SHORTEST_TTL_MS = 1_000;
+const longGrants: WebhookOptions['ttl'] = { minMs: 1_000, maxMs: 7 * 86_400_000, noExpiry: true };
 
 /** What lives from one start of the server to the next: the Events object, its types and everything subscribed to them. */
 export interface Generation {
@@ -50,18 +47,18 @@ export interface Generation {
 }
 
 export function createGeneration(options: GenerationOptions): Generation {
-  const { number, counter, access, origins, storage, secretKeys, clock, anonymous, pageSize, quota, report } = options;
+  const { number, counter, access, origins, opened, clock, anonymous, pageSize, quota, report } = options;
   const events = new Events({
     clock,
     ...(pageSize === undefined ? {} : { pageSize }),
     namespace: 'everything',
     limits: { subscriptionsPerPrincipal: quota },
     principal: ({ authInfo }) => (authInfo?.extra?.['sub'] as string | undefined) ?? anonymous,
-    storage,
+    storage: opened.storage,
     webhooks: {
       allowedOrigins: (origin) => origins.allows(origin),
-      secretKeys,
-      ttl: { minMs: SHORTEST_TTL_MS, maxMs: LONGEST_TTL_MS },
+      secretKeys: opened.secretKeys,
+      ttl: opened.longGrants ? longGrants : shortGrants,
     },
     onError: report,
   });

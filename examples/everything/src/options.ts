@@ -13,6 +13,7 @@ export interface CommandLine extends EverythingOptions {
 interface ParsedOptions {
   readonly port: number;
   readonly stdio?: boolean;
+  readonly storage: string;
   readonly counter?: string;
   readonly token?: ReadonlyMap<string, string>;
   readonly anonymous?: string;
@@ -21,6 +22,9 @@ interface ParsedOptions {
   readonly controls?: boolean;
   readonly allowCallbackOrigin?: readonly string[];
 }
+
+const MEMORY = 'memory';
+const SQLITE = 'sqlite:';
 
 /** What a bearer token may consist of (RFC 6750); anything else could never arrive in a header. */
 const BEARER_TOKEN = /^[\w\-.~+/]+=*$/;
@@ -32,9 +36,12 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .addOption(new Option('--port <number>', 'port on 127.0.0.1, 0 for a free one').argParser(port).default(0))
     .addOption(new Option('--stdio', 'serve standard input and output').conflicts(['port', 'token']))
     .addOption(
-      new Option('--storage <where>', 'where events and webhook subscriptions are kept')
+      new Option(
+        '--storage <where>',
+        'keeps events and webhook subscriptions: memory, or sqlite:FILE to outlive the process',
+      )
         .argParser(storage)
-        .default('memory'),
+        .default(MEMORY),
     )
     .option('--counter <file>', 'upstream of counter.tick, kept across runs (default: a temporary file)', nonEmpty)
     .option('--token <name=secret>', 'a bearer token and its principal, repeatable', token)
@@ -48,6 +55,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   return {
     stdio: parsed.stdio ?? false,
     port: parsed.port,
+    storageFile: parsed.storage === MEMORY ? undefined : parsed.storage.slice(SQLITE.length),
     counterFile: parsed.counter,
     tokens: parsed.token ?? new Map(),
     anonymous: parsed.anonymous,
@@ -76,13 +84,8 @@ function nonEmpty(text: string): string {
 }
 
 function storage(text: string): string {
-  if (text === 'memory') return text;
-  if (text.startsWith('sqlite:')) {
-    throw new InvalidArgumentError(
-      'SQLite storage is not available yet; leave the option out to keep events in memory.',
-    );
-  }
-  throw new InvalidArgumentError('Give memory.');
+  if (text === MEMORY || (text.startsWith(SQLITE) && text.length > SQLITE.length)) return text;
+  throw new InvalidArgumentError('Give memory, or sqlite: and a file, as in sqlite:events.db.');
 }
 
 function token(text: string, tokens: ReadonlyMap<string, string> = new Map()): ReadonlyMap<string, string> {

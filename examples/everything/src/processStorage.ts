@@ -1,13 +1,12 @@
+import { randomBytes } from 'node:crypto';
 import { memoryStorage } from '@mcp-events/server';
 import type { Clock, EventLog, Storage } from '@mcp-events/server';
+import type { OpenStorage } from './openStorage.ts';
 
-/**
- * Stands for a database: what is stored outlives restarts of the server, though not the process.
- *
- * @returns opens it for the next run; the run before it must have ended
- */
-export function processStorage(clock: Clock): () => Storage {
+/** Stands for a database: what is stored outlives restarts of the server, though not the process. */
+export function processStorage(clock: Clock): OpenStorage {
   const kept = memoryStorage({ clock });
+  const secretKeys = [randomBytes(32).toString('base64')];
   const logs = new Map<string, EventLog>();
   const openLog: Storage['openLog'] = (name, retention) => {
     const log = logs.get(name) ?? kept.openLog(name, retention);
@@ -17,5 +16,6 @@ export function processStorage(clock: Clock): () => Storage {
     return log;
   };
   const { subscriptions, deadLetters, notes } = kept;
-  return () => ({ durable: true, openLog, subscriptions, deadLetters, notes, close: () => {} });
+  const storage: Storage = { durable: true, openLog, subscriptions, deadLetters, notes, close: () => {} };
+  return async () => ({ storage, secretKeys, longGrants: false });
 }

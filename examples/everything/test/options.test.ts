@@ -18,6 +18,7 @@ describe('the command line', () => {
     expect(parseCommandLine([])).toEqual({
       stdio: false,
       port: 0,
+      storageFile: undefined,
       counterFile: undefined,
       tokens: new Map(),
       anonymous: undefined,
@@ -44,8 +45,9 @@ describe('the command line', () => {
     expect(callbackOrigins).toEqual(origins);
   });
 
-  it('takes the one storage there is', () => {
+  it('takes either storage', () => {
     expect(parseCommandLine(['--storage', 'memory'])).toEqual(parseCommandLine([]));
+    expect(parseCommandLine(['--storage', 'sqlite:data/events.db']).storageFile).toBe('data/events.db');
   });
 
   it.each([
@@ -55,7 +57,7 @@ describe('the command line', () => {
     [['--token', '=x'], 'alice=s3cret'],
     [['--token', 'alice='], 'The secret needs'],
     [['--token', 'alice=x', '--token', 'bob=x'], 'Another principal'],
-    [['--storage', 'sqlite:events.db'], 'SQLite storage is not available yet'],
+    [['--storage', 'sqlite:'], 'sqlite:events.db'],
     [['--storage', 'postgres'], 'Give memory'],
     [['--allow-callback-origin', 'https://a.example/path'], 'https://example.com:8443'],
     [['--allow-callback-origin', 'ftp://a.example'], 'https://example.com:8443'],

@@ -177,7 +177,7 @@ describe('watching', () => {
     expect(await next()).toMatchObject({ ref: 'refs/heads/topic', change: 'created' });
   });
 
-  it('EMIT-08 tells again under the same names what could not be told', async () => {
+  it('OCC-07 tells again under the same names what could not be told', async () => {
     const clock = new ManualClock();
     const told: RefEvent[][] = [];
     let failing = true;
@@ -218,7 +218,7 @@ describe('remembering', () => {
     expect(told).toMatchObject([{ ref: 'refs/heads/topic', change: 'created' }]);
   });
 
-  it('EMIT-08 tells again, under the same name, what the watcher before did not live to remember as told', async () => {
+  it('OCC-07 tells again, under the same name, what the watcher before did not live to remember as told', async () => {
     const { notes } = memoryStorage();
     const clock = new ManualClock();
     const ids: string[] = [];

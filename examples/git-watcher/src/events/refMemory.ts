@@ -49,7 +49,7 @@ export class RefMemory {
 
 /**
  * Names a change: the same after a crash between telling it and remembering that it was told, so that the log takes it
- * once (EMIT-08).
+ * once (OCC-07).
  */
 export function changeId({ name, look }: RefState, index: number): string {
   return `ref-${name}-${look}-${index}`;
