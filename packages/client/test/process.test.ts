@@ -84,7 +84,7 @@ describe('process', () => {
           expect(w.db.isTransaction).toBe(false);
           return `${eventId} ${await new Promise<string>((resolve) => (answer = resolve))}`;
         },
-        apply: (_event, { db, prepared }) => addEffect(db as never, prepared as string),
+        handle: (_event: unknown, { db, prepared }: any) => addEffect(db, prepared),
       },
     });
     await push(w, 0, 1);
@@ -107,7 +107,7 @@ describe('process', () => {
               reject(new Error('aborted'));
             }),
           ),
-        apply: note as never,
+        handle: note as never,
       },
     });
     await push(w, 0, 1);
@@ -193,6 +193,23 @@ describe('process', () => {
     expect(await w.inbox.list()).toMatchObject([{ cursor: 'c3', ended: true }]);
     await w.events.close();
   });
+});
+
+it('the types of the handler follow from the inbox and from what prepare resolves with', async () => {
+  const w = await processWorld();
+  const subscription = await w.events.subscribe<{ id: string }>('incident.created');
+  const processing = subscription.process(
+    {
+      prepare: async ({ data }) => data.id.length,
+      handle: ({ data }, { db, prepared }) => addEffect(db, `${data.id} ${prepared.toFixed(1)}`),
+    },
+    { inbox: w.inbox },
+  );
+  await settle();
+  await push(w, 0, 1);
+  expect(w.effects()).toEqual(['e1 2.0']);
+  await w.events.close();
+  await processing;
 });
 
 describe('gaps', () => {

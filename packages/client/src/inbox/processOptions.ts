@@ -24,11 +24,11 @@ export type EventHandler<T, Db, P = undefined> = (event: ReceivedEvent<T>, conte
 /** A handler that has to wait for something first. */
 export interface PreparedHandler<T, Db, P> {
   /**
-   * Called before the transaction, once for each attempt; what it resolves with is handed to `apply`. A crash repeats it,
+   * Called before the transaction, once for each attempt; what it resolves with is handed to `handle`. A crash repeats it,
    * so it should only read. The signal aborts when the subscription is stopped.
    */
   prepare: (event: ReceivedEvent<T>, context: { attempt: number; signal: AbortSignal }) => P | Promise<P>;
-  apply: EventHandler<T, Db, P>;
+  handle: EventHandler<T, Db, P>;
 }
 
 /** Options of `Subscription.process()`. */

@@ -173,7 +173,7 @@ export class Processor<Db, P> {
     } catch (error) {
       return stopped.aborted ? 'stopped' : new HandlerFailure(error);
     }
-    const outcome = await this.#commit(change, (db) => this.#handler.apply(event as never, { db, attempt, prepared }));
+    const outcome = await this.#commit(change, (db) => this.#handler.handle(event as never, { db, attempt, prepared }));
     return outcome ?? 'stopped';
   }
 

@@ -167,7 +167,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   ): Promise<void> {
     this.#consume('handler');
     const { key, waits } = this.#parts;
-    const prepared = typeof handler === 'function' ? { prepare: () => undefined, apply: handler } : handler;
+    const prepared = typeof handler === 'function' ? { prepare: () => undefined, handle: handler } : handler;
     try {
       // After what took effect on arrival.
       await this.#turn(() => this.#moveTo(options.inbox));

@@ -1,4 +1,4 @@
-import { DatabaseSync } from '@photostructure/sqlite';
+import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite';
 import type {
   EventHandler,
   EventsClientOptions,
@@ -7,39 +7,40 @@ import type {
   Subscription,
 } from '../../src/index.ts';
 import { sqliteInbox, type SqliteInbox, type SqliteInboxOptions } from '../../src/sqlite.ts';
+import type { FakeClock } from './fakeClock.ts';
 import { settle, world, type World } from './world.ts';
 
 /** The application's database, with a table of what its handlers did. */
-export function openDatabase(file = ':memory:'): DatabaseSync {
+export function openDatabase(file = ':memory:'): DatabaseSyncInstance {
   const db = new DatabaseSync(file);
   db.exec('CREATE TABLE IF NOT EXISTS effects (n INTEGER PRIMARY KEY, what TEXT NOT NULL)');
   return db;
 }
 
-export function effects(db: DatabaseSync): string[] {
+export function effects(db: DatabaseSyncInstance): string[] {
   return db
     .prepare('SELECT what FROM effects ORDER BY n')
     .all()
     .map((row) => (row as { what: string }).what);
 }
 
-export function addEffect(db: DatabaseSync, what: string): void {
+export function addEffect(db: DatabaseSyncInstance, what: string): void {
   db.prepare('INSERT INTO effects (what) VALUES (?)').run(what);
 }
 
 /** Writes the event's id. */
-export const note: EventHandler<unknown, DatabaseSync> = ({ eventId }, { db }) => addEffect(db, eventId);
+export const note: EventHandler<unknown, DatabaseSyncInstance> = ({ eventId }, { db }) => addEffect(db, eventId);
 
 export interface ProcessWorld extends World {
-  db: DatabaseSync;
-  inbox: SqliteInbox<DatabaseSync>;
+  db: DatabaseSyncInstance;
+  inbox: SqliteInbox<DatabaseSyncInstance>;
   errors: Error[];
   effects: () => string[];
   /** Subscribes and processes. */
   start: (options?: StartOptions) => Promise<Started>;
 }
 
-interface StartOptions extends Partial<ProcessOptions<DatabaseSync>> {
+interface StartOptions extends Partial<ProcessOptions<DatabaseSyncInstance>> {
   handler?: Parameters<Subscription['process']>[0];
   subscribe?: SubscribeOptions;
 }
@@ -50,10 +51,14 @@ interface Started {
   ended: Promise<Error | undefined>;
 }
 
+interface Options extends Omit<EventsClientOptions, 'clock'>, SqliteInboxOptions {
+  db?: DatabaseSyncInstance;
+  on?: World['server'];
+  clock?: FakeClock;
+}
+
 /** A raw server with push, and a client whose store is an inbox. */
-export async function processWorld(
-  options: EventsClientOptions & SqliteInboxOptions & { db?: DatabaseSync; on?: World['server'] } = {},
-): Promise<ProcessWorld> {
+export async function processWorld(options: Options = {}): Promise<ProcessWorld> {
   const { db = openDatabase(), on, namespace, maxParked, ...rest } = options;
   const inbox = sqliteInbox(db, { namespace, maxParked });
   const errors: Error[] = [];
