@@ -24,12 +24,20 @@ export function sqliteStorage(file: string, clock: Clock, report: (problem: unkn
 }
 
 async function readOrCreateKey(path: string): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
+  const stored = await readKey(path);
+  if (stored !== undefined) return stored;
   const key = randomBytes(KEY_BYTES).toString('base64');
   await writeFile(path, `${key}\n`, { mode: 0o600, flag: 'wx', flush: true });
   return key;
+}
+
+async function readKey(path: string): Promise<string | undefined> {
+  try {
+    const key = (await readFile(path, 'utf8')).trim();
+    if (Buffer.from(key, 'base64').byteLength === KEY_BYTES) return key;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  throw new Error(`${path}: this is no key of ${KEY_BYTES} bytes in base64. Restore it, or remove it and the storage`);
 }
