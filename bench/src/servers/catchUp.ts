@@ -5,7 +5,8 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import { serve, startChild } from '../harness/child.ts';
 import { mcpRequest } from '../readers/request.ts';
 import type { StreamReaders } from '../readers/streams.ts';
-import { benchData, emitAll, textFor } from './author.ts';
+import { emitAll, textFor } from './author.ts';
+import type { BenchData } from './author.ts';
 import { createEvents } from './eventsServer.ts';
 import { bytesOnStream, EVENT_NAME, FIRST_ID } from './frames.ts';
 import { temporaryFile } from './temporaryFile.ts';
@@ -57,7 +58,7 @@ function secondsBetween(startNs: bigint, endNs: string): number {
 function emitMany(count: number, burst: number): Promise<void> {
   const first = emitted;
   emitted += count;
-  const emit = (data: ReturnType<typeof benchData>): Promise<unknown> => handle.emit(data);
+  const emit = (data: BenchData): Promise<unknown> => handle.emit(data);
   return emitAll({ count, burst, together: true, first, text, emit, pace: () => undefined });
 }
 

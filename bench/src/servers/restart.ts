@@ -60,7 +60,7 @@ async function prepare({ file, origin, subscriptions, events, behind }: Leftover
       const event = new FeedEvent({ eventId: `evt_${position}`, name: EVENT_NAME, timestamp, dataJson }, null);
       return log.append(event, { byteLength: dataJson.length + 100 });
     });
-    await Promise.all(batch);
+    await Promise.all(batch.map(async (stored) => stored));
   }
   const cursor = `${log.epoch}.${events - behind}`;
   const sealer = new SecretSealer([SECRET_KEY]);
@@ -87,7 +87,7 @@ async function prepare({ file, origin, subscriptions, events, behind }: Leftover
       };
       return storage.subscriptions.save(record);
     });
-    await Promise.all(batch);
+    await Promise.all(batch.map(async (stored) => stored));
   }
   await storage.close();
 }
