@@ -3,7 +3,7 @@ import { eventsTableName } from './schema.ts';
 import { storageError } from './storageError.ts';
 
 /** Tables that are checked as a whole. */
-const SMALL_TABLES = ['logs', 'notes', 'subscriptions', 'dead_letters'] as const;
+const SMALL_TABLES = ['logs', 'notes', 'subscriptions', 'subscription_progress', 'dead_letters'] as const;
 
 /** Events looked at on either end of each log; checking all of a large log would hold up the start for seconds. */
 const EVENTS_CHECKED = 100;

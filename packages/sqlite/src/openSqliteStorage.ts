@@ -36,6 +36,9 @@ export interface SqliteStorage extends Storage {
   close(): Promise<void>;
 }
 
+/** Memory for pages of the file. Positions of subscriptions are written in any order; all of 100,000 fit. */
+const CACHE_KIB = 32 * 1024;
+
 /** How long a tool that writes to the file from outside may hold up the server before writes fail. */
 const BUSY_MS = 1_000;
 
@@ -66,7 +69,7 @@ export async function openFile(
     const { journal_mode: mode } = db.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
     if (mode !== 'wal') throw storageError('unavailable', file, 'the file system does not allow a write-ahead log');
     // Every commit reaches the disk before it is answered, so that a power failure takes back nothing either.
-    db.exec('PRAGMA synchronous = FULL');
+    db.exec(`PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB}`);
     checkIntegrity(db, file);
     prepare(db);
     return new OpenSqliteStorage({ db, lock, file, clock, createEpoch, onWarning });

@@ -19,13 +19,17 @@ export const migrations: readonly string[] = [
 
   CREATE TABLE notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
-  -- What changes with every delivery stands apart from what was agreed with the client.
-  CREATE TABLE subscriptions (
+  -- What was agreed with the client stands apart from what changes with every delivery, so that the latter is small.
+  CREATE TABLE subscriptions (id TEXT PRIMARY KEY, agreed TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE subscription_progress (
     id TEXT PRIMARY KEY,
     cursor TEXT,
-    progress TEXT NOT NULL,
-    agreed TEXT NOT NULL
-  ) STRICT;
+    -- JSON; null for none.
+    settled TEXT,
+    suspended INTEGER NOT NULL,
+    failing TEXT,
+    gap_owed INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE dead_letters (
     number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -6,62 +6,86 @@ import type { GroupCommit } from './groupCommit.ts';
 const PAGE_LIMIT = 1_000;
 
 /** What changes with deliveries. The rest was agreed with the client and is rarely written. */
-type Progress = Pick<StoredSubscription, 'settled' | 'suspended' | 'failing' | 'gapOwed'>;
+type ProgressMember = 'cursor' | 'settled' | 'suspended' | 'failing' | 'gapOwed';
 
-interface Row {
-  readonly rowid: number;
-  readonly id: string;
-  readonly cursor: string | null;
-  readonly progress: string;
-  readonly agreed: string;
-}
+type Row = [
+  id: string,
+  agreed: string,
+  cursor: string | null,
+  settled: string | null,
+  suspended: number,
+  failing: string | null,
+  gapOwed: number,
+];
 
 export class SqliteSubscriptions implements SubscriptionStore {
   readonly #commit: GroupCommit;
   readonly #page: StatementSyncInstance;
-  readonly #upsert: StatementSyncInstance;
-  readonly #remove: StatementSyncInstance;
+  readonly #saveAgreed: StatementSyncInstance;
+  readonly #saveProgress: StatementSyncInstance;
+  readonly #deleteAgreed: StatementSyncInstance;
+  readonly #deleteProgress: StatementSyncInstance;
 
   constructor(db: DatabaseSyncInstance, commit: GroupCommit) {
     this.#commit = commit;
     this.#page = db.prepare(
-      'SELECT rowid, id, cursor, progress, agreed FROM subscriptions WHERE rowid > ? ORDER BY rowid LIMIT ?',
+      `SELECT id, agreed, cursor, settled, suspended, failing, gap_owed
+       FROM subscriptions JOIN subscription_progress USING (id) WHERE id > ? ORDER BY id LIMIT ?`,
     );
-    this.#upsert = db.prepare(
-      `INSERT INTO subscriptions (id, cursor, progress, agreed) VALUES (?, ?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET cursor = excluded.cursor, progress = excluded.progress, agreed = excluded.agreed`,
+    // An object for each row would cost as much as everything else.
+    this.#page.setReturnArrays(true);
+    this.#saveAgreed = db.prepare(
+      `INSERT INTO subscriptions (id, agreed) VALUES (?, ?)
+       ON CONFLICT (id) DO UPDATE SET agreed = excluded.agreed WHERE agreed <> excluded.agreed`,
     );
-    this.#remove = db.prepare('DELETE FROM subscriptions WHERE id = ?');
+    this.#saveProgress = db.prepare(
+      `INSERT OR REPLACE INTO subscription_progress (id, cursor, settled, suspended, failing, gap_owed)
+       VALUES (?, ?, ?, ?, ?, ?)`,
+    );
+    this.#deleteAgreed = db.prepare('DELETE FROM subscriptions WHERE id = ?');
+    this.#deleteProgress = db.prepare('DELETE FROM subscription_progress WHERE id = ?');
   }
 
   *load(): Generator<StoredSubscription> {
-    let last = 0;
     let rows: Row[];
+    let last = '';
     do {
       rows = this.#page.all(last, PAGE_LIMIT) as Row[];
-      for (const row of rows) {
-        last = row.rowid;
-        yield subscriptionOf(row);
-      }
+      for (const row of rows) yield subscriptionOf(row);
+      last = rows.at(-1)?.[0] ?? last;
     } while (rows.length === PAGE_LIMIT);
   }
 
   save(subscription: StoredSubscription): Promise<void> {
     // As it is now: the caller may go on with its own.
-    const { id, cursor, settled, suspended, failing, gapOwed, ...agreed } = subscription;
-    const progressJson = JSON.stringify({ settled, suspended, failing, gapOwed } satisfies Progress);
+    const { cursor, settled, suspended, failing, gapOwed, ...agreed } = subscription;
+    const { id } = agreed;
     const agreedJson = JSON.stringify(agreed);
+    const settledJson = settled.length === 0 ? null : JSON.stringify(settled);
+    const failingJson = failing === null ? null : JSON.stringify(failing);
     return this.#commit.writeInBackground(
-      () => void this.#upsert.run(id, cursor, progressJson, agreedJson),
-      progressJson.length + agreedJson.length,
+      () => {
+        this.#saveAgreed.run(id, agreedJson);
+        this.#saveProgress.run(id, cursor, settledJson, Number(suspended), failingJson, Number(gapOwed));
+      },
+      agreedJson.length + (settledJson?.length ?? 0),
     );
   }
 
   delete(id: string): Promise<void> {
-    return this.#commit.writeInBackground(() => void this.#remove.run(id));
+    return this.#commit.writeInBackground(() => {
+      this.#deleteAgreed.run(id);
+      this.#deleteProgress.run(id);
+    });
   }
 }
 
-function subscriptionOf({ id, cursor, progress, agreed }: Row): StoredSubscription {
-  return { id, ...JSON.parse(agreed), cursor, ...JSON.parse(progress) } as StoredSubscription;
+function subscriptionOf([, agreed, cursor, settled, suspended, failing, gapOwed]: Row): StoredSubscription {
+  return Object.assign(JSON.parse(agreed) as Omit<StoredSubscription, ProgressMember>, {
+    cursor,
+    settled: settled === null ? [] : (JSON.parse(settled) as string[]),
+    suspended: suspended === 1,
+    failing: failing === null ? null : (JSON.parse(failing) as StoredSubscription['failing']),
+    gapOwed: gapOwed === 1,
+  });
 }

@@ -87,7 +87,7 @@ describe('a storage file', () => {
     );
     await storage.close();
     const bytes = readFileSync(file);
-    for (let page = 8; page < bytes.length / 4096; page++) bytes.fill(0xa5, page * 4096, page * 4096 + 64);
+    for (let page = 5; page < bytes.length / 4096; page++) bytes.fill(0xa5, page * 4096, page * 4096 + 64);
     writeFileSync(file, bytes);
     expect((await refusal(file)).code).toBe('corrupt');
   });

@@ -15,14 +15,14 @@ export interface Tail extends Mark {
   readonly byteLength: number;
 }
 
-interface EventRow {
-  readonly position: number;
-  readonly event_id: string;
-  readonly timestamp: string;
-  readonly target: string | null;
-  readonly meta: string | null;
-  readonly data: string;
-}
+type EventRow = [
+  position: number,
+  eventId: string,
+  timestamp: string,
+  target: string | null,
+  meta: string | null,
+  data: string,
+];
 
 const MARK = 'appended_ms AS appendedMs, bytes_before AS bytesBefore';
 
@@ -35,6 +35,7 @@ export class EventTable {
   /** The hot ones are not looked up. Each value to bind costs, and most events have neither `_meta` nor a target. */
   #insertPlain: StatementSyncInstance | undefined;
   #insertFull: StatementSyncInstance | undefined;
+  #select: StatementSyncInstance | undefined;
 
   constructor(db: DatabaseSyncInstance, id: number) {
     this.#db = db;
@@ -73,11 +74,15 @@ export class EventTable {
   }
 
   read(name: string, first: number, last: number): FeedEvent[] {
-    const select = this.#statements.get(
-      `SELECT position, event_id, timestamp, target, meta, data FROM ${this.#name}
-       WHERE position BETWEEN ? AND ? ORDER BY position`,
-    );
-    return (select.all(first, last) as EventRow[]).map((row) => eventOf(name, row));
+    if (this.#select === undefined) {
+      this.#select = this.#db.prepare(
+        `SELECT position, event_id, timestamp, target, meta, data FROM ${this.#name}
+         WHERE position BETWEEN ? AND ? ORDER BY position`,
+      );
+      // An object for each row would cost as much as everything else.
+      this.#select.setReturnArrays(true);
+    }
+    return (this.#select.all(first, last) as EventRow[]).map((row) => eventOf(name, row));
   }
 
   /** The last event of this id. */
@@ -132,18 +137,9 @@ export class EventTable {
   }
 }
 
-function eventOf(name: string, row: EventRow): FeedEvent {
-  const event = new FeedEvent(
-    {
-      eventId: row.event_id,
-      name,
-      timestamp: row.timestamp,
-      dataJson: row.data,
-      _meta: row.meta === null ? undefined : (JSON.parse(row.meta) as Record<string, unknown>),
-      target: row.target ?? undefined,
-    },
-    null,
-  );
-  event.position = row.position;
+function eventOf(name: string, [position, eventId, timestamp, target, meta, dataJson]: EventRow): FeedEvent {
+  const _meta = meta === null ? undefined : (JSON.parse(meta) as Record<string, unknown>);
+  const event = new FeedEvent({ eventId, name, timestamp, dataJson, _meta, target: target ?? undefined }, null);
+  event.position = position;
   return event;
 }
