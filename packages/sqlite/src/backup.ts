@@ -24,9 +24,23 @@ export async function backUp(file: string, toFile: string): Promise<void> {
     } finally {
       source.close();
     }
+    forgetEpochs(partial);
     await rename(partial, target);
   } catch (error) {
     await rm(partial, { force: true });
     throw fromDriver(error, target);
+  }
+}
+
+/**
+ * What is restored goes on from the past of the backup, and reaches positions again that the original had given to other
+ * events. Without an epoch, each restored log chooses a new one, and cursors of the original are found to be of another.
+ */
+function forgetEpochs(file: string): void {
+  const db = new DatabaseSync(file);
+  try {
+    db.exec("UPDATE logs SET epoch = ''");
+  } finally {
+    db.close();
   }
 }

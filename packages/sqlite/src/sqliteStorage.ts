@@ -42,9 +42,10 @@ export class OpenSqliteStorage implements Storage {
   readonly #backups = new Set<Promise<void>>();
 
   constructor(parts: SqliteStorageParts) {
-    const { db, file, clock, onWarning } = parts;
+    const { db, file, clock, createEpoch, onWarning } = parts;
     this.#parts = parts;
     this.#commit = new GroupCommit(db, file, clock);
+    db.function('new_epoch', createEpoch);
     this.notes = new SqliteNotes(db, this.#commit);
     this.subscriptions = new SqliteSubscriptions(db, this.#commit);
     this.deadLetters = new SqliteDeadLetters(db, this.#commit);
@@ -52,6 +53,8 @@ export class OpenSqliteStorage implements Storage {
       if (!this.#closed) onWarning(`storage: ${error instanceof Error ? error.message : String(error)}`);
     };
     this.#context = { db, statements: new Statements(db), commit: this.#commit, notes: this.notes, clock, onProblem };
+    // A restored backup (backup.ts).
+    this.#context.statements.get("UPDATE logs SET epoch = new_epoch() WHERE epoch = ''").run();
     for (const row of db.prepare('SELECT * FROM logs ORDER BY id').all() as PastRow[]) {
       this.#lastId = row.id;
       if (row.live === 1) this.#rows.set(row.name, row);

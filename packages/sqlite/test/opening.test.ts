@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -92,12 +92,13 @@ describe('a storage file', () => {
     expect((await refusal(file)).code).toBe('corrupt');
   });
 
-  it('says so when nothing can be written', async () => {
+  it('is refused when it cannot be written, and free after that', async () => {
     const file = join(temporaryFolder(), 'a.db');
-    const storage = await openFile({ file }, (db) => db.exec('PRAGMA query_only = 1'));
-    onTestFinished(async () => storage.close());
-    await expect(storage.notes.set({ key: 'k', value: 'v' })).rejects.toMatchObject({ code: 'read-only', file });
-    expect(storage.notes.get('k')).toBeUndefined();
+    await expect(openFile({ file }, (db) => db.exec('PRAGMA query_only = 1'))).rejects.toMatchObject({
+      code: 'read-only',
+      file,
+    });
+    await (await openSqliteStorage({ file })).close();
   });
 
   it('refuses everything once it is closed, and closes once', async () => {
@@ -147,10 +148,31 @@ describe('a backup', () => {
     onTestFinished(async () => Promise.all([copy.close(), storage.close()]).then(() => {}));
     const copied = copy.openLog('sample', unbounded);
     const all = await readAll(log);
-    expect(copied.epoch).toBe(log.epoch);
     expect(copied.head).toBeGreaterThanOrEqual(5_000);
     expect(await readAll(copied)).toEqual(all.slice(0, copied.head));
     expect(copy.notes.get('k')).toBe('v');
+  });
+
+  it('EMIT-09 has another epoch each time it is restored, as it reaches positions of the original again', async () => {
+    const folder = temporaryFolder();
+    const storage = await openSqliteStorage({ file: join(folder, 'a.db') });
+    onTestFinished(async () => storage.close());
+    const log = storage.openLog('sample', unbounded);
+    await appendAll(log, 3);
+    await storage.backup(join(folder, 'backup.db'));
+    const epochs = new Set([log.epoch]);
+    for (const name of ['restored.db', 'again.db']) {
+      copyFileSync(join(folder, 'backup.db'), join(folder, name));
+      const restored = await openSqliteStorage({ file: join(folder, name) });
+      const { epoch } = restored.openLog('sample', unbounded);
+      epochs.add(epoch);
+      await restored.close();
+      const reopened = await openSqliteStorage({ file: join(folder, name) });
+      const same = reopened.openLog('sample', unbounded);
+      expect([same.epoch, await readAll(same)]).toEqual([epoch, ['e1', 'e2', 'e3']]);
+      await reopened.close();
+    }
+    expect(epochs.size).toBe(3);
   });
 
   it('replaces nothing, and leaves nothing behind when it fails', async () => {
