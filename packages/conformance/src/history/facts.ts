@@ -1,0 +1,164 @@
+/**
+ * What was seen to happen in a run, as a list of facts in the order of their happening. A fact is plain JSON, so that a
+ * process that may be killed at any moment can append each as one line to a file.
+ *
+ * Two rules make a history decidable whatever dies: what is about to be done is written before it (`emitting`, `begun`,
+ * `handed`), and what was answered is written after the answer (`emitted`, `received`, `committed`). So a missing answer
+ * means that nobody knows.
+ */
+export type Fact =
+  | EmittingFact
+  | EmittedFact
+  | EmitFailedFact
+  | BegunFact
+  | ReceivedFact
+  | GrantedFact
+  | HandedFact
+  | CommittedFact
+  | EndedFact
+  | SettledFact
+  | StartedFact
+  | KilledFact;
+
+/** Members of every fact. */
+export interface FactBase {
+  /** Milliseconds, of one clock for the whole history. For people, and to merge the files of several processes. */
+  readonly at?: number;
+  /** For people. */
+  readonly note?: string;
+}
+
+/**
+ * An author is about to emit. Until it is answered the event may exist or not: it need not be delivered, but once
+ * anybody received it, it exists for everybody.
+ */
+export interface EmittingFact extends FactBase {
+  readonly fact: 'emitting';
+  /** Name of the event type. Each has an order of its own. */
+  readonly type: string;
+  /** Named by the author, unique in the history; the same again when an emit of unknown outcome is repeated. */
+  readonly eventId: string;
+  /** What subscriptions choose by: see {@link matches}. */
+  readonly values?: Readonly<Record<string, FactValue>>;
+}
+
+export type FactValue = string | number | boolean | null;
+
+/** The emit was answered: the event is in the log. */
+export interface EmittedFact extends FactBase {
+  readonly fact: 'emitted';
+  readonly eventId: string;
+  /** Position after the event, as `emit` resolved with it. */
+  readonly cursor: string;
+}
+
+/**
+ * The emit was refused by a server that lives: the event does not exist. An emit whose server died has no such fact, and
+ * neither has one whose answer was lost.
+ */
+export interface EmitFailedFact extends FactBase {
+  readonly fact: 'emitFailed';
+  readonly eventId: string;
+}
+
+/**
+ * A client is about to subscribe, or to go on after a stop or in another mode. From here on it relies on `cursor`:
+ * everything after it has to come, or a gap has to be told. A refresh is no beginning, and neither is a poll that goes on
+ * with the cursor of the answer before.
+ */
+export interface BegunFact extends FactBase {
+  readonly fact: 'begun';
+  /** What the application subscribed to, over all restarts and modes. */
+  readonly subscription: string;
+  /** The process in which the application handles its events. */
+  readonly process: string;
+  readonly type: string;
+  readonly arguments?: Readonly<Record<string, FactValue | readonly FactValue[]>>;
+  readonly mode: 'poll' | 'push' | 'webhook';
+  /** `null`: from now, which is the first cursor that is received. Forgoes what was owed before. */
+  readonly cursor: string | null;
+}
+
+/**
+ * A client took a message of the server: an answer, a notification, or a webhook that it acknowledged. What was sent and
+ * not taken is no fact.
+ */
+export interface ReceivedFact extends FactBase {
+  readonly fact: 'received';
+  readonly subscription: string;
+  /** Ids of the events in it, in their order. */
+  readonly events?: readonly string[];
+  /** The cursor in it: promised to be safe once the message is taken. */
+  readonly cursor?: string | null;
+  /**
+   * It tells that events may be missing: `truncated`, or a gap. It covers what is at most at its cursor; a gap by webhook
+   * covers everything emitted so far, because events before and after the lost ones may be under way.
+   */
+  readonly gap?: boolean;
+}
+
+/** The server promised to keep a webhook subscription until then. */
+export interface GrantedFact extends FactBase {
+  readonly fact: 'granted';
+  readonly subscription: string;
+  /** By the clock of the server; `null` for good. */
+  readonly refreshBeforeMs: number | null;
+}
+
+/** An event is given to the application. */
+export interface HandedFact extends FactBase {
+  readonly fact: 'handed';
+  readonly subscription: string;
+  readonly eventId: string;
+}
+
+/** The application's acknowledgement of an event, or its effect, is stored: it must not be given out again. */
+export interface CommittedFact extends FactBase {
+  readonly fact: 'committed';
+  readonly subscription: string;
+  readonly eventId: string;
+}
+
+/** Nothing more is owed to a subscription, until it begins again. */
+export interface EndedFact extends FactBase {
+  readonly fact: 'ended';
+  readonly subscription: string;
+  /**
+   * `asked`: by the client. `told`: the server said so. `forgotten`: the server turned out not to know it any more,
+   * which is what happens after a grant, and must not happen within one.
+   */
+  readonly how: 'asked' | 'told' | 'forgotten';
+  /** By the clock of the server, at the latest. */
+  readonly atMs?: number;
+}
+
+/**
+ * Everything had its time, with no fault left: what is owed by now has been handed to the application, or told as lost.
+ * Without such a fact a history says nothing of what was still to come when it ended.
+ */
+export interface SettledFact extends FactBase {
+  readonly fact: 'settled';
+  /** Default: every subscription that has begun and not ended. */
+  readonly subscription?: string;
+}
+
+export interface StartedFact extends FactBase {
+  readonly fact: 'started';
+  readonly process: string;
+}
+
+/** The process is gone, with everything it did not store. An orderly stop is no such fact. */
+export interface KilledFact extends FactBase {
+  readonly fact: 'killed';
+  readonly process: string;
+}
+
+/** Whether a subscription with these arguments wants an event of these values: each argument equals its value, or lists it. */
+export function matches(wanted: BegunFact['arguments'], values: EmittingFact['values']): boolean {
+  for (const [name, value] of Object.entries(wanted ?? {})) {
+    const actual = values?.[name];
+    if (actual === undefined) return false;
+    if (Array.isArray(value) ? !value.includes(actual) : value !== actual) return false;
+  }
+  return true;
+}
