@@ -10,6 +10,8 @@ export interface Provisional {
 
 interface Change {
   readonly run: () => unknown;
+  /** Of the last run. */
+  result: unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
   readonly byteLength: number;
@@ -76,7 +78,7 @@ export class GroupCommit {
     if (this.#closed) return Promise.reject(storageError('closed', this.#file));
     if (!this.#scheduled) this.#schedule();
     return new Promise<T>((resolve, reject) =>
-      queue.push({ run, resolve: resolve as (result: unknown) => void, reject, byteLength }),
+      queue.push({ run, result: undefined, resolve: resolve as (result: unknown) => void, reject, byteLength }),
     );
   }
 
@@ -95,7 +97,7 @@ export class GroupCommit {
     let done = 0;
     let size = changes.length;
     while (done < changes.length) {
-      const part = changes.slice(done, done + size);
+      const part = done === 0 && size >= changes.length ? changes : changes.slice(done, done + size);
       const failure = this.#try(part);
       if (failure === undefined) {
         done += part.length;
@@ -113,11 +115,13 @@ export class GroupCommit {
 
   /** All of `changes` or none. Tells the change that failed, if it was one of them. */
   #try(changes: readonly Change[]): { index: number | undefined; error: unknown } | undefined {
-    const results: unknown[] = [];
     let index: number | undefined;
     try {
       this.#begin.run();
-      for (index = 0; index < changes.length; index++) results.push(changes[index]?.run());
+      for (index = 0; index < changes.length; index++) {
+        const change = changes[index] as Change;
+        change.result = change.run();
+      }
       index = undefined;
       this.#commit.run();
     } catch (error) {
@@ -128,7 +132,7 @@ export class GroupCommit {
     }
     for (const memory of this.#enlisted) memory.committed();
     this.#enlisted.clear();
-    for (let i = 0; i < changes.length; i++) changes[i]?.resolve(results[i]);
+    for (const change of changes) change.resolve(change.result);
     return undefined;
   }
 }

@@ -36,15 +36,15 @@ export interface PastRow {
   readonly live: number;
 }
 
-/** The end of the log. Replaced as a whole, so that a transaction that fails leaves the one before. */
+/** The end of the log. */
 interface End {
-  readonly head: number;
+  head: number;
   /** Nothing before it is readable, whatever retention says. */
-  readonly floor: number;
-  readonly appendedMs: number;
-  readonly latestMs: number;
+  floor: number;
+  appendedMs: number;
+  latestMs: number;
   /** Serialised size of all events ever. */
-  readonly bytes: number;
+  bytes: number;
 }
 
 /** What one epoch of a log remembers: a table of events, and in memory where it begins and ends. */
@@ -61,7 +61,7 @@ export class Past implements Provisional {
   #creating = false;
   /** There is an index by event id, or it is being made. */
   #indexed = false;
-  #end: End;
+  #end: Readonly<End>;
   /** The end as the transaction under way sees it. */
   #next: End;
   /** Appended by the transaction under way. */
@@ -90,7 +90,7 @@ export class Past implements Provisional {
       latestMs: tail?.latestMs ?? -Infinity,
       bytes: tail === undefined ? 0 : tail.bytesBefore + tail.byteLength,
     };
-    this.#next = this.#end;
+    this.#next = { ...this.#end };
     this.#oldest = (created ? this.#table.first(row.oldest) : undefined) ?? head + 1;
     this.#firstRow = (created ? this.#table.first(0) : undefined) ?? head + 1;
   }
@@ -125,29 +125,31 @@ export class Past implements Provisional {
     if (note !== undefined) this.#context.notes.store(note);
     const known = unique ? this.#find(event.eventId) : undefined;
     if (known !== undefined) return known;
-    const before = this.#next;
-    const position = before.head + 1;
-    const appendedMs = Math.max(before.appendedMs, Math.floor(this.#context.clock.now()));
+    const next = this.#change();
+    const position = next.head + 1;
+    const appendedMs = Math.max(next.appendedMs, Math.floor(this.#context.clock.now()));
     const timestampMs = Date.parse(event.timestamp);
-    const latestMs = Math.max(before.latestMs, Number.isNaN(timestampMs) ? appendedMs : timestampMs);
-    const at = { position, appendedMs, latestMs, byteLength, bytesBefore: before.bytes };
-    this.#table.insert(event, metaJson, at);
+    const latestMs = Math.max(next.latestMs, Number.isNaN(timestampMs) ? appendedMs : timestampMs);
+    const logged = { event, position, appendedMs, latestMs, byteLength, bytesBefore: next.bytes };
+    this.#table.insert(event, metaJson, logged);
     event.position = position;
-    this.#next = { ...before, head: position, appendedMs, latestMs, bytes: before.bytes + byteLength };
-    this.#appended.push({ event, appendedMs, byteLength, bytesBefore: before.bytes });
-    this.#context.commit.enlist(this);
+    next.head = position;
+    next.appendedMs = appendedMs;
+    next.latestMs = latestMs;
+    next.bytes += byteLength;
+    this.#appended.push(logged);
     return event;
   }
 
   /** Within a transaction. */
   skip(): void {
     this.ensure();
-    const head = this.#next.head + 1;
-    this.#next = { ...this.#next, head, floor: head + 1 };
+    const next = this.#change();
+    next.head++;
+    next.floor = next.head + 1;
     this.#context.statements
       .get('UPDATE logs SET oldest = ?, head = ? WHERE id = ?')
-      .run(this.#next.floor, this.#next.head, this.id);
-    this.#context.commit.enlist(this);
+      .run(next.floor, next.head, this.id);
   }
 
   /** Within a transaction: makes this the live past of its name. */
@@ -168,7 +170,7 @@ export class Past implements Provisional {
     const { floor } = this.#next;
     // A position was left out: what is kept in memory must not have holes.
     if (floor > this.#end.floor) this.#recent.clear();
-    this.#end = this.#next;
+    this.#end = { ...this.#next };
     this.#creating = false;
     for (const logged of this.#appended) if (logged.event.position >= floor) this.#recent.push(logged);
     this.#appended = [];
@@ -176,7 +178,7 @@ export class Past implements Provisional {
   }
 
   rolledBack(): void {
-    this.#next = this.#end;
+    this.#next = { ...this.#end };
     if (this.#creating) this.#created = false;
     this.#creating = false;
     this.#indexed = false;
@@ -196,6 +198,12 @@ export class Past implements Provisional {
     // The latest timestamp so far only grows along the log, so the first event that reaches the bound can be searched.
     const reaches = (p: number): boolean => this.#table.latestMs(p) >= notBeforeMs;
     return firstOf(start + 1, this.#end.head + 1, reaches) - 1;
+  }
+
+  /** The end, to be changed by the transaction under way. */
+  #change(): End {
+    this.#context.commit.enlist(this);
+    return this.#next;
   }
 
   /** Nobody reads it any more: the rows go bit by bit, then the table. */
