@@ -15,8 +15,10 @@ import { deadLetterOf, eventOf } from './delivery/webhook/deadLetter.ts';
 import type { DeadLetter } from './delivery/webhook/deadLetter.ts';
 import { Webhooks } from './delivery/webhook/webhooks.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
-import { writeError, writeWarning } from './defaultReporting.ts';
 import { resolveLimits } from './limits.ts';
+import { gaugesOf } from './observability/gauges.ts';
+import { Observer } from './observability/observer.ts';
+import { createReporting } from './observability/reporting.ts';
 import type { EventsOptions } from './options.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { OutboxDatabase } from './outbox/outboxDatabase.ts';
@@ -114,18 +116,10 @@ export class Events {
     const limits = resolveLimits(options.limits);
     const randomId = options.randomId ?? (() => crypto.randomUUID());
     const createRunId = (): string => randomId().replaceAll('-', '').slice(0, RUN_ID_LENGTH);
-    const onError = options.onError ?? writeError;
-    // It is called in the middle of delivery, where its own failure would stop everybody's.
-    const report: Core['report'] = (error, stage, name) => {
-      const context = name === undefined ? { stage } : { stage, name };
-      try {
-        onError(error, context);
-      } catch (failure) {
-        writeError(error, context);
-        writeError(failure, { stage: 'onError' });
-      }
-    };
-    this.#onWarning = options.onWarning ?? writeWarning;
+    const { logger, telemetry } = options;
+    const observer = (logger ?? telemetry) ? new Observer(clock, logger, telemetry) : undefined;
+    const { report, warn } = createReporting(options, observer);
+    this.#onWarning = warn;
     this.#dialect = options.dialect ?? 'auto';
     this.#legacySessions = options.legacySessions ?? false;
     if (this.#legacySessions && this.#dialect === 'final') {
@@ -133,14 +127,18 @@ export class Events {
     }
     this.#storage = options.storage ?? memoryStorage({ clock, createEpoch: createRunId });
     const lifecycle = new Lifecycle(clock, limits.hookMs, report);
-    const registry = new Registry(limits);
+    const registry = new Registry(limits, {
+      added: (subscription) => observer?.started(subscription),
+      removed: (subscription) => observer?.ended(subscription),
+    });
     const namespace = options.namespace ?? 'mcp-events';
     const createEventId = countedIds(`evt_${createRunId()}`);
     const createStreamId = (): string => `push_${randomId()}`;
     // Where every peer gets message ids of their own, an upstream's id may be any text.
     const isFinal = this.#dialect === 'final' && options.webhooks?.dialect === undefined;
     const eventIdOf = isFinal ? (authored: string): string => authored : headerSafeId;
-    const environment = { clock, limits, namespace, closed: false, createStreamId, createEventId, eventIdOf, report };
+    const ids = { namespace, createStreamId, createEventId, eventIdOf };
+    const environment = { ...ids, clock, limits, closed: false, observer, report };
     this.#core = Object.assign(environment, {
       catalog: new Catalog(positive(options.pageSize ?? 100, Number.MAX_SAFE_INTEGER, 'pageSize')),
       registry,
@@ -183,6 +181,7 @@ export class Events {
       emission: (name) => this.#eventTypes.emission(name),
       warn: (message) => this.#onWarning(message, { stage: 'outbox' }),
     });
+    observer?.watch(gaugesOf(this.#core, this.#outboxes));
     const callerRules = { principal: options.principal ?? defaultPrincipal, dialect: this.#dialect };
     this.#handlers = createHandlers({ core: this.#core, callerRules, slots: this.#slots });
     const reauthorizeMs = positive(options.reauthorizeIntervalMs ?? 60_000, 2 ** 31 - 1, 'reauthorizeIntervalMs');
@@ -333,11 +332,15 @@ export class Events {
    */
   close({ deadlineMs }: CloseOptions = {}): Promise<void> {
     const deadline = new ShutdownDeadline(this.#core.clock, deadlineMs);
-    return (this.#closing ??= this.#close(deadline).finally(() => deadline.clear()));
+    if (this.#closing === undefined) {
+      this.#core.observer?.closing(deadlineMs);
+      this.#closing = this.#close(deadline);
+    }
+    return this.#closing.finally(() => deadline.clear());
   }
 
   async #close(deadline: ShutdownDeadline): Promise<void> {
-    const { webhooks, leases, catalog } = this.#core;
+    const { webhooks, leases, catalog, observer } = this.#core;
     this.#core.closed = true;
     this.#reauthorization.close();
     const outboxesClosed = this.#outboxes.close();
@@ -348,10 +351,15 @@ export class Events {
     await deadline.wait(drained);
     // After the last acknowledgement, so that the next run does not send again what was delivered.
     await deadline.wait(webhooks?.persistence?.close());
+    const attemptsCut = webhooks?.queues.running ?? 0;
     for (const subscription of this.#webhookSubscriptions()) subscription.end();
     await webhooks?.close();
     for (const { feed } of catalog.all()) feed.close();
-    await deadline.wait(this.#storage.close());
+    try {
+      await deadline.wait(this.#storage.close());
+    } finally {
+      observer?.closed(attemptsCut);
+    }
   }
 
   #webhookSubscriptions(): WebhookSubscription[] {

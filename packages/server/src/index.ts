@@ -26,6 +26,8 @@ export type { OccurrenceInput } from './occurrence/feedEvent.ts';
 export { defaultLimits } from './limits.ts';
 export type { Limits } from './limits.ts';
 export type { MaybePromise } from './maybePromise.ts';
+export type { Logger } from './observability/logger.ts';
+export type { TelemetryOptions } from './observability/telemetryOptions.ts';
 export type { EventsOptions, ProblemContext } from './options.ts';
 export type { Outbox, RefusedEvent } from './outbox/outbox.ts';
 export type { OutboxDatabase, OutboxStatement } from './outbox/outboxDatabase.ts';

@@ -3,6 +3,8 @@ import type { Clock } from './clock.ts';
 import type { CallerInfo } from './context.ts';
 import type { WebhookOptions } from './delivery/webhook/webhookOptions.ts';
 import type { Limits } from './limits.ts';
+import type { Logger } from './observability/logger.ts';
+import type { TelemetryOptions } from './observability/telemetryOptions.ts';
 import type { Storage } from './storage/storage.ts';
 
 /** Where something went wrong, for logs. */
@@ -48,9 +50,19 @@ export interface EventsOptions {
   readonly namespace?: string;
   /** Offers delivery by webhook (EMIT-02). Default: not offered. `{}` takes the default of everything. */
   readonly webhooks?: WebhookOptions;
-  /** Failures of author code and of transports, with everything that is not told to clients. Default: `console.error`. */
+  /**
+   * Gets structured records of what happens, each with a stable name in `event`: see the guide to operations. Never
+   * secrets, payloads, or more of a callback URL than its origin. A `pino` logger fits. Default: none.
+   */
+  readonly logger?: Logger;
+  /** Traces and metrics by OpenTelemetry. Default: none, at no cost. */
+  readonly telemetry?: TelemetryOptions;
+  /**
+   * Failures of author code and of transports, with everything that is not told to clients. Default: the `logger`, or
+   * `console.error` without one.
+   */
   readonly onError?: (error: unknown, context: ProblemContext) => void;
-  /** Questionable but working: large payloads. Default: `console.warn`. */
+  /** Questionable but working: large payloads. Default: the `logger`, or `console.warn` without one. */
   readonly onWarning?: (message: string, context: ProblemContext) => void;
   readonly clock?: Clock;
   /** A unique id that cannot be guessed. Default: `crypto.randomUUID`. */

@@ -46,7 +46,12 @@ export class Emitter {
 
   async emit(offered: () => EventType, data: unknown, options: EmitOptions): Promise<EmittedEvent> {
     const type = offered();
-    return this.append(type, this.prepare(type, data, options));
+    const { observer } = this.#environment;
+    if (observer === undefined) return this.append(type, this.prepare(type, data, options));
+    const observed = observer.emitting(this.#name, options._meta);
+    return observed.until(async () =>
+      this.append(type, this.prepare(type, data, { ...options, _meta: observed.meta })),
+    );
   }
 
   /** Checks and completes an event. Throws a `TypeError` that says what is wrong with it. */
@@ -104,6 +109,15 @@ export class Emitter {
     const stored = await feed.append(input, { byteLength, unique, note });
     if (!unique || (stored.dataJson === input.dataJson && stored.target === input.target)) return emitted(stored);
     throw new EventIdTaken(`eventId ${JSON.stringify(input.eventId)} of ${this.#what} was used for another event`);
+  }
+
+  /** As `append`, for an event that was prepared some time ago. */
+  move(type: EventType, prepared: PreparedEvent, note: Note): Promise<EmittedEvent> {
+    const { observer } = this.#environment;
+    if (observer === undefined) return this.append(type, prepared, note);
+    const { input } = prepared;
+    const observed = observer.emitting(this.#name, input._meta);
+    return observed.until(() => this.append(type, { ...prepared, input: { ...input, _meta: observed.meta } }, note));
   }
 
   /** Formatted once per millisecond, which under load brings many events. */

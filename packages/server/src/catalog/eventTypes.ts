@@ -6,6 +6,7 @@ import { LogFeed } from '../feed/logFeed.ts';
 import type { Storage } from '../storage/storage.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
+import { ObservedLog } from '../observability/observedLog.ts';
 import type { EventsOptions } from '../options.ts';
 import type { EventLog, Note, Retention } from '../storage/eventLog.ts';
 import type { AnyDefinition, EventTypeDefinition } from './definition.ts';
@@ -91,7 +92,7 @@ export class EventTypes {
     return {
       hasLog: type.feed instanceof LogFeed,
       prepare: (data, options) => emitter.prepare(type, data, options),
-      append: (prepared, note) => emitter.append(type, prepared, note),
+      append: (prepared, note) => emitter.move(type, prepared, note),
     };
   }
 
@@ -107,7 +108,8 @@ export class EventTypes {
   #open(name: string, compiled: CompiledType, broken: BreakingPart | undefined): EventType {
     const { core, storage } = this.#options;
     const openLog = (retention: Retention): EventLog => {
-      const log = storage.openLog(name, retention);
+      const opened = storage.openLog(name, retention);
+      const log = core.observer === undefined ? opened : new ObservedLog(core.observer, name, opened);
       if (broken !== undefined) this.#stored(name, log.clear());
       return log;
     };

@@ -81,6 +81,11 @@ export class Pump implements FeedReceiver {
     return this.#attachment?.cursor() ?? this.#cursor;
   }
 
+  /** Whether the feed calls it as things happen: nothing of the past is left to read. */
+  get isAttached(): boolean {
+    return this.#attachment !== undefined;
+  }
+
   /** Whether {@link cursor} may be past a gap that was not told yet: whoever kept it would never learn of the gap. */
   get owesLoss(): boolean {
     return typeof this.#untoldLoss?.cursor === 'string';

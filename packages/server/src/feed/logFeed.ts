@@ -64,6 +64,22 @@ export class LogFeed implements Feed, LogDispatch {
     return this.#index.size + this.#replay.size;
   }
 
+  /** Position of the newest event, 0 when there never was one. */
+  get head(): number {
+    return this.#log.head;
+  }
+
+  /** Position of the oldest event that can be read; one after the newest when there is none. */
+  get oldest(): number {
+    return this.#log.oldest;
+  }
+
+  /** `undefined` for a cursor of another log, or another past. */
+  positionOf(cursor: string): number | undefined {
+    const match = CURSOR.exec(cursor);
+    return match?.[1] === this.#epoch ? Number(match[2]) : undefined;
+  }
+
   cursorAt(position: number): string {
     return `${this.#epoch}.${position}`;
   }

@@ -1,5 +1,6 @@
 import type { EmitOptions } from '../catalog/eventHandle.ts';
 import type { Emission } from '../catalog/eventTypes.ts';
+import type { Observer } from '../observability/observer.ts';
 import type { OutboxRelay } from './outboxRelay.ts';
 import type { OutboxTable } from './outboxTable.ts';
 
@@ -27,8 +28,16 @@ export class Outbox {
   readonly #relay: OutboxRelay;
   readonly #emission: (name: string) => Emission | undefined;
 
+  readonly #observer: Observer | undefined;
+
   /** Use `events.outbox(db)`. */
-  constructor(table: OutboxTable, relay: OutboxRelay, emission: (name: string) => Emission | undefined) {
+  constructor(
+    table: OutboxTable,
+    relay: OutboxRelay,
+    emission: (name: string) => Emission | undefined,
+    observer: Observer | undefined,
+  ) {
+    this.#observer = observer;
     this.#table = table;
     this.#relay = relay;
     this.#emission = emission;
@@ -47,7 +56,8 @@ export class Outbox {
     if (emission === undefined) {
       throw new TypeError(`there is no event type ${JSON.stringify(name)}; define it before events are added`);
     }
-    const { input } = emission.prepare(data, options);
+    const _meta = this.#observer === undefined ? options._meta : this.#observer.adding(name, options._meta);
+    const { input } = emission.prepare(data, { ...options, _meta });
     if (!emission.hasLog) {
       throw new TypeError(`${name} keeps no log (replay: false), so nothing can say whether an event is in it`);
     }

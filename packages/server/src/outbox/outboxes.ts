@@ -47,10 +47,23 @@ export class Outboxes {
       emission,
       report,
     });
-    const outbox = new Outbox(table, relay, emission);
+    const outbox = new Outbox(table, relay, emission, environment.observer);
     this.#relays.set(table.outboxId, relay);
     this.#byHandle.set(db, outbox);
     return outbox;
+  }
+
+  /** Events that wait in them, as far as their databases can say. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const outbox of this.#byHandle.values()) {
+      try {
+        waiting += outbox.waiting;
+      } catch {
+        // Its database is closed, or busy.
+      }
+    }
+    return waiting;
   }
 
   /** An event type is offered, which events may have waited for. */

@@ -3,6 +3,8 @@ import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import type { PushChannel } from '../delivery/push/channel.ts';
 import { PushSession } from '../delivery/push/pushSession.ts';
+import type { Sink } from '../delivery/sink.ts';
+import type { Observer } from '../observability/observer.ts';
 import { createPump, openPump } from './openPump.ts';
 import { admit, parseParams } from './target.ts';
 
@@ -51,7 +53,12 @@ export async function openStream(
     // It may have ended while the hook ran: then nobody else calls the counterpart.
     if (session.ended) lifecycle.end(compiled.definition, session);
     begun = true;
-    const pump = createPump(core, type, session, session);
+    const pump = createPump(
+      core,
+      type,
+      session,
+      core.observer === undefined ? session : countedSink(core.observer, session),
+    );
     const notBeforeMs = request.maxAgeMs === undefined ? undefined : clock.now() - request.maxAgeMs;
     const opening = await openPump(pump, request.cursor, notBeforeMs);
     assertLive(session);
@@ -62,6 +69,19 @@ export async function openStream(
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+/** The stream, with what it takes counted. */
+function countedSink(observer: Observer, session: PushSession): Sink {
+  return {
+    deliver: (event) => {
+      const taken = session.deliver(event);
+      if (taken) observer.delivered(session.name, 'push', 1);
+      return taken;
+    },
+    lose: (cursor) => session.lose(cursor),
+    fail: (error) => session.fail(error),
+  };
 }
 
 /** Whoever ended the stream during its set-up decides how the request is answered. */

@@ -11,15 +11,23 @@ export interface SubscriptionFilter {
   readonly principal?: string | null;
 }
 
+/** Hears of subscriptions that come and go. */
+export interface RegistryListener {
+  added(subscription: Subscription): void;
+  removed(subscription: Subscription): void;
+}
+
 /** Every live subscription of the server, in all modes: counted, found, and ended from here. */
 export class Registry {
   readonly #limits: Pick<Limits, 'subscriptions' | 'subscriptionsPerPrincipal'>;
+  readonly #listener: RegistryListener | undefined;
   readonly #byId = new Map<string, Subscription>();
   readonly #byName = new Map<string, Set<Subscription>>();
   readonly #countByPrincipal = new Map<string, number>();
 
-  constructor(limits: Pick<Limits, 'subscriptions' | 'subscriptionsPerPrincipal'>) {
+  constructor(limits: Pick<Limits, 'subscriptions' | 'subscriptionsPerPrincipal'>, listener?: RegistryListener) {
     this.#limits = limits;
+    this.#listener = listener;
   }
 
   get size(): number {
@@ -46,6 +54,7 @@ export class Registry {
     const sameName = this.#byName.get(name);
     if (sameName === undefined) this.#byName.set(name, new Set([subscription]));
     else sameName.add(subscription);
+    this.#listener?.added(subscription);
   }
 
   /** Idempotent. */
@@ -53,6 +62,7 @@ export class Registry {
     const { principal, name, id } = subscription;
     if (this.#byId.get(id) !== subscription) return;
     this.#byId.delete(id);
+    this.#listener?.removed(subscription);
     const sameName = this.#byName.get(name);
     sameName?.delete(subscription);
     if (sameName?.size === 0) this.#byName.delete(name);
@@ -64,6 +74,10 @@ export class Registry {
 
   get(id: string): Subscription | undefined {
     return this.#byId.get(id);
+  }
+
+  all(): Iterable<Subscription> {
+    return this.#byId.values();
   }
 
   find(filter: SubscriptionFilter = {}): Subscription[] {

@@ -44,6 +44,9 @@ export abstract class Subscription implements SubscriptionDetails {
     this.context = details.context;
   }
 
+  /** Why the server ended it, if it did. */
+  abstract readonly terminated: EventsError | undefined;
+
   /** Ends delivery and tells the subscriber why, the way its mode does (TERM-01). Idempotent. */
   abstract terminate(error: EventsError): void;
 }

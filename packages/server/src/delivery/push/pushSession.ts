@@ -40,6 +40,16 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
     return this.#terminated;
   }
 
+  /** Everything up to here was written to the stream, or is not for it. */
+  get cursor(): string | null {
+    return this.#pump?.cursor ?? null;
+  }
+
+  /** Whether nothing of the past is left to write. */
+  get isCurrent(): boolean {
+    return this.#pump?.isAttached === true;
+  }
+
   /** Confirms the stream (PUSH-02) and starts delivery. `failure` is told right after the confirmation. */
   start(
     pump: Pump,

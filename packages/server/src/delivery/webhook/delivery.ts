@@ -1,5 +1,6 @@
 import type { Deadline } from '../../deadlines.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import type { ObservedDelivery } from '../../observability/observedDelivery.ts';
 import type { Lane } from './lane.ts';
 import type { Job } from './scheduling/fairScheduler.ts';
 import type { HostOutcome } from './scheduling/hostShare.ts';
@@ -36,6 +37,7 @@ export class Delivery implements Job {
   /** Moved on by time in suspension, which does not count (DELIV-07). */
   firstAttemptAtMs = 0;
   retry: Deadline<Delivery> | undefined;
+  observed: ObservedDelivery | undefined;
   /** `waiting` for its retry or for the end of a suspension. */
   state: 'queued' | 'sending' | 'waiting' | 'settled' = 'waiting';
 

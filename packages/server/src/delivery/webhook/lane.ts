@@ -2,6 +2,7 @@ import type { EventsError, DeliveryStatus, Dialect, LastError } from '@mcp-event
 import type { Clock } from '../../clock.ts';
 import type { Deadlines } from '../../deadlines.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import type { Observer } from '../../observability/observer.ts';
 import type { StoredDeadLetter } from '../../storage/deadLetterStore.ts';
 import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
 import type { Pump } from '../pump.ts';
@@ -42,12 +43,15 @@ export interface LaneContext {
   /** A dead letter was delivered after all. */
   readonly redriven: (number: number) => void;
   readonly warn: (message: string, name: string) => void;
+  readonly observer: Observer | undefined;
 }
 
 /** Whose events a lane delivers. */
 export interface LaneSubscriber extends PostTarget {
   readonly name: string;
   readonly principal: string;
+  /** Name under which the endpoint's host is limited. */
+  readonly host: string;
   readonly dialect: Dialect;
 }
 
@@ -252,6 +256,7 @@ export class Lane implements Sink {
     this.#end();
     this.#terminated = error;
     const delivery = new Delivery({ lane: this, kind: 'terminated', webhookId: this.#envelopeId('terminated') });
+    delivery.observed = this.#context.observer?.delivering(this.#subscriber, delivery);
     this.#outstanding = new Set([delivery]);
     this.queue(delivery);
   }
@@ -271,6 +276,7 @@ export class Lane implements Sink {
     }
     if (delivery.kind === 'terminated' && this.#listener.replaced) {
       // The client is back under the same id: it would take the news as the end of its new subscription (TERM-06).
+      delivery.observed?.cut();
       this.#settle(delivery);
       return skipped;
     }
@@ -279,10 +285,13 @@ export class Lane implements Sink {
     const body = this.#bodyOf(delivery);
     if (body === undefined) return skipped;
     if (delivery.attempts++ === 0) delivery.firstAttemptAtMs = clock.now();
+    const observedAttempt = delivery.observed?.attempt(delivery.attempts);
     // No asynchronous function: it would be one more promise for each delivery.
     return post(postOptions, this.#subscriber, delivery.webhookId, body, 0).then((result) => {
+      const outcome = outcomeOf(result, clock.now());
+      observedAttempt?.(outcome);
       // It may have ended while the endpoint thought about it.
-      if (!delivery.cancelled) this.#attempted(delivery, outcomeOf(result, clock.now()));
+      if (!delivery.cancelled) this.#attempted(delivery, outcome);
       return result.kind === 'response' ? 'answered' : 'unreachable';
     });
   }
@@ -294,7 +303,8 @@ export class Lane implements Sink {
       if (outcome.kind === 'acknowledged') {
         this.#health.succeeded(nowMs);
         if (delivery.deadLetter !== undefined) this.#context.redriven(delivery.deadLetter);
-      }
+        delivery.observed?.acknowledged();
+      } else delivery.observed?.refused('refused');
       this.#countAttempt(delivery, false, nowMs);
       this.#settle(delivery);
     }
@@ -304,7 +314,10 @@ export class Lane implements Sink {
     this.#ended = true;
     this.#suspendedAtMs = undefined;
     this.#pump?.close();
-    for (const delivery of this.#outstanding ?? []) this.#forget(delivery);
+    for (const delivery of this.#outstanding ?? []) {
+      delivery.observed?.cut();
+      this.#forget(delivery);
+    }
     this.#outstanding = undefined;
   }
 
@@ -350,6 +363,7 @@ export class Lane implements Sink {
       // Before the position moves past it.
       bury({ ...letter, attempts, reason, abandonedAt });
     }
+    delivery.observed?.abandoned(reason, attempts, event !== undefined);
     if (event !== undefined && tellAbandoned) this.#lost();
     this.#settle(delivery);
   }
@@ -405,6 +419,7 @@ export class Lane implements Sink {
   #add(delivery: Delivery, delayMs = 0): void {
     this.#outstanding ??= new Set();
     this.#outstanding.add(delivery);
+    delivery.observed = this.#context.observer?.delivering(this.#subscriber, delivery);
     const bytes = delivery.event?.dataJson.length ?? 0;
     this.#outstandingBytes += bytes;
     this.#flow.principal.heldBytes += bytes;
@@ -461,6 +476,7 @@ export class Lane implements Sink {
     if (body.byteLength <= MAX_BODY_BYTES) return body;
     const { name } = this.#subscriber;
     this.#context.warn(`event ${event.eventId} makes a body of ${body.byteLength} bytes, which is not sent`, name);
+    delivery.observed?.refused('too_large');
     this.#lost();
     this.#settle(delivery);
     return undefined;

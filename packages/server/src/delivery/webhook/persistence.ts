@@ -52,6 +52,11 @@ export class Persistence {
     this.#report = report;
   }
 
+  /** Subscriptions with something that is not stored yet. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
   /** What can be read of what is stored. Rejects when the store does. */
   async load(): Promise<StoredSubscription[]> {
     const readable: StoredSubscription[] = [];

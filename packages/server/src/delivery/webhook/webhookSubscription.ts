@@ -33,6 +33,8 @@ export interface WebhookSubscriptionListener {
   /** What is stored of it changed. */
   onProgress(subscription: WebhookSubscription): void;
   onSuspended(subscription: WebhookSubscription): void;
+  /** Its client came back, and delivery goes on. */
+  onResumed(subscription: WebhookSubscription): void;
 }
 
 /** A subscription that is delivered to a callback URL. It outlives requests, and lives until its grant ends (TTL-07). */
@@ -99,6 +101,11 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     return this.#lane.cursor;
   }
 
+  /** Whether everything there is was acknowledged or given up. */
+  get isCurrent(): boolean {
+    return this.#pump?.isAttached === true && this.#lane.outstanding === 0;
+  }
+
   get suspended(): boolean {
     return this.#lane.suspended;
   }
@@ -124,6 +131,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     const status = this.#lane.status();
     const truncated = this.#lane.untoldGap || this.#pump?.owesLoss === true;
     this.#lane.untoldGap = false;
+    if (this.suspended) this.#listener.onResumed(this);
     this.#lane.resume();
     return { status, truncated };
   }

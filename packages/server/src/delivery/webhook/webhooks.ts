@@ -148,8 +148,12 @@ export class Webhooks {
       maxOutstanding: limits.outstandingPerSubscription,
       tellAbandoned: options.tellAbandoned ?? true,
       bury: (letter) => reported(storage.deadLetters.add(letter), report, letter.name),
-      redriven: (number) => reported(storage.deadLetters.delete(number), report),
+      redriven: (number) => {
+        environment.observer?.redriven();
+        reported(storage.deadLetters.delete(number), report);
+      },
       warn,
+      observer: environment.observer,
     };
     this.#listener = {
       onEnd: (subscription) => this.#ended(subscription),
@@ -159,6 +163,7 @@ export class Webhooks {
         this.#suspended(subscription);
         this.persistence?.touch(subscription);
       },
+      onResumed: (subscription) => environment.observer?.resumed(subscription),
     };
   }
 
@@ -235,6 +240,12 @@ export class Webhooks {
     this.#chores.add(callback, this.#environment.clock.now() + delayMs);
   }
 
+  /** What waits at the moment. */
+  get queues(): { readonly running: number; readonly waiting: number; readonly retries: number } {
+    const { running, waiting } = this.#scheduler;
+    return { running, waiting, retries: this.#retries.size };
+  }
+
   /** Starts no attempt any more. Resolves when those under way are over, and what came of them is counted. */
   drain(): Promise<void> {
     return this.#scheduler.close();
@@ -265,6 +276,7 @@ export class Webhooks {
 
   /** Without expiry nothing else would ever end a subscription whose endpoint is gone (TTL-13). */
   #suspended(subscription: WebhookSubscription): void {
+    this.#environment.observer?.suspended(subscription, subscription.lane.lastError);
     if (subscription.refreshBeforeMs !== null) return;
     const { clock } = this.#environment;
     const sinceMs = subscription.lane.failedSinceMs ?? clock.now();

@@ -93,6 +93,13 @@ export class FairScheduler {
     return this.#running;
   }
 
+  /** Attempts that wait for their turn; those that are not wanted any more count until it comes. */
+  get waiting(): number {
+    let waiting = 0;
+    for (const { jobs } of this.#flows.values()) waiting += jobs.length;
+    return waiting;
+  }
+
   /** The flow of a subscription, until it is given back with {@link leave}. */
   join(principalName: string, hostName: string): Flow {
     const key = JSON.stringify([principalName, hostName]);

@@ -1,0 +1,21 @@
+/** Where records go. A `pino` logger fits as it is. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** What a record of a failure says: nothing an error object may carry along besides, such as a request with its headers. */
+export function errorFields(error: unknown): { type: string; message: string; stack?: string } {
+  if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
+  const { name, message, stack } = error;
+  return stack === undefined ? { type: name, message } : { type: name, message, stack };
+}
+
+/** All of a callback URL that may be told: paths and queries are often secrets of their own. */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : 'unreadable';
+}
