@@ -36,14 +36,17 @@ export class HttpServer {
     return self;
   }
 
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/mcp`;
+  }
+
   async client(): Promise<Client> {
-    const { port } = this.#server.address() as AddressInfo;
     const client = new Client(
       { name: 'test', version: '1.0.0' },
       { versionNegotiation: { mode: 'auto' }, capabilities: eventsClientCapabilities },
     );
     await client.connect(
-      new StreamableHTTPClientTransport(new URL(`http://127.0.0.1:${port}/mcp`), {
+      new StreamableHTTPClientTransport(new URL(this.url), {
         reconnectionOptions: {
           maxRetries: 0,
           initialReconnectionDelay: 1,
