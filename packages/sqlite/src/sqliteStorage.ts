@@ -52,7 +52,15 @@ export class OpenSqliteStorage implements Storage {
     const onProblem = (error: unknown): void => {
       if (!this.#closed) onWarning(`storage: ${error instanceof Error ? error.message : String(error)}`);
     };
-    this.#context = { db, statements: new Statements(db), commit: this.#commit, notes: this.notes, clock, onProblem };
+    this.#context = {
+      db,
+      statements: new Statements(db),
+      commit: this.#commit,
+      notes: this.notes,
+      clock,
+      onStored: () => this.#sweepLater(),
+      onProblem,
+    };
     // A restored backup (backup.ts).
     this.#context.statements.get("UPDATE logs SET epoch = new_epoch() WHERE epoch = ''").run();
     for (const row of db.prepare('SELECT * FROM logs ORDER BY id').all() as PastRow[]) {
@@ -60,13 +68,13 @@ export class OpenSqliteStorage implements Storage {
       if (row.live === 1) this.#rows.set(row.name, row);
       else new Past(this.#context, row, true).drop();
     }
-    this.#sweepLater();
   }
 
   openLog(name: string, retention: Retention): EventLog {
     if (this.#closed) throw storageError('closed', this.#parts.file);
     const slot = this.#slots.get(name) ?? this.#openSlot(name, retention);
     slot.past.retention = retention;
+    this.#sweepLater();
     return new SqliteLog(slot, this.#commit, this.#parts.file);
   }
 
@@ -125,8 +133,11 @@ export class OpenSqliteStorage implements Storage {
     return slot;
   }
 
+  /** Removes in a while what has expired by then. Only while there is something that will. */
   #sweepLater(): void {
+    if (this.#sweepTimer !== undefined || ![...this.#slots.values()].some(({ past }) => past.expires)) return;
     this.#sweepTimer = this.#parts.clock.setTimeout(() => {
+      this.#sweepTimer = undefined;
       for (const { past } of this.#slots.values()) past.sweep(1);
       this.#sweepLater();
     }, SWEEP_MS);

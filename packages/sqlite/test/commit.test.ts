@@ -152,3 +152,36 @@ it('TTL-11 events do not wait for many subscriptions that are saved at the same 
   expect(order).toEqual(['event', 'last save']);
   expect([...(await storage.subscriptions.load())]).toHaveLength(1_000);
 });
+
+it('EMIT-08 removes what has expired when nothing else happens, and waits for nothing once it is gone', async () => {
+  const timers: (() => void)[] = [];
+  let nowMs = 1_000_000;
+  const clock = {
+    now: () => nowMs,
+    setTimeout: (callback: () => void) => timers.push(callback),
+    clearTimeout: () => {},
+    setImmediate: (callback: () => void) => void setImmediate(callback),
+  };
+  let db: DatabaseSyncInstance | undefined;
+  const file = join(temporaryFolder(), 'a.db');
+  const storage = await openFile({ file, clock }, (connection) => (db = connection));
+  onTestFinished(async () => storage.close());
+  await appendAll(storage.openLog('endless', unbounded), 1);
+  expect(timers).toHaveLength(0);
+  const log = storage.openLog('sample', { ...unbounded, maxAgeMs: 60_000 });
+  await appendAll(log, 600);
+  const rows = (): unknown => db?.prepare('SELECT count(*) AS n FROM events_2').get();
+  expect(timers).toHaveLength(1);
+  nowMs += 60_000;
+  timers.shift()?.();
+  await storage.notes.set({ key: 'k', value: '1' });
+  expect(rows()).toEqual({ n: 600 });
+  expect(timers).toHaveLength(1);
+  nowMs += 60_000;
+  timers.shift()?.();
+  for (let n = 0; n < 3; n++) await storage.notes.set({ key: 'k', value: String(n) });
+  expect(rows()).toEqual({ n: 0 });
+  timers.shift()?.();
+  expect(timers).toHaveLength(0);
+  expect([log.head, log.oldest]).toEqual([600, 601]);
+});

@@ -5,6 +5,7 @@ import type { Statements } from '../statements.ts';
 import type { SqliteNotes } from '../sqliteNotes.ts';
 import { EventTable } from './eventTable.ts';
 import type { Mark } from './eventTable.ts';
+import { PastPages } from './pastPages.ts';
 import { RecentEvents } from './recentEvents.ts';
 import type { LoggedEvent } from './recentEvents.ts';
 
@@ -23,6 +24,8 @@ export interface PastContext {
   readonly commit: GroupCommit;
   readonly notes: SqliteNotes;
   readonly clock: Clock;
+  /** There are events that may expire without any further call. */
+  readonly onStored: () => void;
   /** What cannot be reported to a caller. */
   readonly onProblem: (error: unknown) => void;
 }
@@ -56,6 +59,7 @@ export class Past implements Provisional {
   readonly #context: PastContext;
   readonly #table: EventTable;
   readonly #recent = new RecentEvents();
+  readonly #pages: PastPages;
   /** The file knows it. */
   #created: boolean;
   #creating = false;
@@ -81,6 +85,7 @@ export class Past implements Provisional {
     this.epoch = row.epoch;
     this.#created = created;
     this.#table = new EventTable(context.db, row.id);
+    this.#pages = new PastPages((first, last) => this.#table.read(row.name, first, last));
     const tail = created ? this.#table.tail() : undefined;
     const head = Math.max(row.head, tail?.position ?? 0);
     this.#end = {
@@ -108,9 +113,9 @@ export class Past implements Provisional {
     return this.#oldest;
   }
 
-  /** Whether there are rows that time alone will make superfluous. */
-  get hasRows(): boolean {
-    return this.#firstRow <= this.#end.head;
+  /** Whether time alone will make rows superfluous. */
+  get expires(): boolean {
+    return this.#firstRow <= this.#end.head && this.retention?.maxAgeMs !== Infinity;
   }
 
   /** Within a transaction. */
@@ -175,6 +180,7 @@ export class Past implements Provisional {
     for (const logged of this.#appended) if (logged.event.position >= floor) this.#recent.push(logged);
     this.#appended = [];
     this.sweep(SLICE);
+    this.#context.onStored();
   }
 
   rolledBack(): void {
@@ -190,7 +196,7 @@ export class Past implements Provisional {
     const first = Math.max(position + 1, this.oldest);
     const last = Math.min(this.#end.head, first + Math.min(limit, MAX_PAGE) - 1);
     if (last < first) return [];
-    return this.#recent.slice(first, last) ?? this.#table.read(this.name, first, last);
+    return this.#recent.slice(first, last) ?? this.#pages.read(first, last, this.#end.head);
   }
 
   seek(position: number, notBeforeMs: number): number {
@@ -209,7 +215,7 @@ export class Past implements Provisional {
   /** Nobody reads it any more: the rows go bit by bit, then the table. */
   drop(): void {
     this.#dropped = true;
-    this.#recent.clear();
+    this.forgetRecent();
     this.#marks = [];
     this.sweep(0);
   }
@@ -217,6 +223,7 @@ export class Past implements Provisional {
   /** No reader follows the log at the moment. */
   forgetRecent(): void {
     this.#recent.clear();
+    this.#pages.clear();
   }
 
   /** Begins to remove rows that are not readable any more if there are at least so many of them. */

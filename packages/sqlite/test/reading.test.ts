@@ -1,0 +1,72 @@
+import { join } from 'node:path';
+import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import { expect, it, onTestFinished } from 'vitest';
+import type { EventLog } from '@mcp-events/server';
+import type { SqliteStorage } from '../src/index.ts';
+import { openFile, openSqliteStorage } from '../src/openSqliteStorage.ts';
+import { appendAll, event, readAll, unbounded } from './support.ts';
+import { temporaryFolder } from './temporaryFolder.ts';
+
+interface Opened {
+  readonly storage: SqliteStorage;
+  readonly log: EventLog;
+  readonly db: DatabaseSyncInstance;
+}
+
+/** A log that was written by an earlier run, so that nothing of it is in memory. */
+async function reopened(write: (log: EventLog) => Promise<void>): Promise<Opened> {
+  const file = join(temporaryFolder(), 'a.db');
+  const before = await openSqliteStorage({ file });
+  await write(before.openLog('sample', unbounded));
+  await before.close();
+  let db: DatabaseSyncInstance | undefined;
+  const storage = await openFile({ file }, (connection) => (db = connection));
+  onTestFinished(async () => storage.close());
+  return { storage, log: storage.openLog('sample', unbounded), db: db as DatabaseSyncInstance };
+}
+
+it('EMIT-08 subscriptions that read the same past share its events', async () => {
+  const { log, db } = await reopened(async (log) => appendAll(log, 2_000));
+  const [one] = await log.read(500, 10);
+  const [, other] = await log.read(499, 10);
+  expect(one?.position).toBe(501);
+  expect(other).toBe(one);
+  db.exec('DELETE FROM events_1');
+  expect((await log.read(505, 5)).map(({ eventId }) => eventId)).toEqual(['e506', 'e507', 'e508', 'e509', 'e510']);
+});
+
+it('EMIT-08 who follows the log closely never reads the file', async () => {
+  const { log, db } = await reopened(async (log) => appendAll(log, 10));
+  await appendAll(log, 300, 'new');
+  db.exec('DELETE FROM events_1');
+  expect(await log.read(10, 1_000)).toHaveLength(300);
+  expect(await log.read(309, 1_000)).toHaveLength(1);
+});
+
+it('EMIT-08 a past is read in order wherever events were left out, and while it grows', async () => {
+  const { log } = await reopened(async (log) => {
+    await appendAll(log, 200);
+    await log.skip();
+    await appendAll(log, 200, 'f');
+  });
+  const ids = Array.from({ length: 200 }, (_, i) => `f${i + 1}`);
+  expect(await readAll(log)).toEqual(ids);
+  await appendAll(log, 60, 'g');
+  expect(await readAll(log)).toEqual([...ids, ...Array.from({ length: 60 }, (_, i) => `g${i + 1}`)]);
+});
+
+it('EMIT-08 large events come in short pages, one at least', async () => {
+  const text = 'x'.repeat(200_000);
+  const { log } = await reopened(async (log) => {
+    for (let n = 1; n <= 300; n++) await log.append(event(`e${n}`, { data: { text } }), { byteLength: 200_000 });
+  });
+  expect((await log.read(0, 1_000)).length).toBeLessThan(200);
+  expect(await readAll(log)).toEqual(Array.from({ length: 300 }, (_, i) => `e${i + 1}`));
+});
+
+it('EMIT-08 damage that is found while reading is told as a rejection', async () => {
+  const { log, db } = await reopened(async (log) => appendAll(log, 10));
+  db.exec('DROP TABLE events_1');
+  await expect(log.read(0, 10)).rejects.toMatchObject({ name: 'StorageError', code: 'failed' });
+  await expect(log.seek(0, Date.now())).rejects.toMatchObject({ name: 'StorageError' });
+});
