@@ -1,3 +1,5 @@
+export { checkHistory } from './history/checkHistory.ts';
+export type { CheckOptions } from './history/checkHistory.ts';
 export { factLine, mergeFacts, readFacts } from './history/factLines.ts';
 export { matches } from './history/facts.ts';
 export type {
@@ -17,3 +19,7 @@ export type {
   SettledFact,
   StartedFact,
 } from './history/facts.ts';
+export { readLogCursor } from './history/positions.ts';
+export type { LogPlace, ReadCursor } from './history/positions.ts';
+export { describeVerdict } from './history/verdict.ts';
+export type { Evidence, HistoryFigures, Verdict, Violation, ViolationKind } from './history/verdict.ts';

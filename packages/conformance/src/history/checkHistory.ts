@@ -1,0 +1,84 @@
+import { CheckedSubscription } from './checkedSubscription.ts';
+import { EventTable } from './eventTable.ts';
+import type { Fact } from './facts.ts';
+import { placeUnanswered } from './placement.ts';
+import { readLogCursor } from './positions.ts';
+import type { ReadCursor } from './positions.ts';
+import type { Verdict } from './verdict.ts';
+
+export interface CheckOptions {
+  /** How cursors are read. Default: as those of the project's own logs. */
+  readonly readCursor?: ReadCursor;
+}
+
+/**
+ * Decides whether a history keeps the guarantees: nothing owed was lost unsaid (G2), nothing came twice (G4), each
+ * subscription saw the order of the log (G1), no cursor was promised that would lose something (G3), and no subscription
+ * was forgotten within its grant. Takes time and memory in proportion to the facts, and to the events subscriptions want.
+ *
+ * It reports only what is certain: of an emit that was never answered, and that nobody received, nothing is demanded.
+ */
+export function checkHistory(facts: readonly Fact[], { readCursor = readLogCursor }: CheckOptions = {}): Verdict {
+  const table = new EventTable(facts, readCursor);
+  const placement = placeUnanswered(facts, table);
+  table.checkPositions();
+  const subscriptions = new Map<string, CheckedSubscription>();
+  let kills = 0;
+  facts.forEach((fact, index) => {
+    const evidence = { index, fact };
+    switch (fact.fact) {
+      case 'begun': {
+        let known = subscriptions.get(fact.subscription);
+        if (known === undefined) {
+          known = new CheckedSubscription(table, fact, index);
+          subscriptions.set(fact.subscription, known);
+        }
+        known.begun(fact, index);
+        break;
+      }
+      case 'received':
+        subscriptions.get(fact.subscription)?.received(fact, index);
+        break;
+      case 'granted':
+        subscriptions.get(fact.subscription)?.granted(fact, evidence);
+        break;
+      case 'handed':
+        subscriptions.get(fact.subscription)?.handed(fact.eventId, evidence);
+        break;
+      case 'committed':
+        subscriptions.get(fact.subscription)?.committed(fact.eventId, evidence);
+        break;
+      case 'ended':
+        subscriptions.get(fact.subscription)?.ended(fact, evidence);
+        break;
+      case 'settled':
+        for (const subscription of subscriptions.values()) {
+          if ((fact.subscription ?? subscription.name) === subscription.name) subscription.settled(evidence);
+        }
+        break;
+      case 'killed':
+        kills++;
+        for (const subscription of subscriptions.values()) {
+          if (subscription.process === fact.process) subscription.killed();
+        }
+        break;
+      default:
+    }
+  });
+  const checked = [...subscriptions.values()];
+  for (const subscription of checked) subscription.finish();
+  const sum = (count: (subscription: CheckedSubscription) => number): number =>
+    checked.reduce((total, subscription) => total + count(subscription), 0);
+  return {
+    violations: [...table.violations, ...placement, ...checked.flatMap(({ violations }) => violations)],
+    figures: {
+      emitted: table.emitted,
+      unanswered: table.unanswered,
+      subscriptions: checked.length,
+      handed: sum(({ handedCount }) => handedCount),
+      gaps: sum(({ gaps }) => gaps),
+      cursors: sum(({ cursors }) => cursors),
+      kills,
+    },
+  };
+}

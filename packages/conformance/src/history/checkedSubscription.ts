@@ -1,0 +1,246 @@
+import type { EventTable, KnownEvent } from './eventTable.ts';
+import type { BegunFact, EndedFact, GrantedFact, ReceivedFact } from './facts.ts';
+import type { Evidence, Violation, ViolationKind } from './verdict.ts';
+
+/** What the application did with an event. `attempted`: it was killed before it kept it. */
+interface Handing {
+  state: 'handed' | 'committed' | 'attempted';
+  evidence: Evidence;
+}
+
+/**
+ * Follows one subscription through a history. Events it wants are looked at in the order of the log: everything before
+ * `#next` is handed, told as lost, or reported.
+ */
+export class CheckedSubscription {
+  readonly name: string;
+  readonly violations: Violation[] = [];
+  readonly #table: EventTable;
+  readonly #type: string;
+  readonly #wanted: readonly KnownEvent[];
+  readonly #wantedIds: ReadonlySet<KnownEvent>;
+  readonly #handings = new Map<KnownEvent, Handing>();
+  /** Handed, and not kept yet: what a kill undoes. */
+  readonly #uncommitted = new Set<KnownEvent>();
+  /** Left out, by the event that was handed instead. */
+  readonly #skipped = new Map<KnownEvent, Evidence>();
+  process: string;
+  live = true;
+  handedCount = 0;
+  gaps = 0;
+  cursors = 0;
+  /** Index in `#wanted` of the first event that is still owed; `undefined` before the first position is known. */
+  #next: number | undefined;
+  /** Of the application: the latest event handed in the life of its process. */
+  #latest: { readonly position: number; readonly evidence: Evidence } | undefined;
+  /** Received since the client last began, beyond its last cursor. */
+  readonly #received = new Set<KnownEvent>();
+  /** The client is safe up to here, by what it received. */
+  #safe: number | undefined;
+  #begun: Evidence;
+  #lostUpTo = -Infinity;
+  /** Whatever was emitted before this fact may be lost. */
+  #lostBeforeIndex = -1;
+  #grant: (Evidence & { readonly refreshBeforeMs: number | null }) | undefined;
+
+  constructor(table: EventTable, fact: BegunFact, index: number) {
+    this.#table = table;
+    this.name = fact.subscription;
+    this.process = fact.process;
+    this.#type = fact.type;
+    this.#wanted = table.wantedBy(fact);
+    this.#wantedIds = new Set(this.#wanted);
+    this.#begun = { index, fact };
+  }
+
+  begun(fact: BegunFact, index: number): void {
+    this.live = true;
+    this.process = fact.process;
+    this.#begun = { index, fact };
+    this.#grant = undefined;
+    this.#received.clear();
+    if (fact.cursor === null) {
+      this.#safe = undefined;
+      this.#next = undefined;
+      return;
+    }
+    const position = this.#table.positionOf(this.#type, fact.cursor);
+    this.#safe = position;
+    if (position !== undefined) this.#next ??= this.#indexAfter(position);
+  }
+
+  received(fact: ReceivedFact, index: number): void {
+    const position = this.#table.positionOf(this.#type, fact.cursor);
+    if (fact.gap === true) this.#lost(position, index);
+    for (const eventId of fact.events ?? []) {
+      const event = this.#require(eventId, { index, fact });
+      // What lies before the safe position is asked for by nobody.
+      if (event !== undefined && !((event.position ?? Infinity) <= (this.#safe ?? -Infinity)))
+        this.#received.add(event);
+    }
+    if (position !== undefined) this.#promised(position, { index, fact });
+  }
+
+  granted({ refreshBeforeMs }: GrantedFact, evidence: Evidence): void {
+    this.#grant = { ...evidence, refreshBeforeMs };
+  }
+
+  handed(eventId: string, evidence: Evidence): void {
+    this.handedCount++;
+    const event = this.#require(eventId, evidence);
+    if (event === undefined) return;
+    const before = this.#handings.get(event);
+    if (before !== undefined && before.state !== 'attempted') {
+      const kept = before.state === 'committed' ? 'kept' : 'given';
+      const message = `${this.name} was given ${eventId} again, which it had been ${kept} before`;
+      this.#report('duplicate', message, event, [before.evidence, evidence]);
+      return;
+    }
+    this.#handings.set(event, { state: 'handed', evidence });
+    this.#uncommitted.add(event);
+    const { position } = event;
+    if (position === undefined) return;
+    const skipped = this.#skipped.get(event);
+    if (skipped !== undefined) {
+      this.#skipped.delete(event);
+      const message = `${this.name} was given ${eventId} after an event that stands behind it`;
+      this.#report('order', message, event, [skipped, evidence]);
+      return;
+    }
+    if (this.#latest !== undefined && position < this.#latest.position) {
+      const message = `${this.name} was given ${eventId} after an event that stands behind it`;
+      this.#report('order', message, event, [this.#latest.evidence, evidence]);
+      return;
+    }
+    this.#latest = { position, evidence };
+    this.#advance(
+      (next) => (next.position as number) < position,
+      (next) => this.#skipped.set(next, evidence),
+    );
+  }
+
+  committed(eventId: string, evidence: Evidence): void {
+    const event = this.#table.get(eventId);
+    const handing = event && this.#handings.get(event);
+    if (event === undefined || handing === undefined) return;
+    handing.state = 'committed';
+    handing.evidence = evidence;
+    this.#uncommitted.delete(event);
+  }
+
+  /** The application is gone, and with it what it did not keep. */
+  killed(): void {
+    this.#latest = undefined;
+    for (const event of this.#uncommitted) {
+      const handing = this.#handings.get(event);
+      if (handing !== undefined) handing.state = 'attempted';
+      if (event.position === undefined || this.#next === undefined) continue;
+      this.#next = Math.min(this.#next, this.#indexAfter(event.position - 1));
+    }
+    this.#uncommitted.clear();
+  }
+
+  ended({ how, atMs }: EndedFact, evidence: Evidence): void {
+    const grant = this.#grant;
+    this.live = false;
+    this.#grant = undefined;
+    if (how !== 'forgotten' || grant === undefined || atMs === undefined) return;
+    if (grant.refreshBeforeMs !== null && grant.refreshBeforeMs <= atMs) return;
+    const message = `${this.name} was forgotten by the server before its grant ended`;
+    const { index, fact } = grant;
+    this.#report('grant', message, undefined, [{ index, fact }, evidence]);
+  }
+
+  settled(evidence: Evidence): void {
+    if (!this.live) return;
+    this.#advance(
+      (next) => (next.answered ?? next.seen ?? next.emitting).index < evidence.index,
+      (next) => this.#reportLoss(next, evidence),
+    );
+  }
+
+  /** No more facts follow: what was left out and never came is lost. */
+  finish(): void {
+    for (const [event, evidence] of this.#skipped) this.#reportLoss(event, evidence);
+  }
+
+  /** Passes over events that are dealt with; `miss` is called with those that are not. */
+  #advance(isDue: (next: KnownEvent) => boolean, miss: (next: KnownEvent) => void): void {
+    if (this.#next === undefined) return;
+    let next: KnownEvent | undefined;
+    while ((next = this.#wanted[this.#next]) !== undefined && isDue(next)) {
+      this.#next++;
+      if (!this.#isHanded(next) && !this.#isExcused(next)) miss(next);
+    }
+  }
+
+  #isHanded(event: KnownEvent): boolean {
+    const state = this.#handings.get(event)?.state;
+    return state === 'handed' || state === 'committed';
+  }
+
+  #isExcused(event: KnownEvent): boolean {
+    return (event.position as number) <= this.#lostUpTo || event.emitting.index < this.#lostBeforeIndex;
+  }
+
+  #lost(position: number | undefined, index: number): void {
+    this.gaps++;
+    const { mode } = this.#begun.fact as BegunFact;
+    if (position !== undefined) this.#lostUpTo = Math.max(this.#lostUpTo, position);
+    if (position === undefined || mode === 'webhook') this.#lostBeforeIndex = index;
+  }
+
+  /** Whoever keeps this cursor must have, or know of, everything before it. */
+  #promised(position: number, evidence: Evidence): void {
+    this.cursors++;
+    if (this.#safe === undefined) {
+      this.#safe = position;
+      this.#next ??= this.#indexAfter(position);
+      return;
+    }
+    if (position <= this.#safe) return;
+    let event: KnownEvent | undefined;
+    for (let i = this.#indexAfter(this.#safe); (event = this.#wanted[i]) !== undefined; i++) {
+      if ((event.position as number) > position) break;
+      if (!this.#received.delete(event) && !this.#isHanded(event) && !this.#isExcused(event)) {
+        const message = `${this.name} was promised a cursor behind ${event.id}, which it was not given`;
+        this.#report('cursor', message, event, [this.#begun, event.answered ?? event.emitting, evidence]);
+      }
+    }
+    this.#safe = position;
+  }
+
+  #require(eventId: string, evidence: Evidence): KnownEvent | undefined {
+    const event = this.#table.get(eventId);
+    if (event !== undefined && event.possible > 0) {
+      // One without a place is in nobody's list.
+      if (this.#wantedIds.has(event) || event.position === undefined) return event;
+    }
+    const what = event === undefined ? 'was never emitted' : event.possible > 0 ? 'it does not want' : 'was refused';
+    const shown = event === undefined ? [evidence] : [this.#begun, event.emitting, evidence];
+    this.#report('phantom', `${this.name} was given ${eventId}, which ${what}`, event, shown);
+    return undefined;
+  }
+
+  #reportLoss(event: KnownEvent, evidence: Evidence): void {
+    const message = `${this.name} was neither given ${event.id} nor told of a gap`;
+    this.#report('loss', message, event, [this.#begun, event.answered ?? event.emitting, evidence]);
+  }
+
+  #report(kind: ViolationKind, message: string, event: KnownEvent | undefined, evidence: readonly Evidence[]): void {
+    const ordered = evidence.toSorted((a, b) => a.index - b.index);
+    this.violations.push({ kind, subscription: this.name, eventId: event?.id, message, evidence: ordered });
+  }
+
+  /** Of the first wanted event behind a position. */
+  #indexAfter(position: number): number {
+    let low = 0;
+    let high = this.#wanted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#wanted[middle]?.position as number) <= position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,61 @@
+import type { Fact } from './facts.ts';
+
+/** What can be wrong with a history. */
+export type ViolationKind =
+  /** An event was owed, and was neither handed to the application nor told as lost (G2). */
+  | 'loss'
+  /** The application got an event again that it had kept, or got twice without a crash in between (G4). */
+  | 'duplicate'
+  /** The application got an event after one that lies behind it in the log (G1). */
+  | 'order'
+  /** A cursor was promised that lies behind an event which was neither delivered nor told as lost (G3). */
+  | 'cursor'
+  /** A subscription was forgotten before its grant ended. */
+  | 'grant'
+  /** An event was delivered that does not exist, or that the subscription does not want. */
+  | 'phantom'
+  /** The log contradicts itself: a position was given twice, or against the order of the emits. */
+  | 'log';
+
+/** A fact and its place in the history. */
+export interface Evidence {
+  readonly index: number;
+  readonly fact: Fact;
+}
+
+export interface Violation {
+  readonly kind: ViolationKind;
+  readonly subscription?: string;
+  readonly eventId?: string;
+  readonly message: string;
+  /** The facts that show it, in their order. */
+  readonly evidence: readonly Evidence[];
+}
+
+/** How much a history holds, so that a verdict about nothing is seen to be one. */
+export interface HistoryFigures {
+  readonly emitted: number;
+  /** Emits that were never answered. */
+  readonly unanswered: number;
+  readonly subscriptions: number;
+  readonly handed: number;
+  readonly gaps: number;
+  readonly cursors: number;
+  readonly kills: number;
+}
+
+export interface Verdict {
+  readonly violations: readonly Violation[];
+  readonly figures: HistoryFigures;
+}
+
+/** A verdict as text: one line of figures, then each violation with its facts. */
+export function describeVerdict({ violations, figures }: Verdict): string {
+  const counts = Object.entries(figures).map(([name, count]) => `${name} ${count}`);
+  return [counts.join(', '), ...violations.map(describeViolation)].join('\n');
+}
+
+function describeViolation({ kind, message, evidence }: Violation): string {
+  const facts = evidence.map(({ index, fact }) => `    #${index} ${JSON.stringify(fact)}`);
+  return [`${kind}: ${message}`, ...facts].join('\n');
+}

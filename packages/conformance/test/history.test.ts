@@ -1,0 +1,72 @@
+import { checkHistory, describeVerdict, factLine, mergeFacts, readFacts } from '@mcp-events/conformance';
+import type { Fact } from '@mcp-events/conformance';
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { GoodRun, steps } from './historyGenerator.ts';
+import { plants } from './historyPlants.ts';
+
+const RUNS = { numRuns: 200 };
+
+it('G1 G2 G3 G4 finds nothing in histories that keep the guarantees', () => {
+  fc.assert(
+    fc.property(steps, (planned) => {
+      const verdict = checkHistory(new GoodRun(planned).facts);
+      expect(describeVerdict(verdict).split('\n').slice(1)).toEqual([]);
+    }),
+    RUNS,
+  );
+});
+
+for (const [title, { kind, plant }] of Object.entries(plants)) {
+  it(`finds ${title}, planted anywhere in a good history`, () => {
+    let planted = 0;
+    fc.assert(
+      fc.property(steps, fc.nat(), (planned, choice) => {
+        const facts = plant(new GoodRun(planned).facts, choice);
+        if (facts === undefined) return;
+        planted++;
+        expect(checkHistory(facts).violations.map((violation) => violation.kind)).toContain(kind);
+      }),
+      RUNS,
+    );
+    expect(planted).toBeGreaterThan(RUNS.numRuns / 10);
+  });
+}
+
+it('shows the facts of a violation', () => {
+  const facts: Fact[] = [
+    { fact: 'begun', subscription: 's', process: 'client', type: 'opened', mode: 'poll', cursor: 'run.0' },
+    { fact: 'emitting', type: 'opened', eventId: 'e1' },
+    { fact: 'emitted', eventId: 'e1', cursor: 'run.1' },
+    { fact: 'settled' },
+  ];
+  const text = describeVerdict(checkHistory(facts));
+  expect(text).toContain('loss: s was neither given e1 nor told of a gap');
+  expect(text).toContain('#2 {"fact":"emitted","eventId":"e1","cursor":"run.1"}');
+});
+
+it('reads what was written line by line, without a line that was cut', () => {
+  const facts: Fact[] = [
+    { fact: 'started', process: 'server', at: 1 },
+    { fact: 'killed', process: 'server', at: 3 },
+  ];
+  const text = facts.map(factLine).join('');
+  expect(readFacts(`${text}{"fact":"sta`)).toEqual(facts);
+  const other: Fact[] = [{ fact: 'settled', at: 2 }, { fact: 'settled' }];
+  expect(mergeFacts([facts, other])).toEqual([facts[0], other[0], other[1], facts[1]]);
+});
+
+it('gets through a long history in time', () => {
+  const facts: Fact[] = [
+    { fact: 'begun', subscription: 's', process: 'client', type: 'opened', mode: 'push', cursor: 'run.0' },
+  ];
+  for (let n = 1; facts.length < 200_000; n++) {
+    const eventId = `e${n}`;
+    const cursor = `run.${n}`;
+    facts.push({ fact: 'emitting', type: 'opened', eventId }, { fact: 'emitted', eventId, cursor });
+    facts.push({ fact: 'received', subscription: 's', events: [eventId], cursor });
+    facts.push({ fact: 'handed', subscription: 's', eventId }, { fact: 'committed', subscription: 's', eventId });
+  }
+  facts.push({ fact: 'settled' });
+  expect(checkHistory(facts).violations).toEqual([]);
+});
