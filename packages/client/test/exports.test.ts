@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import * as client from '../src/index.ts';
 import * as node from '../src/node.ts';
+import * as sqlite from '../src/sqlite.ts';
 
 it('exports exactly these values', () => {
   expect(Object.keys(client).toSorted()).toEqual([
@@ -17,4 +18,8 @@ it('exports exactly these values', () => {
 
 it('exports exactly these values for Node.js', () => {
   expect(Object.keys(node).toSorted()).toEqual(['fileInboxStore', 'fileStore']);
+});
+
+it('exports exactly these values for SQLite', () => {
+  expect(Object.keys(sqlite)).toEqual(['sqliteInbox']);
 });

@@ -1,0 +1,164 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from '@photostructure/sqlite';
+import { describe, expect, it } from 'vitest';
+import type { SubscriptionRecord } from '../src/index.ts';
+import { isDatabaseFailure } from '../src/inbox/sqliteDatabase.ts';
+import { type SqliteDatabase, sqliteInbox, type SqliteStatement } from '../src/sqlite.ts';
+import { addEffect, effects, openDatabase } from './support/processWorld.ts';
+
+const record = (cursor: string | null): SubscriptionRecord => ({ name: 'n', arguments: {}, cursor, seen: [] });
+
+describe('sqliteInbox', () => {
+  it('CLIENT-01 is a store: keeps, lists and forgets records', async () => {
+    const db = openDatabase();
+    const inbox = sqliteInbox(db);
+    expect(await inbox.load('a')).toBeUndefined();
+    await inbox.save('b', { ...record('c1'), seen: ['e1'], webhook: { path: 'p', seen: ['e0'] } });
+    await inbox.save('a', record(null));
+    await inbox.save('a', record('c2'));
+    const next = sqliteInbox(db);
+    expect(await next.list()).toEqual([
+      record('c2'),
+      { ...record('c1'), seen: ['e1'], webhook: { path: 'p', seen: ['e0'] } },
+    ]);
+    expect(await next.load('a')).toEqual(record('c2'));
+    await next.delete('a');
+    await next.delete('unknown');
+    expect(await next.load('a')).toBeUndefined();
+  });
+
+  it('gives up what another one loaded', async () => {
+    const db = openDatabase();
+    const first = sqliteInbox(db);
+    const second = sqliteInbox(db);
+    await first.save('a', record('c1'));
+    const taken = { code: 'TAKEN_OVER' };
+    await expect(second.save('a', record('c2'))).rejects.toMatchObject(taken);
+    await second.load('a');
+    await expect(first.save('a', record('c2'))).rejects.toMatchObject(taken);
+    const write = (): void => addEffect(db, 'late');
+    await expect(first.commit({ key: 'a', record: record('c2') }, write)).rejects.toMatchObject(taken);
+    await expect(first.commit({ key: 'a' }, write)).rejects.toMatchObject(taken);
+    await first.delete('a');
+    expect(await second.load('a')).toEqual(record('c1'));
+    expect(effects(db)).toEqual([]);
+  });
+
+  it('undoes everything when the application throws, and passes on what it threw', async () => {
+    const db = openDatabase();
+    const inbox = sqliteInbox(db);
+    await inbox.save('a', record('c1'));
+    await inbox.countAttempt('a', 'e1', 1);
+    const thrown = new Error('mine');
+    const step = inbox.commit({ key: 'a', record: record('c2'), eventId: 'e1' }, () => {
+      addEffect(db, 'e1');
+      throw thrown;
+    });
+    await expect(step).rejects.toBe(thrown);
+    expect(effects(db)).toEqual([]);
+    expect(await inbox.load('a')).toEqual(record('c1'));
+    expect(await inbox.countAttempt('a', 'e1', 1)).toBe(2);
+  });
+
+  it('counts attempts until the event is done with, and keeps a thousand of events that never came again', async () => {
+    const db = openDatabase();
+    const inbox = sqliteInbox(db);
+    await inbox.save('a', record('c1'));
+    expect(await inbox.countAttempt('a', 'e1', 1)).toBe(1);
+    expect(await inbox.countAttempt('a', 'e1', 1)).toBe(2);
+    expect(await inbox.countAttempt('a', 'e1', -1)).toBe(1);
+    await inbox.commit({ key: 'a', eventId: 'e1' });
+    expect(await inbox.countAttempt('a', 'e1', 1)).toBe(1);
+    for (let n = 2; n <= 1_003; n += 1) await inbox.countAttempt('a', `e${n}`, 1);
+    await sqliteInbox(db).load('a');
+    expect(db.prepare('SELECT count(*) AS n FROM mcp_inbox_attempts').get()).toEqual({ n: 1_000 });
+    expect(await inbox.countAttempt('a', 'e3', 1)).toBe(1);
+    expect(await inbox.countAttempt('a', 'e1003', 1)).toBe(2);
+  });
+
+  it('says that the database is in use elsewhere, and that nothing was written', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mcp-events-'));
+    const db = openDatabase(join(folder, 'a.db'));
+    const other = new DatabaseSync(join(folder, 'a.db'));
+    const inbox = sqliteInbox(db);
+    await inbox.save('a', record('c1'));
+    other.exec('BEGIN IMMEDIATE');
+    await expect(inbox.save('a', record('c2'))).rejects.toMatchObject({
+      code: 'STORE_UNAVAILABLE',
+      cause: { errcode: 5 },
+    });
+    other.exec('ROLLBACK');
+    expect(await inbox.load('a')).toEqual(record('c1'));
+    db.close();
+    other.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it('leaves tables of a later version alone', () => {
+    const db = openDatabase();
+    sqliteInbox(db);
+    sqliteInbox(db);
+    expect(db.prepare('SELECT * FROM mcp_inbox_schema').all()).toEqual([{ version: 1 }]);
+    db.exec('UPDATE mcp_inbox_schema SET version = 2');
+    expect(() => sqliteInbox(db)).toThrow('has version 2');
+  });
+
+  it('uses statements as drivers demand that tell apart which of them return rows', async () => {
+    const db = openDatabase();
+    const strict: SqliteDatabase = {
+      exec: (sql) => db.exec(sql),
+      prepare: (sql): SqliteStatement => {
+        const statement = db.prepare(sql);
+        const returnsRows = statement.columns().length > 0;
+        return {
+          run: (...parameters) => {
+            if (returnsRows) throw new TypeError('This statement returns data. Use get(), all(), or iterate() instead');
+            return statement.run(...parameters);
+          },
+          get: (...parameters) => {
+            if (!returnsRows) throw new TypeError('This statement does not return data. Use run() instead');
+            return statement.get(...parameters);
+          },
+          all: (...parameters) => {
+            if (!returnsRows) throw new TypeError('This statement does not return data. Use run() instead');
+            return statement.all(...parameters);
+          },
+        };
+      },
+    };
+    const inbox = sqliteInbox(strict);
+    const event = { eventId: 'e1', name: 'n', timestamp: 't', data: {}, cursor: null, delivery: 'push' } as const;
+    await inbox.load('a');
+    await inbox.save('a', record('c1'));
+    await inbox.countAttempt('a', 'e1', 1);
+    const park = { event, reason: 'no', attempts: 1, parkedAtMs: 7 };
+    await inbox.commit({ key: 'a', record: record('c2'), eventId: 'e1', park });
+    const [parked] = await inbox.parked();
+    expect(parked).toEqual({ id: 1, name: 'n', event, reason: 'no', attempts: 1, parkedAtMs: 7 });
+    expect(await inbox.takeRetry('a')).toBeUndefined();
+    await inbox.retry(1);
+    expect(await inbox.takeRetry('a')).toEqual({ ...parked, attempts: 2 });
+    expect(await inbox.takeRetry('a')).toBeUndefined();
+    await inbox.commit({ key: 'a', unpark: 1 });
+    expect(await inbox.drop(1)).toBe(false);
+    expect(await inbox.list()).toEqual([record('c2')]);
+    await inbox.delete('a');
+  });
+});
+
+it.each([
+  [{ errcode: 5 }, true],
+  [{ errcode: 517 }, true],
+  [{ errcode: 19 }, false],
+  [{ code: 'SQLITE_BUSY' }, true],
+  [{ code: 'SQLITE_IOERR_WRITE' }, true],
+  [{ code: 'SQLITE_FULL' }, true],
+  [{ code: 'SQLITE_CONSTRAINT_UNIQUE' }, false],
+  [{ code: 'ERR_SQLITE_ERROR' }, false],
+  [{}, false],
+])('an error with %j is the failure of the database: %s', (properties, expected) => {
+  expect(isDatabaseFailure(Object.assign(new Error('thrown'), properties))).toBe(expected);
+  expect(isDatabaseFailure(properties)).toBe(false);
+});
