@@ -103,6 +103,10 @@ export class GroupCommit {
         done += part.length;
         // After a failure the parts grow again, so that many bad changes cost as many attempts, not their square.
         size *= 2;
+      } else if (!failure.begun) {
+        // It is none of the changes' fault, and may have taken its time: not once more for each of them.
+        for (const change of changes.slice(done)) change.reject(failure.error);
+        return;
       } else if (failure.index === 0 || part.length === 1) {
         part[0]?.reject(failure.error);
         done++;
@@ -114,10 +118,12 @@ export class GroupCommit {
   }
 
   /** All of `changes` or none. Tells the change that failed, if it was one of them. */
-  #try(changes: readonly Change[]): { index: number | undefined; error: unknown } | undefined {
+  #try(changes: readonly Change[]): { begun: boolean; index: number | undefined; error: unknown } | undefined {
+    let begun = false;
     let index: number | undefined;
     try {
       this.#begin.run();
+      begun = true;
       for (index = 0; index < changes.length; index++) {
         const change = changes[index] as Change;
         change.result = change.run();
@@ -128,7 +134,7 @@ export class GroupCommit {
       if (this.#db.isTransaction) this.#rollback.run();
       for (const memory of this.#enlisted) memory.rolledBack();
       this.#enlisted.clear();
-      return { index, error: fromDriver(error, this.#file) };
+      return { begun, index, error: fromDriver(error, this.#file) };
     }
     for (const memory of this.#enlisted) memory.committed();
     this.#enlisted.clear();

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DatabaseSync } from '@photostructure/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { expect, it, onTestFinished } from 'vitest';
 import type { FeedEvent } from '@mcp-events/server';
@@ -184,4 +185,20 @@ it('EMIT-08 removes what has expired when nothing else happens, and waits for no
   timers.shift()?.();
   expect(timers).toHaveLength(0);
   expect([log.head, log.oldest]).toEqual([600, 601]);
+});
+
+it('EMIT-08 a tool that writes to the file holds up everything once, and nothing after that', async () => {
+  const file = join(temporaryFolder(), 'a.db');
+  const storage = await openFile({ file }, (db) => db.exec('PRAGMA busy_timeout = 1'));
+  onTestFinished(async () => storage.close());
+  const log = storage.openLog('sample', unbounded);
+  await appendAll(log, 1);
+  const tool = new DatabaseSync(file);
+  tool.exec('BEGIN IMMEDIATE');
+  const stored = await Promise.allSettled([appendAll(log, 300, 'f'), storage.deadLetters.delete(1)]);
+  for (const outcome of stored) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'locked', file } });
+  tool.exec('ROLLBACK');
+  tool.close();
+  await appendAll(log, 1, 'g');
+  expect(await readAll(log)).toEqual(['e1', 'g1']);
 });
