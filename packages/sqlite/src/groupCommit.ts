@@ -131,7 +131,7 @@ export class GroupCommit {
       index = undefined;
       this.#commit.run();
     } catch (error) {
-      if (this.#db.isTransaction) this.#rollback.run();
+      this.#rollBack();
       for (const memory of this.#enlisted) memory.rolledBack();
       this.#enlisted.clear();
       return { begun, index, error: fromDriver(error, this.#file) };
@@ -140,6 +140,15 @@ export class GroupCommit {
     this.#enlisted.clear();
     for (const change of changes) change.resolve(change.result);
     return undefined;
+  }
+
+  /** SQLite ends some failed transactions by itself. If one cannot be ended, the next cannot begin, and tells why. */
+  #rollBack(): void {
+    try {
+      if (this.#db.isTransaction) this.#rollback.run();
+    } catch {
+      // What failed first is what is told.
+    }
   }
 }
 
