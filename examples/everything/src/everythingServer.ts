@@ -18,7 +18,7 @@ import { sqliteStorage } from './sqliteStorage.ts';
 export interface EverythingOptions {
   /** SQLite file for events and webhook subscriptions. Default: they end with the process. */
   readonly storageFile?: string | undefined;
-  /** Upstream of `counter.tick`. Default: a temporary file, deleted on close. */
+  /** Upstream of `counter.tick`. Default: beside the storage file; without one, a temporary file, deleted on close. */
   readonly counterFile?: string | undefined;
   /** Bearer tokens: secret -> principal. */
   readonly tokens: ReadonlyMap<string, string>;
@@ -51,11 +51,11 @@ export interface EverythingServer {
 /** Rejects when the storage or the counter file cannot be used. */
 export async function createEverythingServer(options: EverythingOptions): Promise<EverythingServer> {
   const { clock = systemClock, report = console.error } = options;
-  const openStorage =
-    options.storageFile === undefined ? processStorage(clock) : sqliteStorage(options.storageFile, clock, report);
+  const { storageFile, counterFile = storageFile && `${storageFile}.counter` } = options;
+  const openStorage = storageFile === undefined ? processStorage(clock) : sqliteStorage(storageFile, clock, report);
   const opened = await openStorage();
-  const temporary = options.counterFile === undefined ? await mkdtemp(join(tmpdir(), 'everything-')) : undefined;
-  const counter = await openCounter(options.counterFile ?? join(temporary as string, 'counter.jsonl'), opened);
+  const temporary = counterFile === undefined ? await mkdtemp(join(tmpdir(), 'everything-')) : undefined;
+  const counter = await openCounter(counterFile ?? join(temporary as string, 'counter.jsonl'), opened);
   const access = new Access();
   const origins = new CallbackOrigins(options.callbackOrigins ?? []);
   const authentication = new Authentication(options.tokens);

@@ -43,7 +43,11 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
         .argParser(storage)
         .default(MEMORY),
     )
-    .option('--counter <file>', 'upstream of counter.tick, kept across runs (default: a temporary file)', nonEmpty)
+    .option(
+      '--counter <file>',
+      'upstream of counter.tick, kept across runs (default: FILE.counter of the storage, or temporary)',
+      nonEmpty,
+    )
     .option('--token <name=secret>', 'a bearer token and its principal, repeatable', token)
     .option('--anonymous <name>', 'principal of requests without a token (default: none)', nonEmpty)
     .option('--page-size <number>', 'event types per page of events/list (default: all)', positiveInteger)

@@ -28,6 +28,8 @@ describe('SQLite storage', { timeout }, () => {
     };
     const first = await start();
     const { cursor } = await first.alice.poll('alert.fired');
+    const counted = await first.alice.poll('counter.tick');
+    await first.alice.text('append', { n: 2 });
     const { id, refreshBefore } = await first.alice.subscribe('alert.fired', receiver.origin, { ttlMs: null });
     expect(refreshBefore).toBeNull();
     receiver.status = 500;
@@ -44,6 +46,10 @@ describe('SQLite storage', { timeout }, () => {
     expect(isSignedWith(again, SECRET)).toBe(true);
     expect(await alice.poll('alert.fired', cursor)).toMatchObject({
       events: [{ eventId: again.body.eventId, data: { message: 'disk full' } }],
+      truncated: false,
+    });
+    expect(await alice.poll('counter.tick', counted.cursor)).toMatchObject({
+      events: [{ data: { value: 1 } }, { data: { value: 2 } }],
       truncated: false,
     });
     const subscription = { principal: 'alice', name: 'alert.fired', url: receiver.origin };
