@@ -38,6 +38,7 @@ describe('sqliteInbox', () => {
     await expect(second.save('a', record('c2'))).rejects.toMatchObject(taken);
     await second.load('a');
     await expect(first.save('a', record('c2'))).rejects.toMatchObject(taken);
+    await expect(first.countAttempt('a', 'e1', 1)).rejects.toMatchObject(taken);
     const write = (): void => addEffect(db, 'late');
     await expect(first.commit({ key: 'a', record: record('c2') }, write)).rejects.toMatchObject(taken);
     await expect(first.commit({ key: 'a' }, write)).rejects.toMatchObject(taken);
@@ -72,7 +73,7 @@ describe('sqliteInbox', () => {
     await inbox.commit({ key: 'a', eventId: 'e1' });
     expect(await inbox.countAttempt('a', 'e1', 1)).toBe(1);
     for (let n = 2; n <= 1_003; n += 1) await inbox.countAttempt('a', `e${n}`, 1);
-    await sqliteInbox(db).load('a');
+    await inbox.load('a');
     expect(db.prepare('SELECT count(*) AS n FROM mcp_inbox_attempts').get()).toEqual({ n: 1_000 });
     expect(await inbox.countAttempt('a', 'e3', 1)).toBe(1);
     expect(await inbox.countAttempt('a', 'e1003', 1)).toBe(2);

@@ -13,7 +13,7 @@ describe('process', () => {
       handler: (event, { db, attempt }) => {
         note(event, { db: db as never, attempt, prepared: undefined });
         seenInside.push(
-          (w.db.prepare('SELECT record FROM mcp_inbox_subscriptions').get() as any).record.includes(event.cursor),
+          w.db.prepare('SELECT record FROM mcp_inbox_subscriptions').get()!['record'].includes(event.cursor),
         );
         expect(w.db.isTransaction).toBe(true);
       },
@@ -68,6 +68,10 @@ describe('process', () => {
     await ended;
     expect(w.effects()).toEqual(['e1', 'e2']);
     expect(await w.inbox.list()).toMatchObject([{ cursor: 'c0', seen: ['e1', 'e2'] }]);
+    // Counted ahead with the one before, and taken back.
+    expect(w.db.prepare('SELECT event_id, attempts FROM mcp_inbox_attempts').all()).toEqual([
+      { event_id: 'e3', attempts: 0 },
+    ]);
     await w.start({ subscribe: { delivery: 'poll' } });
     await settle();
     expect(w.effects()).toEqual(['e1', 'e2', 'e3']);

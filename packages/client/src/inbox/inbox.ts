@@ -26,9 +26,10 @@ export interface Inbox<Db = unknown> extends CursorStore {
    * All of `change` and what `apply` writes, in one transaction, or nothing of it.
    *
    * @param apply called at most once, synchronously; what it throws undoes everything
+   * @returns the attempts so far of the event that `begin` names
    * @throws what `apply` throws, unless it says that the database failed; EventsClientError `PARKED_FULL`
    */
-  commit(change: InboxChange, apply?: (db: Db) => void): Promise<void>;
+  commit(change: InboxChange, apply?: (db: Db) => void): Promise<number | undefined>;
   /** The next parked event whose retry was asked for; asking ends with that, and one more attempt is counted. */
   takeRetry(key: string): Promise<ParkedEvent | undefined>;
   /** Calls `listener` when a retry is asked for through this object; returns what ends that. */
@@ -46,6 +47,8 @@ export interface InboxChange {
   record?: SubscriptionRecord;
   /** This event is done with: its attempts are forgotten. */
   eventId?: string;
+  /** The event that comes next: an attempt to handle it is counted, which saves a transaction. */
+  begin?: string;
   /** Put aside, or parked before and failed again. */
   park?: Omit<ParkedEvent, 'id' | 'name'>;
   /** Id of a parked event that was handled after all. */

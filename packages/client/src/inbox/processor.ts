@@ -23,7 +23,9 @@ export interface ProcessedSubscription {
   /** Stores the position, if it moved. */
   save(): Promise<void>;
   /** What the store has to have done before the subscription is over. */
-  storing(step: Promise<void>): Promise<void>;
+  storing<R>(step: Promise<R>): Promise<R>;
+  /** Whether there is a filter, which {@link isWanted} asks. */
+  readonly filters: boolean;
   /** Whether the application wants the event (AUTH-07). */
   isWanted(event: ReceivedEvent): Promise<boolean>;
   tellGap(gap: Gap): Promise<void>;
@@ -68,6 +70,8 @@ export class Processor<Db, P> {
   readonly #options: ProcessOptions<Db>;
   readonly #inbox: Inbox<Db>;
   readonly #waits: Waits;
+  /** An event that comes next, and the attempt that is counted for it already. */
+  #begun: { eventId: string; attempt: number } | undefined;
 
   constructor(
     subscription: ProcessedSubscription,
@@ -90,6 +94,7 @@ export class Processor<Db, P> {
       while (!stopped.aborted) await this.#step();
     } finally {
       unwatch();
+      if (this.#begun !== undefined) await this.#takeBack(this.#begun.eventId);
     }
   }
 
@@ -138,18 +143,17 @@ export class Processor<Db, P> {
   /** Whether the event is done with, handled or parked; it is not if the subscription was stopped before. */
   async #attempts(event: ReceivedEvent, change: InboxChange): Promise<boolean> {
     const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = this.#options;
-    const { key, stopped } = this.#subscription;
+    const { stopped } = this.#subscription;
     const { eventId } = event;
     let reason = 'The process ended during the last attempt.';
     for (;;) {
-      const attempt = await this.#untilStored(() => this.#inbox.countAttempt(key, eventId, 1));
+      const attempt = await this.#begin(eventId);
       if (attempt === undefined) return false;
       if (attempt > maxAttempts) return this.#park(event, change, attempt - 1, reason);
       const outcome = await this.#attempt(event, attempt, change);
       if (outcome === 'done') return true;
       if (outcome === 'stopped') {
-        // It says nothing about the event. Should this fail, one attempt fewer is made after all.
-        await this.#inbox.countAttempt(key, eventId, -1).catch(() => {});
+        await this.#takeBack(eventId);
         return false;
       }
       reason = outcome.error.message;
@@ -158,6 +162,19 @@ export class Processor<Db, P> {
       await this.#backOff(attempt - 1);
       if (stopped.aborted) return false;
     }
+  }
+
+  /** Counts the next attempt, unless that was done ahead. */
+  async #begin(eventId: string): Promise<number | undefined> {
+    const begun = this.#begun;
+    this.#begun = undefined;
+    if (begun?.eventId === eventId) return begun.attempt;
+    return this.#untilStored(() => this.#inbox.countAttempt(this.#subscription.key, eventId, 1));
+  }
+
+  /** A stop says nothing about the event. Should this fail, one attempt fewer is made after all. */
+  async #takeBack(eventId: string): Promise<void> {
+    await this.#inbox.countAttempt(this.#subscription.key, eventId, -1).catch(() => {});
   }
 
   /** One attempt, repeated for as long as only the database fails. */
@@ -234,8 +251,10 @@ export class Processor<Db, P> {
         assertSynchronous(apply?.(db));
         isHandlers = false;
       };
+      const begin = change.eventId === undefined ? undefined : this.#second();
       try {
-        await this.#subscription.storing(this.#inbox.commit(change, apply && watched));
+        const attempt = await this.#subscription.storing(this.#inbox.commit({ ...change, begin }, apply && watched));
+        if (begin !== undefined && attempt !== undefined) this.#begun = { eventId: begin, attempt };
         return 'done';
       } catch (error) {
         // The database may fail under the handler's own writes too.
@@ -244,6 +263,12 @@ export class Processor<Db, P> {
       }
     };
     return this.#untilStored(step);
+  }
+
+  /** The event behind the present one, if it will be handled next. */
+  #second(): string | undefined {
+    const item = this.#subscription.filters ? undefined : this.#subscription.buffer.peekSecond();
+    return item?.kind === 'event' ? item.event.eventId : undefined;
   }
 
   /** Repeats what the database keeps from being done; undefined if the subscription was stopped before. */

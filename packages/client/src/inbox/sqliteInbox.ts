@@ -102,25 +102,27 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
 
   async countAttempt(key: string, eventId: string, change: 1 | -1): Promise<number> {
     return this.#write(() => {
-      const row = this.#sql.countAttempt.get(this.#namespace, key, eventId, change);
-      return (row as { attempts: number }).attempts;
+      this.#advance(key, undefined);
+      return this.#countAttempt(key, eventId, change);
     });
   }
 
-  async commit(change: InboxChange, apply?: (db: Db) => void): Promise<void> {
-    const { key, record, eventId, park, unpark } = change;
+  async commit(change: InboxChange, apply?: (db: Db) => void): Promise<number | undefined> {
+    const { key, record, eventId, begin, park, unpark } = change;
     let revision = 0;
-    const step = (): void => {
+    const step = (): number | undefined => {
       // Before the handler: what it writes must not count if this process was replaced.
       revision = this.#advance(key, record);
       if (eventId !== undefined) this.#sql.forgetAttempts.run(this.#namespace, key, eventId);
       if (unpark !== undefined) this.#sql.drop.get(this.#namespace, unpark);
       if (park !== undefined) this.#park(key, park);
       apply?.(this.#db);
+      return begin === undefined ? undefined : this.#countAttempt(key, begin, 1);
     };
-    this.#write(step, () => this.#revision(key) === revision);
+    const attempts = this.#write(step, () => this.#revision(key) === revision);
     // Between two events others get their turn, however many events wait.
     await new Promise((resolve) => setImmediate(resolve));
+    return attempts;
   }
 
   async takeRetry(key: string): Promise<ParkedEvent | undefined> {
@@ -148,6 +150,11 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
 
   async drop(id: number): Promise<boolean> {
     return this.#write(() => this.#sql.drop.get(this.#namespace, id)) !== undefined;
+  }
+
+  #countAttempt(key: string, eventId: string, change: number): number {
+    const row = this.#sql.countAttempt.get(this.#namespace, key, eventId, change);
+    return (row as { attempts: number }).attempts;
   }
 
   #advance(key: string, record: SubscriptionRecord | undefined): number {

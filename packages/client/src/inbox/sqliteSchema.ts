@@ -45,6 +45,7 @@ export function createTables(db: SqliteDatabase): void {
       retry INTEGER NOT NULL DEFAULT 0,
       UNIQUE (namespace, key, event_id)
     );
+    CREATE INDEX IF NOT EXISTS mcp_inbox_retries ON mcp_inbox_parked (namespace, key, id) WHERE retry = 1;
   `);
   if (typeof version !== 'number') db.exec(`INSERT INTO mcp_inbox_schema (version) VALUES (${VERSION})`);
 }

@@ -162,6 +162,11 @@ export class EventBuffer {
     return this.#items[this.#head];
   }
 
+  /** The item after the one that comes next. */
+  peekSecond(): BufferItem | undefined {
+    return this.#items[this.#head + 1];
+  }
+
   /** Removes the item that came next. */
   shift(): void {
     const item = this.#items[this.#head];

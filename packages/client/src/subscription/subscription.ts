@@ -61,7 +61,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   #saved: SubscriptionRecord;
   /** Who takes the events: whoever asks for the next one, or a handler. */
   #consumer: 'reader' | 'handler' | undefined;
-  #saving: Promise<void> = Promise.resolve();
+  #saving: Promise<unknown> = Promise.resolve();
   /** Set by the server's end of the subscription; thrown once after the events that were received before it. */
   #ending: Error | undefined;
   // Steps run one after the other: positions must be saved in the order of acknowledgement.
@@ -278,7 +278,11 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
         this.#position = ended === true ? { ...position, record: { ...position.record, ended } } : position;
       },
       save: () => this.#save(),
-      storing: (step) => (this.#saving = step),
+      storing: (step) => {
+        this.#saving = step;
+        return step;
+      },
+      filters: this.#parts.options.filter !== undefined,
       isWanted: (event) => this.#isWanted(event),
       tellGap: (gap) => this.#tellGap(gap),
       fail: (error) => this.fail(error),
