@@ -57,7 +57,8 @@ export class EventTable {
     const { position, appendedMs, latestMs, byteLength, bytesBefore } = at;
     if (metaJson === null && target === undefined) {
       this.#insertPlain ??= this.#prepareInsert('');
-      this.#insertPlain.run(position, eventId, timestamp, appendedMs, latestMs, byteLength, bytesBefore, dataJson);
+      // `run` would build an answer that costs a tenth of all.
+      this.#insertPlain.get(position, eventId, timestamp, appendedMs, latestMs, byteLength, bytesBefore, dataJson);
     } else {
       this.#insertFull ??= this.#prepareInsert(', meta, target');
       const optional = [metaJson, target ?? null];
