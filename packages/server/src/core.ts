@@ -27,6 +27,8 @@ export interface Core extends Environment {
    * InternalError while the store cannot be read: whether there is a subscription is not known then.
    */
   readonly restored: (name: string) => Promise<void> | undefined;
+  /** Whether a subscription is stored that did not come back yet. */
+  readonly hasStored: (id: string) => boolean;
   /** Gives up a stored subscription that is not live. `false` when there is none. */
   readonly forgetStored: (name: string, id: string) => boolean;
 }

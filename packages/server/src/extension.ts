@@ -29,6 +29,8 @@ import type { RequestHandler } from './requests/handlers.ts';
 import { headerSafeId } from './occurrence/headerSafeId.ts';
 import { Restoration } from './restoration.ts';
 import { ShutdownDeadline } from './shutdownDeadline.ts';
+import { EndedSubscriptions } from './inspection/endedSubscriptions.ts';
+import { Inspection } from './inspection/inspection.ts';
 import { Leases } from './subscription/leases.ts';
 import { Lifecycle } from './subscription/lifecycle.ts';
 import type { DeadLetterFilter } from './storage/deadLetterStore.ts';
@@ -105,6 +107,7 @@ export class Events {
   readonly #slots: StreamSlots = new WeakMap();
   readonly #reauthorization: Reauthorization;
   readonly #outboxes: Outboxes;
+  readonly #inspection: Inspection;
   readonly #attached = new WeakSet<McpServer>();
   #closing: Promise<void> | undefined;
   /** Only a wrapped transport can carry list changes, so only then they are promised (LIST-11). */
@@ -127,9 +130,13 @@ export class Events {
     }
     this.#storage = options.storage ?? memoryStorage({ clock, createEpoch: createRunId });
     const lifecycle = new Lifecycle(clock, limits.hookMs, report);
+    const ended = new EndedSubscriptions(clock);
     const registry = new Registry(limits, {
       added: (subscription) => observer?.started(subscription),
-      removed: (subscription) => observer?.ended(subscription),
+      removed: (subscription) => {
+        ended.add(subscription);
+        observer?.ended(subscription);
+      },
     });
     const namespace = options.namespace ?? 'mcp-events';
     const createEventId = countedIds(`evt_${createRunId()}`);
@@ -161,6 +168,7 @@ export class Events {
           warn: (message, name) => this.#onWarning(message, { stage: 'webhook', name }),
         }),
       restored: (name: string) => restoration?.restored(name),
+      hasStored: (id: string) => restoration?.has(id) ?? false,
       forgetStored: (name: string, id: string) => restoration?.forget(name, id) ?? false,
     });
     const { webhooks } = this.#core;
@@ -180,6 +188,12 @@ export class Events {
       storage: this.#storage,
       emission: (name) => this.#eventTypes.emission(name),
       warn: (message) => this.#onWarning(message, { stage: 'outbox' }),
+    });
+    this.#inspection = new Inspection({
+      core: this.#core,
+      storage: this.#storage,
+      ended,
+      outboxes: this.#outboxes,
     });
     observer?.watch(gaugesOf(this.#core, this.#outboxes));
     const callerRules = { principal: options.principal ?? defaultPrincipal, dialect: this.#dialect };
@@ -292,6 +306,19 @@ export class Events {
       if (subscription.redeliver(eventOf(letter), letter.number)) redriven++;
     }
     return redriven;
+  }
+
+  /**
+   * What the server holds at the moment, for operators: subscriptions with their positions and deliveries, logs, queues,
+   * dead letters, and why a subscription did not get an event. Nothing of it is for clients.
+   *
+   * @example
+   * ```ts
+   * const { verdict, message } = await events.inspect().why(subscriptionId, eventId);
+   * ```
+   */
+  inspect(): Inspection {
+    return this.#inspection;
   }
 
   /**

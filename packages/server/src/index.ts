@@ -23,6 +23,17 @@ export type { CloseOptions, SubscriptionInfo } from './extension.ts';
 export type { Check, CheckContext, CheckedEvent, CheckResult } from './feed/check.ts';
 export { FeedEvent } from './occurrence/feedEvent.ts';
 export type { OccurrenceInput } from './occurrence/feedEvent.ts';
+export type { Explanation, Verdict } from './inspection/explanation.ts';
+export type {
+  InspectedDeadLetter,
+  InspectedDelivery,
+  InspectedLane,
+  InspectedSubscription,
+  InspectedType,
+  Inspection,
+  Page,
+  PageRequest,
+} from './inspection/inspection.ts';
 export { defaultLimits } from './limits.ts';
 export type { Limits } from './limits.ts';
 export type { MaybePromise } from './maybePromise.ts';

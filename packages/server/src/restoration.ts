@@ -65,6 +65,12 @@ export class Restoration {
     await this.#running.get(name);
   }
 
+  /** Whether a subscription is stored that is not live. */
+  has(id: string): boolean {
+    for (const sameName of this.#stored.values()) if (sameName.has(id)) return true;
+    return false;
+  }
+
   /** Gives up a subscription that is not live. `false` when there is none. Its record is the caller's concern. */
   forget(name: string, id: string): boolean {
     return this.#stored.get(name)?.delete(id) ?? false;
@@ -84,17 +90,16 @@ export class Restoration {
   }
 
   async #read(): Promise<void> {
-    const records = await this.#persistence.load();
-    for (const record of records) {
+    await this.#persistence.load((record) => {
       // Also that of an event type which is never offered again.
       if (this.#hasExpired(record)) {
         void this.#persistence.delete(record);
-        continue;
+        return;
       }
       const sameName = this.#stored.get(record.name);
       if (sameName === undefined) this.#stored.set(record.name, new Map([[record.id, record]]));
       else sameName.set(record.id, record);
-    }
+    });
     this.#loaded = true;
     for (const { name } of this.#core.catalog.all()) this.#run(name, 0);
   }
@@ -147,6 +152,7 @@ export class Restoration {
     const { compiled } = type;
     this.#webhooks.markConsented(subscription);
     this.#webhooks.expireAt(subscription, record.refreshBeforeMs);
+    subscription.restored = true;
     subscription.lane.restore(record);
     try {
       if (type.brokenSinceLastRun !== undefined) throw schemaChanged(type.brokenSinceLastRun);
@@ -217,14 +223,16 @@ export class Restoration {
     }
   }
 
-  #openSecrets({ id, secret, replacedSecret }: StoredSubscription): SigningSecrets {
+  #openSecrets(record: StoredSubscription): SigningSecrets {
+    const { id, secret, replacedSecret } = record;
     const opened = this.#persistence.openSecret(id, secret);
-    if (replacedSecret === undefined) return new SigningSecrets({ secret: opened });
-    const replaced = {
+    const replaced = replacedSecret && {
       secret: this.#persistence.openSecret(id, replacedSecret.secret),
       untilMs: replacedSecret.untilMs,
     };
-    return new SigningSecrets({ secret: opened, replaced });
+    const secrets = new SigningSecrets({ secret: opened, replaced });
+    if (!this.#persistence.isOutdated(record)) secrets.sealed = secret;
+    return secrets;
   }
 
   #turn(): Promise<void> {

@@ -111,6 +111,12 @@ export class LogFeed implements Feed, LogDispatch {
     return this.#page(position, start, options.limit);
   }
 
+  /** Events after a position, whoever they are for. */
+  async readAfter(position: number, limit: number): Promise<readonly FeedEvent[]> {
+    const { events } = await this.#page(position, position, limit);
+    return events;
+  }
+
   attach(receiver: FeedReceiver, cursor: string | null): Attachment | undefined {
     const head = this.#log.head;
     if (this.#closed || cursor !== this.cursorAt(head)) return undefined;

@@ -4,6 +4,7 @@ import { PushSession } from '../delivery/push/pushSession.ts';
 import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
 import { LogFeed } from '../feed/logFeed.ts';
 import type { Outboxes } from '../outbox/outboxes.ts';
+import { PollSubscription } from '../subscription/pollSubscription.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import type { Gauges } from './metrics.ts';
 
@@ -36,12 +37,18 @@ function entry<T>(map: Map<string, T>, key: string, make: () => T): T {
 
 /** Events after the safe position. Most subscriptions are up to date, and say so without a look at their position. */
 export function lagOf(feed: LogFeed, subscription: Subscription): number {
-  if (!(subscription instanceof WebhookSubscription || subscription instanceof PushSession)) return 0;
-  if (subscription.isCurrent || subscription.cursor === null) return 0;
-  return feed.head - (feed.positionOf(subscription.cursor) ?? feed.oldest - 1);
+  let cursor: string | null | undefined;
+  if (subscription instanceof PollSubscription) cursor = subscription.lastAnswer?.cursor;
+  else if (subscription instanceof WebhookSubscription || subscription instanceof PushSession) {
+    if (subscription.isCurrent) return 0;
+    ({ cursor } = subscription);
+  }
+  if (typeof cursor !== 'string') return 0;
+  return feed.head - (feed.positionOf(cursor) ?? feed.oldest - 1);
 }
 
-function queueLengths({ webhooks }: Core, outboxes: Outboxes): Record<string, number> {
+/** What waits, by the queue it waits in. */
+export function queueLengths({ webhooks }: Core, outboxes: Outboxes): Record<string, number> {
   const lengths: Record<string, number> = { outbox: outboxes.waiting };
   if (webhooks === undefined) return lengths;
   const { running, waiting, retries } = webhooks.queues;

@@ -64,6 +64,8 @@ async function answer(
     if (!subscription.ended) batch = await collectBatch({ ...common, cursor: batch.cursor });
   }
   const { cursor, truncated, hasMore } = batch;
+  subscription.startCursor ??= request.cursor ?? cursor;
+  subscription.lastAnswer = { cursor, atMs: clock.now() };
   if (batch.events.length > 0) core.observer?.delivered(type.name, 'poll', batch.events.length);
   const nextPollMs = Math.ceil(batch.nextPollMs ?? compiled.nextPollMs);
   return { resultType: 'complete', events: batch.events.map(toPollEntry), cursor, truncated, hasMore, nextPollMs };

@@ -59,6 +59,7 @@ export async function openWebhookDelivery(
   const pump = createPump(core, type, subscription, subscription.lane);
   const shared = together === true && cursor !== null ? pump.openTogether(cursor) : undefined;
   const opening = shared ?? (await openPump(pump, cursor, notBeforeMs));
+  subscription.startCursor = opening.cursor;
   subscription.attach(pump);
   return { cursor: opening.cursor, truncated: opening.truncated, start: () => subscription.start() };
 }

@@ -31,16 +31,21 @@ function valueKeys(value: unknown): string[] {
  * field must be equal, or have a value in common where either is a list.
  */
 export function passesFilter(filter: Filter, args: Arguments, event: { readonly data: Data }): boolean {
+  return failingArgument(filter, args, event) === undefined;
+}
+
+/** The first argument that keeps the event away. */
+export function failingArgument(filter: Filter, args: Arguments, event: { readonly data: Data }): string | undefined {
   // Asked for each event a poll reads: no list of entries is made for it.
   for (const argument in filter) {
     const wanted = args[argument];
     if (wanted === undefined) continue;
     const present = event.data[filter[argument] as string];
-    if (present === undefined) return false;
+    if (present === undefined) return argument;
     const presentKeys = valueKeys(present);
-    if (!valueKeys(wanted).some((key) => presentKeys.includes(key))) return false;
+    if (!valueKeys(wanted).some((key) => presentKeys.includes(key))) return argument;
   }
-  return true;
+  return undefined;
 }
 
 /** All ways to take one element of each list, joined to one string. */

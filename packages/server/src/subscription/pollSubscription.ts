@@ -8,6 +8,8 @@ export class PollSubscription extends Subscription {
   readonly #onEnd: () => void;
   #ended = false;
   #terminated: EventsError | undefined;
+  /** The last answer: the position it gave, and when. */
+  lastAnswer: { readonly cursor: string | null; readonly atMs: number } | undefined;
   /** Polls that are held at the moment. */
   readonly #held = new Set<() => void>();
 

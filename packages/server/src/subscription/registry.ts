@@ -21,6 +21,7 @@ export interface RegistryListener {
 export class Registry {
   readonly #limits: Pick<Limits, 'subscriptions' | 'subscriptionsPerPrincipal'>;
   readonly #listener: RegistryListener | undefined;
+  #lastOrder = 0;
   readonly #byId = new Map<string, Subscription>();
   readonly #byName = new Map<string, Set<Subscription>>();
   readonly #countByPrincipal = new Map<string, number>();
@@ -50,6 +51,7 @@ export class Registry {
       }
       this.#countByPrincipal.set(principal, count + 1);
     }
+    subscription.order = ++this.#lastOrder;
     this.#byId.set(id, subscription);
     const sameName = this.#byName.get(name);
     if (sameName === undefined) this.#byName.set(name, new Set([subscription]));
@@ -76,6 +78,7 @@ export class Registry {
     return this.#byId.get(id);
   }
 
+  /** In the order they came. */
   all(): Iterable<Subscription> {
     return this.#byId.values();
   }

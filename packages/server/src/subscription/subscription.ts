@@ -33,6 +33,10 @@ export abstract class Subscription implements SubscriptionDetails {
   readonly argumentsKey: string;
   /** Replaced when a subscriber comes back, with a newer authentication for example. */
   context: EventContext;
+  /** Place among all subscriptions of the server in the order they came; given by the registry. */
+  order = 0;
+  /** Where it started: what was before is not for it. `null` where there are no positions, or it has not started. */
+  startCursor: string | null = null;
 
   constructor(details: SubscriptionDetails) {
     this.id = details.id;

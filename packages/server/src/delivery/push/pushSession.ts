@@ -61,6 +61,7 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
     this.#pump = pump;
     this.#channel = channel;
     const { cursor, truncated, failure } = opening;
+    this.startCursor = cursor;
     channel.message(Notifications.active, { cursor, truncated });
     if (failure !== undefined) this.fail(failure);
     this.#stopHeartbeat = heartbeat(() => this.#beat());

@@ -1,3 +1,4 @@
+import type { LastError } from '@mcp-events/protocol';
 import type { Deadline } from '../../deadlines.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import type { ObservedDelivery } from '../../observability/observedDelivery.ts';
@@ -34,6 +35,8 @@ export class Delivery implements Job {
   /** The cursor it was first sent with, kept so that all attempts send equal bytes (DELIV-12). */
   cursor: string | null | undefined;
   attempts = 0;
+  /** Why the last attempt failed. */
+  lastError: LastError | undefined;
   /** Moved on by time in suspension, which does not count (DELIV-07). */
   firstAttemptAtMs = 0;
   retry: Deadline<Delivery> | undefined;

@@ -67,6 +67,17 @@ export interface LaneListener {
   readonly replaced: boolean;
 }
 
+/** An event that was not delivered, and is no dead letter either: nobody could do better later. */
+export interface Refusal {
+  readonly eventId: string;
+  /** The endpoint said so for good (410, 413), or the body would have been larger than allowed. */
+  readonly reason: 'refused' | 'too_large';
+  readonly atMs: number;
+}
+
+/** Of one subscription. An endpoint that refuses everything is a matter of a look, not of a list. */
+const MAX_REFUSALS = 16;
+
 const skipped: Promise<HostOutcome> = Promise.resolve('skipped');
 
 /** Most bytes of one POST (DELIV-14). */
@@ -113,6 +124,8 @@ export class Lane implements Sink {
   #ended = false;
   /** Ids of events an earlier run had delivered beyond its watermark, and that this one did not reach yet. */
   #settledBefore: Set<string> | undefined;
+  /** Made with the first. */
+  #refusals: Refusal[] | undefined;
   /** A gap no envelope could tell of; the next refresh does. */
   untoldGap = false;
 
@@ -131,6 +144,29 @@ export class Lane implements Sink {
 
   get suspended(): boolean {
     return this.#suspendedAtMs !== undefined;
+  }
+
+  /** Since when delivery is suspended. */
+  get suspendedAtMs(): number | undefined {
+    return this.#suspendedAtMs;
+  }
+
+  /** What is outstanding, in the order it began. */
+  get deliveries(): Iterable<Delivery> {
+    return this.#outstanding ?? [];
+  }
+
+  /** The last events that will not be sent again though nobody gave them up, for operators who look for them. */
+  get refusals(): readonly Refusal[] {
+    return this.#refusals ?? [];
+  }
+
+  /** Whether the event at this position, which lies beyond {@link cursor}, was acknowledged or given up. */
+  isSettledBeyond(position: string): boolean {
+    return (
+      this.#settledBefore?.has(position) === true ||
+      this.#watermark?.settledBeyond(Infinity).includes(position) === true
+    );
   }
 
   /** Deliveries that are neither acknowledged nor given up. */
@@ -304,7 +340,10 @@ export class Lane implements Sink {
         this.#health.succeeded(nowMs);
         if (delivery.deadLetter !== undefined) this.#context.redriven(delivery.deadLetter);
         delivery.observed?.acknowledged();
-      } else delivery.observed?.refused('refused');
+      } else {
+        delivery.observed?.refused('refused');
+        this.#notSent(delivery, 'refused');
+      }
       this.#countAttempt(delivery, false, nowMs);
       this.#settle(delivery);
     }
@@ -324,6 +363,7 @@ export class Lane implements Sink {
   #attemptFailed(delivery: Delivery, reason: LastError, retryAfterMs: number | undefined, nowMs: number): void {
     const { retryRules, random } = this.#context;
     this.#health.failed(reason, nowMs);
+    delivery.lastError = reason;
     const elapsedMs = nowMs - delivery.firstAttemptAtMs;
     const delayMs = nextRetryDelayMs(retryRules, { attempts: delivery.attempts, elapsedMs, retryAfterMs }, random);
     delivery.state = 'waiting';
@@ -477,9 +517,17 @@ export class Lane implements Sink {
     const { name } = this.#subscriber;
     this.#context.warn(`event ${event.eventId} makes a body of ${body.byteLength} bytes, which is not sent`, name);
     delivery.observed?.refused('too_large');
+    this.#notSent(delivery, 'too_large');
     this.#lost();
     this.#settle(delivery);
     return undefined;
+  }
+
+  #notSent({ event }: Delivery, reason: Refusal['reason']): void {
+    if (event === undefined) return;
+    this.#refusals ??= [];
+    this.#refusals.push({ eventId: event.eventId, reason, atMs: this.#context.clock.now() });
+    if (this.#refusals.length > MAX_REFUSALS) this.#refusals.shift();
   }
 
   #envelopeBody(kind: DeliveryKind, cursor: string | null): string {

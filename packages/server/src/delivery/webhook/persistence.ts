@@ -11,8 +11,11 @@ const PROGRESS_MS = 1_000;
 /** When the store is tried again after a failure. */
 const RETRY_MS = 30_000;
 
-/** Writes under way at the same time, of those that can wait. */
-const CONCURRENCY = 32;
+/** Writes under way at the same time, of those that can wait: engines store them together. */
+const CONCURRENCY = 128;
+
+/** Records read before requests get a turn: a millisecond. */
+const RECORDS_PER_TURN = 256;
 
 /** A change that is not stored yet. */
 interface Change {
@@ -57,17 +60,24 @@ export class Persistence {
     return this.#waiting.size;
   }
 
-  /** What can be read of what is stored. Rejects when the store does. */
-  async load(): Promise<StoredSubscription[]> {
-    const readable: StoredSubscription[] = [];
-    for (const record of await this.#store.load()) {
+  /** Gives what can be read of what is stored, in turns. Rejects when the store does. */
+  async load(take: (record: StoredSubscription) => void): Promise<void> {
+    let count = 0;
+    for (const stored of await this.#store.load()) {
+      if (++count % RECORDS_PER_TURN === 0) await this.#turn();
+      let record: StoredSubscription;
       try {
-        readable.push(readStoredSubscription(record));
+        record = readStoredSubscription(stored);
       } catch (error) {
         this.#report(error);
+        continue;
       }
+      take(record);
     }
-    return readable;
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#clock.setImmediate(resolve));
   }
 
   /** Throws when the secret cannot be read, or is none: deliveries would be signed with a key that can be guessed. */
@@ -178,7 +188,7 @@ export class Persistence {
       arguments: rawArguments,
       url,
       dialect,
-      secret: this.#sealer.seal(id, secret),
+      secret: (secrets.sealed ??= this.#sealer.seal(id, secret)),
       ...(replaced === undefined
         ? {}
         : { replacedSecret: { secret: this.#sealer.seal(id, replaced.secret), untilMs: replaced.untilMs } }),

@@ -57,6 +57,8 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   consented = false;
   /** `onSubscribe` has run, so `onUnsubscribe` is owed. */
   begun = false;
+  /** An earlier run began it: where it started is not known any more. */
+  restored = false;
   /** Its record outlives it: it is to come back. */
   keepsRecord = false;
   readonly #lane: Lane;

@@ -28,6 +28,8 @@ export interface SecretText {
 export class SigningSecrets {
   #key: Key;
   #replaced: ReplacedKey | undefined;
+  /** The current secret as it is stored, so that it is encrypted once and not with every position. */
+  sealed: string | undefined;
 
   constructor({ secret, replaced }: SecretText) {
     this.#key = keyOf(secret);
@@ -40,6 +42,7 @@ export class SigningSecrets {
     if (key === this.#key) return;
     this.#replaced = { key: this.#key, untilMs };
     this.#key = key;
+    this.sealed = undefined;
   }
 
   /**

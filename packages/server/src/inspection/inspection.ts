@@ -1,0 +1,227 @@
+import type { DeliveryMode, LastError } from '@mcp-events/protocol';
+import { CheckFeed } from '../feed/checkFeed.ts';
+import { LogFeed } from '../feed/logFeed.ts';
+import { PushSession } from '../delivery/push/pushSession.ts';
+import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
+import { lagOf, queueLengths } from '../observability/gauges.ts';
+import type { Outboxes } from '../outbox/outboxes.ts';
+import type { DeadLetterFilter, StoredDeadLetter } from '../storage/deadLetterStore.ts';
+import { PollSubscription } from '../subscription/pollSubscription.ts';
+import type { SubscriptionFilter } from '../subscription/registry.ts';
+import type { Subscription } from '../subscription/subscription.ts';
+import type { Explanation } from './explanation.ts';
+import { why } from './why.ts';
+import type { WhyOptions } from './why.ts';
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1_000;
+
+/** Which part of a long list is wanted. */
+export interface PageRequest {
+  /** `next` of the page before. */
+  readonly after?: number | undefined;
+  /** Most entries of the page. Default 100, at most 1,000. */
+  readonly limit?: number | undefined;
+}
+
+/** A part of a list, and where it goes on; `next` is absent at its end. */
+export interface Page<T> {
+  readonly entries: readonly T[];
+  readonly next?: number;
+}
+
+/** One delivery that is neither acknowledged nor given up. */
+export interface InspectedDelivery {
+  readonly kind: 'event' | 'gap' | 'terminated';
+  readonly eventId: string | null;
+  readonly webhookId: string;
+  readonly state: 'queued' | 'sending' | 'waiting';
+  readonly attempts: number;
+  /** ISO 8601; `null` when it is under way, or waits for the end of a suspension. */
+  readonly nextAttemptAt: string | null;
+  readonly lastError: LastError | null;
+}
+
+/** How the delivery of a webhook subscription goes. Times are ISO 8601. */
+export interface InspectedLane {
+  /** As the client sent it: it may hold a secret of the client's. */
+  readonly url: string;
+  readonly host: string;
+  /** When it ends without a refresh; `null` for never. */
+  readonly refreshBefore: string | null;
+  readonly suspendedSince: string | null;
+  readonly failingSince: string | null;
+  readonly lastError: LastError | null;
+  /** Events were lost that the client may not know of yet. */
+  readonly owesGap: boolean;
+  readonly deliveries: readonly InspectedDelivery[];
+}
+
+export interface InspectedSubscription {
+  readonly id: string;
+  readonly mode: DeliveryMode;
+  readonly name: string;
+  readonly principal: string | undefined;
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** Everything up to here was acknowledged (webhook), written (push), or answered (poll). `null` without positions. */
+  readonly cursor: string | null;
+  /** Events between the position and the end of the log; `null` where there is no log. Polls: at the last answer's position. */
+  readonly lag: number | null;
+  /** When the last poll was answered, ISO 8601. Of polls. */
+  readonly lastPollAt?: string | null;
+  /** Of webhook subscriptions. */
+  readonly lane?: InspectedLane;
+}
+
+export interface InspectedType {
+  readonly name: string;
+  readonly source: 'log' | 'check' | 'live';
+  /** Live subscriptions. */
+  readonly subscriptions: number;
+  /** Positions of the newest and the oldest event that can be read, and how many there are. Of types with a log. */
+  readonly log?: { readonly head: number; readonly oldest: number; readonly retained: number };
+}
+
+/** A dead letter without its payload, which `events.deadLetters()` has. */
+export type InspectedDeadLetter = Omit<StoredDeadLetter, 'dataJson' | '_meta'> & { readonly number: number };
+
+export interface InspectionOptions extends WhyOptions {
+  readonly outboxes: Outboxes;
+}
+
+/**
+ * What a server holds at the moment, for operators: reads only, in bounded pages. Nothing of it is for clients; callback
+ * URLs are complete. Payloads and secrets are left out.
+ */
+export class Inspection {
+  readonly #options: InspectionOptions;
+
+  /** Use `events.inspect()`. */
+  constructor(options: InspectionOptions) {
+    this.#options = options;
+  }
+
+  /** Live subscriptions of all modes, in the order they came. Throws a `TypeError` for a limit that is none. */
+  subscriptions(
+    filter: SubscriptionFilter & { readonly mode?: DeliveryMode } = {},
+    { after = 0, limit = DEFAULT_LIMIT }: PageRequest = {},
+  ): Page<InspectedSubscription> {
+    const { registry } = this.#options.core;
+    const { mode, ...rest } = filter;
+    const wanted = registry
+      .find(rest)
+      .filter((subscription) => subscription.order > after && (mode === undefined || subscription.mode === mode))
+      .toSorted((one, other) => one.order - other.order);
+    return page(
+      wanted,
+      limit,
+      (subscription) => subscription.order,
+      (subscription) => this.#describe(subscription),
+    );
+  }
+
+  /** One live subscription. */
+  subscription(id: string): InspectedSubscription | undefined {
+    const subscription = this.#options.core.registry.get(id);
+    return subscription && this.#describe(subscription);
+  }
+
+  /** The event types on offer. */
+  types(): InspectedType[] {
+    const { catalog, registry } = this.#options.core;
+    return catalog.all().map(({ name, feed }) => {
+      const subscriptions = registry.find({ name }).length;
+      if (feed instanceof LogFeed) {
+        const { head, oldest } = feed;
+        return { name, source: 'log', subscriptions, log: { head, oldest, retained: head - oldest + 1 } };
+      }
+      return { name, source: feed instanceof CheckFeed ? 'check' : 'live', subscriptions };
+    });
+  }
+
+  /** What waits, by queue: the metric `mcp_events.queue`. */
+  queues(): Readonly<Record<string, number>> {
+    return queueLengths(this.#options.core, this.#options.outboxes);
+  }
+
+  /** Dead letters without their payloads, oldest first. */
+  async deadLetters(
+    filter: Omit<DeadLetterFilter, 'number'> = {},
+    { after = 0, limit = DEFAULT_LIMIT }: PageRequest = {},
+  ): Promise<Page<InspectedDeadLetter>> {
+    const letters = await this.#options.storage.deadLetters.find(filter);
+    const wanted = letters.filter(({ number }) => number > after);
+    return page(
+      wanted,
+      limit,
+      ({ number }) => number,
+      ({ dataJson: _data, _meta, ...letter }) => letter,
+    );
+  }
+
+  /**
+   * Why a subscription did not get an event, or that it did. Calls the author's `match`, `transform` and `authorize` to find
+   * out. Looks through at most the newest 100,000 events of the log.
+   */
+  why(subscriptionId: string, eventId: string): Promise<Explanation> {
+    return why(this.#options, subscriptionId, eventId);
+  }
+
+  #describe(subscription: Subscription): InspectedSubscription {
+    const { id, mode, name, principal, rawArguments } = subscription;
+    const feed = this.#options.core.catalog.get(name)?.feed;
+    const cursor = positionOf(subscription);
+    const lag = feed instanceof LogFeed ? lagOf(feed, subscription) : null;
+    const described = { id, mode, name, principal, arguments: rawArguments, cursor, lag };
+    if (subscription instanceof PollSubscription) {
+      return { ...described, lastPollAt: isoTime(subscription.lastAnswer?.atMs) };
+    }
+    return subscription instanceof WebhookSubscription ? { ...described, lane: laneOf(subscription) } : described;
+  }
+}
+
+function page<T, Entry>(
+  wanted: readonly T[],
+  limit: number,
+  placeOf: (item: T) => number,
+  describe: (item: T) => Entry,
+): Page<Entry> {
+  if (!(limit >= 1 && limit <= MAX_LIMIT)) throw new TypeError(`limit must be from 1 to ${MAX_LIMIT}, not ${limit}`);
+  const items = wanted.slice(0, limit);
+  const last = items.at(-1);
+  const entries = items.map((item) => describe(item));
+  return last === undefined || items.length === wanted.length ? { entries } : { entries, next: placeOf(last) };
+}
+
+function positionOf(subscription: Subscription): string | null {
+  if (subscription instanceof PollSubscription) return subscription.lastAnswer?.cursor ?? null;
+  return subscription instanceof WebhookSubscription || subscription instanceof PushSession
+    ? subscription.cursor
+    : null;
+}
+
+function laneOf({ url, host, refreshBeforeMs, lane }: WebhookSubscription): InspectedLane {
+  return {
+    url,
+    host,
+    refreshBefore: isoTime(refreshBeforeMs ?? undefined),
+    suspendedSince: isoTime(lane.suspendedAtMs),
+    failingSince: isoTime(lane.failedSinceMs),
+    lastError: lane.lastError,
+    owesGap: lane.owesGap,
+    deliveries: [...lane.deliveries].map(({ kind, event, webhookId, state, attempts, retry, lastError }) => ({
+      kind,
+      eventId: event?.eventId ?? null,
+      webhookId,
+      // What has settled is not in a lane any more.
+      state: state === 'settled' ? 'waiting' : state,
+      attempts,
+      nextAttemptAt: isoTime(retry?.atMs),
+      lastError: lastError ?? null,
+    })),
+  };
+}
+
+function isoTime(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}
