@@ -19,7 +19,7 @@ async function subscribed(
   const type = server.events.define('counted', { ...counted, ...definition });
   await settle();
   const { id } = await server.subscribe('counted');
-  return { server, type: type as EventHandle, id };
+  return { server, type, id };
 }
 
 async function emitted(type: EventHandle, n: number, options?: Parameters<EventHandle['emit']>[1]): Promise<string> {
@@ -112,8 +112,8 @@ describe('why a webhook subscription did not get an event', () => {
       return data.n !== 7;
     };
     const server = webhookServer();
-    const type = server.events.define('counted', { ...counted, input, filter: { n: 'n' } }) as EventHandle;
-    const matched = server.events.define('matched', { ...counted, match }) as EventHandle;
+    const type = server.events.define('counted', { ...counted, input, filter: { n: 'n' } });
+    const matched = server.events.define('matched', { ...counted, match });
     const filtering = await server.subscribe('counted', { arguments: { n: 1 } });
     const matching = await server.subscribe('matched');
     const why = (id: string, eventId: string) => server.events.inspect().why(id, eventId);
@@ -133,9 +133,9 @@ describe('why a webhook subscription did not get an event', () => {
     expect(await why(matching.id, await emitted(matched, 8))).toMatchObject({ verdict: 'delivered' });
   });
 
-  it('it happened before the subscription started', async () => {
+  it('happened before the subscription started', async () => {
     const server = webhookServer();
-    const type = server.events.define('counted', counted) as EventHandle;
+    const type = server.events.define('counted', counted);
     const eventId = await emitted(type, 1);
     const { id } = await server.subscribe('counted');
     expect(await server.events.inspect().why(id, eventId)).toMatchObject({ verdict: 'beforeStart' });
@@ -223,7 +223,7 @@ describe('why a webhook subscription did not get an event', () => {
 describe('why others did not', () => {
   it('a stream got it, or is not read fast enough', async () => {
     const server = httpServer({ limits: { streamBufferBytes: 1_000 } });
-    const type = server.events.define('counted', counted) as EventHandle;
+    const type = server.events.define('counted', counted);
     const before = await emitted(type, 0);
     await server.stream('counted');
     const { id } = server.events.subscriptions()[0]!;
@@ -238,7 +238,7 @@ describe('why others did not', () => {
 
   it('a poll got it, or has not come since', async () => {
     const server = httpServer();
-    const type = server.events.define('counted', counted) as EventHandle;
+    const type = server.events.define('counted', counted);
     const before = await emitted(type, 0);
     const { cursor } = await server.poll('counted', null);
     const { id } = server.events.subscriptions()[0]!;
