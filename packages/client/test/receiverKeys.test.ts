@@ -61,6 +61,17 @@ describe('public-key signatures', () => {
     expect(statuses).toEqual([401, 401, 204]);
   });
 
+  it('SIG-13 are found beside keys of other kinds and unreadable ones, however many', async () => {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const others = Array.from({ length: 8 }, () => publicKey.export({ format: 'jwk' }));
+    const unreadable = { kty: 'OKP', crv: 'Ed25519', kid: 'k0', x: 'short' };
+    const document = { keys: [...others, unreadable, ...trusted.document.keys] } as JwksDocument;
+    const world = enforcing(() => document);
+    expect(await world.post(alsoSigned(world, [trusted]))).toBe(204);
+    expect(await world.post(alsoSigned(world, [foreign], { id: 'msg_event_2' }))).toBe(401);
+    expect(world.warnings).toEqual([]);
+  });
+
   it('SIG-13 are never verified with a key from the delivery', async () => {
     const world = enforcing(() => trusted.document);
     const [key] = foreign.document.keys;

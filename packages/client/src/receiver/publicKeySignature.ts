@@ -22,13 +22,25 @@ export async function isSignedByOneOf(
     .flatMap((entry) => decodeBase64(entry.slice(SCHEME.length)) ?? [])
     .slice(0, MAX_SIGNATURES);
   const signed = await new Blob([`${webhookId}.${timestamp}.`, new Uint8Array(body)]).arrayBuffer();
-  for (const { kty, crv, x } of keys.slice(0, MAX_KEYS)) {
-    const key = await crypto.subtle.importKey('jwk', { kty, crv, x }, 'Ed25519', false, ['verify']);
+  // The document may be as the origin serves it, with keys for other uses.
+  for (const { kty, crv, x } of keys.filter((key) => key.crv === 'Ed25519').slice(0, MAX_KEYS)) {
+    const key = await importKey({ kty, crv, x });
+    if (key === undefined) continue;
     for (const signature of candidates) {
       if (await crypto.subtle.verify('Ed25519', key, signature, signed)) return true;
     }
   }
   return false;
+}
+
+/** @throws what the runtime says if it does not know the algorithm: that is no fault of the key */
+async function importKey(jwk: JsonWebKey): Promise<CryptoKey | undefined> {
+  try {
+    return await crypto.subtle.importKey('jwk', jwk, 'Ed25519', false, ['verify']);
+  } catch (error) {
+    if ((error as Error).name === 'DataError') return undefined;
+    throw error;
+  }
 }
 
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
