@@ -1,7 +1,7 @@
 import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../src/index.ts';
-import { batch } from './support/rawServer.ts';
+import { batch, pending, type RawRequest } from './support/rawServer.ts';
 import { granted, HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
 import { Reader, settle } from './support/world.ts';
 
@@ -195,5 +195,42 @@ describe('order and bounds of webhooks', () => {
     expect(third.server.requests(Methods.poll)[0]!.params['cursor']).toBe('c1');
     expect([...reader.ids, ...pushed.ids, ...polled.ids]).toEqual(['e3', 'e2', 'e5', 'e1', 'e4', 'e6']);
     await third.events.close();
+  });
+
+  it('G5 holds only so many posts that come before the answer to the subscribe request', async () => {
+    const { receiver, events, server, clock } = await webhookWorld({ maxBufferedEvents: 3 });
+    let request: RawRequest | undefined;
+    server.on(Methods.subscribe, (received) => {
+      request = received;
+      return pending;
+    });
+    const reader = new Reader(await events.subscribe('incident.created'));
+    await settle();
+    const posts = [1, 2, 3, 4].map((n) => receiver.last.event(`e${n}`, 'c0', chain(n)));
+    expect(await posts[3]).toBe('retry');
+    server.answer(request!.id, granted(clock, HOUR_MS));
+    expect(await Promise.all(posts)).toEqual(['accepted', 'accepted', 'accepted', 'retry']);
+    await settle();
+    expect(await receiver.last.event('e4', 'c0', chain(4))).toBe('accepted');
+    await settle();
+    expect(reader.ids).toEqual(['e1', 'e2', 'e3', 'e4']);
+    await events.close();
+  });
+
+  it('G5 holds only so many bytes of them', async () => {
+    const { receiver, events, server, clock } = await webhookWorld({ maxBufferedBytes: 250 });
+    let request: RawRequest | undefined;
+    server.on(Methods.subscribe, (received) => {
+      request = received;
+      return pending;
+    });
+    await events.subscribe('incident.created');
+    await settle();
+    // Of a hundred bytes each.
+    const posts = [1, 2, 3].map((n) => receiver.last.event(`e${n}`, 'c0', chain(n)));
+    expect(await posts[2]).toBe('retry');
+    server.answer(request!.id, granted(clock, HOUR_MS));
+    expect(await posts[0]).toBe('accepted');
+    await events.close();
   });
 });

@@ -32,6 +32,9 @@ export class Arrivals {
   /** Resolves once the server accepted the subscription, or the run is over. */
   readonly #opened: Promise<void>;
   #open: () => void = () => {};
+  #isOpen = false;
+  /** What came before that. */
+  readonly #early = { posts: 0, bytes: 0 };
   #closed = false;
   readonly #own = new OwnPosition();
   /** No post came since the last answer to a subscribe request. */
@@ -42,7 +45,10 @@ export class Arrivals {
     this.#context = context;
     this.#end = end;
     this.#opened = new Promise((resolve) => {
-      this.#open = resolve;
+      this.#open = () => {
+        this.#isOpen = true;
+        resolve();
+      };
     });
     const { buffer, clock } = context;
     this.#room = new WaitingRoom(buffer.limits.maxBytes);
@@ -67,8 +73,7 @@ export class Arrivals {
 
   /** For the receiver. */
   readonly accept = async (message: WebhookMessage): Promise<AcceptResult> => {
-    // A post may overtake the answer to the subscribe request, whose cursor and gap come before it.
-    await this.#opened;
+    if (!(await this.#admitted(message))) return 'retry';
     if (this.#closed) return 'retry';
     this.#context.onHealthy();
     this.#quiet = false;
@@ -84,6 +89,22 @@ export class Arrivals {
         return 'accepted';
     }
   };
+
+  /**
+   * A post may overtake the answer to the subscribe request, whose cursor and gap come before it: it waits for that.
+   *
+   * @returns whether there was room to wait
+   */
+  async #admitted(message: WebhookMessage): Promise<boolean> {
+    if (this.#isOpen) return true;
+    const { maxEvents, maxBytes } = this.#context.buffer.limits;
+    const bytes = message.kind === 'event' ? message.bytes : 0;
+    if (this.#early.posts >= maxEvents || (this.#early.posts > 0 && this.#early.bytes + bytes > maxBytes)) return false;
+    this.#early.posts += 1;
+    this.#early.bytes += bytes;
+    await this.#opened;
+    return true;
+  }
 
   /** For the receiver: an event that was accepted came again, at another place. */
   readonly repeated = ({ event: { eventId }, order }: EventMessage & { order: EventOrder }): void => {
