@@ -1,0 +1,105 @@
+import type { CheckedEvent, Clock, EventTypeDefinition, Retention } from '@mcp-events/server';
+import type { Random } from './random.ts';
+import type { ProcessClock } from './virtualTime.ts';
+
+export type Severity = 'high' | 'low';
+
+/** How author functions behave at the moment. Changed while they are in use. */
+export interface AuthorBehaviour {
+  latencyMs: number;
+  failure: number;
+}
+
+/** An event type of the simulated author. */
+export interface EventSource {
+  readonly name: string;
+  /** Made anew for each life of the server. */
+  definition(clock: ProcessClock): EventTypeDefinition;
+  /** Where events come from when they are not emitted. */
+  readonly upstream?: Upstream;
+}
+
+const INPUT = {
+  type: 'object',
+  properties: { severity: {} },
+};
+
+const PAYLOAD = {
+  type: 'object',
+  properties: { severity: { type: 'string' } },
+  required: ['severity'],
+};
+
+/** Found by look-up: no author function is asked. */
+export function filteredSource(retention: Partial<Retention>): EventSource {
+  return {
+    name: 'filtered',
+    definition: () => ({
+      input: INPUT,
+      payload: PAYLOAD,
+      retention,
+      filter: { severity: 'severity' },
+      nextPollMs: 20_000,
+    }),
+  };
+}
+
+/** Found by an author function that takes its time, and fails now and then. */
+export function matchedSource(retention: Partial<Retention>, behaviour: AuthorBehaviour, random: Random): EventSource {
+  return {
+    name: 'matched',
+    definition: (clock) => ({
+      input: INPUT,
+      payload: PAYLOAD,
+      retention,
+      nextPollMs: 20_000,
+      match: (_context, { data }, { severity }) => {
+        const isWanted =
+          severity === undefined || (Array.isArray(severity) ? severity : [severity]).includes(data['severity']);
+        const delayMs = random.delayMs(behaviour.latencyMs);
+        if (random.chance(behaviour.failure)) throw new Error('the simulated match failed');
+        return delayMs === 0 ? isWanted : clock.delay(delayMs).then(() => isWanted);
+      },
+    }),
+  };
+}
+
+/** Events of another system, which keeps them all, and is asked for them. */
+export class Upstream {
+  readonly events: CheckedEvent[] = [];
+  readonly #addressable: boolean;
+
+  constructor(addressable: boolean) {
+    this.#addressable = addressable;
+  }
+
+  /** Returns the position after the event. */
+  add(eventId: string, severity: Severity, clock: Pick<Clock, 'now'>): number {
+    const position = this.events.length + 1;
+    const cursor = this.#addressable ? { cursor: String(position) } : {};
+    this.events.push({ eventId, timestamp: new Date(clock.now()).toISOString(), data: { severity }, ...cursor });
+    return position;
+  }
+}
+
+export function checkedSource(upstream: Upstream, behaviour: AuthorBehaviour, random: Random): EventSource {
+  return {
+    name: 'checked',
+    upstream,
+    definition: (clock) => ({
+      input: INPUT,
+      payload: PAYLOAD,
+      filter: { severity: 'severity' },
+      nextPollMs: 20_000,
+      check: async ({ limit }, _args, cursor) => {
+        const pageSize = random.chance(0.3) ? random.int(1, 3) : limit;
+        await clock.delay(random.delayMs(behaviour.latencyMs));
+        if (random.chance(behaviour.failure)) throw new Error('the simulated upstream failed');
+        const from = cursor === null ? upstream.events.length : Number(cursor);
+        const events = upstream.events.slice(from, from + pageSize);
+        const end = from + events.length;
+        return { events, cursor: String(end), hasMore: end < upstream.events.length };
+      },
+    }),
+  };
+}

@@ -1,0 +1,104 @@
+import type { Random } from './random.ts';
+import type { ServerProcess, ServerRequest } from './serverProcess.ts';
+import type { ArrivedRequest, RequestAnswer } from './virtualSocket.ts';
+import { refusedSocket, virtualSocket } from './virtualSocket.ts';
+import type { VirtualTime } from './virtualTime.ts';
+import type { Socket } from 'node:net';
+
+/** How the network between clients and server behaves at the moment. Changed while it is in use. */
+export interface NetworkBehaviour {
+  latencyMs: number;
+  /** Of a request, or of its answer. */
+  loss: number;
+  /** Of a connection the server opens. */
+  refusal: number;
+}
+
+/** A request that got no answer: nobody knows whether it was executed. */
+export class NoAnswer extends Error {}
+
+/** How long a client waits for an answer. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** Carries requests to whichever server lives, and webhooks from it to the endpoints. */
+export class Network {
+  readonly behaviour: NetworkBehaviour = { latencyMs: 0, loss: 0, refusal: 0 };
+  server: ServerProcess | undefined;
+  /** Takes what is posted, by the first segment of the path. */
+  readonly endpoints: Map<string, (request: ArrivedRequest, answer: RequestAnswer) => void> = new Map();
+  readonly #time: VirtualTime;
+  readonly #random: Random;
+
+  constructor(time: VirtualTime, random: Random) {
+    this.#time = time;
+    this.#random = random;
+  }
+
+  /** Rejects with {@link NoAnswer}, or with the server's error. Without a time limit it may never settle. */
+  request(request: ServerRequest, timeoutMs: number | undefined = REQUEST_TIMEOUT_MS): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timeout = timeoutMs === Infinity ? undefined : this.#time.at(timeoutMs, () => reject(new NoAnswer()));
+      const answered = (act: () => void) => (): void => {
+        if (this.#random.chance(this.behaviour.loss)) return;
+        this.later(() => {
+          this.#time.cancel(timeout);
+          act();
+        });
+      };
+      if (this.#random.chance(this.behaviour.loss)) return;
+      this.later(() => {
+        const server = this.server;
+        if (server === undefined) {
+          answered(() => reject(new NoAnswer()))();
+          return;
+        }
+        // A dead server answers nothing, whatever its code still does.
+        const ifAlive = (act: () => void): void => {
+          if (server.alive) answered(act)();
+        };
+        server.request(request).then(
+          (result) => ifAlive(() => resolve(result)),
+          (error: unknown) => ifAlive(() => reject(error as Error)),
+        );
+      });
+    });
+  }
+
+  /** After the time that a message takes. */
+  later(callback: () => void): void {
+    const delayMs = this.#random.delayMs(this.behaviour.latencyMs);
+    if (delayMs === 0) this.#turn(callback);
+    else this.#time.at(delayMs, callback);
+  }
+
+  /** A connection of the server to the endpoints. */
+  connect(owner: () => ServerProcess | undefined): Socket {
+    const schedule = (callback: () => void): void => this.#turn(callback);
+    if (this.#random.chance(this.behaviour.refusal)) return refusedSocket(schedule);
+    const server = owner();
+    return virtualSocket((request, answer) => {
+      this.#time.active();
+      const isAlive = (): boolean => server === undefined || server.alive;
+      if (!isAlive()) return;
+      const endpoint = this.endpoints.get(request.path.split('/')[1] ?? '');
+      endpoint?.(request, {
+        respond: (status, headers) => {
+          this.#time.active();
+          if (isAlive()) answer.respond(status, headers);
+        },
+        reset: () => {
+          this.#time.active();
+          answer.reset();
+        },
+      });
+    }, schedule);
+  }
+
+  #turn(callback: () => void): void {
+    this.#time.active();
+    setImmediate(() => {
+      this.#time.active();
+      callback();
+    });
+  }
+}

@@ -1,0 +1,130 @@
+import { Methods, Notifications } from '@mcp-events/protocol';
+import { Subscriber } from './subscriber.ts';
+
+interface PushMessage {
+  readonly method: string;
+  readonly params: {
+    readonly cursor?: string | null;
+    readonly truncated?: boolean;
+    readonly eventId?: string;
+  };
+}
+
+/** An open stream. What is written to it arrives in order, until it is cut. */
+class Stream {
+  readonly abort = new AbortController();
+  cut = false;
+  /** Set while the client does not read. */
+  stalled: Promise<void> | undefined;
+  unstall: (() => void) | undefined;
+  readonly arriving: PushMessage[] = [];
+  lastSeenMs: number;
+
+  constructor(openedMs: number) {
+    this.lastSeenMs = openedMs;
+  }
+}
+
+/** A stream from which nothing was heard for so long is given up. */
+const SILENCE_MS = 90_000;
+
+/** Keeps a stream open, and comes back with the last cursor when it ends. */
+export class PushSubscriber extends Subscriber {
+  readonly mode = 'push';
+  #stream: Stream | undefined;
+  #settling = false;
+
+  act(): void {
+    const { time, network } = this.context;
+    if (this.#stream !== undefined) {
+      if (this.#stream.stalled === undefined && time.nowMs - this.#stream.lastSeenMs > SILENCE_MS) this.#cut();
+      return;
+    }
+    const stream = new Stream(time.nowMs);
+    this.#stream = stream;
+    this.begin();
+    const params = { cursor: this.cursor };
+    const ended = (): void => {
+      // What was written before the end arrives before the end.
+      network.later(() => {
+        this.#drain(stream);
+        stream.cut = true;
+        if (this.#stream !== stream) return;
+        this.#stream = undefined;
+        if (this.#settling) network.later(() => this.act());
+      });
+    };
+    this.request(Methods.stream, params, ended, {
+      signal: stream.abort.signal,
+      notify: (message: PushMessage) => this.#write(stream, message),
+    });
+  }
+
+  suffer(): void {
+    const stream = this.#stream;
+    const fate = this.context.random.weighted({ cut: 2, stall: 2, restart: 1 });
+    if (fate === 'restart') {
+      this.#cut();
+      this.restart();
+    } else if (stream === undefined) this.act();
+    else if (fate === 'cut') this.#cut();
+    else if (stream.stalled !== undefined) stream.unstall?.();
+    else {
+      stream.stalled = new Promise((resolve) => {
+        stream.unstall = () => {
+          stream.stalled = undefined;
+          resolve();
+        };
+      });
+    }
+  }
+
+  recover(): void {
+    this.#settling = true;
+    this.#cut();
+    this.act();
+  }
+
+  /** The server is gone, and with it the stream. */
+  onServerGone(): void {
+    if (this.#stream !== undefined && this.context.random.chance(0.5)) this.#drain(this.#stream);
+    this.#cut();
+    if (this.#settling) this.act();
+  }
+
+  #cut(): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    stream.cut = true;
+    stream.unstall?.();
+    // The server learns of it some time later.
+    this.context.network.later(() => stream.abort.abort());
+    this.#stream = undefined;
+  }
+
+  async #write(stream: Stream, message: PushMessage): Promise<void> {
+    await stream.stalled;
+    if (stream.cut) return;
+    stream.arriving.push(message);
+    this.context.network.later(() => this.#drain(stream));
+  }
+
+  /** Takes what is on its way, in its order. */
+  #drain(stream: Stream): void {
+    for (const message of stream.arriving.splice(0)) {
+      if (stream.cut) return;
+      stream.lastSeenMs = this.context.time.nowMs;
+      this.#take(message);
+    }
+  }
+
+  #take({ method, params }: PushMessage): void {
+    const { cursor, truncated, eventId } = params;
+    if (method === Notifications.active) this.received({ cursor: cursor ?? null, gap: truncated === true }, 'active');
+    else if (method === Notifications.heartbeat) this.received({ cursor: cursor ?? null }, 'heartbeat');
+    else if (method === Notifications.event && eventId !== undefined) {
+      this.received({ events: [eventId], cursor: cursor ?? null }, 'event');
+      this.hand(eventId);
+    } else if (method === Notifications.terminated) this.context.complain(`${this.wish.subscription} was terminated`);
+  }
+}

@@ -1,0 +1,108 @@
+import { CLIENT_CAPABILITIES_META_KEY, EXTENSION_ID } from '@mcp-events/protocol';
+import type { Methods } from '@mcp-events/protocol';
+import { Events } from '@mcp-events/server';
+import type { Dial, EventHandle, EventsOptions } from '@mcp-events/server';
+import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
+import { DiskStorage } from './diskStorage.ts';
+import type { DiskBehaviour } from './diskStorage.ts';
+import type { EventSource } from './eventSources.ts';
+import type { Random } from './random.ts';
+import type { VirtualDisk } from './virtualDisk.ts';
+import { ProcessClock } from './virtualTime.ts';
+import type { VirtualTime } from './virtualTime.ts';
+
+export type Method = (typeof Methods)[keyof typeof Methods];
+
+/** A request as it arrives at the server. */
+export interface ServerRequest {
+  readonly id: string;
+  readonly method: Method;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly principal: string;
+  readonly signal: AbortSignal;
+  readonly notify: (message: { method: string; params?: Record<string, unknown> }) => Promise<void>;
+}
+
+export interface ServerProcessOptions {
+  readonly time: VirtualTime;
+  readonly disk: VirtualDisk;
+  readonly diskBehaviour: DiskBehaviour;
+  readonly random: Random;
+  readonly sources: readonly EventSource[];
+  readonly connect: Dial;
+  readonly options: EventsOptions;
+  readonly onError: (error: unknown, stage: string) => void;
+}
+
+type RequestHandler = (params: unknown, context: ServerContext) => Promise<unknown>;
+
+/** Encrypts the signing secrets of a run. */
+const SECRET_KEY = Buffer.alloc(32, 7).toString('base64');
+
+/** One life of the server: the real thing, on a clock, a disk and a network that end with it. */
+export class ServerProcess {
+  readonly clock: ProcessClock;
+  readonly events: Events;
+  readonly handles: ReadonlyMap<string, EventHandle>;
+  readonly #storage: DiskStorage;
+  readonly #handlers = new Map<string, RequestHandler>();
+  alive = true;
+
+  constructor({ time, disk, diskBehaviour, random, sources, connect, options, onError }: ServerProcessOptions) {
+    const clock = new ProcessClock(time);
+    this.clock = clock;
+    this.#storage = new DiskStorage(disk, diskBehaviour, { clock, random, onActivity: () => time.active() });
+    const hex = (): string => random.int(0, 0xffff_ffff).toString(16).padStart(8, '0');
+    this.events = new Events({
+      ...options,
+      clock,
+      storage: this.#storage,
+      randomId: () => `${hex()}-${hex()}-${hex()}-${hex()}`,
+      onError: (error, { stage }) => onError(error, stage),
+      onWarning: () => {},
+      webhooks: {
+        ...options.webhooks,
+        secretKeys: [SECRET_KEY],
+        allowedOrigins: () => true,
+        random: () => random.next(),
+        egress: { resolve: () => ['192.0.2.1'], connect },
+      },
+    });
+    // What the SDK's server is for here: it holds the handlers, which are called without a transport in between.
+    const registrar = {
+      isConnected: () => false,
+      server: {
+        assertCanSetRequestHandler: () => {},
+        setRequestHandler: (method: string, _schemas: unknown, handler: RequestHandler) => {
+          this.#handlers.set(method, handler);
+        },
+        registerCapabilities: () => {},
+      },
+    };
+    this.events.attach(registrar as unknown as McpServer, { era: 'modern' });
+    this.handles = new Map(sources.map(({ name, definition }) => [name, this.events.define(name, definition(clock))]));
+  }
+
+  /** Settles as the handler does; not at all, if the process dies before. */
+  request({ id, method, params, principal, signal, notify }: ServerRequest): Promise<unknown> {
+    const handler = this.#handlers.get(method);
+    if (handler === undefined) throw new Error(`no handler for ${method}`);
+    const context = {
+      http: { authInfo: { token: principal, clientId: 'simulated', scopes: [], extra: { sub: principal } } },
+      mcpReq: {
+        id,
+        signal,
+        notify,
+        envelope: { [CLIENT_CAPABILITIES_META_KEY]: { extensions: { [EXTENSION_ID]: {} } } },
+      },
+    };
+    return handler(params, context as unknown as ServerContext);
+  }
+
+  /** The process is gone from one moment to the next. */
+  kill(): void {
+    this.alive = false;
+    this.#storage.kill();
+    this.clock.kill();
+  }
+}

@@ -1,0 +1,53 @@
+import type { EventsOptions } from '@mcp-events/server';
+import type { Random } from './random.ts';
+import type { Wish } from './subscriber.ts';
+
+/** What a seed decides before anything happens. */
+export interface Settings {
+  readonly steps: number;
+  readonly maxCount: number;
+  readonly readsAtOnce: boolean;
+  readonly addressable: boolean;
+  readonly options: EventsOptions;
+  readonly subscribers: readonly (Wish & {
+    readonly mode: 'poll' | 'push' | 'webhook';
+    readonly ttlMs: number | null;
+  })[];
+}
+
+const WISHES: readonly Wish['arguments'][] = [{}, { severity: 'high' }, { severity: ['high', 'low'] }];
+
+const TYPES = ['filtered', 'filtered', 'matched', 'checked'];
+
+export function settingsOf(random: Random): Settings {
+  const count = random.int(2, 6);
+  return {
+    steps: random.int(20, 90),
+    maxCount: random.pick([3, 8, 10_000]),
+    readsAtOnce: random.chance(0.5),
+    addressable: random.chance(0.5),
+    options: {
+      dialect: 'final',
+      heartbeatIntervalMs: 30_000,
+      limits: { streamBufferBytes: random.pick([300, 2_000, 262_144]) },
+      webhooks: {
+        ttl: { noExpiry: true, minMs: 60_000 },
+        rotationGraceMs: 300_000,
+        limits: { outstandingPerSubscription: random.pick([1, 2, 5, 64]) },
+        suspension: { minAttempts: random.pick([5, 12, 100]) },
+        retry: { attempts: random.pick([2, 3, 5]) },
+      },
+    },
+    subscribers: Array.from({ length: count }, (_, n) => {
+      const mode = random.pick(['poll', 'push', 'webhook', 'webhook'] as const);
+      return {
+        mode,
+        subscription: `${mode}${n}`,
+        principal: random.pick(['alice', 'bob']),
+        type: random.pick(TYPES),
+        arguments: random.pick(WISHES),
+        ttlMs: random.pick([null, 60_000, 600_000, 3_600_000]),
+      };
+    }),
+  };
+}

@@ -1,0 +1,158 @@
+import type { BegunFact, Fact } from '../history/facts.ts';
+import type { Network } from './network.ts';
+import { NoAnswer } from './network.ts';
+import type { Random } from './random.ts';
+import type { Method } from './serverProcess.ts';
+import type { VirtualTime } from './virtualTime.ts';
+
+/** What every simulated client works with. */
+export interface SubscriberContext {
+  readonly time: VirtualTime;
+  readonly random: Random;
+  readonly network: Network;
+  readonly record: (fact: Fact) => void;
+  /** Something that must not happen and is no matter of the history. */
+  readonly complain: (message: string) => void;
+}
+
+/** What one of them subscribes to. */
+export interface Wish {
+  readonly subscription: string;
+  readonly principal: string;
+  readonly type: string;
+  readonly arguments: NonNullable<BegunFact['arguments']>;
+}
+
+/**
+ * A client as the wire sees it, with the least that a client has to do: it keeps the last cursor it received, hands
+ * events to its application at once, and knows what it has handed.
+ */
+export abstract class Subscriber {
+  abstract readonly mode: BegunFact['mode'];
+  readonly wish: Wish;
+  protected readonly context: SubscriberContext;
+  protected readonly process: string;
+  /** The last cursor received. */
+  protected cursor: string | null = null;
+  readonly #cursors: string[] = [];
+  protected readonly handedIds: Set<string> = new Set();
+  /** Events that come again because the client went back to an earlier cursor. */
+  #expectedAgain = new Set<string>();
+  #requests = 0;
+  protected begun = false;
+
+  constructor(wish: Wish, context: SubscriberContext) {
+    this.wish = wish;
+    this.context = context;
+    this.process = `client-${wish.subscription}`;
+  }
+
+  /** Does the next thing a client does of itself. */
+  abstract act(): void;
+
+  /** Something happens to it. */
+  abstract suffer(): void;
+
+  /** Behaves as well as it can from now on, so that everything owed can arrive. */
+  abstract recover(): void;
+
+  /** The process is killed and comes back, with a cursor it kept. */
+  restart(): void {
+    const { random, record } = this.context;
+    record({ fact: 'killed', process: this.process, at: this.context.time.nowMs });
+    record({ fact: 'started', process: this.process });
+    this.begun = false;
+    // Any cursor ever received is as good as the last one (G3).
+    if (this.#cursors.length > 0 && random.chance(0.3)) {
+      this.cursor = random.pick(this.#cursors.slice(-8));
+      this.#expectedAgain = new Set(this.handedIds);
+    }
+  }
+
+  protected begin(): void {
+    this.begun = true;
+    const { subscription, type, arguments: args } = this.wish;
+    const { process, mode, cursor } = this;
+    this.context.record({
+      fact: 'begun',
+      subscription,
+      process,
+      type,
+      arguments: args,
+      mode,
+      cursor,
+      at: this.context.time.nowMs,
+    });
+  }
+
+  protected received(
+    message: { events?: readonly string[]; cursor?: string | null; gap?: boolean },
+    note: string,
+  ): void {
+    const { subscription } = this.wish;
+    const { events, cursor, gap } = message;
+    this.context.record({
+      fact: 'received',
+      subscription,
+      ...(events === undefined ? {} : { events }),
+      ...(cursor === undefined ? {} : { cursor }),
+      ...(gap === true ? { gap } : {}),
+      note,
+      at: this.context.time.nowMs,
+    });
+    if (typeof cursor !== 'string') return;
+    this.cursor = cursor;
+    this.#cursors.push(cursor);
+  }
+
+  /** To the application, which keeps it at once. */
+  protected hand(eventId: string): void {
+    const { subscription } = this.wish;
+    if (this.#expectedAgain.delete(eventId)) return;
+    this.handedIds.add(eventId);
+    this.context.record({ fact: 'handed', subscription, eventId });
+    this.context.record({ fact: 'committed', subscription, eventId });
+  }
+
+  protected ended(how: 'asked' | 'told' | 'forgotten'): void {
+    const { subscription } = this.wish;
+    this.context.record({ fact: 'ended', subscription, how, atMs: this.context.time.nowMs });
+    this.begun = false;
+  }
+
+  /** Calls back with the result; with `undefined` for an error, or when there is no answer. */
+  protected request(
+    method: Method,
+    params: Readonly<Record<string, unknown>>,
+    done: (result: never, error?: Error) => void,
+    stream: { signal?: AbortSignal; notify?: (message: never) => Promise<void> } = {},
+  ): void {
+    const { network, complain } = this.context;
+    const { subscription, principal, type, arguments: args } = this.wish;
+    const request = {
+      id: `${subscription}-${++this.#requests}`,
+      method,
+      params: { name: type, arguments: args, ...params },
+      principal,
+      signal: stream.signal ?? new AbortController().signal,
+      notify: (stream.notify as undefined | (() => Promise<void>)) ?? (async () => {}),
+    };
+    network
+      .request(request, stream.notify === undefined ? undefined : Infinity)
+      .then(
+        (result) => done(result as never),
+        (error: Error) => {
+          if (!(error instanceof NoAnswer) && !this.expects(error)) {
+            complain(`${subscription}: ${method} failed: ${error.message}`);
+          }
+          done(undefined as never, error);
+        },
+      )
+      .catch((error: unknown) => complain(`${subscription}: ${String((error as Error).stack)}`));
+  }
+
+  /** Whether an error of the server belongs to the faults that are injected. */
+  protected expects(error: Error): boolean {
+    return (error as { code?: unknown }).code === -32_603;
+  }
+}

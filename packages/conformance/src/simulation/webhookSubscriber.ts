@@ -1,0 +1,253 @@
+import { ArrivalOrder } from '@mcp-events/client/receiver';
+import {
+  createWebhookSecret,
+  decodeWebhookSecret,
+  Methods,
+  orderOf,
+  verifyWebhook,
+  WEBHOOK_ID_HEADER,
+  WEBHOOK_SIGNATURE_HEADER,
+  WEBHOOK_TIMESTAMP_HEADER,
+} from '@mcp-events/protocol';
+import type { EventOrder, SubscribeResult } from '@mcp-events/protocol';
+import { Subscriber } from './subscriber.ts';
+import type { SubscriberContext, Wish } from './subscriber.ts';
+import type { ArrivedRequest, RequestAnswer } from './virtualSocket.ts';
+
+/** How its endpoint behaves at the moment. */
+export interface EndpointBehaviour {
+  latencyMs: number;
+  /** Statuses other than 2xx, as often as this. */
+  failure: number;
+  /** Takes the message, and the answer is lost. */
+  lostAnswer: number;
+  hang: number;
+}
+
+interface Body {
+  readonly type?: string;
+  readonly eventId?: string;
+  readonly cursor?: string | null;
+  readonly _meta?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Subscribes for a callback URL, refreshes in time (or not), and is the endpoint as well. Events are put in order by the
+ * place each one tells, as the project's own receiver does it; but it never gives up waiting by itself, so that an
+ * order that does not link up shows.
+ */
+export class WebhookSubscriber extends Subscriber {
+  readonly mode = 'webhook';
+  readonly behaviour: EndpointBehaviour = { latencyMs: 0, failure: 0, lostAnswer: 0, hang: 0 };
+  readonly #ttlMs: number | null;
+  #order: ArrivalOrder<string>;
+  /** The one that is in force, then the one before it. */
+  #secrets: string[] = [];
+  /** Counts restarts: what an earlier process asked for is no matter of this one. */
+  #life = 0;
+  #busy = false;
+  /** An earlier process may have left a live subscription, which would not look at the cursor (SUB-11). */
+  #mayBeLive = false;
+  #refreshBeforeMs: number | null | undefined;
+  #settling = false;
+
+  constructor(wish: Wish, context: SubscriberContext, ttlMs: number | null) {
+    super(wish, context);
+    this.#ttlMs = ttlMs;
+    this.#order = this.#newOrder();
+    context.network.endpoints.set(wish.subscription, (request, answer) => this.#arrive(request, answer));
+  }
+
+  act(): void {
+    if (this.#busy) return;
+    this.#lapse();
+    if (this.#mayBeLive) this.#unsubscribe();
+    else this.#subscribe();
+  }
+
+  suffer(): void {
+    const { random } = this.context;
+    const fate = random.weighted({ endpoint: 5, restart: 1, leave: 1 });
+    if (fate === 'endpoint') {
+      Object.assign(this.behaviour, {
+        latencyMs: random.pick([0, 100, 8_000]),
+        failure: random.pick([0, 0, 0.3, 1]),
+        lostAnswer: random.pick([0, 0.3]),
+        hang: random.pick([0, 0, 0.3]),
+      });
+    } else if (fate === 'restart') {
+      this.restart();
+      this.#life++;
+      this.#busy = false;
+      this.#mayBeLive = true;
+      this.#secrets = [];
+      this.#reset();
+    } else if (this.begun && !this.#busy) {
+      this.ended('asked');
+      this.#mayBeLive = true;
+      this.#reset();
+    }
+  }
+
+  recover(): void {
+    this.#settling = true;
+    Object.assign(this.behaviour, { latencyMs: 0, failure: 0, lostAnswer: 0, hang: 0 });
+    this.act();
+  }
+
+  #reset(): void {
+    this.#refreshBeforeMs = undefined;
+    this.#order.close();
+    this.#order = this.#newOrder();
+  }
+
+  #newOrder(): ArrivalOrder<string> {
+    const { time } = this.context;
+    return new ArrivalOrder<string>({
+      clock: {
+        now: () => time.nowMs,
+        setTimeout: (callback, delayMs) => time.at(delayMs, callback),
+        clearTimeout: (handle) => time.cancel(handle),
+      },
+      maxWaitMs: Infinity,
+      release: (eventId) => this.hand(eventId),
+      gap: () => this.context.complain(`${this.wish.subscription} stopped to wait`),
+    });
+  }
+
+  /** Its grant is over. */
+  #lapse(): void {
+    const before = this.#refreshBeforeMs;
+    if (typeof before !== 'number' || before > this.context.time.nowMs) return;
+    this.ended('forgotten');
+    this.#reset();
+  }
+
+  #subscribe(): void {
+    const { random, time } = this.context;
+    const isNew = !this.begun;
+    if (isNew) {
+      this.#reset();
+      this.begin();
+    }
+    if (this.#secrets.length === 0 || random.chance(0.2)) {
+      const bytes = (count: number): Uint8Array => Uint8Array.from({ length: count }, () => random.int(0, 255));
+      this.#secrets = [createWebhookSecret(bytes), ...this.#secrets].slice(0, 4);
+    }
+    const [secret] = this.#secrets;
+    const ttl = this.#ttlMs === null ? { ttlMs: null } : { ttlMs: this.#ttlMs };
+    const params = { delivery: { mode: 'webhook', url: this.#url, secret }, cursor: this.cursor, ...ttl };
+    this.#call(Methods.subscribe, params, (result: SubscribeResult | undefined) => {
+      if (result === undefined) return;
+      if (!isNew && this.#refreshBeforeMs !== undefined && result.deliveryStatus === undefined) {
+        // The server made it anew: it did not know it any more.
+        this.ended('forgotten');
+        this.#reset();
+        this.begin();
+      }
+      this.received({ cursor: result.cursor, gap: result.truncated === true }, 'subscribe');
+      const { refreshBefore } = result;
+      this.#refreshBeforeMs = refreshBefore === null ? null : Date.parse(refreshBefore);
+      this.context.record({
+        fact: 'granted',
+        subscription: this.wish.subscription,
+        refreshBeforeMs: this.#refreshBeforeMs,
+        at: time.nowMs,
+      });
+    });
+  }
+
+  #unsubscribe(): void {
+    this.#call(Methods.unsubscribe, { delivery: { url: this.#url } }, (_result, error) => {
+      const isGone = error === undefined || this.#isNotFound(error);
+      if (isGone) this.#mayBeLive = false;
+      if (isGone && this.#settling) this.act();
+    });
+  }
+
+  #call(
+    method: typeof Methods.subscribe | typeof Methods.unsubscribe,
+    params: Readonly<Record<string, unknown>>,
+    done: (result: never, error?: Error) => void,
+  ): void {
+    const life = this.#life;
+    this.#busy = true;
+    this.request(method, params, (result, error) => {
+      if (life !== this.#life) return;
+      this.#busy = false;
+      done(result, error);
+    });
+  }
+
+  protected override expects(error: Error): boolean {
+    return super.expects(error) || this.#isNotFound(error);
+  }
+
+  #isNotFound(error: Error): boolean {
+    return (error as { code?: unknown }).code === -32_023;
+  }
+
+  get #url(): string {
+    return `http://${this.wish.subscription}.test/${this.wish.subscription}`;
+  }
+
+  #arrive(request: ArrivedRequest, answer: RequestAnswer): void {
+    const { random, time, network } = this.context;
+    const { latencyMs, failure, hang, lostAnswer } = this.behaviour;
+    if (random.chance(hang)) return;
+    time.at(random.delayMs(latencyMs), () => {
+      time.active();
+      if (random.chance(failure)) {
+        const status = random.pick([400, 404, 429, 500, 503]);
+        const retryAfter: Record<string, string> = random.chance(0.5) ? { 'retry-after': String(random.int(1, 30)) } : {};
+        if (random.chance(0.2)) answer.reset();
+        else answer.respond(status, retryAfter);
+        return;
+      }
+      if (!this.#isGenuine(request)) {
+        answer.respond(401);
+        return;
+      }
+      this.#take(JSON.parse(request.body) as Body);
+      if (random.chance(lostAnswer)) answer.reset();
+      else network.later(() => answer.respond(204));
+    });
+  }
+
+  #isGenuine({ headers, body }: ArrivedRequest): boolean {
+    return verifyWebhook({
+      keys: this.#secrets.map(decodeWebhookSecret),
+      id: headers[WEBHOOK_ID_HEADER] ?? '',
+      timestamp: headers[WEBHOOK_TIMESTAMP_HEADER] ?? '',
+      body,
+      signatureHeader: headers[WEBHOOK_SIGNATURE_HEADER] ?? '',
+      nowMs: this.context.time.nowMs,
+      toleranceMs: 300_000,
+    }).ok;
+  }
+
+  #take(body: Body): void {
+    if (!this.begun) return;
+    const { type, eventId, cursor, _meta } = body;
+    if (type === 'gap') {
+      this.received({ cursor: cursor ?? null, gap: true }, 'gap');
+      this.#order.settle();
+      return;
+    }
+    if (type === 'terminated' || eventId === undefined) {
+      this.context.complain(`${this.wish.subscription} got a message of type ${type}`);
+      return;
+    }
+    this.received({ events: [eventId], cursor: cursor ?? null }, 'webhook');
+    this.#put(eventId, orderOf(_meta));
+  }
+
+  #put(eventId: string, order: EventOrder | undefined): void {
+    if (order === undefined) {
+      this.context.complain(`${eventId} tells no order`);
+      return;
+    }
+    if (this.handedIds.has(eventId)) this.#order.repeated(order, (waiting) => waiting === eventId);
+    else this.#order.take(eventId, order);
+  }
+}
