@@ -377,6 +377,7 @@ export class Events {
     await deadline.wait(outboxesClosed);
     await deadline.wait(drained);
     // After the last acknowledgement, so that the next run does not send again what was delivered.
+    webhooks?.storePositions();
     await deadline.wait(webhooks?.persistence?.close());
     const attemptsCut = webhooks?.queues.running ?? 0;
     for (const subscription of this.#webhookSubscriptions()) subscription.end();

@@ -153,6 +153,7 @@ export class Restoration {
     this.#webhooks.markConsented(subscription);
     this.#webhooks.expireAt(subscription, record.refreshBeforeMs);
     subscription.restored = true;
+    subscription.storedCursor = record.cursor;
     subscription.lane.restore(record);
     try {
       if (type.brokenSinceLastRun !== undefined) throw schemaChanged(type.brokenSinceLastRun);

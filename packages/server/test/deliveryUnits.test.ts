@@ -182,7 +182,7 @@ describe('pump', () => {
 
   const logFeed = (): LogFeed => {
     const clock = new FakeClock();
-    return new LogFeed(memoryLog(clock, { maxCount: 5 }), {}, clock, () => {});
+    return new LogFeed({ log: memoryLog(clock, { maxCount: 5 }), filter: {}, clock, report: () => {} });
   };
 
   it.each([

@@ -50,7 +50,7 @@ type Style = 'sync' | 'async' | 'mixed';
 async function run(steps: readonly Step[], style: Style, maxCount: number): Promise<void> {
   const clock = new FakeClock();
   const log = memoryLog(clock, { maxCount });
-  const feed = new LogFeed(log, {}, clock, () => {});
+  const feed = new LogFeed({ log, filter: {}, clock, report: () => {} });
   const pending: (() => void)[] = [];
   const isWanted = (n: number): boolean => n % 3 !== 0;
   const rules: SelectionRules = {

@@ -220,6 +220,32 @@ describe('a restart', () => {
     expect(second.recorder.envelopes('gap')).toEqual([]);
   });
 
+  it('TTL-10 SUB-14 stores where subscriptions stand that nothing is delivered to, now and then and at the end', async () => {
+    const deployment = new Deployment();
+    const { clock, store } = deployment;
+    const storage = keptStorage(clock);
+    const server = deployment.start({}, { storage });
+    const handle = server.events.define('emitted', { ...counted, match: () => false });
+    const { cursor: start } = await server.subscribe('emitted', { ttlMs: null });
+    const emit = async (count: number): Promise<string | null> => {
+      for (let n = 1; n < count; n++) await handle.emit({ n });
+      return (await handle.emit({ n: count })).cursor;
+    };
+    await emit(1_000);
+    await clock.advance(2_000);
+    expect(store.records[0]?.cursor).toBe(start);
+    const often = await emit(24);
+    await clock.advance(2_000);
+    expect(store.records[0]?.cursor).toBe(often);
+    // No more often than once a minute, however busy the source is.
+    await emit(1_024);
+    await clock.advance(2_000);
+    expect(store.records[0]?.cursor).toBe(often);
+    const last = await emit(5);
+    await server.events.close();
+    expect(store.records[0]?.cursor).toBe(last);
+  });
+
   it('ENV-03 OP-13 tells a gap where the log is lost', async () => {
     const deployment = new Deployment();
     const first = deployment.start();

@@ -132,8 +132,8 @@ describe('grants', () => {
     expect(grantTtlMs(durable, null)).toBeNull();
     expect(grantTtlMs(durable, undefined)).toBe(3_600_000);
     expect(grantTtlMs(durable, 1e15)).toBe(86_400_000);
-    expect(() => resolveTtlRules({ noExpiry: true }, false)).toThrow(/webhooks\.store/);
-    expect(() => resolveTtlRules({ maxMs: 86_400_000 }, false)).toThrow(/webhooks\.store/);
+    expect(() => resolveTtlRules({ noExpiry: true }, false)).toThrow(/durable storage/);
+    expect(() => resolveTtlRules({ maxMs: 86_400_000 }, false)).toThrow(/durable storage/);
     expect(() => resolveTtlRules({ minMs: 10, maxMs: 5 }, false)).toThrow(/minMs 10, defaultMs 5, maxMs 5/);
     expect(() => resolveTtlRules({ defaultMs: Number.NaN }, false)).toThrow(TypeError);
   });

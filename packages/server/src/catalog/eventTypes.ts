@@ -116,7 +116,14 @@ export class EventTypes {
     const type: EventType = {
       name,
       compiled,
-      feed: openFeed(core, openLog, name, () => type.compiled, compiled),
+      feed: openFeed(
+        core,
+        openLog,
+        name,
+        () => type.compiled,
+        compiled,
+        () => core.webhooks?.advanced(name),
+      ),
       brokenSinceLastRun: broken,
       rules: () => type.compiled.rules,
       reportSelection: (error) => core.report(error, 'match or transform', name),

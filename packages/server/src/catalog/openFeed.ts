@@ -23,6 +23,7 @@ export function openFeed(
   name: string,
   current: () => CompiledType,
   { definition, retention, rules }: CompiledType,
+  onAdvanced: () => void,
 ): Feed {
   const { clock, limits } = environment;
   switch (sourceKind(definition)) {
@@ -45,8 +46,12 @@ export function openFeed(
     case 'live':
       return new LiveFeed(rules.filter, clock);
     case 'log':
-      return new LogFeed(openLog(retention), rules.filter, clock, (error) =>
-        environment.report(error, 'storage', name),
-      );
+      return new LogFeed({
+        log: openLog(retention),
+        filter: rules.filter,
+        clock,
+        report: (error) => environment.report(error, 'storage', name),
+        onAdvanced,
+      });
   }
 }

@@ -17,6 +17,18 @@ import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
 /** Positions are decimal without leading zeros, so each position has one spelling. */
 const CURSOR = /^([\w-]+)\.(0|[1-9]\d{0,15})$/;
 
+/** Events after which it is worth a look which positions are far behind. */
+const ADVANCE_EVENTS = 1_024;
+
+export interface LogFeedOptions {
+  readonly log: EventLog;
+  readonly filter: Filter;
+  readonly clock: Clock;
+  readonly report: (error: unknown) => void;
+  /** Many events were dispatched since the last call. */
+  readonly onAdvanced?: (() => void) | undefined;
+}
+
 /**
  * The feed of an event type whose author calls `emit`: everything goes through the log, so all modes share cursors.
  *
@@ -35,14 +47,17 @@ export class LogFeed implements Feed, LogDispatch {
   dispatched: number;
   #closed = false;
 
-  constructor(log: EventLog, filter: Filter, clock: Clock, report: (error: unknown) => void) {
+  constructor({ log, filter, clock, report, onAdvanced }: LogFeedOptions) {
     this.#log = log;
     this.#epoch = log.epoch;
     this.#index = new FilterIndex(filter);
     this.#dispatcher = new Dispatcher(clock, {
       candidates: (event) => this.#index.candidates(event),
       give: (attachment, event) => attachment.give(event),
-      finished: (event) => (this.dispatched = event.position),
+      finished: ({ position }) => {
+        this.dispatched = position;
+        if (position % ADVANCE_EVENTS === 0) onAdvanced?.();
+      },
     });
     this.dispatched = log.head;
     this.#replay = new LogReplay({

@@ -4,9 +4,9 @@ export interface TtlRules {
   readonly defaultMs: number;
   /** Shortest grant: protects from refresh storms. Default 1 minute. */
   readonly minMs: number;
-  /** Longest finite grant. Default 1 hour, and 1 day with a `store`; more than 1 hour needs one (TTL-11). */
+  /** Longest finite grant. Default 1 hour, and 1 day with durable storage; more than 1 hour needs it (TTL-11). */
   readonly maxMs: number;
-  /** Whether a client that asks for no expiry gets it. Needs a `store` (TTL-12). Default false. */
+  /** Whether a client that asks for no expiry gets it. Needs durable storage (TTL-12). Default false. */
   readonly noExpiry: boolean;
 }
 
@@ -31,11 +31,11 @@ export function resolveTtlRules(given: Partial<TtlRules> = {}, durable: boolean)
   }
   if (durable) return { defaultMs, minMs, maxMs, noExpiry };
   if (noExpiry) {
-    throw new TypeError('webhooks.ttl.noExpiry needs webhooks.store: subscriptions without expiry survive restarts');
+    throw new TypeError('webhooks.ttl.noExpiry needs durable storage: subscriptions without expiry survive restarts');
   }
   if (maxMs > LONGEST_UNSTORED_MS) {
     throw new TypeError(
-      `webhooks.ttl.maxMs above ${LONGEST_UNSTORED_MS} needs webhooks.store: what was granted has to survive restarts`,
+      `webhooks.ttl.maxMs above ${LONGEST_UNSTORED_MS} needs durable storage: what was granted has to survive restarts`,
     );
   }
   return { defaultMs, minMs, maxMs, noExpiry };

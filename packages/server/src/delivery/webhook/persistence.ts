@@ -181,6 +181,7 @@ export class Persistence {
   #record(subscription: WebhookSubscription): StoredSubscription {
     const { id, name, principal, rawArguments, url, dialect, secrets, refreshBeforeMs, cursor } = subscription;
     const { secret, replaced } = secrets.reveal(this.#clock.now());
+    subscription.storedCursor = cursor;
     return {
       id,
       name,

@@ -59,6 +59,8 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   begun = false;
   /** An earlier run began it: where it started is not known any more. */
   restored = false;
+  /** The position that was stored last. */
+  storedCursor: string | null | undefined;
   /** Its record outlives it: it is to come back. */
   keepsRecord = false;
   readonly #lane: Lane;

@@ -7,7 +7,7 @@ import type { Environment } from '../../environment.ts';
 import { isPromise } from '../../maybePromise.ts';
 import type { MaybePromise } from '../../maybePromise.ts';
 import type { Storage } from '../../storage/storage.ts';
-import type { SubscriptionDetails } from '../../subscription/subscription.ts';
+import type { Subscription, SubscriptionDetails } from '../../subscription/subscription.ts';
 import { withTimeLimit } from '../../timeLimit.ts';
 import type { Lifecycle, LifecycleFunctions } from '../../subscription/lifecycle.ts';
 import type { Registry } from '../../subscription/registry.ts';
@@ -38,6 +38,15 @@ export const defaultWebhookLimits: WebhookLimits = {
   outstandingPerSubscription: 64,
   challengesPerHostPerMinute: 60,
 };
+
+/**
+ * How often positions are stored that moved without a delivery. What they are behind by after a crash has to be read
+ * again, for nothing.
+ */
+const IDLE_POSITIONS_MS = 60_000;
+
+/** Subscriptions looked at before requests get a turn. */
+const SUBSCRIPTIONS_PER_TURN = 1_000;
 
 const DEFAULT_ROTATION_GRACE_MS = 300_000;
 const DEFAULT_DROP_FAILING_AFTER_MS = 7 * 86_400_000;
@@ -73,6 +82,8 @@ export class Webhooks {
   readonly #identity: ServerIdentity | undefined;
   readonly #laneContext: LaneContext;
   readonly #listener: WebhookSubscriptionListener;
+  /** When the positions of an event type were last looked through. */
+  readonly #positionsStoredAtMs = new Map<string, number>();
 
   /** Throws a `TypeError` that names the wrong option. */
   constructor(
@@ -238,6 +249,40 @@ export class Webhooks {
   /** Does something later, unless the server closes until then. */
   retryIn(delayMs: number, callback: () => void): void {
     this.#chores.add(callback, this.#environment.clock.now() + delayMs);
+  }
+
+  /** Many events of this type were dispatched: most subscriptions stand far behind where they were stored. */
+  advanced(name: string): void {
+    const nowMs = this.#environment.clock.now();
+    const lastMs = this.#positionsStoredAtMs.get(name);
+    if (this.persistence === undefined || (lastMs !== undefined && nowMs - lastMs < IDLE_POSITIONS_MS)) return;
+    this.#positionsStoredAtMs.set(name, nowMs);
+    void this.#storeInTurns(name);
+  }
+
+  async #storeInTurns(name: string): Promise<void> {
+    let count = 0;
+    for (const subscription of this.#registry.find({ name })) {
+      if (++count % SUBSCRIPTIONS_PER_TURN === 0) {
+        await new Promise<void>((resolve) => this.#environment.clock.setImmediate(resolve));
+      }
+      if (this.#environment.closed) return;
+      this.#storePosition(subscription);
+    }
+  }
+
+  /** Stores where every subscription stands. */
+  storePositions(): void {
+    if (this.persistence === undefined) return;
+    for (const subscription of this.#registry.all()) this.#storePosition(subscription);
+  }
+
+  #storePosition(subscription: Subscription): void {
+    if (!(subscription instanceof WebhookSubscription)) return;
+    const { cursor, storedCursor } = subscription;
+    // One that is being set up has no position yet, or is not stored yet.
+    if (cursor === null || storedCursor === undefined || cursor === storedCursor) return;
+    this.persistence?.touch(subscription);
   }
 
   /** What waits at the moment. */
