@@ -45,6 +45,12 @@ describe('why a webhook subscription did not get an event', () => {
     });
   });
 
+  it('DIALECT-06 is asked by the id its author gave it, which may not fit into a header', async () => {
+    const { server, type, id } = await subscribed();
+    await emitted(type, 1, { eventId: 'Bestellung für Zoë' });
+    expect(await server.events.inspect().why(id, 'Bestellung für Zoë')).toMatchObject({ verdict: 'delivered' });
+  });
+
   it('DELIV-05 it is tried again, and when', async () => {
     const { server, type, id } = await subscribed();
     server.recorder.answer = () => 500;

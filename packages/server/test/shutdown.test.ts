@@ -1,3 +1,4 @@
+import { DatabaseSync } from '@photostructure/sqlite';
 import { memoryStorage } from '@mcp-events/server';
 import type { Storage } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
@@ -132,6 +133,22 @@ describe('a store that never answers', () => {
     expect(state.done).toBe(true);
     fail(new Error('too late'));
     await settle();
+  });
+
+  it('and an outbox whose event the log does not take', async () => {
+    const clock = new FakeClock();
+    const storage = memoryStorage({ clock });
+    const { openLog } = storage;
+    storage.openLog = (...args) => Object.assign(openLog.apply(storage, args), { append: () => never });
+    const server = httpServer({ clock, storage });
+    server.events.define('counted', counted);
+    server.events.outbox(new DatabaseSync(':memory:')).add('counted', { n: 1 });
+    await settle();
+    const state = watch(server.events.close({ deadlineMs: 1_000 }));
+    await clock.advance(999);
+    expect(state.done).toBe(false);
+    await clock.advance(1);
+    expect(state.done).toBe(true);
   });
 
   it('without a deadline close waits, and says what could not be stored', async () => {

@@ -10,10 +10,9 @@ export interface EndedSubscription {
   readonly mode: DeliveryMode;
   readonly name: string;
   readonly principal: string | undefined;
-  /** ISO 8601. */
-  readonly endedAt: string;
-  /** The error it was ended with; absent when its client ended it, or let it lapse. */
-  readonly reason?: EventsError['errorName'];
+  readonly endedAtMs: number;
+  /** The error it was ended with; `undefined` when its client ended it, or let it lapse. */
+  readonly reason: EventsError['errorName'] | undefined;
 }
 
 /** The last subscriptions that ended, for operators who ask why nothing comes any more. */
@@ -28,15 +27,9 @@ export class EndedSubscriptions {
   add({ id, mode, name, principal, terminated }: Subscription): void {
     let ended = this.#byMode.get(mode);
     if (ended === undefined) this.#byMode.set(mode, (ended = new Map()));
-    const endedAt = new Date(this.#clock.now()).toISOString();
+    // Now the newest, also if its id was there before.
     ended.delete(id);
-    ended.set(id, {
-      mode,
-      name,
-      principal,
-      endedAt,
-      ...(terminated?.errorName === undefined ? {} : { reason: terminated.errorName }),
-    });
+    ended.set(id, { mode, name, principal, endedAtMs: this.#clock.now(), reason: terminated?.errorName });
     if (ended.size <= MAX_PER_MODE) return;
     for (const oldest of ended.keys()) {
       ended.delete(oldest);

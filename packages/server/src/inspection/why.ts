@@ -20,8 +20,9 @@ export interface WhyOptions {
 }
 
 /** Finds out what became of one event for one subscription: what is known for certain first. */
-export async function why(options: WhyOptions, subscriptionId: string, eventId: string): Promise<Explanation> {
+export async function why(options: WhyOptions, subscriptionId: string, authoredId: string): Promise<Explanation> {
   const { core } = options;
+  const eventId = core.eventIdOf(authoredId);
   const abandoned = await deadLetter(options, subscriptionId, eventId);
   const subscription = core.registry.get(subscriptionId);
   const delivery = subscription instanceof WebhookSubscription ? laneSays(subscription, eventId) : undefined;
@@ -78,7 +79,8 @@ function gone({ core, ended }: WhyOptions, id: string): Explanation {
   if (known === undefined) {
     return { verdict: 'unknownSubscription', message: 'there is no such subscription, nor was one lately' };
   }
-  const { endedAt, reason } = known;
+  const { endedAtMs, reason } = known;
+  const endedAt = isoTime(endedAtMs);
   const cause = reason === undefined ? 'by its client, or because it lapsed' : `with ${reason}`;
   const message = `the subscription ended at ${endedAt}, ${cause}`;
   return { verdict: 'ended', endedAt, ...(reason === undefined ? {} : { reason }), message };

@@ -74,7 +74,7 @@ export class Outbox {
     return this.#relay.flush();
   }
 
-  /** Committed events that are not in the log yet. */
+  /** Events that are not in the log yet; with those of a transaction that is open on the handle. */
   get waiting(): number {
     return this.#table.waiting;
   }
