@@ -12,7 +12,7 @@ export {
   NoCompatibleDeliveryModeError,
 } from './errors.ts';
 export { EventsClient } from './eventsClient.ts';
-export type { Inbox, InboxChange, ParkedEvent } from './inbox/inbox.ts';
+export type { Inbox, InboxCommit, ParkedEvent } from './inbox/inbox.ts';
 export type { EventHandler, HandlerContext, PreparedHandler, ProcessOptions } from './inbox/processOptions.ts';
 export type { EventsClientOptions, SubscribeOptions } from './options.ts';
 export type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SubscriptionRecord } from '../src/index.ts';
 import { isDatabaseFailure } from '../src/inbox/sqliteDatabase.ts';
@@ -77,6 +78,62 @@ describe('sqliteInbox', () => {
     expect(db.prepare('SELECT count(*) AS n FROM mcp_inbox_attempts').get()).toEqual({ n: 1_000 });
     expect(await inbox.countAttempt('a', 'e3', 1)).toBe(1);
     expect(await inbox.countAttempt('a', 'e1003', 1)).toBe(2);
+  });
+
+  it('ORDER-04 keeps the ids of a record whatever becomes of them, and those of before when it is undone', async () => {
+    const step = fc.record({
+      list: fc.constantFrom('seen', 'posted'),
+      does: fc.constantFrom('append', 'append', 'append', 'clear', 'replace', 'duplicate'),
+      fails: fc.nat(4).map((n) => n === 0),
+      reloads: fc.nat(9).map((n) => n === 0),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const db = openDatabase();
+        let inbox = sqliteInbox(db);
+        let stored: SubscriptionRecord = { ...record('c0'), webhook: { path: 'p', seen: [] } };
+        await inbox.save('other', { ...record('c0'), seen: ['o1', 'o2'] });
+        await inbox.save('a', stored);
+        for (const [n, { list, does, fails, reloads }] of steps.entries()) {
+          if (reloads) {
+            inbox = sqliteInbox(db);
+            stored = (await inbox.load('a'))!;
+          }
+          const before = list === 'seen' ? stored.seen : stored.webhook!.seen;
+          const after = {
+            append: [...before, `e${n}`].slice(-4),
+            clear: [],
+            replace: [`e${n}`, `f${n}`],
+            duplicate: [...before, ...before.slice(0, 1)].slice(-4),
+          }[does];
+          const next =
+            list === 'seen' ? { ...stored, seen: after } : { ...stored, webhook: { path: 'p', seen: after } };
+          const apply = (): void => {
+            if (fails) throw new Error('undone');
+          };
+          await inbox.commit({ key: 'a', record: next }, apply).catch(() => {});
+          if (!fails) stored = next;
+          expect((await inbox.list())[0]).toEqual(stored);
+        }
+        expect((await inbox.list())[1]).toMatchObject({ seen: ['o1', 'o2'] });
+        await inbox.load('a');
+        await inbox.delete('a');
+        expect(db.prepare('SELECT count(*) AS n FROM mcp_inbox_seen').get()).toEqual({ n: 2 });
+        db.close();
+      }),
+    );
+  });
+
+  it('an event costs a row for its id, however many are kept', async () => {
+    const db = openDatabase();
+    const inbox = sqliteInbox(db);
+    const changes = (): number => db.prepare('SELECT total_changes() AS n').get()!['n'];
+    const ids = Array.from({ length: 1_000 }, (_, n) => `e${n}`);
+    await inbox.save('a', { ...record('c1'), seen: ids });
+    const before = changes();
+    await inbox.save('a', { ...record('c1'), seen: [...ids.slice(1), 'next'] });
+    expect(changes() - before).toBe(3);
+    expect(await inbox.load('a')).toMatchObject({ seen: [...ids.slice(1), 'next'] });
   });
 
   it('says that the database is in use elsewhere, and that nothing was written', async () => {

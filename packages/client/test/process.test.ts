@@ -159,7 +159,7 @@ describe('process', () => {
   it('events go to one consumer', async () => {
     const w = await processWorld();
     const { subscription } = await w.start();
-    expect(() => subscription.next()).toThrow(expect.objectContaining({ code: 'ALREADY_CONSUMED' }));
+    await expect(subscription.next()).rejects.toMatchObject({ code: 'ALREADY_CONSUMED' });
     await expect(subscription.process(note as never, { inbox: w.inbox })).rejects.toMatchObject({
       code: 'ALREADY_CONSUMED',
     } satisfies Partial<EventsClientError>);

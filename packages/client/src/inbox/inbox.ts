@@ -29,7 +29,7 @@ export interface Inbox<Db = unknown> extends CursorStore {
    * @returns the attempts so far of the event that `begin` names
    * @throws what `apply` throws, unless it says that the database failed; EventsClientError `PARKED_FULL`
    */
-  commit(change: InboxChange, apply?: (db: Db) => void): Promise<number | undefined>;
+  commit(change: InboxCommit, apply?: (db: Db) => void): Promise<number | undefined>;
   /** The next parked event whose retry was asked for; asking ends with that, and one more attempt is counted. */
   takeRetry(key: string): Promise<ParkedEvent | undefined>;
   /** Calls `listener` when a retry is asked for through this object; returns what ends that. */
@@ -41,7 +41,7 @@ export function isInbox(store: CursorStore): store is Inbox {
 }
 
 /** What changes in an inbox together with the handler's own writes. */
-export interface InboxChange {
+export interface InboxCommit {
   key: string;
   /** The position from now on. Default: as it was. */
   record?: SubscriptionRecord;

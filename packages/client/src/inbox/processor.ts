@@ -4,7 +4,7 @@ import { asError, EventsClientError, type EventsClientErrorCode } from '../error
 import type { BufferItem, EventBuffer, Gap } from '../subscription/eventBuffer.ts';
 import { acknowledged, moved, type Position } from '../subscription/position.ts';
 import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
-import type { Inbox, InboxChange, ParkedEvent } from './inbox.ts';
+import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
 import type { PreparedHandler, ProcessOptions } from './processOptions.ts';
 
 /** What a processor works on: the reader's side of one subscription. */
@@ -141,7 +141,7 @@ export class Processor<Db, P> {
   }
 
   /** Whether the event is done with, handled or parked; it is not if the subscription was stopped before. */
-  async #attempts(event: ReceivedEvent, change: InboxChange): Promise<boolean> {
+  async #attempts(event: ReceivedEvent, change: InboxCommit): Promise<boolean> {
     const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = this.#options;
     const { stopped } = this.#subscription;
     const { eventId } = event;
@@ -181,7 +181,7 @@ export class Processor<Db, P> {
   async #attempt(
     event: ReceivedEvent,
     attempt: number,
-    change: InboxChange,
+    change: InboxCommit,
   ): Promise<'done' | 'stopped' | HandlerFailure> {
     const { stopped } = this.#subscription;
     let prepared: P;
@@ -194,7 +194,7 @@ export class Processor<Db, P> {
     return outcome ?? 'stopped';
   }
 
-  async #park(event: ReceivedEvent, change: InboxChange, attempts: number, reason: string): Promise<boolean> {
+  async #park(event: ReceivedEvent, change: InboxCommit, attempts: number, reason: string): Promise<boolean> {
     const { key, name } = this.#subscription;
     const parkedAtMs = this.#waits.clock.now();
     const park = { event, reason, attempts, parkedAtMs };
@@ -243,7 +243,7 @@ export class Processor<Db, P> {
   }
 
   /** Commits in spite of a failing database; undefined if the subscription was stopped before. */
-  async #commit(change: InboxChange, apply?: (db: Db) => void): Promise<'done' | HandlerFailure | undefined> {
+  async #commit(change: InboxCommit, apply?: (db: Db) => void): Promise<'done' | HandlerFailure | undefined> {
     const step = async (): Promise<'done' | HandlerFailure> => {
       let isHandlers = false;
       const watched = (db: Db): void => {

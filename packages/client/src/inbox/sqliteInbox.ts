@@ -1,7 +1,8 @@
 import { asError, EventsClientError } from '../errors.ts';
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
-import type { Inbox, InboxChange, ParkedEvent } from './inbox.ts';
+import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
 import { isDatabaseFailure, type SqliteDatabase } from './sqliteDatabase.ts';
+import { SqliteRecords } from './sqliteRecords.ts';
 import { createTables } from './sqliteSchema.ts';
 import { sqliteStatements, type SqliteStatements } from './sqliteStatements.ts';
 
@@ -63,6 +64,7 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
   readonly #namespace: string;
   readonly #maxParked: number;
   readonly #sql: SqliteStatements;
+  readonly #records: SqliteRecords;
   /** Tells this process from those before it. */
   readonly #owner = crypto.randomUUID();
   readonly #retryListeners = new Set<() => void>();
@@ -72,32 +74,44 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     this.#namespace = options.namespace ?? '';
     this.#maxParked = options.maxParked ?? DEFAULT_MAX_PARKED;
     this.#sql = sqliteStatements(db);
+    this.#records = new SqliteRecords(this.#sql, this.#namespace);
   }
 
   async load(key: string): Promise<SubscriptionRecord | undefined> {
-    const row = this.#write(() => {
+    return this.#write(() => {
       this.#sql.forgetOldAttempts.run(this.#namespace, key, this.#namespace, key, MAX_OPEN_ATTEMPTS);
-      return this.#sql.claim.get(this.#owner, this.#namespace, key);
+      // Whoever had it may have written since.
+      this.#records.forget(key);
+      const row = this.#sql.claim.get(this.#owner, this.#namespace, key);
+      return row === undefined ? undefined : this.#records.read(key, (row as { record: string }).record);
     });
-    return row === undefined ? undefined : recordOf(row);
   }
 
   async save(key: string, record: SubscriptionRecord): Promise<void> {
     this.#write(() => {
-      const row = this.#sql.save.get(this.#namespace, key, this.#owner, JSON.stringify(record));
+      const row = this.#sql.save.get(this.#namespace, key, this.#owner, this.#records.json(record));
       if (row === undefined) throw takenOver(record.name);
+      this.#records.writeIds(key, record);
     });
+    this.#records.committed(key, record);
   }
 
   async delete(key: string): Promise<void> {
+    this.#records.forget(key);
     this.#write(() => {
+      if (this.#sql.delete.get(this.#namespace, key, this.#owner) === undefined) return;
       this.#sql.forgetAllAttempts.run(this.#namespace, key);
-      this.#sql.delete.run(this.#namespace, key, this.#owner);
+      this.#sql.dropAllSeen.run(this.#namespace, key);
     });
   }
 
   async list(): Promise<SubscriptionRecord[]> {
-    return this.#read(() => this.#sql.list.all(this.#namespace).map(recordOf));
+    return this.#read(() =>
+      this.#sql.list.all(this.#namespace).map((row) => {
+        const { key, record } = row as { key: string; record: string };
+        return this.#records.read(key, record);
+      }),
+    );
   }
 
   async countAttempt(key: string, eventId: string, change: 1 | -1): Promise<number> {
@@ -107,7 +121,7 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     });
   }
 
-  async commit(change: InboxChange, apply?: (db: Db) => void): Promise<number | undefined> {
+  async commit(change: InboxCommit, apply?: (db: Db) => void): Promise<number | undefined> {
     const { key, record, eventId, begin, park, unpark } = change;
     let revision = 0;
     const step = (): number | undefined => {
@@ -120,6 +134,7 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
       return begin === undefined ? undefined : this.#countAttempt(key, begin, 1);
     };
     const attempts = this.#write(step, () => this.#revision(key) === revision);
+    if (record !== undefined) this.#records.committed(key, record);
     // Between two events others get their turn, however many events wait.
     await new Promise((resolve) => setImmediate(resolve));
     return attempts;
@@ -161,8 +176,9 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     const row =
       record === undefined
         ? this.#sql.touch.get(this.#namespace, key, this.#owner)
-        : this.#sql.advance.get(JSON.stringify(record), this.#namespace, key, this.#owner);
+        : this.#sql.advance.get(this.#records.json(record), this.#namespace, key, this.#owner);
     if (row === undefined) throw takenOver(key);
+    if (record !== undefined) this.#records.writeIds(key, record);
     return (row as { revision: number }).revision;
   }
 
@@ -170,7 +186,7 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     return (this.#sql.revision.get(this.#namespace, key) as { revision: number } | undefined)?.revision;
   }
 
-  #park(key: string, { event, reason, attempts, parkedAtMs }: NonNullable<InboxChange['park']>): void {
+  #park(key: string, { event, reason, attempts, parkedAtMs }: NonNullable<InboxCommit['park']>): void {
     const { eventId } = event;
     this.#sql.park.run(this.#namespace, key, eventId, JSON.stringify(event), reason, attempts, parkedAtMs);
     const { count } = this.#sql.countParked.get(this.#namespace, key) as { count: number };
@@ -222,10 +238,6 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     }
     if (isDone !== undefined && this.#read(isDone)) throw endedByHandler(cause);
   }
-}
-
-function recordOf(row: unknown): SubscriptionRecord {
-  return JSON.parse((row as { record: string }).record) as SubscriptionRecord;
 }
 
 function parkedOf(row: unknown): ParkedEvent {

@@ -26,6 +26,13 @@ export function createTables(db: SqliteDatabase): void {
       record TEXT NOT NULL,
       PRIMARY KEY (namespace, key)
     );
+    CREATE TABLE IF NOT EXISTS mcp_inbox_seen (
+      namespace TEXT NOT NULL,
+      key TEXT NOT NULL,
+      list TEXT NOT NULL,
+      event_id TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS mcp_inbox_seen_lists ON mcp_inbox_seen (namespace, key, list);
     CREATE TABLE IF NOT EXISTS mcp_inbox_attempts (
       namespace TEXT NOT NULL,
       key TEXT NOT NULL,

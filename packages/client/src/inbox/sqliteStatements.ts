@@ -18,8 +18,15 @@ const statements = {
     UPDATE mcp_inbox_subscriptions SET revision = revision + 1
       WHERE namespace = ? AND key = ? AND owner = ? RETURNING revision`,
   revision: 'SELECT revision FROM mcp_inbox_subscriptions WHERE namespace = ? AND key = ?',
-  delete: 'DELETE FROM mcp_inbox_subscriptions WHERE namespace = ? AND key = ? AND owner = ?',
-  list: 'SELECT record FROM mcp_inbox_subscriptions WHERE namespace = ? ORDER BY key',
+  delete: 'DELETE FROM mcp_inbox_subscriptions WHERE namespace = ? AND key = ? AND owner = ? RETURNING key',
+  list: 'SELECT key, record FROM mcp_inbox_subscriptions WHERE namespace = ? ORDER BY key',
+
+  seen: 'SELECT list, event_id FROM mcp_inbox_seen WHERE namespace = ? AND key = ? ORDER BY rowid',
+  addSeen: 'INSERT INTO mcp_inbox_seen (namespace, key, list, event_id) VALUES (?, ?, ?, ?)',
+  dropSeen: `
+    DELETE FROM mcp_inbox_seen WHERE rowid IN (
+      SELECT rowid FROM mcp_inbox_seen WHERE namespace = ? AND key = ? AND list = ? ORDER BY rowid LIMIT ?)`,
+  dropAllSeen: 'DELETE FROM mcp_inbox_seen WHERE namespace = ? AND key = ?',
 
   countAttempt: `
     INSERT INTO mcp_inbox_attempts (namespace, key, event_id, attempts) VALUES (?, ?, ?, ?)

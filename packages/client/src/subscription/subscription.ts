@@ -104,7 +104,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
    *   (the event stays unacknowledged, the call can be repeated); what `filter` threw (the event stays the next one);
    *   EventsClientError `ALREADY_CONSUMED` if a handler processes the events
    */
-  next(): Promise<IteratorResult<ReceivedEvent<T>, undefined>> {
+  async next(): Promise<IteratorResult<ReceivedEvent<T>, undefined>> {
     this.#consume('reader');
     return this.#turn(async () => {
       if (this.#handedOut !== undefined) {
