@@ -29,6 +29,20 @@ describe('calls', () => {
     expect(new Set(upstream.calls.slice(1).map((call) => call.cursor))).toEqual(new Set(['1']));
   });
 
+  it('PUSH-04 POLL-04 EMIT-04 a declared filter holds for what a check finds, in a stream as in a poll', async () => {
+    const server = httpServer();
+    const upstream = new Upstream();
+    server.events.define('counted', { ...counted, filter: { n: 'n' }, check: upstream.check, nextPollMs: 1_000 });
+    const params = { arguments: { n: 2 } };
+    const { cursor } = await server.poll('counted', null, params);
+    const stream = await server.stream('counted', { ...params, cursor });
+    await stream.arrived();
+    upstream.add(1, 2, 3);
+    await server.clock.advance(1_000);
+    expect(pushedNumbers(await stream.arrived())).toEqual([2]);
+    expect(numbersOf((await server.poll('counted', cursor, params)).events)).toEqual([2]);
+  });
+
   it('EMIT-10 a loop runs per interval while a stream is open, and stops with it', async () => {
     const server = httpServer();
     const upstream = new Upstream();

@@ -1,4 +1,4 @@
-import { EventsError, forbidden } from '@mcp-events/server';
+import { EventsError, forbidden, memoryStorage } from '@mcp-events/server';
 import { activeParamsSchema, eventParamsSchema, heartbeatParamsSchema, streamResultSchema } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
@@ -213,6 +213,38 @@ describe('delivery', () => {
     expect((await server.call('events/stream', { name: 'counted' })).error?.code).toBe(-32603);
     expect(server.events.subscriptions()).toEqual([]);
   });
+
+  it.each(['at once', 'later'])(
+    'PUSH-07 a log that cannot be read, which fails %s, is a failing source',
+    async (when) => {
+      const storage = memoryStorage();
+      const openLog = storage.openLog.bind(storage);
+      let failures = 2;
+      storage.openLog = (name, retention) => {
+        const log = openLog(name, retention);
+        const read = log.read.bind(log);
+        log.read = (position, limit) => {
+          if (failures-- <= 0) return read(position, limit);
+          const error = new Error('disk of /secret/path');
+          if (when === 'later') return Promise.reject(error);
+          throw error;
+        };
+        return log;
+      };
+      const server = httpServer({ storage });
+      const type = server.events.define('counted', counted);
+      const { cursor } = await type.emit({ n: 1 });
+      await type.emit({ n: 2 });
+      const stream = await server.stream('counted', { cursor });
+      await server.clock.advance(10_000);
+      const messages = withoutHeartbeats(await stream.arrived());
+      expect(kindsOf(messages)).toEqual(['active', 'error', 'error', 'event']);
+      expect(messages[0]?.params).toMatchObject({ cursor, truncated: false });
+      expect(pushedNumbers(messages)).toEqual([2]);
+      expect(stream.raw.join('')).not.toContain('secret');
+      expect(server.errors.map(({ error }) => (error as Error).message)).toEqual(Array(2).fill('disk of /secret/path'));
+    },
+  );
 
   it('PUSH-07 an author of emitted events can tell that the source fails', async () => {
     const server = httpServer();

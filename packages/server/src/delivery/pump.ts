@@ -151,7 +151,7 @@ export class Pump implements FeedReceiver {
     }
     let selected;
     try {
-      selected = this.#select(event, true);
+      selected = this.#select(event, this.#feed.filters);
     } catch (error) {
       this.#selectionFailed(event, error);
       return;

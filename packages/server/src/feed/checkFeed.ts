@@ -9,6 +9,7 @@ import type { Attachment, Feed, FeedPage, FeedReceiver, ReadOptions } from './fe
  */
 export class CheckFeed implements Feed {
   readonly replays = true;
+  readonly filters = false;
   readonly #options: CheckSourceOptions;
   readonly #sources = new Map<string, CheckSource>();
 

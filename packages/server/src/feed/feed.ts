@@ -64,9 +64,14 @@ export interface Resumption {
 export interface Feed {
   /** Whether cursors are non-null, so that reading after one is possible (CUR-06). */
   readonly replays: boolean;
+  /** Whether attached receivers are found by the declared filter, so that they get only what passes it. */
+  readonly filters: boolean;
   /** The current end: an empty page (CUR-02). */
   now(subscription: Subscription): MaybePromise<FeedPage>;
-  /** What follows `cursor`. An unusable cursor resets and is told as `truncated`, never thrown (CUR-12). */
+  /**
+   * What follows `cursor`. An unusable cursor resets and is told as `truncated`, never thrown (CUR-12). Rejects with an
+   * `EventsError` when the source cannot be read.
+   */
   read(subscription: Subscription, cursor: string, options: ReadOptions): MaybePromise<FeedPage>;
   /**
    * Delivers from `cursor` on, without a hole between what was read and what is received. `undefined` when the feed

@@ -21,6 +21,7 @@ interface Member {
  */
 export class LiveFeed implements Feed {
   readonly replays = false;
+  readonly filters = true;
   readonly #index: FilterIndex<Member>;
   readonly #dispatcher: Dispatcher<Member>;
 

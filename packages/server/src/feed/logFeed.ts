@@ -1,3 +1,4 @@
+import { internalError } from '@mcp-events/protocol';
 import type { EventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { AppendOptions, EventLog } from '../storage/eventLog.ts';
@@ -37,12 +38,14 @@ export interface LogFeedOptions {
  */
 export class LogFeed implements Feed, LogDispatch {
   readonly replays = true;
+  readonly filters = true;
   readonly resumption: Resumption;
   readonly #log: EventLog;
   readonly #index: FilterIndex<LogAttachment>;
   readonly #dispatcher: Dispatcher<LogAttachment>;
   readonly #replay: LogReplay;
   readonly #epoch: string;
+  readonly #report: (error: unknown) => void;
   /** Everything up to this position was given to all attached receivers. */
   dispatched: number;
   #closed = false;
@@ -50,6 +53,7 @@ export class LogFeed implements Feed, LogDispatch {
   constructor({ log, filter, clock, report, onAdvanced }: LogFeedOptions) {
     this.#log = log;
     this.#epoch = log.epoch;
+    this.#report = report;
     this.#index = new FilterIndex(filter);
     this.#dispatcher = new Dispatcher(clock, {
       candidates: (event) => this.#index.candidates(event),
@@ -119,11 +123,12 @@ export class LogFeed implements Feed, LogDispatch {
     const place = this.#locate(cursor);
     // The page stays empty so that the fresh cursor is where reading goes on, in every mode the same.
     if (place.lost) return this.#located(place);
-    const { position } = place;
-    if (options.notBeforeMs === undefined) return this.#page(position, position, options.limit);
-    const start = this.#log.seek(position, options.notBeforeMs);
-    if (isPromise(start)) return start.then((p) => this.#page(position, p, options.limit));
-    return this.#page(position, start, options.limit);
+    try {
+      const page = this.#readFrom(place.position, options);
+      return isPromise(page) ? page.catch((error: unknown) => this.#cannotRead(error)) : page;
+    } catch (error) {
+      return this.#cannotRead(error);
+    }
   }
 
   /** Events after a position, whoever they are for. */
@@ -211,6 +216,19 @@ export class LogFeed implements Feed, LogDispatch {
     if (position > this.#log.head) return { position: this.#log.head, lost: true };
     if (position < oldest - 1) return { position: oldest - 1, lost: true };
     return { position, lost: false };
+  }
+
+  #readFrom(position: number, { limit, notBeforeMs }: ReadOptions): MaybePromise<FeedPage> {
+    if (notBeforeMs === undefined) return this.#page(position, position, limit);
+    const start = this.#log.seek(position, notBeforeMs);
+    if (isPromise(start)) return start.then((p) => this.#page(position, p, limit));
+    return this.#page(position, start, limit);
+  }
+
+  /** What storage says is for the operator. */
+  #cannotRead(error: unknown): never {
+    this.#report(error);
+    throw internalError('The events cannot be read at the moment');
   }
 
   /** An empty page at a place. */
