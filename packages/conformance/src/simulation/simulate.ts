@@ -45,8 +45,16 @@ const readCursor: ReadCursor = (cursor) => {
 /** Runs the schedule of a seed, and judges it. The same seed gives the same facts. */
 export async function simulate(seed: number): Promise<SimulationResult> {
   const simulation = new Simulation(seed);
-  await simulation.run();
   const { facts, complaints } = simulation;
+  const onUnhandled = (error: unknown): void => {
+    complaints.push(`nobody handled: ${error instanceof Error ? error.stack : String(error)}`);
+  };
+  process.on('unhandledRejection', onUnhandled);
+  try {
+    await simulation.run();
+  } finally {
+    process.off('unhandledRejection', onUnhandled);
+  }
   return { seed, facts, complaints, verdict: checkHistory(facts, { readCursor }) };
 }
 
