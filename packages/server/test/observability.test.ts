@@ -415,6 +415,26 @@ describe('records', () => {
     ]);
   });
 
+  it('DELIV-13 tell a suspension once, not with each start again', async () => {
+    const logger = recordingLogger();
+    const clock = new FakeClock();
+    const store = new TestSubscriptionStore();
+    const options: EventsOptions = { clock, storage: keptStorage(clock), logger };
+    const first = webhookServer({ store, suspension: { minAttempts: 1 } }, options);
+    const type = first.events.define('counted', counted);
+    await settle();
+    await first.subscribe('counted');
+    first.recorder.answer = () => 500;
+    await type.emit({ n: 1 });
+    await settle();
+    await first.events.close();
+    const second = webhookServer({ store }, options);
+    second.events.define('counted', counted);
+    await settle(50);
+    expect(second.events.subscriptions()).toEqual([expect.objectContaining({ suspended: true })]);
+    expect(logger.of('subscription.suspended')).toHaveLength(1);
+  });
+
   it('TERM-02 say why a subscription was ended, and polls and streams come and go quietly', async () => {
     const logger = recordingLogger();
     const server = httpServer({ logger });

@@ -42,7 +42,7 @@ type Whole = number | bigint;
 const COLUMNS = 'name, event_id, timestamp, data, meta, target';
 
 /** Rows that are kept aside; beyond it the oldest are forgotten. */
-export const MAX_REFUSED = 1_000;
+const MAX_REFUSED = 1_000;
 
 /** A row and its token: what the log's note says was moved last. */
 export interface OutboxPosition {

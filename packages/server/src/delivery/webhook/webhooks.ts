@@ -321,7 +321,8 @@ export class Webhooks {
 
   /** Without expiry nothing else would ever end a subscription whose endpoint is gone (TTL-13). */
   #suspended(subscription: WebhookSubscription): void {
-    this.#environment.observer?.suspended(subscription, subscription.lane.lastError);
+    // One that comes back suspended was told when it was.
+    if (subscription.begun) this.#environment.observer?.suspended(subscription, subscription.lane.lastError);
     if (subscription.refreshBeforeMs !== null) return;
     const { clock } = this.#environment;
     const sinceMs = subscription.lane.failedSinceMs ?? clock.now();
