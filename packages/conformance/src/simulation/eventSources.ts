@@ -67,10 +67,13 @@ export function matchedSource(retention: Partial<Retention>, behaviour: AuthorBe
 /** Events of another system, which keeps them all, and is asked for them. */
 export class Upstream {
   readonly events: CheckedEvent[] = [];
+  /** For one cursor always the same events, as a check has to answer. */
+  readonly pageSize: number;
   readonly #addressable: boolean;
 
-  constructor(addressable: boolean) {
+  constructor(addressable: boolean, pageSize: number) {
     this.#addressable = addressable;
+    this.pageSize = pageSize;
   }
 
   /** Returns the position after the event. */
@@ -91,12 +94,11 @@ export function checkedSource(upstream: Upstream, behaviour: AuthorBehaviour, ra
       payload: PAYLOAD,
       filter: { severity: 'severity' },
       nextPollMs: 20_000,
-      check: async ({ limit }, _args, cursor) => {
-        const pageSize = random.chance(0.3) ? random.int(1, 3) : limit;
+      check: async (_context, _args, cursor) => {
         await clock.delay(random.delayMs(behaviour.latencyMs));
         if (random.chance(behaviour.failure)) throw new Error('the simulated upstream failed');
         const from = cursor === null ? upstream.events.length : Number(cursor);
-        const events = upstream.events.slice(from, from + pageSize);
+        const events = upstream.events.slice(from, from + upstream.pageSize);
         const end = from + events.length;
         return { events, cursor: String(end), hasMore: end < upstream.events.length };
       },

@@ -8,6 +8,7 @@ export interface Settings {
   readonly maxCount: number;
   readonly readsAtOnce: boolean;
   readonly addressable: boolean;
+  readonly pageSize: number;
   readonly options: EventsOptions;
   readonly subscribers: readonly (Wish & {
     readonly mode: 'poll' | 'push' | 'webhook';
@@ -26,6 +27,7 @@ export function settingsOf(random: Random): Settings {
     maxCount: random.pick([3, 8, 10_000]),
     readsAtOnce: random.chance(0.5),
     addressable: random.chance(0.5),
+    pageSize: random.pick([2, 1_000]),
     options: {
       dialect: 'final',
       heartbeatIntervalMs: 30_000,
@@ -35,7 +37,9 @@ export function settingsOf(random: Random): Settings {
         rotationGraceMs: 300_000,
         limits: { outstandingPerSubscription: random.pick([1, 2, 5, 64]) },
         suspension: { minAttempts: random.pick([5, 12, 100]) },
-        retry: random.chance(process.env['NOGIVEUP'] ? 1 : 0.5) ? { attempts: 1_000, windowMs: 1e12, maxDelayMs: 60_000 } : { attempts: random.pick([2, 3, 5]) },
+        retry: random.chance(process.env['NOGIVEUP'] ? 1 : 0.5)
+          ? { attempts: 1_000, windowMs: 1e12, maxDelayMs: 60_000 }
+          : { attempts: random.pick([2, 3, 5]) },
       },
     },
     subscribers: Array.from({ length: count }, (_, n) => {

@@ -92,7 +92,7 @@ class Simulation {
     this.#sources = [
       filteredSource(retention),
       matchedSource(retention, this.#author, random),
-      checkedSource(new Upstream(settings.addressable), this.#author, random),
+      checkedSource(new Upstream(settings.addressable, settings.pageSize), this.#author, random),
     ];
     const context: SubscriberContext = {
       time: this.#time,

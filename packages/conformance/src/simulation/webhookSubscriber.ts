@@ -199,7 +199,9 @@ export class WebhookSubscriber extends Subscriber {
       time.active();
       if (random.chance(failure)) {
         const status = random.pick([400, 404, 429, 500, 503]);
-        const retryAfter: Record<string, string> = random.chance(0.5) ? { 'retry-after': String(random.int(1, 30)) } : {};
+        const retryAfter: Record<string, string> = random.chance(0.5)
+          ? { 'retry-after': String(random.int(1, 30)) }
+          : {};
         if (random.chance(0.2)) answer.reset();
         else answer.respond(status, retryAfter);
         return;
