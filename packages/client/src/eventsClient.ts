@@ -248,6 +248,7 @@ export class EventsClient {
         buffer,
         connection: this.#connection,
         callback,
+        onCallbackRenewed: (path) => subscription.keepCallback(path),
         clock,
         backoff,
         random,

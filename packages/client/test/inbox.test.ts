@@ -136,6 +136,17 @@ describe('sqliteInbox', () => {
     expect(await inbox.load('a')).toMatchObject({ seen: [...ids.slice(1), 'next'] });
   });
 
+  it('writes the ids of a record again that were undone', async () => {
+    const inbox = sqliteInbox(openDatabase());
+    await inbox.save('a', { ...record('c1'), seen: ['e1'] });
+    const fail = (): void => {
+      throw new Error('undone');
+    };
+    await expect(inbox.commit({ key: 'a', record: record('c2') }, fail)).rejects.toThrow('undone');
+    await inbox.commit({ key: 'a', record: record('c2') });
+    expect(await inbox.load('a')).toEqual(record('c2'));
+  });
+
   it('says that the database is in use elsewhere, and that nothing was written', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mcp-events-'));
     const db = openDatabase(join(folder, 'a.db'));

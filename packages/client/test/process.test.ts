@@ -2,7 +2,9 @@ import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import type { EventsClientError } from '../src/index.ts';
 import { addEffect, effects, note, openDatabase, processWorld, push, pushMore } from './support/processWorld.ts';
-import { batch } from './support/rawServer.ts';
+import { FakeReceiver } from './support/fakeReceiver.ts';
+import { batch, eventType, RpcFailure } from './support/rawServer.ts';
+import { BASE_URL, granted } from './support/webhookWorld.ts';
 import { settle } from './support/world.ts';
 
 describe('process', () => {
@@ -214,6 +216,40 @@ it('the types of the handler follow from the inbox and from what prepare resolve
   expect(w.effects()).toEqual(['e1 2.0']);
   await w.events.close();
   await processing;
+});
+
+it('SUB-11 keeps a new callback URL with the event that is handled meanwhile', async () => {
+  const receiver = new FakeReceiver();
+  const first = await processWorld({ webhook: { receiver, url: BASE_URL } });
+  first.server.types = [eventType('incident.created', ['webhook', 'push'])];
+  first.server.on(Methods.unsubscribe, () => ({}));
+  first.server.on(Methods.subscribe, () => granted(first.clock, null));
+  await first.start({ subscribe: { delivery: 'webhook', from: 'c0' } });
+  await first.events.close();
+  const [before] = await first.inbox.list();
+
+  const w = await processWorld({ db: first.db, on: first.server, webhook: { receiver, url: BASE_URL } });
+  let found: () => void = () => {};
+  await w.start({
+    handler: { prepare: () => new Promise<void>((resolve) => (found = resolve)), handle: note as never },
+    subscribe: { delivery: 'webhook' },
+  });
+  await receiver.last.event('e1', 'c1');
+  // The server forgets the subscription, and does not end what it may have.
+  w.server.on(Methods.subscribe, () => {
+    throw new RpcFailure(-32023);
+  });
+  w.server.on(Methods.unsubscribe, () => {
+    throw new RpcFailure(-32602);
+  });
+  await w.clock.advance(6 * 3_600_000);
+  found();
+  await settle();
+  const [after] = await w.inbox.list();
+  expect(w.effects()).toEqual(['e1']);
+  expect(after!.cursor).toBe('c1');
+  expect(after!.webhook!.path).not.toBe(before!.webhook!.path);
+  await w.events.close();
 });
 
 describe('gaps', () => {

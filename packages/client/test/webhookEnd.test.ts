@@ -127,6 +127,8 @@ describe('the end of a webhook subscription', () => {
     const { url } = subscribes()[0]!.params['delivery'];
     expect(url).not.toBe(unsubscribes()[0]!.params['delivery'].url);
     expect(warnings).toHaveLength(1);
+    // Where the next process finds what to end.
+    expect(await store.list()).toMatchObject([{ webhook: { path: url.split('/').at(-1) } }]);
     await events.close();
   });
 

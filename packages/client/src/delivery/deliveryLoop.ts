@@ -20,6 +20,8 @@ export interface DeliveryContext {
   connection: Connection;
   /** Where webhooks go, if this client takes any. */
   callback?: Callback;
+  /** The callback has another path: to be kept, so that a later process knows what to end. */
+  onCallbackRenewed: (path: string) => void;
   clock: Clock;
   /** Waits between failed attempts within one run of a loop. */
   backoff: BackoffOptions;

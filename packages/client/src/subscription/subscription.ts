@@ -227,6 +227,14 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     if (!this.#isOver()) this.#tell(() => this.#parts.options.onDeliveryStatus?.(status));
   }
 
+  /** For webhook delivery: the callback has another path from now on. */
+  keepCallback(path: string): void {
+    const { record } = this.#position;
+    const seen = record.webhook?.seen ?? [];
+    this.#position = { ...this.#position, record: { ...record, webhook: { path, seen } } };
+    this.#arrived();
+  }
+
   /** For the supervisor: the server ended it. What was received before is still handed out, then the error is thrown. */
   terminate(error: Error): void {
     if (this.#isOver()) return;
@@ -272,10 +280,13 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
         this.#position = position;
       },
       moveCommitted: (position) => {
-        // The server may have ended it meanwhile.
-        const { ended } = this.#position.record;
-        this.#saved = position.record;
-        this.#position = ended === true ? { ...position, record: { ...position.record, ended } } : position;
+        // Delivery may have changed the rest meanwhile.
+        const { ended, webhook } = this.#position.record;
+        const { record } = position;
+        this.#saved = record;
+        const isSame = ended === record.ended && webhook?.path === record.webhook?.path;
+        const merged = { ...record, ended, webhook: webhook && { ...webhook, seen: record.webhook?.seen ?? [] } };
+        this.#position = isSame ? position : { ...position, record: merged };
       },
       save: () => this.#save(),
       storing: (step) => {

@@ -37,6 +37,7 @@ async function endEarlier(context: DeliveryContext, callback: Callback): Promise
       `${Methods.unsubscribe} of "${context.name}" was refused, so it gets a new URL: ${error.message}`,
     );
     callback.renew();
+    context.onCallbackRenewed(callback.path);
   }
 }
 
