@@ -96,7 +96,7 @@ export class EventsClient {
     await this.#ending.get(key);
     const { store } = this.#settings;
     const kept = await store.load(key);
-    const start = isInbox(store) && kept !== undefined ? undefined : from;
+    const start = isInbox(store) && typeof kept?.cursor === 'string' ? undefined : from;
     return this.#start<T>(
       key,
       {
@@ -187,8 +187,8 @@ export class EventsClient {
         }
         delivery.abort();
         await running;
-        const { cursor, seen, webhook } = there;
-        const next = this.#sourceOf({ ...record, cursor, seen, webhook }, to);
+        const { seen, webhook } = there;
+        const next = this.#sourceOf({ ...record, cursor: there.cursor ?? record.cursor, seen, webhook }, to);
         await to.save(key, next.record);
         deliver(next);
         return next;

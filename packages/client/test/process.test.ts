@@ -101,6 +101,36 @@ describe('process', () => {
     await w.events.close();
   });
 
+  it('CUR-05 G3 stores the first position before the first event is attempted', async () => {
+    const w = await processWorld();
+    const stored: unknown[] = [];
+    const prepare = async (): Promise<void> => void stored.push((await w.inbox.list())[0]!.cursor);
+    await w.start({
+      handler: { prepare, handle: note as never },
+      subscribe: { filter: ({ eventId }) => eventId !== 'e6' },
+    });
+    // Arrive together, so that nothing takes effect on arrival.
+    w.server.stream().active('c5');
+    await pushMore(w, 5, 3);
+    expect(w.effects()).toEqual(['e7', 'e8']);
+    expect(stored).toEqual(['c6', 'c7']);
+    await w.events.close();
+  });
+
+  it('CUR-05 takes "from" where the inbox has a subscription and no position yet', async () => {
+    for (const store of ['beside', 'inbox']) {
+      const first = await processWorld(store === 'beside' ? { store: undefined } : {});
+      await first.start();
+      expect(await first.inbox.list()).toMatchObject([{ cursor: null }]);
+      await first.events.close();
+      const options = { db: first.db, on: first.server };
+      const second = await processWorld(store === 'beside' ? { ...options, store: undefined } : options);
+      await second.start({ subscribe: { from: 'c7' } });
+      expect(second.server.stream().request.params['cursor']).toBe('c7');
+      await second.events.close();
+    }
+  });
+
   it('a stop while prepare runs aborts it, counts no attempt and handles nothing', async () => {
     const w = await processWorld();
     let aborted = false;

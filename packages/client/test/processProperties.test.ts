@@ -45,6 +45,8 @@ function actions(abandons: boolean): fc.Arbitrary<Action[]> {
 }
 
 interface Setup {
+  /** Begins with what comes, not with what is there. */
+  fromNow: boolean;
   /** The inbox is the client's store too, or beside one that forgets. */
   isStore: boolean;
   maxAttempts: number;
@@ -112,7 +114,7 @@ class Processes {
       return this.#server.client();
     };
     const inbox = sqliteInbox(database);
-    const { isStore, maxAttempts } = this.#setup;
+    const { fromNow, isStore, maxAttempts } = this.#setup;
     const events = new EventsClient(connect, {
       clock: this.#clock,
       ...(isStore && { store: inbox }),
@@ -122,7 +124,11 @@ class Processes {
     });
     this.#events = events;
     try {
-      const subscription = await events.subscribe('incident.created', {}, { from: 'c0', delivery: this.#delivery });
+      const subscription = await events.subscribe(
+        'incident.created',
+        {},
+        { from: fromNow ? undefined : 'c0', delivery: this.#delivery },
+      );
       const handler = {
         prepare: () => this.#gate,
         handle: ({ eventId }: { eventId: string }, { db }: { db: CrashingDatabase }) => {
@@ -205,12 +211,13 @@ async function run(plan: Action[], ordering: Ordering, setup: Setup): Promise<Ou
     await settle();
     await processes.replaceIfDead();
   }
-  server.emitted += 1;
   server.pushWorks = true;
   server.subscribeFails = undefined;
   processes.release();
   processes.crashAfter(Infinity);
   await processes.restart(undefined);
+  await clock.advance(60_000);
+  server.emitted += 1;
   const isDone = (): boolean => read(processes).includes(`e${server.emitted}`);
   for (let round = 0; round < 60 && !isDone(); round += 1) {
     await clock.advance(10_000);
@@ -242,7 +249,12 @@ const sorted = (ids: string[]): string[] => ids.toSorted((a, b) => Number(a.slic
 const told: fc.Arbitrary<Ordering> = fc.record({ told: fc.constant(true), remembers: fc.boolean() });
 const untold: Ordering = { told: false, remembers: false };
 const setups = (maxAttempts: number): fc.Arbitrary<Setup> =>
-  fc.record({ isStore: fc.boolean(), maxAttempts: fc.constant(maxAttempts), failures: fc.nat(3) });
+  fc.record({
+    fromNow: fc.constant(false),
+    isStore: fc.boolean(),
+    maxAttempts: fc.constant(maxAttempts),
+    failures: fc.nat(3),
+  });
 
 describe('processing, with crashes between any two calls of the database', () => {
   it('ORDER-04 CLIENT-01 CLIENT-06 each event has its effect exactly once and in order, in all three modes', async () => {
@@ -257,6 +269,19 @@ describe('processing, with crashes between any two calls of the database', () =>
       { numRuns: 100 },
     );
     expect(crashes).toBeGreaterThan(30);
+  }, 240_000);
+
+  it('CUR-05 G3 from the first position that was stored, nothing is skipped', async () => {
+    let handledInAll = 0;
+    await fc.assert(
+      fc.asyncProperty(actions(false), told, setups(1_000), async (plan, ordering, setup) => {
+        const { server, handled } = await run(plan, ordering, { ...setup, fromNow: true });
+        expect(handled).toEqual(all(server).slice(-handled.length));
+        handledInAll += handled.length;
+      }),
+      { numRuns: 60 },
+    );
+    expect(handledInAll).toBeGreaterThan(200);
   }, 240_000);
 
   it('ORDER-02 ORDER-04 each event has its effect exactly once when the server does not tell the order', async () => {

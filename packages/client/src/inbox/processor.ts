@@ -20,6 +20,8 @@ export interface ProcessedSubscription {
   moveCommitted(position: Position): void;
   /** Aborts when the subscription is stopped. */
   readonly stopped: AbortSignal;
+  /** The position as it is stored. */
+  storedCursor(): string | null;
   /** Stores the position, if it moved. */
   save(): Promise<void>;
   /** What the store has to have done before the subscription is over. */
@@ -133,6 +135,8 @@ export class Processor<Db, P> {
     if (stopped.aborted) return;
     const after = acknowledged(this.#subscription.position(), item);
     if (wanted) {
+      // Where no position is stored, a crash would begin from now again, and lose this event.
+      if (this.#subscription.storedCursor() === null) await this.#untilStored(() => this.#subscription.save());
       const { eventId } = event;
       if (!(await this.#attempts(event, { key, eventId, record: after.record }))) return;
       this.#subscription.moveCommitted(after);

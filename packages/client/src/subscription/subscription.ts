@@ -288,6 +288,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
         const merged = { ...record, ended, webhook: webhook && { ...webhook, seen: record.webhook?.seen ?? [] } };
         this.#position = isSame ? position : { ...position, record: merged };
       },
+      storedCursor: () => this.#saved.cursor,
       save: () => this.#save(),
       storing: (step) => {
         this.#saving = step;
