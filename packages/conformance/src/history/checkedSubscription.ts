@@ -159,9 +159,9 @@ export class CheckedSubscription {
     );
   }
 
-  /** No more facts follow: what was left out and never came is lost. */
+  /** No more facts follow: what was left out, never came, and no later gap covers either, is lost. */
   finish(): void {
-    for (const [event, evidence] of this.#skipped) this.#reportLoss(event, evidence);
+    for (const [event, evidence] of this.#skipped) if (!this.#isExcused(event)) this.#reportLoss(event, evidence);
   }
 
   /** Passes over events that are dealt with; `miss` is called with those that are not. */

@@ -263,6 +263,7 @@ class Simulation {
     }
     for (const subscriber of this.#subscribers) subscriber.recover();
     await this.#time.advance(1_000);
+    for (const subscriber of this.#subscribers) if (subscriber instanceof WebhookSubscriber) subscriber.finish();
     this.#record({ fact: 'settled', at: this.#time.nowMs });
   }
 

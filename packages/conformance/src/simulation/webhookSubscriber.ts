@@ -1,4 +1,3 @@
-import { ArrivalOrder } from '@mcp-events/client/receiver';
 import {
   createWebhookSecret,
   decodeWebhookSecret,
@@ -9,7 +8,8 @@ import {
   WEBHOOK_SIGNATURE_HEADER,
   WEBHOOK_TIMESTAMP_HEADER,
 } from '@mcp-events/protocol';
-import type { EventOrder, SubscribeResult } from '@mcp-events/protocol';
+import type { SubscribeResult } from '@mcp-events/protocol';
+import { PlacedEvents } from './placedEvents.ts';
 import { Subscriber } from './subscriber.ts';
 import type { SubscriberContext, Wish } from './subscriber.ts';
 import type { ArrivedRequest, RequestAnswer } from './virtualSocket.ts';
@@ -32,15 +32,15 @@ interface Body {
 }
 
 /**
- * Subscribes for a callback URL, refreshes in time (or not), and is the endpoint as well. Events are put in order by the
- * place each one tells, as the project's own receiver does it; but it never gives up waiting by itself, so that an
- * order that does not link up shows.
+ * Subscribes for a callback URL, refreshes in time (or not), and is the endpoint as well. Hands on events in the order
+ * they tell, and waits for a missing one until a gap was told and it cannot come any more.
  */
 export class WebhookSubscriber extends Subscriber {
   readonly mode = 'webhook';
   readonly behaviour: EndpointBehaviour = { latencyMs: 0, failure: 0, lostAnswer: 0, hang: 0 };
   readonly #ttlMs: number | null;
-  #order: ArrivalOrder<string>;
+  #order = new PlacedEvents((eventId) => this.hand(eventId));
+  #gapTold = false;
   /** The one that is in force, then the one before it. */
   #secrets: string[] = [];
   /** Counts restarts: what an earlier process asked for is no matter of this one. */
@@ -54,7 +54,6 @@ export class WebhookSubscriber extends Subscriber {
   constructor(wish: Wish, context: SubscriberContext, ttlMs: number | null) {
     super(wish, context);
     this.#ttlMs = ttlMs;
-    this.#order = this.#newOrder();
     context.network.endpoints.set(wish.subscription, (request, answer) => this.#arrive(request, answer));
   }
 
@@ -97,22 +96,13 @@ export class WebhookSubscriber extends Subscriber {
 
   #reset(): void {
     this.#refreshBeforeMs = undefined;
-    this.#order.close();
-    this.#order = this.#newOrder();
+    this.#gapTold = false;
+    this.#order = new PlacedEvents((eventId) => this.hand(eventId));
   }
 
-  #newOrder(): ArrivalOrder<string> {
-    const { time } = this.context;
-    return new ArrivalOrder<string>({
-      clock: {
-        now: () => time.nowMs,
-        setTimeout: (callback, delayMs) => time.at(delayMs, callback),
-        clearTimeout: (handle) => time.cancel(handle),
-      },
-      maxWaitMs: Infinity,
-      release: (eventId) => this.hand(eventId),
-      gap: () => this.context.complain(`${this.wish.subscription} stopped to wait`),
-    });
+  /** Whatever was under way has arrived, or been given up and told. */
+  finish(): void {
+    if (this.#gapTold) this.#order.goOn();
   }
 
   /** Its grant is over. */
@@ -146,6 +136,7 @@ export class WebhookSubscriber extends Subscriber {
         this.begin();
       }
       this.received({ cursor: result.cursor, gap: result.truncated === true }, 'subscribe');
+      this.#gapTold ||= result.truncated === true;
       const { refreshBefore } = result;
       this.#refreshBeforeMs = refreshBefore === null ? null : Date.parse(refreshBefore);
       this.context.record({
@@ -233,7 +224,7 @@ export class WebhookSubscriber extends Subscriber {
     const { type, eventId, cursor, _meta } = body;
     if (type === 'gap') {
       this.received({ cursor: cursor ?? null, gap: true }, 'gap');
-      this.#order.settle();
+      this.#gapTold = true;
       return;
     }
     if (type === 'terminated' || eventId === undefined) {
@@ -241,15 +232,9 @@ export class WebhookSubscriber extends Subscriber {
       return;
     }
     this.received({ events: [eventId], cursor: cursor ?? null }, 'webhook');
-    this.#put(eventId, orderOf(_meta));
-  }
-
-  #put(eventId: string, order: EventOrder | undefined): void {
-    if (order === undefined) {
-      this.context.complain(`${eventId} tells no order`);
-      return;
-    }
-    if (this.handedIds.has(eventId)) this.#order.repeated(order, (waiting) => waiting === eventId);
+    const order = orderOf(_meta);
+    if (order === undefined) this.context.complain(`${eventId} tells no order`);
+    else if (this.handedIds.has(eventId)) this.#order.passed(order.position);
     else this.#order.take(eventId, order);
   }
 }
