@@ -103,6 +103,25 @@ describe('fairness', () => {
   });
 });
 
+describe('ended subscriptions', () => {
+  it('DELIV-05 what is not wanted any more does not use up the room that its host has', async () => {
+    const world = new World({ hostConcurrency: 1 });
+    world.add('p', 'h', 1);
+    await settle(1);
+    // Both wait for the host; the first one ends meanwhile.
+    const left = world.scheduler.join('q', 'h');
+    const job = { cancelled: false, run: () => Promise.resolve('answered' as const) };
+    world.scheduler.add(left, job);
+    await settle(1);
+    world.add('r', 'h', 1);
+    await settle(1);
+    job.cancelled = true;
+    world.scheduler.leave(left);
+    await world.end(['p>h#1']);
+    expect(world.running).toEqual(['r>h#1']);
+  });
+});
+
 describe('limits', () => {
   it('G5 gives a host that does not answer less and less, and one that answers more again', async () => {
     const world = new World({ hostConcurrency: 64 });

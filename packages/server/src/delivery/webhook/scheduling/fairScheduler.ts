@@ -201,8 +201,11 @@ export class FairScheduler {
       const flow = principal.ready.shift();
       if (flow === undefined) continue;
       const job = this.#nextJob(flow);
-      if (job === undefined) flow.queued = false;
-      else if (flow.host.isFull) flow.host.parked.push(flow);
+      if (job === undefined) {
+        flow.queued = false;
+        // The room it was let in for is another's.
+        this.#unpark(flow.host);
+      } else if (flow.host.isFull) flow.host.parked.push(flow);
       else {
         const waitMs = Math.max(flow.host.bucket.waitMs(nowMs), principal.bucket.waitMs(nowMs));
         if (waitMs > 0) this.#delay(flow, waitMs);
