@@ -52,7 +52,7 @@ function* stored(count: number, perKey: number, origin: string): Generator<Store
       settled: [],
       suspended: false,
       failing: null,
-      gapOwed: false,
+      gapAfter: null,
     };
   }
 }

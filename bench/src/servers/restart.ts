@@ -83,7 +83,7 @@ async function prepare({ file, origin, subscriptions, events, behind }: Leftover
         settled: [],
         suspended: false,
         failing: null,
-        gapOwed: false,
+        gapAfter: null,
       };
       return storage.subscriptions.save(record);
     });

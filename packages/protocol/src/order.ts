@@ -1,6 +1,9 @@
 import { isJsonObject } from './schemas/json.ts';
 
-/** Key in an occurrence's `_meta` that tells a receiver the order of a webhook subscription's events (ORDER-02). */
+/**
+ * Key in `_meta` that tells a receiver the order of a webhook subscription's events (ORDER-02): in an occurrence its
+ * place, in a gap the places that will not come.
+ */
 export const ORDER_META_KEY = 'mcp-events/order';
 
 /** Receivers remember positions, so a longer one is read as none. */
@@ -26,7 +29,22 @@ export interface EventOrder {
  * @param meta `_meta` of an occurrence, as received
  */
 export function orderOf(meta: unknown): EventOrder | undefined {
+  return readOrder(isJsonObject(meta) ? meta[ORDER_META_KEY] : undefined);
+}
+
+/**
+ * Reads the places that a gap tells of, in their order: no event will come for them, and those behind them need not be
+ * kept waiting. Anything malformed is left out.
+ *
+ * @param meta `_meta` of a gap envelope, as received
+ */
+export function missingOf(meta: unknown): EventOrder[] {
   const order = isJsonObject(meta) ? meta[ORDER_META_KEY] : undefined;
+  const missing = isJsonObject(order) ? order['missing'] : undefined;
+  return Array.isArray(missing) ? missing.map(readOrder).filter((place) => place !== undefined) : [];
+}
+
+function readOrder(order: unknown): EventOrder | undefined {
   if (!isJsonObject(order)) return undefined;
   const { position, previous } = order;
   // An event that comes after itself could never be handed out.

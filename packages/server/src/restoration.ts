@@ -10,6 +10,7 @@ import { schemaChanged } from './catalog/schemaChange.ts';
 import type { Core } from './core.ts';
 import type { Persistence } from './delivery/webhook/persistence.ts';
 import { SigningSecrets } from './delivery/webhook/signing/signingSecrets.ts';
+import { LogFeed } from './feed/logFeed.ts';
 import type { StoredSubscription } from './storage/subscriptionStore.ts';
 import type { Webhooks } from './delivery/webhook/webhooks.ts';
 import type { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
@@ -163,7 +164,11 @@ export class Restoration {
       await beginWebhookSubscription(this.#core, subscription);
       const opening = await openWebhookDelivery(this.#core, type, subscription, record.cursor, { together: true });
       // What was lost in between is told (OP-13); where there are no positions, nobody can know.
-      if ((opening.truncated || record.gapOwed) && opening.cursor !== null) subscription.lane.lose(opening.cursor);
+      const gapAfter = record.gapAfter ?? (opening.truncated ? record.cursor : null);
+      if (gapAfter !== null && opening.cursor !== null) {
+        const passed = settledBefore(type, opening.cursor, record);
+        subscription.lane.restoreGap(opening.cursor, gapAfter, passed);
+      }
       opening.start();
       if (this.#persistence.isOutdated(record)) this.#persistence.touch(subscription);
     } catch (error) {
@@ -252,6 +257,13 @@ async function readArguments({ compiled: { input } }: EventType, rawArguments: A
   } catch {
     return rawArguments;
   }
+}
+
+/** Acknowledged positions that delivery, which goes on at `cursor`, does not come to any more. */
+function settledBefore({ feed }: EventType, cursor: string, { settled }: StoredSubscription): string[] {
+  if (!(feed instanceof LogFeed)) return [];
+  const start = feed.positionOf(cursor) ?? 0;
+  return settled.filter((position) => (feed.positionOf(position) ?? Infinity) <= start);
 }
 
 function delayMs(failures: number): number {

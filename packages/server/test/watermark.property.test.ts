@@ -6,8 +6,7 @@ import { Watermark } from '../src/delivery/webhook/watermark.ts';
 class NaiveWatermark {
   readonly #start: string | null;
   readonly #positions: (string | null)[] = [];
-  /** By ticket: whether it was an event. */
-  readonly #settled = new Map<number, boolean>();
+  readonly #settled = new Set<number>();
 
   constructor(start: string | null) {
     this.#start = start;
@@ -17,12 +16,20 @@ class NaiveWatermark {
     this.#positions.push(position);
   }
 
-  settle(ticket: number, isEvent: boolean): void {
-    this.#settled.set(ticket, isEvent);
+  settle(ticket: number): void {
+    this.#settled.add(ticket);
+  }
+
+  /** Undefined if nothing is outstanding after that. */
+  cursorAfter(tickets: readonly number[]): string | null | undefined {
+    const copy = new NaiveWatermark(this.#start);
+    for (const position of this.#positions) copy.begin(position);
+    for (const ticket of [...this.#settled, ...tickets]) copy.settle(ticket);
+    return copy.isClear ? undefined : copy.cursor;
   }
 
   settledBeyond(limit: number): unknown[] {
-    const beyond = this.#positions.filter((_, t) => t > this.#firstOutstanding && this.#settled.get(t) === true);
+    const beyond = this.#positions.filter((_, t) => t > this.#firstOutstanding && this.#settled.has(t));
     return beyond.slice(0, limit);
   }
 
@@ -33,6 +40,10 @@ class NaiveWatermark {
 
   get cursor(): string | null {
     return this.#firstOutstanding === 0 ? this.#start : (this.#positions[this.#firstOutstanding - 1] ?? null);
+  }
+
+  get span(): number {
+    return this.#positions.length - this.#firstOutstanding;
   }
 
   get isClear(): boolean {
@@ -60,13 +71,15 @@ it('DELIV-11 SUB-14 is before the first outstanding delivery, whatever order the
           outstanding.push(ticket);
         } else if (outstanding.length > 0) {
           const [ticket] = outstanding.splice(action % outstanding.length, 1) as [number];
-          const isEvent = action % 3 !== 0;
-          watermark.settle(ticket, isEvent);
-          naive.settle(ticket, isEvent);
+          watermark.settle(ticket);
+          naive.settle(ticket);
         }
         expect(watermark.cursor).toBe(naive.cursor);
         expect(watermark.isClear).toBe(naive.isClear);
+        expect(watermark.span).toBe(naive.span);
         expect(watermark.settledBeyond(5)).toEqual(naive.settledBeyond(5));
+        const told = outstanding.filter((ticket) => ticket % 2 === 0);
+        expect(watermark.cursorAfter(told)).toBe(naive.cursorAfter(told));
         for (const ticket of outstanding) expect(watermark.cursorFor(ticket)).toBe(naive.cursorFor(ticket));
       }
     }),
@@ -76,9 +89,9 @@ it('DELIV-11 SUB-14 is before the first outstanding delivery, whatever order the
 it('DELIV-11 never passes an earlier delivery that is outstanding', () => {
   const watermark = new Watermark('0');
   const tickets = Array.from({ length: 100 }, (_, index) => watermark.begin(String(index + 1)));
-  for (const ticket of tickets.slice(1).toReversed()) watermark.settle(ticket, true);
+  for (const ticket of tickets.slice(1).toReversed()) watermark.settle(ticket);
   expect(watermark.cursor).toBe('0');
-  watermark.settle(tickets[0]!, true);
+  watermark.settle(tickets[0]!);
   expect(watermark.cursor).toBe('100');
   expect(watermark.isClear).toBe(true);
 });
@@ -87,6 +100,6 @@ it('has no position where there is none', () => {
   const watermark = new Watermark(null);
   const ticket = watermark.begin(null);
   expect(watermark.cursorFor(ticket)).toBeNull();
-  watermark.settle(ticket, true);
+  watermark.settle(ticket);
   expect(watermark.cursor).toBeNull();
 });

@@ -105,7 +105,7 @@ describe('the store', () => {
     expect(await server.subscribe('counted')).toMatchObject({ truncated: true, deliveryStatus: { active: false } });
     expect(await server.subscribe('counted')).toMatchObject({ truncated: false, deliveryStatus: { active: true } });
     await clock.advance(1_000);
-    expect(store.records[0]?.gapOwed).toBe(false);
+    expect(store.records[0]?.gapAfter).toBeNull();
   });
 
   it('UNSUB-01 that cannot delete is tried again, but not at the cost of a new subscription', async () => {
@@ -114,15 +114,29 @@ describe('the store', () => {
     const server = await deployment.run();
     for (const n of [1, 2]) await server.subscribe('counted', { arguments: { n } });
     store.failing.add('delete');
-    for (const n of [1, 2]) {
-      expect((await server.unsubscribe('counted', { arguments: { n } })).result.resultType).toBe('complete');
+    // After a crash they would be there again.
+    for (const n of [1, 2, 2]) {
+      expect((await server.unsubscribe('counted', { arguments: { n } })).error?.code).toBe(-32603);
     }
-    expect(server.errors).toHaveLength(2);
+    expect(server.errors).toHaveLength(3);
     expect(store.records).toHaveLength(2);
     await server.subscribe('counted', { arguments: { n: 2 } });
     store.failing.clear();
     await clock.advance(60_000);
     expect(store.records.map(({ arguments: args }) => args)).toEqual([{ n: 2 }]);
+  });
+
+  it('UNSUB-01 that could not delete does so when it is asked again', async () => {
+    const deployment = new Deployment();
+    const { store } = deployment;
+    const server = await deployment.run();
+    await server.subscribe('counted');
+    store.failing.add('delete');
+    expect((await server.unsubscribe('counted')).error?.code).toBe(-32603);
+    store.failing.clear();
+    expect((await server.unsubscribe('counted')).result.resultType).toBe('complete');
+    expect(store.records).toEqual([]);
+    expect((await server.unsubscribe('counted')).error?.code).toBe(-32023);
   });
 
   it('SUB-12 that fails to delete late does not harm a subscription that began meanwhile', async () => {

@@ -28,7 +28,7 @@ export const migrations: readonly string[] = [
     settled TEXT,
     suspended INTEGER NOT NULL,
     failing TEXT,
-    gap_owed INTEGER NOT NULL
+    gap_after TEXT
   ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE dead_letters (

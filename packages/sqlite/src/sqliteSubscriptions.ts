@@ -6,7 +6,7 @@ import type { GroupCommit } from './groupCommit.ts';
 const PAGE_LIMIT = 1_000;
 
 /** What changes with deliveries. The rest was agreed with the client and is rarely written. */
-type ProgressMember = 'cursor' | 'settled' | 'suspended' | 'failing' | 'gapOwed';
+type ProgressMember = 'cursor' | 'settled' | 'suspended' | 'failing' | 'gapAfter';
 
 type Row = [
   id: string,
@@ -15,7 +15,7 @@ type Row = [
   settled: string | null,
   suspended: number,
   failing: string | null,
-  gapOwed: number,
+  gapAfter: string | null,
 ];
 
 export class SqliteSubscriptions implements SubscriptionStore {
@@ -29,7 +29,7 @@ export class SqliteSubscriptions implements SubscriptionStore {
   constructor(db: DatabaseSyncInstance, commit: GroupCommit) {
     this.#commit = commit;
     this.#page = db.prepare(
-      `SELECT id, agreed, cursor, settled, suspended, failing, gap_owed
+      `SELECT id, agreed, cursor, settled, suspended, failing, gap_after
        FROM subscriptions JOIN subscription_progress USING (id) WHERE id > ? ORDER BY id LIMIT ?`,
     );
     // An object for each row would cost as much as everything else.
@@ -39,7 +39,7 @@ export class SqliteSubscriptions implements SubscriptionStore {
        ON CONFLICT (id) DO UPDATE SET agreed = excluded.agreed WHERE agreed <> excluded.agreed`,
     );
     this.#saveProgress = db.prepare(
-      `INSERT OR REPLACE INTO subscription_progress (id, cursor, settled, suspended, failing, gap_owed)
+      `INSERT OR REPLACE INTO subscription_progress (id, cursor, settled, suspended, failing, gap_after)
        VALUES (?, ?, ?, ?, ?, ?)`,
     );
     this.#deleteAgreed = db.prepare('DELETE FROM subscriptions WHERE id = ?');
@@ -58,7 +58,7 @@ export class SqliteSubscriptions implements SubscriptionStore {
 
   save(subscription: StoredSubscription): Promise<void> {
     // As it is now: the caller may go on with its own.
-    const { cursor, settled, suspended, failing, gapOwed, ...agreed } = subscription;
+    const { cursor, settled, suspended, failing, gapAfter, ...agreed } = subscription;
     const { id } = agreed;
     const agreedJson = JSON.stringify(agreed);
     const settledJson = settled.length === 0 ? null : JSON.stringify(settled);
@@ -66,7 +66,7 @@ export class SqliteSubscriptions implements SubscriptionStore {
     return this.#commit.writeInBackground(
       () => {
         this.#saveAgreed.run(id, agreedJson);
-        this.#saveProgress.run(id, cursor, settledJson, Number(suspended), failingJson, Number(gapOwed));
+        this.#saveProgress.run(id, cursor, settledJson, Number(suspended), failingJson, gapAfter);
       },
       agreedJson.length + (settledJson?.length ?? 0),
     );
@@ -80,12 +80,12 @@ export class SqliteSubscriptions implements SubscriptionStore {
   }
 }
 
-function subscriptionOf([, agreed, cursor, settled, suspended, failing, gapOwed]: Row): StoredSubscription {
+function subscriptionOf([, agreed, cursor, settled, suspended, failing, gapAfter]: Row): StoredSubscription {
   return Object.assign(JSON.parse(agreed) as Omit<StoredSubscription, ProgressMember>, {
     cursor,
     settled: settled === null ? [] : (JSON.parse(settled) as string[]),
     suspended: suspended === 1,
     failing: failing === null ? null : (JSON.parse(failing) as StoredSubscription['failing']),
-    gapOwed: gapOwed === 1,
+    gapAfter,
   });
 }

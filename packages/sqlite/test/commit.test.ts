@@ -141,7 +141,7 @@ it('TTL-11 events do not wait for many subscriptions that are saved at the same 
   await appendAll(log, 1);
   const order: string[] = [];
   const saves = Array.from({ length: 1_000 }, async (_, i) => {
-    const progress = { cursor: 'e.1', settled: [], suspended: false, failing: null, gapOwed: false };
+    const progress = { cursor: 'e.1', settled: [], suspended: false, failing: null, gapAfter: null };
     await storage.subscriptions.save({ id: `sub${i}`, ...progress } as never);
     if (i === 999) order.push('last save');
   });

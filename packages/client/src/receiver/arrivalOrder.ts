@@ -30,7 +30,7 @@ interface Waiting<T> {
 const MAX_PASSED = 1_000;
 
 /**
- * After a gap that the server told, its next event names a predecessor that never comes. It is waited for only as long
+ * After a gap that the server told, its next event may name a predecessor that never comes. It is waited for only as long
  * as posts sent at the same time may overtake each other: the time of one attempt.
  */
 const WAIT_AFTER_TOLD_GAP_MS = 5_000;
@@ -134,10 +134,13 @@ export class ArrivalOrder<T> {
   /**
    * The server told a gap, and the caller passes it on: what waits is released in the best known order, and what is
    * missing before it is not waited for any more.
+   *
+   * @param missing places that will not come, if the server tells them: what follows one of them is not kept waiting
    */
-  settle(): void {
+  settle(missing: readonly EventOrder[] = []): void {
     if (this.#closed) return;
     while (this.#waiting.size > 0) this.#releaseOldest();
+    for (const { position } of missing.slice(-MAX_PASSED)) this.#pass(position);
     this.#gapTold = true;
     this.#schedule();
   }

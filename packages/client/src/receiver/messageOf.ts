@@ -1,4 +1,4 @@
-import { orderOf, type VerificationEnvelope, type WebhookBody } from '@mcp-events/protocol';
+import { missingOf, orderOf, type VerificationEnvelope, type WebhookBody } from '@mcp-events/protocol';
 import type { DeliveryHeaders } from './deliveryHeaders.ts';
 import type { WebhookMessage } from './registration.ts';
 
@@ -11,7 +11,7 @@ export function messageOf(
   const head = { subscriptionId, webhookId };
   switch (body.type) {
     case 'gap':
-      return { kind: 'gap', ...head, cursor: body.cursor };
+      return { kind: 'gap', ...head, cursor: body.cursor, missing: missingOf(body._meta) };
     case 'terminated':
       return { kind: 'terminated', ...head, error: body.error };
     case undefined:

@@ -56,6 +56,8 @@ export interface EventMessage extends MessageHead {
 export interface GapMessage extends MessageHead {
   kind: 'gap';
   cursor: string;
+  /** Places in the order for which no event will come, in their order, as far as the server tells them. */
+  missing?: readonly EventOrder[];
 }
 
 /** The server ended the subscription (ENV-06). */

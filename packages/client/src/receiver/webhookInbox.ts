@@ -164,7 +164,7 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
       case 'gap':
         // Before what waits: that is where something is missing.
         this.#add({ item: { kind: 'gap', subscriptionId, cursor: message.cursor }, stored });
-        order.settle();
+        order.settle(message.missing);
         return;
       case 'terminated':
         if (order.waiting > 0) this.#add({ item: { kind: 'gap', subscriptionId, cursor: null } });

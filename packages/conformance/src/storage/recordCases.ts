@@ -37,7 +37,7 @@ export const recordCases: readonly StorageCase[] = [
         settled,
         suspended: true,
         failing: { sinceMs: 1_767_225_600_000, reason: 'timeout' },
-        gapOwed: true,
+        gapAfter: 'epoch.9',
       });
       const expected = structuredClone(full);
       await subscriptions.save(full);

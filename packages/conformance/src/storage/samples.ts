@@ -36,7 +36,7 @@ export function subscription(id: string, members: Partial<StoredSubscription> = 
     settled: [],
     suspended: false,
     failing: null,
-    gapOwed: false,
+    gapAfter: null,
     ...members,
   };
 }

@@ -9,6 +9,8 @@ import type { RpcError } from './rpcError.ts';
 export interface GapEnvelope {
   type: 'gap';
   cursor: string;
+  /** May tell which places in the order are missing: see `missingOf`. */
+  _meta?: unknown;
 }
 
 /** The server has ended the subscription (ENV-05). */

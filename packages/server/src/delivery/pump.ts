@@ -76,7 +76,7 @@ export class Pump implements FeedReceiver {
     this.#report = options.report;
   }
 
-  /** A position that is safe to keep: never past an event the sink has not taken (PUSH-12). */
+  /** A position that is safe to keep: never past an event or a gap that the sink has not taken (PUSH-12). */
   get cursor(): string | null {
     return this.#attachment?.cursor() ?? this.#cursor;
   }
@@ -84,11 +84,6 @@ export class Pump implements FeedReceiver {
   /** Whether the feed calls it as things happen: nothing of the past is left to read. */
   get isAttached(): boolean {
     return this.#attachment !== undefined;
-  }
-
-  /** Whether {@link cursor} may be past a gap that was not told yet: whoever kept it would never learn of the gap. */
-  get owesLoss(): boolean {
-    return typeof this.#untoldLoss?.cursor === 'string';
   }
 
   /**
@@ -165,7 +160,7 @@ export class Pump implements FeedReceiver {
       void this.#settle(event, selected);
     } else if (selected !== undefined && !this.#sink.deliver(selected)) {
       // The attachment still stands before this event.
-      this.#block(this.cursor);
+      this.#block();
     }
   }
 
@@ -175,7 +170,8 @@ export class Pump implements FeedReceiver {
 
   lose(cursor: string | null): void {
     this.#untoldLoss = { cursor };
-    if (!this.#tellLoss()) this.#block(cursor);
+    // The feed still stands before the gap.
+    if (!this.#tellLoss()) this.#block();
   }
 
   async #drain(): Promise<void> {
@@ -281,7 +277,7 @@ export class Pump implements FeedReceiver {
       this.#unreplayable?.shift();
     }
     this.#unreplayable = undefined;
-    if (this.#untoldLoss !== undefined && !this.#tellLoss()) this.#block(null);
+    if (this.#untoldLoss !== undefined && !this.#tellLoss()) this.#block();
   }
 
   #select(event: FeedEvent, indexed: boolean): ReturnType<Selection['select']> {
@@ -295,7 +291,6 @@ export class Pump implements FeedReceiver {
     this.#sink.fail(internalError(`An event of ${event.name} could not be prepared for this subscription`));
     // Without replay there is no position that could move, and the failure says it all (CUR-14).
     if (this.#feed.replays) this.lose(event.cursor);
-    this.#cursor = event.cursor;
   }
 
   /** `false` when the sink has no room for it; it is told first thing after `resume`. */
@@ -321,17 +316,17 @@ export class Pump implements FeedReceiver {
     return this.#attachment !== undefined;
   }
 
-  #detach(cursor?: string | null): void {
+  #detach(): void {
     if (this.#attachment === undefined) return;
-    this.#cursor = cursor === undefined ? this.#attachment.cursor() : cursor;
+    this.#cursor = this.#attachment.cursor();
     this.#attachment.detach();
     this.#attachment = undefined;
   }
 
-  #block(cursor: string | null): void {
+  #block(): void {
     this.#blocked = true;
     if (!this.#feed.replays) this.#untoldLoss = { cursor: null };
-    this.#detach(cursor);
+    this.#detach();
   }
 
   #turn(): Promise<void> {

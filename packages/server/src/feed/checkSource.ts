@@ -164,8 +164,8 @@ export class CheckSource {
     }
     loop.failures = 0;
     if (page.truncated) {
-      loop.cursor = page.from as string;
       for (const { receiver } of loop.receivers) receiver.lose(page.from);
+      loop.cursor = page.from as string;
     }
     for (const event of page.events) {
       for (const { receiver } of loop.receivers) receiver.receive(event);

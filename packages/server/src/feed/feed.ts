@@ -26,8 +26,8 @@ export interface ReadOptions {
 }
 
 /**
- * Takes what happens after it was attached, in feed order. While `receive` runs, `attachment.cursor()` is still the
- * position before that event, so a receiver that cannot take it may detach and remember that cursor.
+ * Takes what happens after it was attached, in feed order. While `receive` or `lose` runs, `attachment.cursor()` is still
+ * the position before that event or gap, so a receiver that cannot take it may detach and remember that cursor.
  */
 export interface FeedReceiver {
   readonly subscription: Subscription;

@@ -47,7 +47,7 @@ export class LogAttachment implements Attachment {
   /** Events up to `position` are missing. */
   lose(position: number): void {
     if (!this.attached || this.position >= position) return;
-    this.position = position;
     this.receiver.lose(this.dispatch.cursorAt(position));
+    this.position = position;
   }
 }

@@ -168,8 +168,8 @@ export class LogFeed implements Feed, LogDispatch {
   async lose(): Promise<string> {
     await this.#log.skip();
     const head = this.#log.head;
-    this.dispatched = head;
     for (const attachment of [...this.#index.members()]) attachment.lose(head);
+    this.dispatched = head;
     return this.cursorAt(head);
   }
 

@@ -161,7 +161,7 @@ function positionSays(feed: LogFeed, subscription: Subscription, event: FeedEven
         message: 'an earlier run of the server was past it: acknowledged then, or before the start of the subscription',
       };
     }
-    const settled = isPast(feed, event, subscription.cursor) || subscription.lane.isSettledBeyond(event.cursor ?? '');
+    const settled = isPast(feed, event, subscription.position) || subscription.lane.isSettledBeyond(event.cursor ?? '');
     return settled ? { verdict: 'delivered', message: 'the endpoint has acknowledged it' } : undefined;
   }
   if (subscription instanceof PushSession && isPast(feed, event, subscription.cursor)) {

@@ -107,6 +107,7 @@ async function establish(call: SubscribeCall, { subscription, target }: Admitted
       notBeforeMs,
     });
     assertLive(subscription);
+    if (truncated) subscription.truncatedFor = request.cursor;
     webhooks.grant(subscription, request.ttlMs);
     await webhooks.persistence?.save(subscription);
     assertLive(subscription);
@@ -128,9 +129,10 @@ async function refresh(call: SubscribeCall, { subscription, details }: Admitted)
   await webhooks.persistence?.save(subscription);
   assertLive(subscription);
   // Only now, since a gap is told once: not with an answer that is an error.
-  const { status, truncated } = subscription.refresh(details.context);
-  if (truncated) webhooks.persistence?.touch(subscription);
-  return resultOf(subscription, subscription.cursor, truncated, status);
+  const { gapAfter } = subscription;
+  const { status, truncated, cursor } = subscription.refresh(details.context, request.cursor);
+  if (subscription.gapAfter !== gapAfter) webhooks.persistence?.touch(subscription);
+  return resultOf(subscription, cursor, truncated, status);
 }
 
 /** Whoever ended the subscription meanwhile decides how the request is answered, whatever came of that. */

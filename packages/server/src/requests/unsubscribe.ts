@@ -1,4 +1,11 @@
-import { deriveSubscriptionId, forbidden, notFound, unsubscribeParamsSchema, unsupported } from '@mcp-events/protocol';
+import {
+  deriveSubscriptionId,
+  forbidden,
+  internalError,
+  notFound,
+  unsubscribeParamsSchema,
+  unsupported,
+} from '@mcp-events/protocol';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
@@ -23,12 +30,17 @@ export async function handleUnsubscribe(
   // The principal is part of the id, so nobody else's subscription can be addressed (UNSUB-01).
   const id = deriveSubscriptionId({ namespace, principal, name, arguments: args, url });
   const subscription = registry.get(id);
+  const persistence = webhooks?.persistence;
   if (subscription instanceof WebhookSubscription) {
     subscription.end();
-    // Otherwise a crash after the answer would bring it back.
-    await webhooks?.persistence?.settled(id);
-  } else if (core.forgetStored(name, id)) await webhooks?.persistence?.delete({ id, name });
+    await persistence?.settled(id);
+  } else if (core.forgetStored(name, id) || persistence?.isWaiting(id) === true) {
+    await persistence?.delete({ id, name });
+  }
   // Deployed peers of the older dialect unsubscribe without knowing whether they are subscribed (DIALECT-11).
   else if (caller.dialect === 'final') throw notFound('subscription', 'There is no such subscription');
+  // A crash after the answer would bring it back.
+  if (persistence?.isWaiting(id) === true)
+    throw internalError('The end of the subscription could not be stored; ask again');
   return { resultType: 'complete' };
 }

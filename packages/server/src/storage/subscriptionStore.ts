@@ -30,8 +30,11 @@ export interface StoredSubscription {
   readonly suspended: boolean;
   /** Since when its endpoint fails, and how it did last; `null` if it does not. An endless one ends some time after (TTL-13). */
   readonly failing: { readonly sinceMs: number; readonly reason: LastError } | null;
-  /** The client may not know yet that events before the position were lost. */
-  readonly gapOwed: boolean;
+  /**
+   * The client may not know yet that events between this cursor of its own and the position were lost; `null` when it
+   * misses nothing.
+   */
+  readonly gapAfter: string | null;
 }
 
 /**
@@ -68,7 +71,7 @@ const storedSubscriptionSchema: z.ZodType<StoredSubscription> = z.object({
   settled: z.array(z.string()),
   suspended: z.boolean(),
   failing: z.object({ sinceMs: z.number(), reason: lastErrorSchema }).nullable(),
-  gapOwed: z.boolean(),
+  gapAfter: z.string().nullable(),
 });
 
 /** Reads what a store gave back. Throws a `TypeError` that says what is wrong, without quoting it. */

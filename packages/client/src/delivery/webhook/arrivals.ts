@@ -82,7 +82,7 @@ export class Arrivals {
         return this.#event(message.event, message.order);
       case 'gap':
         // ENV-04: told, and delivery goes on.
-        this.#gap(message.cursor);
+        this.#gap(message.cursor, message.missing);
         return 'accepted';
       case 'terminated':
         this.#end(failure('terminated', eventsErrorFromRpc(message.error)));
@@ -175,8 +175,8 @@ export class Arrivals {
     else buffer.posted({ ...event, cursor: buffer.resumeCursor }, bytes, false);
   }
 
-  #gap(cursor: string): void {
-    this.#order.settle();
+  #gap(cursor: string, missing?: readonly EventOrder[]): void {
+    this.#order.settle(missing);
     this.#context.buffer.gap({ reason: 'truncated', cursor }, this.#idsBeyond());
   }
 

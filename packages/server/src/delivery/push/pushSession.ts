@@ -119,8 +119,6 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
   }
 
   #beat(): void {
-    // A gap is owed only while the client has enough to read, and none of it says less of life than a heartbeat.
-    if (this.#pump?.owesLoss === true) return;
     // The pump's cursor is never past an event that the channel has not taken, and the channel keeps order (PUSH-12).
     this.#channel?.message(Notifications.heartbeat, { cursor: this.#pump?.cursor ?? null });
   }

@@ -1,4 +1,4 @@
-import type { EventsError, DeliveryStatus, Dialect, LastError } from '@mcp-events/protocol';
+import type { DeliveryStatus, Dialect, EventOrder, EventsError, LastError } from '@mcp-events/protocol';
 import type { Clock } from '../../clock.ts';
 import type { Deadlines } from '../../deadlines.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
@@ -19,6 +19,8 @@ import { nextRetryDelayMs } from './retryPolicy.ts';
 import type { RetryRules } from './retryPolicy.ts';
 import type { FairScheduler, Flow } from './scheduling/fairScheduler.ts';
 import type { HostOutcome } from './scheduling/hostShare.ts';
+import { UntoldGaps } from './untoldGaps.ts';
+import type { MissingPlace } from './untoldGaps.ts';
 import { Watermark } from './watermark.ts';
 
 /** What the lanes of one server share. */
@@ -89,6 +91,12 @@ const MAX_OUTSTANDING_BYTES = 1024 * 1024;
 /** Positions of settled events beyond the watermark that are stored: a good part of what can lie between two acknowledgements. */
 const MAX_SETTLED_STORED = 256;
 
+/**
+ * Deliveries one subscription may be ahead of its oldest outstanding one: half an hour at a hundred events a second, and
+ * about two megabytes.
+ */
+const MAX_AHEAD = 200_000;
+
 /** Payload bytes one principal may have outstanding, beyond the first delivery of each of its subscriptions. */
 const MAX_PRINCIPAL_BYTES = 64 * 1024 * 1024;
 
@@ -116,19 +124,14 @@ export class Lane implements Sink {
   #previous: string | null = null;
   #suspendedAtMs: number | undefined;
   #refusedEvent = false;
-  /** The gap envelope on its way. */
-  #gap: Delivery | undefined;
-  /** Events were given up after the gap envelope on its way was frozen. */
-  #anotherGap = false;
+  /** Made with the first gap. */
+  #gaps: UntoldGaps | undefined;
   #terminated: EventsError | undefined;
   #ended = false;
   /** Ids of events an earlier run had delivered beyond its watermark, and that this one did not reach yet. */
   #settledBefore: Set<string> | undefined;
   /** Made with the first. */
   #refusals: Refusal[] | undefined;
-  /** A gap no envelope could tell of; the next refresh does. */
-  untoldGap = false;
-
   constructor(context: LaneContext, subscriber: LaneSubscriber, host: string, listener: LaneListener) {
     this.#context = context;
     this.#subscriber = subscriber;
@@ -136,10 +139,16 @@ export class Lane implements Sink {
     this.#flow = context.scheduler.join(subscriber.principal, host);
   }
 
-  /** The safe position (SUB-14): nothing up to it is outstanding, or untold. */
-  get cursor(): string | null {
+  /** Where a later run goes on: nothing up to it is outstanding. */
+  get position(): string | null {
     if (this.#watermark?.isClear === false) return this.#watermark.cursor;
     return this.#pump?.cursor ?? null;
+  }
+
+  /** The position that is safe for the client (SUB-14): nothing up to it is outstanding, or missing without its knowing. */
+  get cursor(): string | null {
+    const held = this.#gaps?.held;
+    return held === undefined ? this.position : held.cursor;
   }
 
   get suspended(): boolean {
@@ -161,7 +170,7 @@ export class Lane implements Sink {
     return this.#refusals ?? [];
   }
 
-  /** Whether the event at this position, which lies beyond {@link cursor}, was acknowledged or given up. */
+  /** Whether the event at this position, which lies beyond {@link position}, was acknowledged or given up. */
   isSettledBeyond(position: string): boolean {
     return (
       this.#settledBefore?.has(position) === true ||
@@ -176,7 +185,7 @@ export class Lane implements Sink {
 
   /** Whether the client may not know yet that events were lost. */
   get owesGap(): boolean {
-    return this.untoldGap || this.#gap !== undefined || this.#pump?.owesLoss === true;
+    return this.#gaps?.envelope !== undefined || this.#gaps?.held !== undefined;
   }
 
   /** Why the last attempt failed, if it did. */
@@ -195,14 +204,13 @@ export class Lane implements Sink {
   }
 
   /** What a later run needs to go on where this one is, beside the position. */
-  get progress(): Pick<StoredSubscription, 'settled' | 'suspended' | 'failing' | 'gapOwed'> {
+  get progress(): Pick<StoredSubscription, 'settled' | 'suspended' | 'failing'> {
     const { lastError: reason, failedSinceMs: sinceMs } = this.#health;
     const settled = [...(this.#settledBefore ?? []), ...(this.#watermark?.settledBeyond(MAX_SETTLED_STORED) ?? [])];
     return {
       settled: settled.slice(0, MAX_SETTLED_STORED),
       suspended: this.suspended,
       failing: reason === null || sinceMs === undefined ? null : { sinceMs, reason },
-      gapOwed: this.owesGap,
     };
   }
 
@@ -231,7 +239,7 @@ export class Lane implements Sink {
     // Also of one that is not sent again: the endpoint has it, and waits for what was before it.
     this.#previous = orderPosition(event);
     if (event.cursor !== null && this.#settledBefore?.delete(event.cursor) === true) {
-      this.#watermark?.settle(ticket, true);
+      this.#watermark?.settle(ticket);
       return true;
     }
     const webhookId = this.#eventWebhookId(event);
@@ -252,21 +260,62 @@ export class Lane implements Sink {
     return true;
   }
 
-  /** The envelope needs a position (ENV-03): without replay a loss can only be counted (CUR-14). */
-  lose(cursor: string | null): boolean {
+  /**
+   * The envelope needs a position (ENV-03): without replay a loss can only be counted (CUR-14).
+   *
+   * @param safe the position before the gap, if the pump stands behind it already
+   */
+  lose(cursor: string | null, safe: string | null = this.#pump?.cursor ?? null): boolean {
     if (this.#ended) return true;
     if (cursor === null) {
       this.#context.warn('events without replay were lost because the callback was too slow', this.#subscriber.name);
       return true;
     }
-    if (this.suspended || this.outstanding >= this.#context.maxOutstanding) {
+    const needsRoom = this.#gaps?.envelope === undefined && this.outstanding >= this.#context.maxOutstanding;
+    if (this.suspended || needsRoom || this.#isTooFarAhead) {
       this.#refusedEvent = true;
       return false;
     }
-    // Its position is not safe before the client was told.
-    this.#addGap(cursor, 0);
+    this.#owe(this.#placeOfGap(cursor, safe), 0);
     this.#listener.onProgress();
     return true;
+  }
+
+  /**
+   * Takes over a gap of an earlier run.
+   *
+   * @param position where delivery goes on
+   * @param cursor the client's, before the gap
+   * @param passed positions before `position` that the endpoint has acknowledged. It may keep these events waiting for
+   *   others that are lost, and nothing else would tell it not to
+   */
+  restoreGap(position: string, cursor: string, passed: readonly string[]): void {
+    const { ticket, orders } = this.#placeOfGap(position, cursor);
+    const first = passed.map((acknowledged) => ({ position: acknowledged, previous: null }));
+    const place = { ticket, orders: [...first, ...orders] };
+    if (this.#subscriber.dialect === 'final') this.#owe(place, 0);
+    else {
+      // The answer to the next refresh tells it, as in the run before.
+      this.#gaps ??= new UntoldGaps();
+      this.#gaps.add(place);
+      this.#hold(cursor);
+    }
+  }
+
+  /**
+   * The client asks for the answer to a refresh.
+   *
+   * @returns whether there is a gap it may not know of. A gap is answered once; where envelopes are understood it goes
+   *   out by that way, too, as an answer may be lost on the way
+   */
+  tellGap(): boolean {
+    const gaps = this.#gaps;
+    if (gaps?.held === undefined) return false;
+    const wasAnswered = gaps.held.answered;
+    gaps.held.answered = true;
+    if (this.#subscriber.dialect === 'sketch') gaps.release();
+    else if (gaps.envelope === undefined) this.#sendGap(0);
+    return !wasAnswered;
   }
 
   fail(error: EventsError): void {
@@ -338,6 +387,7 @@ export class Lane implements Sink {
     else {
       if (outcome.kind === 'acknowledged') {
         this.#health.succeeded(nowMs);
+        this.#tellHeldGap(nowMs);
         if (delivery.deadLetter !== undefined) this.#context.redriven(delivery.deadLetter);
         delivery.observed?.acknowledged();
       } else {
@@ -394,7 +444,6 @@ export class Lane implements Sink {
     const event = deadLetter === undefined ? delivery.event : undefined;
     const { bury, tellAbandoned } = this.#context;
     this.#countAttempt(delivery, true, nowMs);
-    if (kind === 'gap') this.untoldGap = true;
     if (event !== undefined) {
       const { id: subscriptionId, principal } = this.#subscriber;
       const { eventId, name, timestamp, dataJson, _meta, cursor } = event;
@@ -404,47 +453,99 @@ export class Lane implements Sink {
       bury({ ...letter, attempts, reason, abandonedAt });
     }
     delivery.observed?.abandoned(reason, attempts, event !== undefined);
-    if (event !== undefined && tellAbandoned) this.#lost();
-    this.#settle(delivery);
+    if (event !== undefined && tellAbandoned) this.#missed(delivery);
+    else if (kind === 'gap') {
+      this.#hold(this.cursor);
+      this.#settle(delivery);
+    } else this.#settle(delivery);
   }
 
-  /** Peers of the older dialect do not take gaps (DIALECT-13, OP-11): their next refresh says it. */
-  #lost(): void {
-    if (this.#subscriber.dialect === 'final') this.#tellLost();
-    else this.untoldGap = true;
+  /** An event will not be delivered. Without positions there is none that the news could hold back, or name (ENV-03). */
+  #missed(delivery: Delivery): void {
+    const { ticket, event, previous = null } = delivery;
+    const position = event?.cursor ?? undefined;
+    if (ticket === undefined || position === undefined) this.#settle(delivery);
+    else if (this.#subscriber.dialect === 'sketch') {
+      // Its peers do not take gaps (DIALECT-13, OP-11): the answer to their next refresh says it.
+      this.#hold(this.cursor);
+      this.#settle(delivery);
+    } else {
+      this.#drop(delivery);
+      // What failed together is given up together, and an endpoint that just failed is not asked again at once.
+      this.#owe({ ticket, orders: [{ position, previous }] }, this.#context.retryRules.firstDelayMs);
+      this.#listener.onProgress();
+      this.#resumePump();
+    }
   }
 
-  /** One envelope for any number of events that were given up, and none where there are no positions (ENV-03). */
-  #tellLost(): void {
-    if (this.cursor === null) return;
-    // What failed together is given up together, and an endpoint that just failed is not asked again at once.
-    if (this.#gap === undefined) this.#addGap(this.#pump?.cursor ?? null, this.#context.retryRules.firstDelayMs);
-    else if (this.#gap.cursor !== undefined) this.#anotherGap = true;
+  /** Whoever puts events in order has to wait for the news of a gap as for an event. */
+  #placeOfGap(position: string, safe: string | null): MissingPlace {
+    const ticket = this.#begin(position, safe);
+    const orders = [{ position, previous: this.#previous }];
+    this.#previous = position;
+    return { ticket, orders };
   }
 
-  #addGap(cursor: string | null, delayMs: number): void {
-    const ticket = this.#begin(cursor);
-    const webhookId = this.#envelopeId('gap');
-    this.#gap = new Delivery({ lane: this, kind: 'gap', webhookId, ticket });
-    this.#add(this.#gap, delayMs);
+  /** What has this place is missing: the subscription's position waits there until the client was told. */
+  #owe(place: MissingPlace, delayMs: number): void {
+    this.#gaps ??= new UntoldGaps();
+    this.#gaps.add(place);
+    if (this.#gaps.envelope === undefined) this.#sendGap(delayMs);
+  }
+
+  /** One envelope for anything that is missing. */
+  #sendGap(delayMs: number): void {
+    this.#gaps ??= new UntoldGaps();
+    this.#gaps.envelope = new Delivery({ lane: this, kind: 'gap', webhookId: this.#envelopeId('gap') });
+    this.#add(this.#gaps.envelope, delayMs);
+  }
+
+  /** No envelope tells of what is missing after `cursor`: the client's cursor stays there instead. */
+  #hold(cursor: string | null): void {
+    this.#gaps ??= new UntoldGaps();
+    this.#settleTickets(this.#gaps.hold(cursor, this.#context.clock.now()));
+  }
+
+  /** The endpoint answers again, so it may take what it did not take before. */
+  #tellHeldGap(nowMs: number): void {
+    const gaps = this.#gaps;
+    if (gaps?.held === undefined || gaps.envelope !== undefined || this.#subscriber.dialect === 'sketch') return;
+    // One that refuses envelopes only is not asked after each event (DIALECT-13).
+    if (nowMs - gaps.held.triedAtMs >= this.#context.retryRules.maxDelayMs) this.#sendGap(0);
+  }
+
+  /** The client knows of the gap, or says that it does not want to. */
+  #gapTaken(gaps: UntoldGaps): void {
+    const { settled, needsAnother } = gaps.taken();
+    this.#settleTickets(settled);
+    if (needsAnother) this.#sendGap(0);
+  }
+
+  #settleTickets(tickets: readonly number[]): void {
+    for (const ticket of tickets) this.#watermark?.settle(ticket);
+  }
+
+  /** Places that the envelope on its way names. */
+  get #missing(): readonly EventOrder[] {
+    return this.#gaps?.missing ?? [];
   }
 
   /** Acknowledged, refused for good or given up. */
   #settle(delivery: Delivery): void {
-    this.#forget(delivery);
-    this.#outstanding?.delete(delivery);
+    this.#drop(delivery);
     if (delivery.kind === 'terminated') {
       this.#context.scheduler.leave(this.#flow);
       return;
     }
-    if (delivery.ticket !== undefined) this.#watermark?.settle(delivery.ticket, delivery.event !== undefined);
-    if (delivery === this.#gap) {
-      this.#gap = undefined;
-      if (this.#anotherGap) this.#tellLost();
-      this.#anotherGap = false;
-    }
+    if (delivery.ticket !== undefined) this.#watermark?.settle(delivery.ticket);
+    if (delivery === this.#gaps?.envelope) this.#gapTaken(this.#gaps);
     this.#listener.onProgress();
     this.#resumePump();
+  }
+
+  #drop(delivery: Delivery): void {
+    this.#forget(delivery);
+    this.#outstanding?.delete(delivery);
   }
 
   #forget(delivery: Delivery): void {
@@ -480,8 +581,14 @@ export class Lane implements Sink {
     this.#context.scheduler.add(this.#flow, delivery);
   }
 
+  /** Events are acknowledged while one before them is not, and each costs its place in the watermark. */
+  get #isTooFarAhead(): boolean {
+    return (this.#watermark?.span ?? 0) >= MAX_AHEAD;
+  }
+
   #hasRoomFor(event: FeedEvent): boolean {
     const { outstanding } = this;
+    if (this.#isTooFarAhead) return false;
     // One is always taken, or an event larger than the bounds could never be delivered.
     if (outstanding === 0) return true;
     const bytes = event.dataJson.length;
@@ -499,9 +606,8 @@ export class Lane implements Sink {
     this.#pump?.resume();
   }
 
-  #begin(positionAfter: string | null): number {
-    // The pump still stands before what begins now.
-    const before = this.#pump?.cursor ?? null;
+  /** @param before where the pump stands; still before what begins now */
+  #begin(positionAfter: string | null, before: string | null = this.#pump?.cursor ?? null): number {
     if (this.#watermark === undefined) this.#watermark = new Watermark(before);
     else if (this.#watermark.isClear) this.#watermark.advance(before);
     return this.#watermark.begin(positionAfter);
@@ -510,7 +616,7 @@ export class Lane implements Sink {
   /** The same bytes for each attempt (OP-14). `undefined` when the event cannot be sent at all. */
   #bodyOf(delivery: Delivery): Uint8Array | undefined {
     const { event, kind, ticket, previous } = delivery;
-    if (delivery.cursor === undefined) delivery.cursor = this.#cursorFor(ticket);
+    if (delivery.cursor === undefined) delivery.cursor = this.#cursorFor(kind, ticket);
     if (event === undefined) return Buffer.from(this.#envelopeBody(kind, delivery.cursor));
     const body = occurrenceBody(event, delivery.cursor, previous);
     if (body.byteLength <= MAX_BODY_BYTES) return body;
@@ -518,8 +624,7 @@ export class Lane implements Sink {
     this.#context.warn(`event ${event.eventId} makes a body of ${body.byteLength} bytes, which is not sent`, name);
     delivery.observed?.refused('too_large');
     this.#notSent(delivery, 'too_large');
-    this.#lost();
-    this.#settle(delivery);
+    this.#missed(delivery);
     return undefined;
   }
 
@@ -531,12 +636,15 @@ export class Lane implements Sink {
   }
 
   #envelopeBody(kind: DeliveryKind, cursor: string | null): string {
-    if (kind === 'gap') return gapBody(cursor ?? '');
+    if (kind === 'gap') return gapBody(cursor ?? '', this.#subscriber.dialect === 'final' ? this.#missing : []);
     return terminatedBody(this.#terminated as EventsError, this.#subscriber.dialect);
   }
 
-  #cursorFor(ticket: number | undefined): string | null {
-    return ticket === undefined ? this.cursor : (this.#watermark?.cursorFor(ticket) ?? null);
+  #cursorFor(kind: DeliveryKind, ticket: number | undefined): string | null {
+    // Whoever takes the news may go on behind what it tells of.
+    if (kind === 'gap') return this.#watermark?.cursorAfter(this.#gaps?.tickets ?? []) ?? this.#pump?.cursor ?? null;
+    if (ticket === undefined || this.#gaps?.held !== undefined) return this.cursor;
+    return this.#watermark?.cursorFor(ticket) ?? null;
   }
 
   /** The older dialect's peers insist on the event's own id (DIALECT-05); a message has one of its own (DIALECT-04). */

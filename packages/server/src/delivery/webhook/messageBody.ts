@@ -1,5 +1,5 @@
 import { ORDER_META_KEY } from '@mcp-events/protocol';
-import type { EventsError, Dialect } from '@mcp-events/protocol';
+import type { Dialect, EventOrder, EventsError } from '@mcp-events/protocol';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 
 /**
@@ -50,9 +50,14 @@ function authoredMembers(meta: FeedEvent['_meta']): string[] {
   return text === '' ? [] : [text];
 }
 
-/** Body of a gap envelope (ENV-03). */
-export function gapBody(cursor: string): string {
-  return JSON.stringify({ type: 'gap', cursor });
+/**
+ * Body of a gap envelope (ENV-03).
+ *
+ * @param missing places in the order that will not come
+ */
+export function gapBody(cursor: string, missing: readonly EventOrder[]): string {
+  const meta = missing.length === 0 ? {} : { _meta: { [ORDER_META_KEY]: { missing } } };
+  return JSON.stringify({ type: 'gap', cursor, ...meta });
 }
 
 /** Body of a terminated envelope (ENV-05), with the error numbers of the subscriber's dialect (DIALECT-08). */

@@ -60,6 +60,11 @@ export class Persistence {
     return this.#waiting.size;
   }
 
+  /** Whether something of this subscription is not stored yet. */
+  isWaiting(id: string): boolean {
+    return this.#waiting.has(id);
+  }
+
   /** Gives what can be read of what is stored, in turns. Rejects when the store does. */
   async load(take: (record: StoredSubscription) => void): Promise<void> {
     let count = 0;
@@ -179,9 +184,10 @@ export class Persistence {
   }
 
   #record(subscription: WebhookSubscription): StoredSubscription {
-    const { id, name, principal, rawArguments, url, dialect, secrets, refreshBeforeMs, cursor } = subscription;
+    const { id, name, principal, rawArguments, url, dialect, secrets, refreshBeforeMs, position, gapAfter } =
+      subscription;
     const { secret, replaced } = secrets.reveal(this.#clock.now());
-    subscription.storedCursor = cursor;
+    subscription.storedCursor = position;
     return {
       id,
       name,
@@ -194,8 +200,9 @@ export class Persistence {
         ? {}
         : { replacedSecret: { secret: this.#sealer.seal(id, replaced.secret), untilMs: replaced.untilMs } }),
       refreshBeforeMs,
-      cursor,
+      cursor: position,
       ...subscription.lane.progress,
+      gapAfter,
     };
   }
 

@@ -1,7 +1,5 @@
 const OUTSTANDING = 0;
 const SETTLED = 1;
-/** Settled, and what was delivered is the event at its position: a gap lies where an event may be outstanding. */
-const SETTLED_EVENT = 2;
 
 /** Deliveries there is room for at first. A power of two, as every capacity here: places are found by masking. */
 const INITIAL_CAPACITY = 8;
@@ -31,6 +29,11 @@ export class Watermark {
     return this.#cursor;
   }
 
+  /** Deliveries from the oldest outstanding one to the latest. */
+  get span(): number {
+    return this.#next - this.#oldest;
+  }
+
   /** Whether every delivery that began has settled. */
   get isClear(): boolean {
     return this.#oldest === this.#next;
@@ -48,6 +51,17 @@ export class Watermark {
     return ticket === this.#oldest ? (this.#positions[ticket & this.#mask] ?? null) : this.#cursor;
   }
 
+  /** The safe position if these were settled, too; `undefined` if nothing would be outstanding then. */
+  cursorAfter(tickets: readonly number[]): string | null | undefined {
+    const settled = new Set(tickets);
+    let cursor = this.#cursor;
+    for (let ticket = this.#oldest; ticket < this.#next; ticket++) {
+      if (this.#states[ticket & this.#mask] === OUTSTANDING && !settled.has(ticket)) return cursor;
+      cursor = this.#positions[ticket & this.#mask] ?? null;
+    }
+    return undefined;
+  }
+
   /** @returns the ticket to settle it with */
   begin(positionAfter: string | null): number {
     if (this.#next - this.#oldest > this.#mask) this.#grow();
@@ -57,20 +71,20 @@ export class Watermark {
     return this.#next++;
   }
 
-  /** Acknowledged or given up. Each ticket settles once. */
-  settle(ticket: number, isEvent: boolean): void {
-    this.#states[ticket & this.#mask] = isEvent ? SETTLED_EVENT : SETTLED;
+  /** Acknowledged, or told as lost. Each ticket settles once. */
+  settle(ticket: number): void {
+    this.#states[ticket & this.#mask] = SETTLED;
     while (this.#oldest < this.#next && this.#states[this.#oldest & this.#mask] !== OUTSTANDING) {
       this.#cursor = this.#positions[this.#oldest++ & this.#mask] ?? null;
     }
   }
 
-  /** Positions of events that settled beyond {@link cursor}, at most `limit`, the first ones. */
+  /** Positions that settled beyond {@link cursor}, at most `limit`, the first ones. */
   settledBeyond(limit: number): string[] {
     const positions: string[] = [];
     for (let ticket = this.#oldest; ticket < this.#next && positions.length < limit; ticket++) {
       const position = this.#positions[ticket & this.#mask];
-      if (typeof position === 'string' && this.#states[ticket & this.#mask] === SETTLED_EVENT) positions.push(position);
+      if (typeof position === 'string' && this.#states[ticket & this.#mask] === SETTLED) positions.push(position);
     }
     return positions;
   }

@@ -59,6 +59,11 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   begun = false;
   /** An earlier run began it: where it started is not known any more. */
   restored = false;
+  /**
+   * The cursor for which its first answer told a gap. Until the client comes with another one that answer may have been
+   * lost, and nothing else tells of the gap.
+   */
+  truncatedFor: string | null = null;
   /** The position that was stored last. */
   storedCursor: string | null | undefined;
   /** Its record outlives it: it is to come back. */
@@ -100,7 +105,17 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     return this.#lane;
   }
 
-  /** The safe position (SUB-14). */
+  /** Where a later run goes on. */
+  get position(): string | null {
+    return this.#lane.position;
+  }
+
+  /** The client's cursor before a gap it may not know of; `null` when there is none. */
+  get gapAfter(): string | null {
+    return this.truncatedFor ?? (this.#lane.owesGap ? this.#lane.cursor : null);
+  }
+
+  /** The position that is safe for the client (SUB-14). */
   get cursor(): string | null {
     return this.#lane.cursor;
   }
@@ -128,16 +143,23 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   /**
    * The client came back: delivery goes on if it was suspended (SUB-13).
    *
-   * @returns how deliveries went until now (STATUS-02), and whether there is a gap the client does not know of
+   * @param cursor where the client says it is; it moves nothing (SUB-11)
+   * @returns how deliveries went until now (STATUS-02), whether there is a gap the client may not know of, and its new
+   *   cursor
    */
-  refresh(context: EventContext): { status: DeliveryStatus; truncated: boolean } {
+  refresh(
+    context: EventContext,
+    cursor: string | null,
+  ): { status: DeliveryStatus; truncated: boolean; cursor: string | null } {
     this.context = context;
     const status = this.#lane.status();
-    const truncated = this.#lane.untoldGap || this.#pump?.owesLoss === true;
-    this.#lane.untoldGap = false;
     if (this.suspended) this.#listener.onResumed(this);
     this.#lane.resume();
-    return { status, truncated };
+    const isAskedAgain = this.truncatedFor !== null && cursor === this.truncatedFor;
+    if (!isAskedAgain) this.truncatedFor = null;
+    const truncated = this.#lane.tellGap() || isAskedAgain;
+    // Whoever is told may go on behind the gap.
+    return { status, truncated, cursor: truncated ? this.position : this.cursor };
   }
 
   redeliver(event: FeedEvent, deadLetter: number): boolean {

@@ -279,9 +279,9 @@ export class Webhooks {
 
   #storePosition(subscription: Subscription): void {
     if (!(subscription instanceof WebhookSubscription)) return;
-    const { cursor, storedCursor } = subscription;
+    const { position, storedCursor } = subscription;
     // One that is being set up has no position yet, or is not stored yet.
-    if (cursor === null || storedCursor === undefined || cursor === storedCursor) return;
+    if (position === null || storedCursor === undefined || position === storedCursor) return;
     this.persistence?.touch(subscription);
   }
 

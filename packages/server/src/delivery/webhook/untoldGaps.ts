@@ -1,0 +1,105 @@
+import type { EventOrder } from '@mcp-events/protocol';
+import type { Delivery } from './delivery.ts';
+
+/** A place in a subscription's order at which something is missing. */
+export interface MissingPlace {
+  /** Its place in the watermark. */
+  readonly ticket: number;
+  /** What to say of it: the place itself, last, and what lies before it and is not known to be otherwise. */
+  readonly orders: readonly EventOrder[];
+}
+
+/** A gap that retries could not tell of. */
+interface HeldGap {
+  /** The last cursor that is safe without knowing of the gap. */
+  readonly cursor: string | null;
+  readonly missing: readonly MissingPlace[];
+  /** The answer to a refresh told it, so that nobody is told twice that way. */
+  answered: boolean;
+  /** When an envelope last tried to tell it. */
+  readonly triedAtMs: number;
+}
+
+/** Places one envelope names, the latest ones. Receivers wait for others as for an event that does not come. */
+const MAX_MISSING = 256;
+
+/**
+ * What one client misses and does not know of. The places of what is missing count as outstanding until an envelope was
+ * taken, so that no cursor passes them (G3). When the retries of an envelope are used up, its client's cursor is held
+ * where it is, so that the subscription's own position can go on.
+ */
+export class UntoldGaps {
+  /** The envelope on its way. */
+  envelope: Delivery | undefined;
+  #told: MissingPlace[] = [];
+  #foundLater: MissingPlace[] = [];
+  #held: HeldGap | undefined;
+
+  /** What no envelope could tell. */
+  get held(): HeldGap | undefined {
+    return this.#held;
+  }
+
+  /** Tickets of what the envelope on its way tells of. */
+  get tickets(): readonly number[] {
+    return ticketsOf(this.#told);
+  }
+
+  /** Places that the envelope on its way names, in their order. */
+  get missing(): readonly EventOrder[] {
+    return this.#known([])
+      .flatMap(({ orders }) => orders)
+      .slice(-MAX_MISSING);
+  }
+
+  add(place: MissingPlace): void {
+    // A body that was sent once does not change any more (DELIV-12).
+    const isFrozen = this.envelope?.cursor !== undefined;
+    (isFrozen ? this.#foundLater : this.#told).push(place);
+  }
+
+  /**
+   * The envelope was taken: everything it tells of is known.
+   *
+   * @returns the tickets to settle; what was found later needs another envelope
+   */
+  taken(): { readonly settled: readonly number[]; readonly needsAnother: boolean } {
+    const settled = ticketsOf(this.#told);
+    this.#told = this.#foundLater;
+    this.#foundLater = [];
+    this.envelope = undefined;
+    this.#held = undefined;
+    return { settled, needsAnother: this.#told.length > 0 };
+  }
+
+  /**
+   * Nothing tells of anything any more: `cursor` is what holds the client back from now on.
+   *
+   * @returns the tickets to settle
+   */
+  hold(cursor: string | null, nowMs: number): readonly number[] {
+    const places = [...this.#told, ...this.#foundLater];
+    const missing = this.#known(this.#foundLater);
+    this.#told = [];
+    this.#foundLater = [];
+    this.envelope = undefined;
+    // An older gap is further back.
+    const safe = this.#held === undefined ? cursor : this.#held.cursor;
+    this.#held = { cursor: safe, missing, answered: false, triedAtMs: nowMs };
+    return ticketsOf(places);
+  }
+
+  #known(foundLater: readonly MissingPlace[]): MissingPlace[] {
+    const places = [...(this.#held?.missing ?? []), ...this.#told, ...foundLater];
+    return places.toSorted((a, b) => a.ticket - b.ticket).slice(-MAX_MISSING);
+  }
+
+  /** The client was told in another way. */
+  release(): void {
+    this.#held = undefined;
+  }
+}
+
+function ticketsOf(places: readonly MissingPlace[]): number[] {
+  return places.map(({ ticket }) => ticket);
+}

@@ -1,0 +1,153 @@
+import { ORDER_META_KEY } from '@mcp-events/protocol';
+import { describe, expect, it } from 'vitest';
+import { Deployment } from './kit/deployment.ts';
+import { settle } from './kit/fakeClock.ts';
+import type { RecordedRequest } from './kit/recorder.ts';
+import { counted } from './kit/servers.ts';
+import { keptStorage } from './kit/storage.ts';
+import { webhookServer } from './kit/webhookServer.ts';
+import type { WebhookTestServer } from './kit/webhookServer.ts';
+
+const QUARTER_MS = 900_000;
+
+/** A server that gives up its first event, and whose gaps are refused until `takesGaps`. */
+async function serverWithGap(): Promise<{
+  server: WebhookTestServer;
+  handle: ReturnType<WebhookTestServer['events']['define']>;
+  /** Where the client was before. */
+  before: string;
+  endpoint: { takesGaps: boolean };
+}> {
+  const server = webhookServer();
+  const handle = server.events.define('counted', counted);
+  const endpoint = { takesGaps: false };
+  server.recorder.answer = ({ body }) => {
+    if (body.type === 'gap') return endpoint.takesGaps ? undefined : 500;
+    return body.data.n === 1 ? 500 : undefined;
+  };
+  const { cursor: before } = await server.subscribe('counted', { ttlMs: 3_600_000 });
+  await handle.emit({ n: 1 });
+  return { server, handle, before, endpoint };
+}
+
+function orderOf({ body }: RecordedRequest): unknown {
+  return body._meta?.[ORDER_META_KEY];
+}
+
+describe('a gap that is not told yet', () => {
+  it('DELIV-11 ENV-03 holds back the cursor of every event behind it', async () => {
+    const { server, handle, before, endpoint } = await serverWithGap();
+    await server.clock.advance(QUARTER_MS / 2);
+    expect(await server.events.deadLetters()).toHaveLength(1);
+    await handle.emit({ n: 2 });
+    await settle();
+    expect(server.recorder.events.at(-1)!.body).toMatchObject({ data: { n: 2 }, cursor: before });
+    endpoint.takesGaps = true;
+    await server.clock.advance(QUARTER_MS);
+    const next = await handle.emit({ n: 3 });
+    await settle();
+    expect(server.recorder.events.at(-1)!.body.cursor).toBe(next.cursor);
+  });
+
+  it('DELIV-11 SUB-14 does so when its retries are used up, until the client was told', async () => {
+    const { server, handle, before, endpoint } = await serverWithGap();
+    await server.clock.advance(2 * QUARTER_MS);
+    const gaps = server.recorder.envelopes('gap').length;
+    await handle.emit({ n: 2 });
+    await settle();
+    expect(server.recorder.events.at(-1)!.body.cursor).toBe(before);
+    const refreshed = await server.subscribe('counted', { ttlMs: 3_600_000 });
+    // Whoever gets this answer may go on behind the gap.
+    expect(refreshed).toMatchObject({ truncated: true });
+    expect(refreshed.cursor).not.toBe(before);
+    // It may have been lost, so an envelope goes out again, and holds back the cursor until it is taken.
+    expect(server.recorder.envelopes('gap').length).toBe(gaps + 1);
+    await handle.emit({ n: 3 });
+    await settle();
+    expect(server.recorder.events.at(-1)!.body.cursor).toBe(before);
+    endpoint.takesGaps = true;
+    await server.clock.advance(QUARTER_MS);
+    expect(await server.subscribe('counted')).toMatchObject({ truncated: false });
+    const last = await handle.emit({ n: 4 });
+    await settle();
+    expect(server.recorder.events.at(-1)!.body.cursor).toBe(last.cursor);
+  });
+
+  it('ENV-03 is told again by itself once the endpoint answers, and not with every event', async () => {
+    const { server, handle, endpoint } = await serverWithGap();
+    await server.clock.advance(2 * QUARTER_MS);
+    const gaps = server.recorder.envelopes('gap').length;
+    endpoint.takesGaps = true;
+    await handle.emit({ n: 2 });
+    await settle();
+    expect(server.recorder.envelopes('gap').length).toBe(gaps + 1);
+    await handle.emit({ n: 3 });
+    await settle();
+    expect(server.recorder.envelopes('gap').length).toBe(gaps + 1);
+  });
+
+  it('ORDER-02 names what is missing, in its place, so that nobody waits for it', async () => {
+    const { server, handle, endpoint } = await serverWithGap();
+    const second = await handle.emit({ n: 2 });
+    endpoint.takesGaps = true;
+    await server.clock.advance(QUARTER_MS);
+    const [first] = server.recorder.events;
+    const { position } = orderOf(first!) as { position: string };
+    const [gap] = server.recorder.envelopes('gap');
+    expect(orderOf(gap!)).toEqual({ missing: [{ position, previous: null }] });
+    // Nothing else is outstanding, so the client may go on behind everything that was sent.
+    expect(gap!.body.cursor).toBe(second.cursor);
+  });
+
+  it('ORDER-02 takes a place in the order when nobody knows what is missing', async () => {
+    const server = webhookServer();
+    const handle = server.events.define('counted', counted);
+    await server.subscribe('counted');
+    await handle.emit({ n: 1 });
+    await settle();
+    await handle.reportLoss();
+    await handle.emit({ n: 2 });
+    await settle();
+    const [first, second] = server.recorder.events.map((event) => orderOf(event) as { [member: string]: string });
+    const [gap] = server.recorder.envelopes('gap');
+    const place = { position: gap!.body.cursor, previous: first!['position'] };
+    expect(orderOf(gap!)).toEqual({ missing: [place] });
+    expect(second!['previous']).toBe(place.position);
+  });
+
+  it('OP-13 SUB-14 holds back the cursor after a restart, too', async () => {
+    const deployment = new Deployment();
+    const storage = keptStorage(deployment.clock);
+    const first = deployment.start({}, { storage });
+    const handle = first.events.define('emitted', counted);
+    first.recorder.answer = () => 500;
+    const { cursor: before } = await first.subscribe('emitted', { ttlMs: null });
+    await handle.emit({ n: 1 });
+    await deployment.clock.advance(2 * QUARTER_MS);
+    await first.events.close();
+    const second = deployment.start({}, { storage });
+    second.recorder.answer = ({ body }) => (body.type === 'gap' ? 500 : undefined);
+    const again = second.events.define('emitted', counted);
+    await settle();
+    await again.emit({ n: 2 });
+    await settle();
+    expect(second.recorder.envelopes('gap')).toHaveLength(1);
+    expect(second.recorder.events.map(({ body }) => [body.data.n, body.cursor])).toEqual([[2, before]]);
+    expect((await second.subscribe('emitted')).cursor).toBe(before);
+  });
+});
+
+describe('a first answer that tells a gap', () => {
+  it('CUR-09 SUB-11 is repeated for the same cursor, as it may have been lost', async () => {
+    const server = webhookServer();
+    const handle = server.events.define('counted', { ...counted, retention: { maxCount: 2 } });
+    const { cursor: start } = await server.poll('counted', null);
+    const cursors: (string | null)[] = [];
+    for (let n = 1; n <= 5; n++) cursors.push((await handle.emit({ n })).cursor);
+    const asked = await server.subscribe('counted', { cursor: start });
+    expect(asked).toMatchObject({ truncated: true, cursor: cursors[2] });
+    expect(await server.subscribe('counted', { cursor: start })).toMatchObject({ truncated: true, cursor: cursors[4] });
+    expect(await server.subscribe('counted', { cursor: cursors[4]! })).toMatchObject({ truncated: false });
+    expect(await server.subscribe('counted', { cursor: start })).toMatchObject({ truncated: false });
+  });
+});
