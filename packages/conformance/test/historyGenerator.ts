@@ -62,6 +62,7 @@ interface Subscriber {
 
 const TYPES = ['opened', 'closed'];
 const MODES = ['poll', 'push', 'webhook'] as const;
+const WISHES: readonly Subscriber['arguments'][] = [{}, { severity: 'high' }, { severity: ['high', 'low'] }];
 const SEVERITIES = ['high', 'low'];
 
 /** A history of a system without faults of its own, in which processes die all the same. */
@@ -76,7 +77,7 @@ export class GoodRun {
       subscription: `s${n}`,
       process: `client${n % 2}`,
       type: TYPES[n % 2] as string,
-      arguments: [{}, { severity: 'high' }, { severity: ['high', 'low'] }][n % 3],
+      arguments: WISHES[n % 3] ?? {},
       mode: MODES[n % 3] as 'poll',
       live: false,
       position: undefined,

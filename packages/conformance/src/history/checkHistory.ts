@@ -77,6 +77,7 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
       subscriptions: checked.length,
       handed: sum(({ handedCount }) => handedCount),
       gaps: sum(({ gaps }) => gaps),
+      late: sum(({ late }) => late),
       cursors: sum(({ cursors }) => cursors),
       kills,
     },

@@ -29,6 +29,8 @@ export class CheckedSubscription {
   handedCount = 0;
   gaps = 0;
   cursors = 0;
+  /** Handed after they had been told as lost, and after others that stand behind them. */
+  late = 0;
   /** Index in `#wanted` of the first event that is still owed; `undefined` before the first position is known. */
   #next: number | undefined;
   /** Of the application: the latest event handed in the life of its process. */
@@ -101,6 +103,12 @@ export class CheckedSubscription {
     const { position } = event;
     if (position === undefined) return;
     const skipped = this.#skipped.get(event);
+    // By webhook it may have been on its way, or have waited at the receiver for one that is lost (ORDER-02).
+    if (this.#mode === 'webhook' && this.#isExcused(event) && position < (this.#latest?.position ?? -Infinity)) {
+      this.#skipped.delete(event);
+      this.late++;
+      return;
+    }
     if (skipped !== undefined) {
       this.#skipped.delete(event);
       const message = `${this.name} was given ${eventId} after an event that stands behind it`;
@@ -185,9 +193,12 @@ export class CheckedSubscription {
 
   #lost(position: number | undefined, index: number): void {
     this.gaps++;
-    const { mode } = this.#begun.fact as BegunFact;
     if (position !== undefined) this.#lostUpTo = Math.max(this.#lostUpTo, position);
-    if (position === undefined || mode === 'webhook') this.#lostBeforeIndex = index;
+    if (position === undefined || this.#mode === 'webhook') this.#lostBeforeIndex = index;
+  }
+
+  get #mode(): BegunFact['mode'] {
+    return (this.#begun.fact as BegunFact).mode;
   }
 
   /** Whoever keeps this cursor must have, or know of, everything before it. */

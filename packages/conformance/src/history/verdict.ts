@@ -40,6 +40,8 @@ export interface HistoryFigures {
   readonly subscriptions: number;
   readonly handed: number;
   readonly gaps: number;
+  /** Events of webhooks that came out of order after they had been told as lost, which is allowed. */
+  readonly late: number;
   readonly cursors: number;
   readonly kills: number;
 }
