@@ -47,6 +47,8 @@ export class Network {
       };
       if (this.#random.chance(this.behaviour.loss)) return;
       this.later(() => {
+        // Its sender is gone, and the connection with it. Else it could end what the next process has begun.
+        if (request.signal.aborted) return;
         const server = this.server;
         if (server === undefined) {
           answered(() => reject(new NoAnswer()))();
@@ -58,7 +60,7 @@ export class Network {
         };
         server.request(request).then(
           (result) => ifAlive(() => resolve(result)),
-          (error: unknown) => ifAlive(() => reject(error as Error)),
+          (error: Error) => ifAlive(() => reject(error)),
         );
       });
     });

@@ -1,7 +1,8 @@
 import type { EventOrder } from '@mcp-events/protocol';
 
 interface Waiting {
-  readonly eventId: string;
+  /** `undefined` for a place at which something is missing. */
+  readonly eventId: string | undefined;
   readonly previous: string;
 }
 
@@ -10,16 +11,39 @@ interface Waiting {
  * an order that does not link up shows as events that never come.
  */
 export class PlacedEvents {
-  readonly #release: (eventId: string) => void;
+  readonly #hand: (eventId: string) => void;
   readonly #passed = new Set<string>();
   /** By position, in order of arrival. */
   readonly #waiting = new Map<string, Waiting>();
 
-  constructor(release: (eventId: string) => void) {
-    this.#release = release;
+  constructor(hand: (eventId: string) => void) {
+    this.#hand = hand;
   }
 
-  take(eventId: string, { position, previous }: EventOrder): void {
+  /**
+   * No event will come for this place, unless one has, whose acknowledgement was lost. Where nothing is before it,
+   * nothing comes for what is before it either.
+   */
+  missing({ position, previous }: EventOrder): void {
+    if (previous === null) this.#goOnUntil(position);
+    if (!this.#waiting.has(position)) this.#place(undefined, { position, previous });
+  }
+
+  #goOnUntil(position: string): void {
+    const waiting = this.#waiting.get(position);
+    if (waiting === undefined) return;
+    this.#goOnUntil(waiting.previous);
+    // The one before may have taken it along.
+    if (!this.#waiting.delete(position)) return;
+    this.#release(waiting.eventId);
+    this.passed(position);
+  }
+
+  take(eventId: string, order: EventOrder): void {
+    this.#place(eventId, order);
+  }
+
+  #place(eventId: string | undefined, { position, previous }: EventOrder): void {
     if (this.#passed.has(position)) return;
     if (previous !== null && !this.#passed.has(previous)) {
       this.#waiting.set(position, { eventId, previous });
@@ -39,6 +63,10 @@ export class PlacedEvents {
       this.#release(eventId);
       this.passed(next);
     }
+  }
+
+  #release(eventId: string | undefined): void {
+    if (eventId !== undefined) this.#hand(eventId);
   }
 
   /** What is missing will not come: goes on with what is there. */

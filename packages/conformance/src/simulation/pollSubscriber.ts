@@ -22,9 +22,9 @@ export class PollSubscriber extends Subscriber {
       // It is another process that asked.
       if (life !== this.#lives || result === undefined) return;
       const events = result.events.map(({ eventId }) => eventId);
-      this.received({ events, cursor: result.cursor, gap: result.truncated === true }, 'poll');
+      this.received({ events, cursor: result.cursor, gap: result.truncated }, 'poll');
       for (const eventId of events) this.hand(eventId);
-      if (this.#settling && result.hasMore === true) this.act();
+      if (this.#settling && result.hasMore) this.act();
     });
   }
 

@@ -80,7 +80,9 @@ export class ServerProcess {
       },
     };
     this.events.attach(registrar as unknown as McpServer, { era: 'modern' });
-    this.handles = new Map(sources.map(({ name, definition }) => [name, this.events.define(name, definition(clock))]));
+    this.handles = new Map(
+      sources.map((source) => [source.name, this.events.define(source.name, source.definition(clock))]),
+    );
   }
 
   /** Settles as the handler does; not at all, if the process dies before. */

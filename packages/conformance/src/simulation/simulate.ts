@@ -31,6 +31,9 @@ const START_MS = Date.parse('2026-01-01T00:00:00Z');
 /** Longer than any retry waits. */
 const LONG_MS = 400_000;
 
+/** More than a schedule emits. */
+const MOST_EMITS = 1_000;
+
 /** Rounds in which everything owed has to arrive once there are no faults. */
 const LAST_ROUNDS = 4;
 
@@ -186,11 +189,16 @@ class Simulation {
     this.#server = server;
     this.#network.server = server;
     this.#record({ fact: 'started', process: 'server', at: this.#time.nowMs });
-    // An author who does not know whether an event was stored says it again, by the same id, or leaves it.
+    // An author who does not know whether an event was stored says it again, by the same id, or leaves it. An event that
+    // retention has removed meanwhile would be another one.
     for (const [eventId, { source, severity }] of this.#unanswered) {
       this.#unanswered.delete(eventId);
-      if (this.#random.chance(0.5)) this.#emit(source, eventId, severity);
+      if (this.#retentionLasts && this.#random.chance(0.5)) this.#emit(source, eventId, severity);
     }
+  }
+
+  get #retentionLasts(): boolean {
+    return this.#settings.maxCount > MOST_EMITS;
   }
 
   #crash(): void {

@@ -101,6 +101,8 @@ export abstract class Subscriber {
       at: this.context.time.nowMs,
     });
     if (typeof cursor !== 'string') return;
+    // A post that was long on its way brings an old one again, from before a gap perhaps.
+    if (this.mode === 'webhook' && this.#cursors.includes(cursor)) return;
     this.cursor = cursor;
     this.#cursors.push(cursor);
   }
@@ -120,11 +122,11 @@ export abstract class Subscriber {
     this.begun = false;
   }
 
-  /** Calls back with the result; with `undefined` for an error, or when there is no answer. */
+  /** Calls back with the result; with `undefined` and an error when there is none. */
   protected request(
     method: Method,
     params: Readonly<Record<string, unknown>>,
-    done: (result: never, error?: Error) => void,
+    onAnswer: (result: never, error?: Error) => void,
     stream: { signal?: AbortSignal; notify?: (message: never) => Promise<void> } = {},
   ): void {
     const { network, complain } = this.context;
@@ -137,18 +139,20 @@ export abstract class Subscriber {
       signal: stream.signal ?? new AbortController().signal,
       notify: (stream.notify as undefined | (() => Promise<void>)) ?? (async () => {}),
     };
-    network
-      .request(request, stream.notify === undefined ? undefined : Infinity)
-      .then(
-        (result) => done(result as never),
-        (error: Error) => {
-          if (!(error instanceof NoAnswer) && !this.expects(error)) {
-            complain(`${subscription}: ${method} failed: ${error.message}`);
-          }
-          done(undefined as never, error);
-        },
-      )
-      .catch((error: unknown) => complain(`${subscription}: ${String((error as Error).stack)}`));
+    const ask = async (): Promise<void> => {
+      let result: unknown;
+      let failure: Error | undefined;
+      try {
+        result = await network.request(request, stream.notify === undefined ? undefined : Infinity);
+      } catch (error) {
+        failure = error as Error;
+        if (!(failure instanceof NoAnswer) && !this.expects(failure)) {
+          complain(`${subscription}: ${method} failed: ${failure.message}`);
+        }
+      }
+      onAnswer(result as never, failure);
+    };
+    ask().catch((error: unknown) => complain(`${subscription}: ${String((error as Error).stack)}`));
   }
 
   /** Whether an error of the server belongs to the faults that are injected. */

@@ -2,6 +2,7 @@ import {
   createWebhookSecret,
   decodeWebhookSecret,
   Methods,
+  missingOf,
   orderOf,
   verifyWebhook,
   WEBHOOK_ID_HEADER,
@@ -41,10 +42,13 @@ export class WebhookSubscriber extends Subscriber {
   readonly #ttlMs: number | null;
   #order = new PlacedEvents((eventId) => this.hand(eventId));
   #gapTold = false;
+  /** What came before the first answer, which tells of a gap before it (CLIENT-10). */
+  #early: Body[] = [];
+  #answered = false;
   /** The one that is in force, then the one before it. */
   #secrets: string[] = [];
-  /** Counts restarts: what an earlier process asked for is no matter of this one. */
-  #life = 0;
+  /** Aborted with a restart: what an earlier process asked for is no matter of this one. */
+  #life = new AbortController();
   #busy = false;
   /** An earlier process may have left a live subscription, which would not look at the cursor (SUB-11). */
   #mayBeLive = false;
@@ -76,7 +80,8 @@ export class WebhookSubscriber extends Subscriber {
       });
     } else if (fate === 'restart') {
       this.restart();
-      this.#life++;
+      this.#life.abort();
+      this.#life = new AbortController();
       this.#busy = false;
       this.#mayBeLive = true;
       this.#secrets = [];
@@ -97,6 +102,8 @@ export class WebhookSubscriber extends Subscriber {
   #reset(): void {
     this.#refreshBeforeMs = undefined;
     this.#gapTold = false;
+    this.#early = [];
+    this.#answered = false;
     this.#order = new PlacedEvents((eventId) => this.hand(eventId));
   }
 
@@ -110,6 +117,8 @@ export class WebhookSubscriber extends Subscriber {
     const before = this.#refreshBeforeMs;
     if (typeof before !== 'number' || before > this.context.time.nowMs) return;
     this.ended('forgotten');
+    // A refresh whose answer was lost may have prolonged it.
+    this.#mayBeLive = true;
     this.#reset();
   }
 
@@ -118,6 +127,8 @@ export class WebhookSubscriber extends Subscriber {
     const isNew = !this.begun;
     if (isNew) {
       this.#reset();
+      // What is still on its way for the one before is not taken for this one's.
+      this.#secrets = [];
       this.begin();
     }
     if (this.#secrets.length === 0 || random.chance(0.2)) {
@@ -128,15 +139,22 @@ export class WebhookSubscriber extends Subscriber {
     const ttl = this.#ttlMs === null ? { ttlMs: null } : { ttlMs: this.#ttlMs };
     const params = { delivery: { mode: 'webhook', url: this.#url, secret }, cursor: this.cursor, ...ttl };
     this.#call(Methods.subscribe, params, (result: SubscribeResult | undefined) => {
-      if (result === undefined) return;
+      if (result === undefined) {
+        this.#unanswered();
+        return;
+      }
       if (!isNew && this.#refreshBeforeMs !== undefined && result.deliveryStatus === undefined) {
         // The server made it anew: it did not know it any more.
         this.ended('forgotten');
         this.#reset();
         this.begin();
       }
-      this.received({ cursor: result.cursor, gap: result.truncated === true }, 'subscribe');
-      this.#gapTold ||= result.truncated === true;
+      // A gap lies before what came early. The cursor may lie behind it, if an earlier answer was lost.
+      if (result.truncated) this.received({ cursor: result.cursor, gap: true }, 'subscribe');
+      this.#gapTold ||= result.truncated;
+      this.#answered = true;
+      for (const body of this.#early.splice(0)) this.#take(body);
+      if (!result.truncated) this.received({ cursor: result.cursor }, 'subscribe');
       const { refreshBefore } = result;
       this.#refreshBeforeMs = refreshBefore === null ? null : Date.parse(refreshBefore);
       this.context.record({
@@ -146,6 +164,17 @@ export class WebhookSubscriber extends Subscriber {
         at: time.nowMs,
       });
     });
+  }
+
+  /**
+   * Nobody knows whether the subscription exists. What has come is taken for good only with an answer; either it ends what
+   * may exist and begins anew, or it asks again. From now on, asked again, would be from later on.
+   */
+  #unanswered(): void {
+    if (this.#answered || (this.cursor !== null && this.context.random.chance(0.5))) return;
+    this.#mayBeLive = true;
+    this.begun = false;
+    this.#reset();
   }
 
   #unsubscribe(): void {
@@ -163,11 +192,12 @@ export class WebhookSubscriber extends Subscriber {
   ): void {
     const life = this.#life;
     this.#busy = true;
-    this.request(method, params, (result, error) => {
+    const answered = (result: never, error?: Error): void => {
       if (life !== this.#life) return;
       this.#busy = false;
       done(result, error);
-    });
+    };
+    this.request(method, params, answered, { signal: life.signal });
   }
 
   protected override expects(error: Error): boolean {
@@ -221,10 +251,15 @@ export class WebhookSubscriber extends Subscriber {
 
   #take(body: Body): void {
     if (!this.begun) return;
+    if (!this.#answered) {
+      this.#early.push(body);
+      return;
+    }
     const { type, eventId, cursor, _meta } = body;
     if (type === 'gap') {
       this.received({ cursor: cursor ?? null, gap: true }, 'gap');
       this.#gapTold = true;
+      for (const place of missingOf(_meta)) this.#order.missing(place);
       return;
     }
     if (type === 'terminated' || eventId === undefined) {
