@@ -1,3 +1,4 @@
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync } from '@photostructure/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 
@@ -8,11 +9,14 @@ import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 export class FileLock {
   readonly #db: DatabaseSyncInstance;
 
-  /** Throws what the driver throws; a lock that is held elsewhere is SQLITE_BUSY. */
+  /** Throws what the driver or the file system throws; a lock that is held elsewhere is SQLITE_BUSY. */
   constructor(file: string) {
-    this.#db = new DatabaseSync(`${file}.lock`);
+    const path = `${file}.lock`;
+    if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
+    this.#db = new DatabaseSync(path);
     try {
-      this.#db.exec('BEGIN EXCLUSIVE');
+      // On a file that can only be read SQLite begins as well, and locks nothing; but then it does not write.
+      this.#db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; PRAGMA user_version = 1');
     } catch (error) {
       this.#db.close();
       throw error;

@@ -1,4 +1,14 @@
-import { closeSync, existsSync, openSync, realpathSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
@@ -62,6 +72,8 @@ export async function openFile(
   let lock: FileLock | undefined;
   let db: DatabaseSyncInstance | undefined;
   try {
+    // SQLite makes files beside this one, and would only say that it cannot open something.
+    accessSync(dirname(file), constants.W_OK);
     lock = new FileLock(file);
     create(file);
     db = new DatabaseSync(file, { timeout: BUSY_MS });
@@ -84,7 +96,12 @@ export async function openFile(
 function locate(path: string): string {
   const file = resolve(path);
   try {
-    return existsSync(file) ? realpathSync(file) : join(realpathSync(dirname(file)), basename(file));
+    // Throws for links that lead back to themselves.
+    if (statSync(file, { throwIfNoEntry: false }) !== undefined) return realpathSync(file);
+    const folder = realpathSync(dirname(file));
+    const isLink = lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+    // The file it leads to is yet to be created.
+    return isLink ? locate(resolve(folder, readlinkSync(file))) : join(folder, basename(file));
   } catch (error) {
     throw storageError('unavailable', file, undefined, error);
   }

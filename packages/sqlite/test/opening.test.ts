@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -16,6 +25,17 @@ async function refusal(file: string): Promise<StorageError> {
   );
   expect(error).toBeInstanceOf(StorageError);
   return error as StorageError;
+}
+
+/** Permissions say nothing to root. */
+async function asNobody(step: () => Promise<void>): Promise<void> {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    await step();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
 }
 
 describe('a storage file', () => {
@@ -38,6 +58,18 @@ describe('a storage file', () => {
     await appendAll(first.openLog('sample', unbounded), 1);
     await first.close();
     await (await openSqliteStorage({ file: join(folder, 'link.db') })).close();
+  });
+
+  it('is refused through a link that led to no file when the first storage was opened by it', async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'links'));
+    const link = join(folder, 'links', 'link.db');
+    symlinkSync('../a.db', link);
+    const first = await openSqliteStorage({ file: link });
+    for (const path of [link, join(folder, 'a.db')]) expect((await refusal(path)).code).toBe('locked');
+    await first.close();
+    symlinkSync('loop.db', join(folder, 'loop.db'));
+    expect((await refusal(join(folder, 'loop.db'))).code).toBe('unavailable');
   });
 
   it('is refused and left alone when it is no database', async () => {
@@ -98,6 +130,20 @@ describe('a storage file', () => {
       code: 'read-only',
       file,
     });
+    await (await openSqliteStorage({ file })).close();
+  });
+
+  it('is refused where its lock or its folder can only be read: nothing would be locked', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'a.db');
+    await (await openSqliteStorage({ file })).close();
+    chmodSync(`${file}.lock`, 0o444);
+    chmodSync(file, 0o666);
+    chmodSync(folder, 0o777);
+    await asNobody(async () => expect((await refusal(file)).code).toBe('read-only'));
+    chmodSync(folder, 0o555);
+    await asNobody(async () => expect((await refusal(join(folder, 'new.db'))).code).toBe('read-only'));
+    chmodSync(folder, 0o700);
     await (await openSqliteStorage({ file })).close();
   });
 
