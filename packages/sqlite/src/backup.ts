@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { DatabaseSync, backup } from '@photostructure/sqlite';
 import { fromDriver, storageError } from './storageError.ts';
@@ -18,6 +18,8 @@ export async function backUp(file: string, toFile: string): Promise<void> {
   for (const path of [target, `${target}-wal`]) if (existsSync(path)) throw storageError('exists', path);
   try {
     await rm(partial, { force: true });
+    // For its owner only, like the storage itself.
+    await writeFile(partial, '', { mode: 0o600, flag: 'wx' });
     const source = new DatabaseSync(file, { readOnly: true });
     try {
       await backup(source, partial, { rate: ALL_PAGES });

@@ -39,7 +39,8 @@ export class OpenSqliteStorage implements Storage {
   #sweepTimer: unknown;
   #closed = false;
   #closing: Promise<void> | undefined;
-  readonly #backups = new Set<Promise<void>>();
+  /** Ends when the last backup that was asked for has. */
+  #backup: Promise<void> = Promise.resolve();
 
   constructor(parts: SqliteStorageParts) {
     const { db, file, clock, createEpoch, onWarning } = parts;
@@ -81,13 +82,10 @@ export class OpenSqliteStorage implements Storage {
   async backup(toFile: string): Promise<void> {
     const { file } = this.#parts;
     if (this.#closed) throw storageError('closed', file);
-    const done = backUp(file, toFile);
-    this.#backups.add(done);
-    try {
-      await done;
-    } finally {
-      this.#backups.delete(done);
-    }
+    // One after the other, so that none writes where another does.
+    const done = this.#backup.then(async () => backUp(file, toFile));
+    this.#backup = done.catch(() => {});
+    await done;
   }
 
   close(): Promise<void> {
@@ -100,7 +98,7 @@ export class OpenSqliteStorage implements Storage {
     this.#closed = true;
     clock.clearTimeout(this.#sweepTimer);
     this.#commit.close();
-    await Promise.allSettled(this.#backups);
+    await this.#backup;
     try {
       // The driver keeps a closed connection, and its write-ahead log, until its statements are collected. The file alone
       // is to be complete.

@@ -3,6 +3,7 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   statSync,
   symlinkSync,
@@ -219,6 +220,29 @@ describe('a backup', () => {
       await reopened.close();
     }
     expect(epochs.size).toBe(3);
+  });
+
+  it('is for its owner only, whatever else files are', async () => {
+    const folder = temporaryFolder();
+    const storage = await openSqliteStorage({ file: join(folder, 'a.db') });
+    onTestFinished(async () => storage.close());
+    await storage.backup(join(folder, 'b.db'));
+    for (const name of readdirSync(folder))
+      expect([name, statSync(join(folder, name)).mode & 0o077]).toEqual([name, 0]);
+  });
+
+  it('is complete when another one is asked for under the same name, which is refused', async () => {
+    const folder = temporaryFolder();
+    const storage = await openSqliteStorage({ file: join(folder, 'a.db') });
+    onTestFinished(async () => storage.close());
+    await appendAll(storage.openLog('sample', unbounded), 100);
+    const toFile = join(folder, 'b.db');
+    const [first, second] = await Promise.allSettled([storage.backup(toFile), storage.backup(toFile)]);
+    expect(first.status).toBe('fulfilled');
+    expect(second).toMatchObject({ status: 'rejected', reason: { code: 'exists' } });
+    const copy = await openSqliteStorage({ file: toFile });
+    expect(copy.openLog('sample', unbounded).head).toBe(100);
+    await copy.close();
   });
 
   it('replaces nothing, and leaves nothing behind when it fails', async () => {
