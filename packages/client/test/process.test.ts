@@ -188,6 +188,26 @@ describe('process', () => {
     },
   );
 
+  it.each([false, true])(
+    'G3 a handler that takes the transaction back is told so, and its event does not count (begins another: %s)',
+    async (begins) => {
+      const w = await processWorld();
+      const { ended } = await w.start({
+        handler: () => {
+          w.db.exec('ROLLBACK');
+          if (!begins) return;
+          w.db.exec('BEGIN');
+          addEffect(w.db, 'afterwards');
+        },
+      });
+      await push(w, 0, 1);
+      expect(await ended).toMatchObject({ code: 'HANDLER_MISUSED' });
+      expect(w.effects()).toEqual([]);
+      expect(await w.inbox.list()).toMatchObject([{ cursor: 'c0' }]);
+      await w.events.close();
+    },
+  );
+
   it('events go to one consumer', async () => {
     const w = await processWorld();
     const { subscription } = await w.start();

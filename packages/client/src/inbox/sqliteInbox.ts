@@ -130,7 +130,11 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
       if (eventId !== undefined) this.#sql.forgetAttempts.run(this.#namespace, key, eventId);
       if (unpark !== undefined) this.#sql.drop.get(this.#namespace, unpark);
       if (park !== undefined) this.#park(key, park);
-      apply?.(this.#db);
+      if (apply !== undefined) {
+        apply(this.#db);
+        // Otherwise what it wrote since would be stored, and the position would not.
+        if (this.#revision(key) !== revision) throw undoneByHandler();
+      }
       return begin === undefined ? undefined : this.#countAttempt(key, begin, 1);
     };
     const attempts = this.#write(step, () => this.#revision(key) === revision);
@@ -262,6 +266,12 @@ function takenOver(name: string): EventsClientError {
     'TAKEN_OVER',
     `The subscription ${name} was started, or cancelled, somewhere else with the same inbox: this one has no effect any more.`,
   );
+}
+
+function undoneByHandler(): EventsClientError {
+  const message =
+    'A handler rolled back the transaction it was called in, and the event is not handled: throw instead.';
+  return new EventsClientError('HANDLER_MISUSED', message);
 }
 
 function endedByHandler(cause: unknown): EventsClientError {
