@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { SubscriptionRecord } from '../src/index.ts';
+import type { ReceivedEvent, SubscriptionRecord } from '../src/index.ts';
 import { isDatabaseFailure } from '../src/inbox/sqliteDatabase.ts';
 import { type SqliteDatabase, sqliteInbox, type SqliteStatement } from '../src/sqlite.ts';
 import { addEffect, effects, openDatabase } from './support/processWorld.ts';
@@ -78,6 +78,41 @@ describe('sqliteInbox', () => {
     expect(db.prepare('SELECT count(*) AS n FROM mcp_inbox_attempts').get()).toEqual({ n: 1_000 });
     expect(await inbox.countAttempt('a', 'e3', 1)).toBe(1);
     expect(await inbox.countAttempt('a', 'e1003', 1)).toBe(2);
+  });
+
+  it('ORDER-04 CLIENT-06 keeps ids apart that a column of text would not give back', async () => {
+    const db = openDatabase();
+    const inbox = sqliteInbox(db);
+    const ids = ['a\ud800', 'a\udfff', 'a\ufffd', 'a', 'a\0b', 'a\0c', '"a"', '""'];
+    await inbox.save('a', { ...record('c1'), seen: ids });
+    expect((await sqliteInbox(db).load('a'))?.seen).toEqual(ids);
+    const reloaded = sqliteInbox(db);
+    await reloaded.load('a');
+    for (const [n, eventId] of ids.entries()) {
+      expect(await reloaded.countAttempt('a', eventId, 1)).toBe(1);
+      const event = { eventId, name: 'n' } as ReceivedEvent;
+      const park = { event, reason: 'r', attempts: 1, parkedAtMs: 0 };
+      await reloaded.commit({ key: 'a', eventId, park });
+      expect(await reloaded.parked()).toHaveLength(n + 1);
+    }
+    expect(db.prepare('SELECT * FROM mcp_inbox_attempts').all()).toEqual([]);
+    expect((await reloaded.parked()).map(({ event }) => event.eventId)).toEqual(ids);
+  });
+
+  it('takes connections that give whole numbers as bigint', async () => {
+    const db = new DatabaseSync(':memory:', { readBigInts: true });
+    const inbox = sqliteInbox(db, { maxParked: 1 });
+    sqliteInbox(db);
+    expect(db.prepare('SELECT * FROM mcp_inbox_schema').all()).toEqual([{ version: 1n }]);
+    await inbox.save('a', record('c1'));
+    expect(await inbox.countAttempt('a', 'e1', 1)).toBe(1);
+    const park = { event: { eventId: 'e1', name: 'n' } as ReceivedEvent, reason: 'r', attempts: 1, parkedAtMs: 5 };
+    expect(await inbox.commit({ key: 'a', eventId: 'e1', park, begin: 'e2' }, () => {})).toBe(1);
+    expect(await inbox.parked()).toMatchObject([{ id: 1, attempts: 1, parkedAtMs: 5 }]);
+    expect(await inbox.retry(1)).toBe(true);
+    expect(await inbox.takeRetry('a')).toMatchObject({ id: 1, attempts: 2 });
+    db.exec('UPDATE mcp_inbox_schema SET version = 2');
+    expect(() => sqliteInbox(db)).toThrow(/has version 2/);
   });
 
   it('ORDER-04 keeps the ids of a record whatever becomes of them, and those of before when it is undone', async () => {

@@ -7,6 +7,9 @@ export interface SqliteDatabase {
   prepare(sql: string): SqliteStatement;
 }
 
+/** Whole numbers as the connection gives them: some are set up for `bigint`. */
+export type Whole = number | bigint;
+
 /** A prepared statement of a {@link SqliteDatabase}. */
 export interface SqliteStatement {
   run(...parameters: (string | number)[]): unknown;

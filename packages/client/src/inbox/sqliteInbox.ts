@@ -1,7 +1,8 @@
 import { asError, EventsClientError } from '../errors.ts';
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
-import { isDatabaseFailure, type SqliteDatabase } from './sqliteDatabase.ts';
+import { isDatabaseFailure, type SqliteDatabase, type Whole } from './sqliteDatabase.ts';
+import { toColumn } from './sqliteIds.ts';
 import { SqliteRecords } from './sqliteRecords.ts';
 import { createTables } from './sqliteSchema.ts';
 import { sqliteStatements, type SqliteStatements } from './sqliteStatements.ts';
@@ -127,7 +128,7 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     const step = (): number | undefined => {
       // Before the handler: what it writes must not count if this process was replaced.
       revision = this.#advance(key, record);
-      if (eventId !== undefined) this.#sql.forgetAttempts.run(this.#namespace, key, eventId);
+      if (eventId !== undefined) this.#sql.forgetAttempts.run(this.#namespace, key, toColumn(eventId));
       if (unpark !== undefined) this.#sql.drop.get(this.#namespace, unpark);
       if (park !== undefined) this.#park(key, park);
       if (apply !== undefined) {
@@ -172,8 +173,8 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
   }
 
   #countAttempt(key: string, eventId: string, change: number): number {
-    const row = this.#sql.countAttempt.get(this.#namespace, key, eventId, change);
-    return (row as { attempts: number }).attempts;
+    const row = this.#sql.countAttempt.get(this.#namespace, key, toColumn(eventId), change);
+    return Number((row as { attempts: Whole }).attempts);
   }
 
   #advance(key: string, record: SubscriptionRecord | undefined): number {
@@ -183,18 +184,20 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
         : this.#sql.advance.get(this.#records.json(record), this.#namespace, key, this.#owner);
     if (row === undefined) throw takenOver(key);
     if (record !== undefined) this.#records.writeIds(key, record);
-    return (row as { revision: number }).revision;
+    return Number((row as { revision: Whole }).revision);
   }
 
   #revision(key: string): number | undefined {
-    return (this.#sql.revision.get(this.#namespace, key) as { revision: number } | undefined)?.revision;
+    const row = this.#sql.revision.get(this.#namespace, key);
+    return row === undefined ? undefined : Number((row as { revision: Whole }).revision);
   }
 
   #park(key: string, { event, reason, attempts, parkedAtMs }: NonNullable<InboxCommit['park']>): void {
     const { eventId } = event;
-    this.#sql.park.run(this.#namespace, key, eventId, JSON.stringify(event), reason, attempts, parkedAtMs);
-    const { count } = this.#sql.countParked.get(this.#namespace, key) as { count: number };
-    if (count <= this.#maxParked) return;
+    const eventJson = JSON.stringify(event);
+    this.#sql.park.run(this.#namespace, key, toColumn(eventId), eventJson, reason, attempts, parkedAtMs);
+    const { count } = this.#sql.countParked.get(this.#namespace, key) as { count: Whole };
+    if (Number(count) <= this.#maxParked) return;
     throw new EventsClientError(
       'PARKED_FULL',
       `Event "${eventId}" of "${event.name}" cannot be handled (${reason}), and ${this.#maxParked} events are parked already: retry or drop some.`,
@@ -246,14 +249,21 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
 
 function parkedOf(row: unknown): ParkedEvent {
   const { id, event, reason, attempts, parked_at_ms } = row as {
-    id: number;
+    id: Whole;
     event: string;
     reason: string;
-    attempts: number;
-    parked_at_ms: number;
+    attempts: Whole;
+    parked_at_ms: Whole;
   };
   const parsed = JSON.parse(event) as ParkedEvent['event'];
-  return { id, name: parsed.name, event: parsed, reason, attempts, parkedAtMs: parked_at_ms };
+  return {
+    id: Number(id),
+    name: parsed.name,
+    event: parsed,
+    reason,
+    attempts: Number(attempts),
+    parkedAtMs: Number(parked_at_ms),
+  };
 }
 
 function unavailable(cause: unknown): EventsClientError {

@@ -1,4 +1,5 @@
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
+import { fromColumn, toColumn } from './sqliteIds.ts';
 import type { SqliteStatements } from './sqliteStatements.ts';
 
 /** The ids of a record: of a batch that is handled half, and those posted out of order. */
@@ -28,7 +29,7 @@ export class SqliteRecords {
     const ids: Record<keyof Ids, string[]> = { seen: [], posted: [] };
     for (const row of this.#sql.seen.all(this.#namespace, key)) {
       const { list, event_id } = row as { list: keyof Ids; event_id: string };
-      ids[list].push(event_id);
+      ids[list].push(fromColumn(event_id));
     }
     const { webhook } = record;
     return { ...record, seen: ids.seen, ...(webhook && { webhook: { ...webhook, seen: ids.posted } }) };
@@ -65,7 +66,7 @@ export class SqliteRecords {
     const goesOn = kept > 0 && before?.at(-1) === after[kept - 1];
     if (!goesOn) this.#sql.dropSeen.run(this.#namespace, key, list, ALL);
     else if (dropped > 0) this.#sql.dropSeen.run(this.#namespace, key, list, dropped);
-    for (const id of after.slice(goesOn ? kept : 0)) this.#sql.addSeen.run(this.#namespace, key, list, id);
+    for (const id of after.slice(goesOn ? kept : 0)) this.#sql.addSeen.run(this.#namespace, key, list, toColumn(id));
   }
 }
 

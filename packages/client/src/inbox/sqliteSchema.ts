@@ -1,4 +1,4 @@
-import type { SqliteDatabase } from './sqliteDatabase.ts';
+import type { SqliteDatabase, Whole } from './sqliteDatabase.ts';
 
 const VERSION = 1;
 
@@ -9,10 +9,9 @@ const VERSION = 1;
  */
 export function createTables(db: SqliteDatabase): void {
   db.exec('CREATE TABLE IF NOT EXISTS mcp_inbox_schema (version INTEGER NOT NULL)');
-  const { version } = (db.prepare('SELECT max(version) AS version FROM mcp_inbox_schema').get() ?? {}) as {
-    version?: number | null;
-  };
-  if (typeof version === 'number' && version > VERSION) {
+  const row = db.prepare('SELECT max(version) AS version FROM mcp_inbox_schema').get() as { version: Whole | null };
+  const version = row.version === null ? undefined : Number(row.version);
+  if (version !== undefined && version > VERSION) {
     throw new Error(
       `The inbox in this database has version ${version}, and this package knows up to ${VERSION}: update @mcp-events/client.`,
     );
@@ -54,5 +53,5 @@ export function createTables(db: SqliteDatabase): void {
     );
     CREATE INDEX IF NOT EXISTS mcp_inbox_retries ON mcp_inbox_parked (namespace, key, id) WHERE retry = 1;
   `);
-  if (typeof version !== 'number') db.exec(`INSERT INTO mcp_inbox_schema (version) VALUES (${VERSION})`);
+  if (version === undefined) db.exec(`INSERT INTO mcp_inbox_schema (version) VALUES (${VERSION})`);
 }
