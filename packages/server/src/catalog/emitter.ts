@@ -84,9 +84,10 @@ export class Emitter {
       throw new TypeError(`data of ${what} violates its payload schema: ${(error as Error).message}`, { cause: error });
     }
     const { eventId, target, timestamp } = options;
-    if (eventId !== undefined && (eventId === '' || eventId.length > MAX_EVENT_ID_LENGTH)) {
-      throw new TypeError(`eventId of ${what} must have 1 to ${MAX_EVENT_ID_LENGTH} characters`);
+    if (eventId !== undefined && !(isText(eventId) && eventId !== '' && eventId.length <= MAX_EVENT_ID_LENGTH)) {
+      throw new TypeError(`eventId of ${what} must be text of 1 to ${MAX_EVENT_ID_LENGTH} characters`);
     }
+    if (target !== undefined && !isText(target)) throw new TypeError(`target of ${what} must be text`);
     const authoredId = eventId === undefined ? undefined : eventIdOf(eventId);
     const input: OccurrenceInput = {
       eventId: authoredId ?? createEventId(),
@@ -128,6 +129,11 @@ export class Emitter {
     }
     return this.#now;
   }
+}
+
+/** What every storage gives back as it was: well-formed, and without the character zero. */
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && !/[\0\p{Surrogate}]/u.test(value);
 }
 
 function emitted({ eventId, cursor }: { eventId: string; cursor: string | null }): EmittedEvent {
