@@ -350,6 +350,50 @@ describe('events that cannot be emitted', () => {
     expect(outbox.refused().map(({ reason }) => reason)).toEqual(['there is no event type "gone"']);
   });
 
+  it('are kept aside after one minute, however many of them wait for their types', async () => {
+    const db = authorsDatabase();
+    const { server: made, logged } = await server();
+    const outbox = made.events.outbox(db);
+    const insert = db.prepare(
+      `INSERT INTO mcp_events_outbox (name, event_id, timestamp, data) VALUES (?, ?, '2026-01-01T00:00:00Z', '{"n":1}')`,
+    );
+    for (let n = 0; n < 10; n++) insert.run(n % 2 === 0 ? 'gone' : 'away', `order-${n}`);
+    outbox.add('counted', { n: 2 });
+    await made.clock.advance(62_000);
+    expect(outbox.refused()).toHaveLength(10);
+    expect(await logged()).toEqual([2]);
+    // Their types are known to be gone.
+    insert.run('gone', 'order-10');
+    outbox.add('counted', { n: 3 });
+    await made.clock.advance(2_000);
+    expect(outbox.refused()).toHaveLength(11);
+    expect(await logged()).toEqual([2, 3]);
+  });
+
+  it('are kept aside when another process wrote them by hand and wrong, and what is told has nothing of them', async () => {
+    const db = authorsDatabase();
+    const told: unknown[] = [];
+    const { server: made, logged } = await server({ onError: (error) => told.push(String(error)) });
+    const outbox = made.events.outbox(db);
+    const insert = db.prepare(
+      'INSERT INTO mcp_events_outbox (name, event_id, timestamp, data, meta, target) VALUES (?, ?, ?, ?, ?, ?)',
+    );
+    const time = '2026-01-01T00:00:00Z';
+    const bytes = new Uint8Array([1]);
+    insert.run('counted', 'order-1', time, 'private, and no JSON', null, null);
+    insert.run('counted', 'order-2', time, '{"n":1}', 'private', null);
+    insert.run('counted', bytes, time, '{"n":1}', null, null);
+    insert.run('counted', 'order-3', bytes, '{"n":1}', null, null);
+    insert.run('counted', 'order-4', time, '{"n":1}', null, bytes);
+    insert.run('counted', 'order-5', time, bytes, null, null);
+    outbox.add('counted', { n: 2 });
+    await outbox.flush();
+    expect(await logged()).toEqual([2]);
+    expect(outbox.refused()).toHaveLength(6);
+    expect(told).toHaveLength(6);
+    expect(JSON.stringify([told, outbox.refused().map(({ reason }) => reason)])).not.toContain('private');
+  });
+
   it('are kept in bounded number', async () => {
     const db = authorsDatabase();
     const { server: made } = await server();

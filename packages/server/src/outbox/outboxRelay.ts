@@ -19,6 +19,9 @@ const RETRY_MS = 1;
 /** How long a row waits for its event type to be offered; whoever starts up defines them one after the other. */
 const UNKNOWN_TYPE_MS = 60_000;
 
+/** Names that are remembered of rows whose type is not offered; a process that makes them up must not fill memory. */
+const MAX_UNKNOWN_TYPES = 1_000;
+
 export interface OutboxRelayOptions {
   readonly db: OutboxDatabase;
   readonly table: OutboxTable;
@@ -49,8 +52,8 @@ export class OutboxRelay {
   /** Rows that were moved or refused, and are not deleted yet. */
   #unsettled = false;
   #refusals: Refusal[] = [];
-  /** The row whose type is not offered, and since when it waits. */
-  #unknown: { readonly id: number; readonly sinceMs: number } | undefined;
+  /** Since when rows wait for their type, by its name: all of one name for the same minute, not one after the other. */
+  readonly #unknownSinceMs = new Map<string, number>();
   #waiters: Waiter[] = [];
   #looking: Promise<void> | undefined;
   #lookAgain = false;
@@ -179,10 +182,11 @@ export class OutboxRelay {
 
   /** `false` when one of them has to wait. Rejects when the log cannot store it. */
   async #moveRows(rows: readonly OutboxRow[]): Promise<boolean> {
+    for (const { name } of rows) this.#noteType(name);
     for (const row of rows) {
       if (this.#closed) return false;
       const emission = this.#options.emission(row.name);
-      if (emission === undefined && this.#mayCome(row)) return false;
+      if (emission === undefined && this.#mayCome(row.name)) return false;
       const refusal = await this.#move(row, emission);
       if (this.#closed && refusal !== undefined) return false;
       if (refusal !== undefined) this.#refuse(row, refusal);
@@ -198,7 +202,7 @@ export class OutboxRelay {
     try {
       if (emission === undefined) throw new TypeError(`there is no event type ${JSON.stringify(row.name)}`);
       if (!emission.hasLog) throw new TypeError(`${row.name} has no log`);
-      prepared = emission.prepare(JSON.parse(row.data), optionsOf(row));
+      prepared = emission.prepare(parse(row, 'data'), optionsOf(row));
     } catch (error) {
       return error as Error;
     }
@@ -211,10 +215,17 @@ export class OutboxRelay {
     }
   }
 
-  #mayCome({ id }: OutboxRow): boolean {
-    const nowMs = this.#options.clock.now();
-    if (this.#unknown?.id !== id) this.#unknown = { id, sinceMs: nowMs };
-    return nowMs < this.#unknown.sinceMs + UNKNOWN_TYPE_MS;
+  #noteType(name: string): void {
+    if (this.#options.emission(name) !== undefined) this.#unknownSinceMs.delete(name);
+    else if (!this.#unknownSinceMs.has(name)) {
+      if (this.#unknownSinceMs.size >= MAX_UNKNOWN_TYPES) this.#unknownSinceMs.clear();
+      this.#unknownSinceMs.set(name, this.#options.clock.now());
+    }
+  }
+
+  #mayCome(name: string): boolean {
+    this.#noteType(name);
+    return this.#options.clock.now() < (this.#unknownSinceMs.get(name) ?? 0) + UNKNOWN_TYPE_MS;
   }
 
   #refuse(row: OutboxRow, error: Error): void {
@@ -224,13 +235,23 @@ export class OutboxRelay {
   }
 }
 
-function optionsOf({ event_id: eventId, timestamp, meta, target }: OutboxRow): Parameters<Emission['prepare']>[1] {
+function optionsOf(row: OutboxRow): Parameters<Emission['prepare']>[1] {
+  const { event_id: eventId, timestamp, meta, target } = row;
   return {
     eventId,
     timestamp,
-    ...(meta === null ? {} : { _meta: JSON.parse(meta) as Record<string, unknown> }),
+    ...(meta === null ? {} : { _meta: parse(row, 'meta') as Record<string, unknown> }),
     ...(target === null ? {} : { target }),
   };
+}
+
+/** What the engine says of a failure quotes the text, and payloads are not for logs. */
+function parse(row: OutboxRow, column: 'data' | 'meta'): unknown {
+  try {
+    return JSON.parse(row[column] ?? '');
+  } catch {
+    throw new TypeError(`${column} of an event of ${row.name} is no JSON`);
+  }
 }
 
 function closedError(): TypeError {
