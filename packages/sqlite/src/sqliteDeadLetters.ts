@@ -3,6 +3,7 @@ import { deadLetterBounds } from '@mcp-events/server';
 import type { DeadLetterFilter, DeadLetterStore, StoredDeadLetter } from '@mcp-events/server';
 import type { GroupCommit } from './groupCommit.ts';
 import { Statements } from './statements.ts';
+import { fromDriver } from './storageError.ts';
 
 interface Row {
   readonly number: number;
@@ -21,6 +22,7 @@ const columns: Readonly<Record<keyof DeadLetterFilter, string>> = {
 export class SqliteDeadLetters implements DeadLetterStore {
   readonly #statements: Statements;
   readonly #commit: GroupCommit;
+  readonly #file: string;
   readonly #insert: StatementSyncInstance;
   readonly #countOf: StatementSyncInstance;
   readonly #removeOldestOf: StatementSyncInstance;
@@ -28,9 +30,10 @@ export class SqliteDeadLetters implements DeadLetterStore {
   readonly #removeOldest: StatementSyncInstance;
   readonly #remove: StatementSyncInstance;
 
-  constructor(db: DatabaseSyncInstance, commit: GroupCommit) {
+  constructor(db: DatabaseSyncInstance, commit: GroupCommit, file: string) {
     this.#statements = new Statements(db);
     this.#commit = commit;
+    this.#file = file;
     this.#insert = db.prepare(
       `INSERT INTO dead_letters (subscription_id, principal, name, event_id, size, letter, data)
        VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -57,7 +60,11 @@ export class SqliteDeadLetters implements DeadLetterStore {
     const conditions = wanted.map((member) => `${columns[member]} = ?`).join(' AND ');
     const where = conditions === '' ? '' : `WHERE ${conditions}`;
     const select = this.#statements.get(`SELECT number, letter, data FROM dead_letters ${where} ORDER BY number`);
-    return (select.all(...wanted.map((member) => filter[member])) as Row[]).map(letterOf);
+    try {
+      return (select.all(...wanted.map((member) => filter[member])) as Row[]).map(letterOf);
+    } catch (error) {
+      throw fromDriver(error, this.#file);
+    }
   }
 
   delete(number: number): Promise<void> {

@@ -48,8 +48,8 @@ export class OpenSqliteStorage implements Storage {
     this.#commit = new GroupCommit(db, file, clock);
     db.function('new_epoch', createEpoch);
     this.notes = new SqliteNotes(db, this.#commit);
-    this.subscriptions = new SqliteSubscriptions(db, this.#commit);
-    this.deadLetters = new SqliteDeadLetters(db, this.#commit);
+    this.subscriptions = new SqliteSubscriptions(db, this.#commit, file);
+    this.deadLetters = new SqliteDeadLetters(db, this.#commit, file);
     const onProblem = (error: unknown): void => {
       if (!this.#closed) onWarning(`storage: ${error instanceof Error ? error.message : String(error)}`);
     };

@@ -1,6 +1,7 @@
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import type { StoredSubscription, SubscriptionStore } from '@mcp-events/server';
 import type { GroupCommit } from './groupCommit.ts';
+import { fromDriver } from './storageError.ts';
 
 /** Records read at a time: an iteration that is given up, or that goes on while others write, holds nothing open. */
 const PAGE_LIMIT = 1_000;
@@ -20,14 +21,16 @@ type Row = [
 
 export class SqliteSubscriptions implements SubscriptionStore {
   readonly #commit: GroupCommit;
+  readonly #file: string;
   readonly #page: StatementSyncInstance;
   readonly #saveAgreed: StatementSyncInstance;
   readonly #saveProgress: StatementSyncInstance;
   readonly #deleteAgreed: StatementSyncInstance;
   readonly #deleteProgress: StatementSyncInstance;
 
-  constructor(db: DatabaseSyncInstance, commit: GroupCommit) {
+  constructor(db: DatabaseSyncInstance, commit: GroupCommit, file: string) {
     this.#commit = commit;
+    this.#file = file;
     this.#page = db.prepare(
       `SELECT id, agreed, cursor, settled, suspended, failing, gap_after
        FROM subscriptions JOIN subscription_progress USING (id) WHERE id > ? ORDER BY id LIMIT ?`,
@@ -50,10 +53,18 @@ export class SqliteSubscriptions implements SubscriptionStore {
     let rows: Row[];
     let last = '';
     do {
-      rows = this.#page.all(last, PAGE_LIMIT) as Row[];
+      rows = this.#read(last);
       for (const row of rows) yield subscriptionOf(row);
       last = rows.at(-1)?.[0] ?? last;
     } while (rows.length === PAGE_LIMIT);
+  }
+
+  #read(after: string): Row[] {
+    try {
+      return this.#page.all(after, PAGE_LIMIT) as Row[];
+    } catch (error) {
+      throw fromDriver(error, this.#file);
+    }
   }
 
   save(subscription: StoredSubscription): Promise<void> {
@@ -80,12 +91,17 @@ export class SqliteSubscriptions implements SubscriptionStore {
   }
 }
 
-function subscriptionOf([, agreed, cursor, settled, suspended, failing, gapAfter]: Row): StoredSubscription {
-  return Object.assign(JSON.parse(agreed) as Omit<StoredSubscription, ProgressMember>, {
-    cursor,
-    settled: settled === null ? [] : (JSON.parse(settled) as string[]),
-    suspended: suspended === 1,
-    failing: failing === null ? null : (JSON.parse(failing) as StoredSubscription['failing']),
-    gapAfter,
-  });
+/** A damaged row is one record that cannot be read, which its reader reports: the others are fine. */
+function subscriptionOf([id, agreed, cursor, settled, suspended, failing, gapAfter]: Row): StoredSubscription {
+  try {
+    return Object.assign(JSON.parse(agreed) as Omit<StoredSubscription, ProgressMember>, {
+      cursor,
+      settled: settled === null ? [] : (JSON.parse(settled) as string[]),
+      suspended: suspended === 1,
+      failing: failing === null ? null : (JSON.parse(failing) as StoredSubscription['failing']),
+      gapAfter,
+    });
+  } catch {
+    return { id } as StoredSubscription;
+  }
 }

@@ -96,6 +96,8 @@ export function fromDriver(error: unknown, file: string): unknown {
     const code = systemCodes[(error as { code?: string }).code ?? ''] ?? 'unavailable';
     return storageError(code, file, error.message, error);
   }
+  // All JSON is our own. What the engine says of it quotes it, and payloads are not for logs.
+  if (error instanceof SyntaxError) return storageError('corrupt', file, 'a row is no JSON');
   const { errcode, systemErrno } = error as { errcode?: unknown; systemErrno?: unknown };
   if (!(error instanceof Error) || typeof errcode !== 'number') return error;
   const code = NO_SPACE.has(systemErrno as number) ? 'full' : (codes[errcode % 256] ?? 'failed');

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { expect, it, onTestFinished } from 'vitest';
 import type { EventLog } from '@mcp-events/server';
@@ -69,4 +70,31 @@ it('EMIT-08 damage that is found while reading is told as a rejection', async ()
   db.exec('DROP TABLE events_1');
   await expect(log.read(0, 10)).rejects.toMatchObject({ name: 'StorageError', code: 'failed' });
   await expect(log.seek(0, Date.now())).rejects.toMatchObject({ name: 'StorageError' });
+});
+
+it('TTL-11 a damaged subscription keeps back no other, and no failure quotes what is stored', async () => {
+  const { storage, log, db } = await reopened(async (log) => {
+    await log.append(event('e1', { _meta: { a: 'private' } }), { byteLength: 10 });
+  });
+  const progress = { cursor: null, settled: [], suspended: false, failing: null, gapOwed: false };
+  for (const id of ['a', 'b', 'c']) await storage.subscriptions.save({ ...progress, id } as never);
+  await storage.deadLetters.add({
+    eventId: 'e1',
+    subscriptionId: 'a',
+    principal: 'p',
+    name: 'n',
+    dataJson: '',
+  } as never);
+  db.exec(`
+    UPDATE subscriptions SET agreed = 'private' WHERE id = 'b';
+    UPDATE dead_letters SET letter = 'private';
+    UPDATE events_1 SET meta = 'private'`);
+  const loaded = [...(await storage.subscriptions.load())];
+  expect(loaded.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
+  expect(loaded[1]).toEqual({ id: 'b' });
+  for (const failing of [async () => log.read(0, 10), async () => storage.deadLetters.find({})]) {
+    const error: unknown = await failing().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'StorageError', code: 'corrupt' });
+    expect(inspect(error)).not.toContain('private');
+  }
 });
