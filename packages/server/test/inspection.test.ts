@@ -103,6 +103,20 @@ describe('why a webhook subscription did not get an event', () => {
     });
   });
 
+  it('DELIV-08 DELIV-09 does not claim an acknowledgement where refusals or dead letters may be forgotten', async () => {
+    const { server, type, id } = await subscribed();
+    const messageOf = async (eventId: string): Promise<string> =>
+      (await server.events.inspect().why(id, eventId)).message;
+    const acknowledged = await emitted(type, 1);
+    expect(await messageOf(acknowledged)).toBe('the endpoint has acknowledged it');
+    server.recorder.answer = () => 410;
+    const refused = await emitted(type, 2);
+    for (let n = 3; n <= 20; n++) await emitted(type, n);
+    for (const eventId of [acknowledged, refused]) {
+      expect(await messageOf(eventId)).toContain('not among the latest that were refused or given up');
+    }
+  });
+
   it('delivery is not there yet', async () => {
     const { server, type, id } = await subscribed({ limits: { outstandingPerSubscription: 1 } });
     server.recorder.answer = () => 'hang';

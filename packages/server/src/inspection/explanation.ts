@@ -28,7 +28,10 @@ export type Explanation = {
   | { readonly verdict: 'undecidable' }
   /** The author's `authorize` says no now. */
   | { readonly verdict: 'notAuthorized' }
-  /** A webhook acknowledged it; in this run or, where that is not known any more, an earlier one. */
+  /**
+   * A webhook acknowledged it, in this run or an earlier one. `message` says where it may also have been refused or given
+   * up so long ago that nothing is kept of that.
+   */
   | { readonly verdict: 'delivered' }
   /** It was written to the stream, or was in an answer: modes in which nothing is acknowledged. */
   | { readonly verdict: 'sent' }

@@ -50,7 +50,7 @@ export async function why(options: WhyOptions, subscriptionId: string, authoredI
   return (
     startSays(feed, subscription, event) ??
     (await selectionSays(core, type, subscription, event)) ??
-    positionSays(feed, subscription, event) ??
+    (await positionSays(options, feed, subscription, event)) ??
     (await accessSays(core, type, subscription)) ??
     notReached(feed, subscription, event)
   );
@@ -153,16 +153,30 @@ function startSays(feed: LogFeed, subscription: Subscription, event: FeedEvent):
 }
 
 /** Where the subscription is, compared with where the event is. */
-function positionSays(feed: LogFeed, subscription: Subscription, event: FeedEvent): Explanation | undefined {
+async function positionSays(
+  { storage }: WhyOptions,
+  feed: LogFeed,
+  subscription: Subscription,
+  event: FeedEvent,
+): Promise<Explanation | undefined> {
   if (subscription instanceof WebhookSubscription) {
     if (isPast(feed, event, subscription.startCursor)) {
       return {
         verdict: 'delivered',
-        message: 'an earlier run of the server was past it: acknowledged then, or before the start of the subscription',
+        message:
+          'an earlier run of the server was past it: it was acknowledged or refused then, or lies before the start of the subscription',
       };
     }
     const settled = isPast(feed, event, subscription.position) || subscription.lane.isSettledBeyond(event.cursor ?? '');
-    return settled ? { verdict: 'delivered', message: 'the endpoint has acknowledged it' } : undefined;
+    if (!settled) return undefined;
+    // Only the latest refusals and dead letters are kept, so where there are some, there may have been others.
+    const isCertain =
+      subscription.lane.refusals.length === 0 &&
+      (await storage.deadLetters.find({ subscriptionId: subscription.id })).length === 0;
+    const message = isCertain
+      ? 'the endpoint has acknowledged it'
+      : 'delivery is past it, and it is not among the latest that were refused or given up';
+    return { verdict: 'delivered', message };
   }
   if (subscription instanceof PushSession && isPast(feed, event, subscription.cursor)) {
     return { verdict: 'sent', message: 'it was written to the stream, where nothing is acknowledged' };
