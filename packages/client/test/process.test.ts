@@ -155,6 +155,18 @@ describe('process', () => {
     await w.events.close();
   });
 
+  it('a stop does not wait for a prepare that ignores its signal', async () => {
+    const w = await processWorld();
+    const { subscription, ended } = await w.start({
+      handler: { prepare: async () => new Promise(() => {}), handle: note as never },
+    });
+    await push(w, 0, 1);
+    subscription.stop();
+    expect(await ended).toBeUndefined();
+    expect(w.db.prepare('SELECT attempts FROM mcp_inbox_attempts').all()).toEqual([{ attempts: 0 }]);
+    await w.events.close();
+  });
+
   it('an asynchronous handler is undone and ends processing', async () => {
     const w = await processWorld();
     const { ended, subscription } = await w.start({

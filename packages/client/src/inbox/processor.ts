@@ -190,7 +190,8 @@ export class Processor<Db, P> {
     const { stopped } = this.#subscription;
     let prepared: P;
     try {
-      prepared = await this.#handler.prepare(event as never, { attempt, signal: stopped });
+      const preparing = this.#handler.prepare(event as never, { attempt, signal: stopped });
+      prepared = isPromise(preparing) ? await untilAborted(preparing, stopped) : preparing;
     } catch (error) {
       return stopped.aborted ? 'stopped' : new HandlerFailure(error);
     }
@@ -307,10 +308,29 @@ function hasCode(error: unknown, codes: readonly EventsClientErrorCode[]): boole
 
 /** A handler that goes on after it returned would write outside of the transaction. */
 function assertSynchronous(result: unknown): void {
-  if (typeof (result as PromiseLike<unknown> | undefined)?.then !== 'function') return;
-  (result as PromiseLike<unknown>).then(undefined, () => {});
+  if (!isPromise(result)) return;
+  result.then(undefined, () => {});
   throw new EventsClientError(
     'HANDLER_MISUSED',
     'A handler returned a promise, and was undone: it must be synchronous. Do what has to be awaited in "prepare".',
   );
+}
+
+function isPromise<R>(result: R | PromiseLike<R>): result is PromiseLike<R> {
+  return typeof (result as PromiseLike<R> | undefined)?.then === 'function';
+}
+
+/** Also where the application does not listen to the signal: a stop must not wait for what may never come. */
+async function untilAborted<R>(step: PromiseLike<R>, signal: AbortSignal): Promise<R> {
+  let abort = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(asError(signal.reason));
+    if (signal.aborted) abort();
+  });
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([step, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
