@@ -55,6 +55,13 @@ describe('fileStore', () => {
     expect(await fileStore(path).load('a')).toEqual(record(cursor));
   });
 
+  it('CLIENT-01 SUB-06 keeps arguments of any name', async () => {
+    const path = join(folder, 'arguments.json');
+    const args = JSON.parse('{"__proto__":{"a":1},"b":2}') as Record<string, unknown>;
+    await fileStore(path).save('a', { ...record('1'), arguments: args });
+    expect(JSON.stringify((await fileStore(path).load('a'))?.arguments)).toBe(JSON.stringify(args));
+  });
+
   it('CLIENT-01 keeps what webhook mode needs, and reads files that know nothing of it', async () => {
     const path = join(folder, 'webhook.json');
     const old = record('1');

@@ -1,5 +1,6 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isJsonObject } from '@mcp-events/protocol';
 import { z } from 'zod';
 import { EventsClientError } from '../errors.ts';
 import type { CursorStore, SubscriptionRecord } from './cursorStore.ts';
@@ -10,7 +11,8 @@ const fileSchema = z.object({
     z.string(),
     z.looseObject({
       name: z.string(),
-      arguments: z.record(z.string(), z.unknown()),
+      // Not `z.record`, whose copy would lose a member named `__proto__`.
+      arguments: z.custom<Record<string, unknown>>(isJsonObject),
       cursor: z.string().nullable(),
       seen: z.array(z.string()),
     }),
