@@ -127,6 +127,18 @@ export class EventTable {
       .get() as Tail | undefined;
   }
 
+  /** Up to where the events from `first` on have about so many bytes together; at most `most`, and at least one event. */
+  endOfSlice(first: number, most: number, maxBytes: number): number {
+    const bytesBefore = `SELECT bytes_before FROM ${this.#name} WHERE position >= ? ORDER BY position LIMIT 1`;
+    const row = this.#statements
+      .get(
+        `SELECT position FROM ${this.#name}
+         WHERE position > ? AND position < ? AND bytes_before > (${bytesBefore}) + ? ORDER BY position LIMIT 1`,
+      )
+      .get(first, most, first, maxBytes);
+    return (row as { position: number } | undefined)?.position ?? most;
+  }
+
   removeBefore(position: number): void {
     this.#statements.get(`DELETE FROM ${this.#name} WHERE position < ?`).run(position);
   }

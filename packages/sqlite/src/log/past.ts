@@ -9,8 +9,9 @@ import { PastPages } from './pastPages.ts';
 import { RecentEvents } from './recentEvents.ts';
 import type { LoggedEvent } from './recentEvents.ts';
 
-/** Rows removed in one transaction: about a millisecond. */
+/** Rows removed in one transaction, as many as one adds: a few milliseconds, however large events are. */
 const SLICE = 512;
+const SLICE_BYTES = 4 * 1024 * 1024;
 
 /** Marks read ahead of the oldest event, so that retention reads once for many events it passes. */
 const MARKS_AHEAD = 256;
@@ -240,7 +241,8 @@ export class Past implements Provisional {
       for (;;) {
         const end = this.#dropped ? this.#end.head + 1 : this.oldest;
         if (this.#firstRow >= end) break;
-        const upTo = Math.min(this.#firstRow + SLICE, end);
+        const most = Math.min(this.#firstRow + SLICE, end);
+        const upTo = this.#table.endOfSlice(this.#firstRow, most, SLICE_BYTES);
         await this.#context.commit.writeInBackground(() => this.#removeBefore(upTo));
         this.#firstRow = upTo;
       }
