@@ -127,6 +127,14 @@ export class EventTable {
       .get() as Tail | undefined;
   }
 
+  /** Serialised size of the events at these positions. */
+  bytesOf(first: number, last: number): number {
+    const row = this.#statements
+      .get(`SELECT sum(byte_length) AS bytes FROM ${this.#name} WHERE position BETWEEN ? AND ?`)
+      .get(first, last);
+    return (row as { bytes: number | null }).bytes ?? 0;
+  }
+
   /** Up to where the events from `first` on have about so many bytes together; at most `most`, and at least one event. */
   endOfSlice(first: number, most: number, maxBytes: number): number {
     const bytesBefore = `SELECT bytes_before FROM ${this.#name} WHERE position >= ? ORDER BY position LIMIT 1`;

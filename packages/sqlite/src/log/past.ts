@@ -86,7 +86,7 @@ export class Past implements Provisional {
     this.epoch = row.epoch;
     this.#created = created;
     this.#table = new EventTable(context.db, row.id);
-    this.#pages = new PastPages((first, last) => this.#table.read(row.name, first, last));
+    this.#pages = new PastPages(this.#table, row.name);
     const tail = created ? this.#table.tail() : undefined;
     const head = Math.max(row.head, tail?.position ?? 0);
     this.#end = {
