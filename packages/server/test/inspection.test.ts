@@ -1,5 +1,5 @@
-import { forbidden } from '@mcp-events/server';
-import type { EventHandle, Verdict } from '@mcp-events/server';
+import { forbidden, memoryStorage } from '@mcp-events/server';
+import type { EventHandle, Storage, Verdict } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 import { counted, httpServer } from './kit/servers.ts';
@@ -241,6 +241,26 @@ describe('why a webhook subscription did not get an event', () => {
 });
 
 describe('why others did not', () => {
+  it('finds an event in a log that gives fewer than it is asked for', async () => {
+    const storage = memoryStorage({ clock: new FakeClock() });
+    const openLog: Storage['openLog'] = (name, retention) => {
+      const log = storage.openLog(name, retention);
+      const read = log.read.bind(log);
+      return Object.assign(log, { read: (position: number) => read(position, 3) });
+    };
+    const { server, type, id } = await subscribed(
+      {},
+      {},
+      { storage: Object.assign(Object.create(storage), { openLog }) },
+    );
+    const ids: string[] = [];
+    for (let n = 1; n <= 20; n++) ids.push(await emitted(type, n));
+    for (const eventId of ids) {
+      expect(await server.events.inspect().why(id, eventId)).toMatchObject({ verdict: 'delivered' });
+    }
+    expect(await server.events.inspect().why(id, 'another')).toMatchObject({ verdict: 'unknownEvent' });
+  });
+
   it('a stream got it, or is not read fast enough', async () => {
     const server = httpServer({ limits: { streamBufferBytes: 1_000 } });
     const type = server.events.define('counted', counted);

@@ -21,13 +21,31 @@ export async function findEvent(clock: Clock, feed: LogFeed, eventId: string): P
   let end = feed.head;
   for (let searched = 0; end >= feed.oldest && searched < MAX_SEARCHED; searched += PAGE) {
     const start = Math.max(end - PAGE, feed.oldest - 1);
-    // Asynchronous also where the log answers at once, so that nobody has to wait for all pages.
-    const events = (await feed.readAfter(start, end - start)).filter(({ position }) => position <= end);
-    const event = events.findLast((candidate) => candidate.eventId === eventId);
-    oldest = events[0] ?? oldest;
+    const { first, event } = await search(clock, feed, eventId, start, end);
+    oldest = first ?? oldest;
     if (event !== undefined) return { event, oldest, complete: false };
     end = start;
-    await new Promise<void>((resolve) => clock.setImmediate(resolve));
   }
   return { event: undefined, oldest, complete: end === 0 };
+}
+
+/** The first event of a page, and the last one of this id. Logs give large events in parts. */
+async function search(
+  clock: Clock,
+  feed: LogFeed,
+  eventId: string,
+  start: number,
+  end: number,
+): Promise<{ first: FeedEvent | undefined; event: FeedEvent | undefined }> {
+  let first: FeedEvent | undefined;
+  let event: FeedEvent | undefined;
+  for (let position = start; position < end;) {
+    // Asynchronous also where the log answers at once, so that nobody has to wait for all pages.
+    const events = (await feed.readAfter(position, end - position)).filter((read) => read.position <= end);
+    first ??= events[0];
+    event = events.findLast((candidate) => candidate.eventId === eventId) ?? event;
+    position = events.at(-1)?.position ?? end;
+    await new Promise<void>((resolve) => clock.setImmediate(resolve));
+  }
+  return { first, event };
 }

@@ -51,7 +51,10 @@ export interface EventLog {
    * handed out so far has to be found too old.
    */
   skip(): MaybePromise<void>;
-  /** Events after `position`, oldest first; from {@link oldest} if `position` is before it. */
+  /**
+   * Events after `position`, oldest first; from {@link oldest} if `position` is before it. At least one if there is any,
+   * and fewer than `limit` where they are large.
+   */
   read(position: number, limit: number): MaybePromise<readonly FeedEvent[]>;
   /**
    * The last position at or after `position` that has only events older than `notBeforeMs` behind it (CUR-08). It may be
