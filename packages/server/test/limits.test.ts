@@ -84,5 +84,8 @@ describe('options', () => {
 
   it('LIST-01 a type needs a name', () => {
     expect(() => httpServer().events.define('', counted)).toThrow('needs a name');
+    // A storage could take it for another one.
+    for (const name of ['a\0b', 'a\ud800'])
+      expect(() => httpServer().events.define(name, counted)).toThrow('must be text');
   });
 });

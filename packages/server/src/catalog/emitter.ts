@@ -3,6 +3,7 @@ import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
+import { isStorableText } from '../occurrence/storableText.ts';
 import { isoTimestamp } from '../occurrence/timestamp.ts';
 import type { Note } from '../storage/eventLog.ts';
 import type { EmittedEvent, EmitOptions } from './eventHandle.ts';
@@ -84,10 +85,13 @@ export class Emitter {
       throw new TypeError(`data of ${what} violates its payload schema: ${(error as Error).message}`, { cause: error });
     }
     const { eventId, target, timestamp } = options;
-    if (eventId !== undefined && !(isText(eventId) && eventId !== '' && eventId.length <= MAX_EVENT_ID_LENGTH)) {
+    if (
+      eventId !== undefined &&
+      !(isStorableText(eventId) && eventId !== '' && eventId.length <= MAX_EVENT_ID_LENGTH)
+    ) {
       throw new TypeError(`eventId of ${what} must be text of 1 to ${MAX_EVENT_ID_LENGTH} characters`);
     }
-    if (target !== undefined && !isText(target)) throw new TypeError(`target of ${what} must be text`);
+    if (target !== undefined && !isStorableText(target)) throw new TypeError(`target of ${what} must be text`);
     const authoredId = eventId === undefined ? undefined : eventIdOf(eventId);
     const input: OccurrenceInput = {
       eventId: authoredId ?? createEventId(),
@@ -129,11 +133,6 @@ export class Emitter {
     }
     return this.#now;
   }
-}
-
-/** What every storage gives back as it was: well-formed, and without the character zero. */
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && !/[\0\p{Surrogate}]/u.test(value);
 }
 
 function emitted({ eventId, cursor }: { eventId: string; cursor: string | null }): EmittedEvent {

@@ -1,6 +1,7 @@
 import { isJsonObject } from '@mcp-events/protocol';
 import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
+import { isStorableText } from '../occurrence/storableText.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
 import type { Feed } from '../feed/feed.ts';
 import { defaultRetention } from '../storage/eventLog.ts';
@@ -53,6 +54,7 @@ export interface EventType {
 export function compileType(name: string, definition: AnyDefinition, offersWebhook: boolean): CompiledType {
   if (typeof name !== 'string' || name === '') throw new TypeError('an event type needs a name');
   const what = `event type ${JSON.stringify(name)}`;
+  if (!isStorableText(name)) throw new TypeError(`the name of ${what} must be text without the character zero`);
   const input = compileSchema(definition.input ?? { type: 'object' }, `the input schema of ${what}`);
   const payload = compileSchema(definition.payload, `the payload schema of ${what}`);
   assertFilter(definition.filter ?? {}, input, payload, what);
