@@ -43,7 +43,7 @@ export type { EventsOptions, ProblemContext } from './options.ts';
 export type { Outbox, RefusedEvent } from './outbox/outbox.ts';
 export type { OutboxDatabase, OutboxStatement } from './outbox/outboxDatabase.ts';
 export { deadLetterBounds } from './storage/deadLetterStore.ts';
-export type { DeadLetterFilter, DeadLetterStore, StoredDeadLetter } from './storage/deadLetterStore.ts';
+export type { DeadLetterFilter, DeadLetterPage, DeadLetterStore, StoredDeadLetter } from './storage/deadLetterStore.ts';
 export { defaultRetention } from './storage/eventLog.ts';
 export type { AppendOptions, EventLog, Note, Retention } from './storage/eventLog.ts';
 export { memoryStorage } from './storage/memoryStorage.ts';

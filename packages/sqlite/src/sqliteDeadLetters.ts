@@ -1,6 +1,6 @@
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
 import { deadLetterBounds } from '@mcp-events/server';
-import type { DeadLetterFilter, DeadLetterStore, StoredDeadLetter } from '@mcp-events/server';
+import type { DeadLetterFilter, DeadLetterPage, DeadLetterStore, StoredDeadLetter } from '@mcp-events/server';
 import type { GroupCommit } from './groupCommit.ts';
 import { Statements } from './statements.ts';
 import { fromDriver } from './storageError.ts';
@@ -10,6 +10,9 @@ interface Row {
   readonly letter: string;
   readonly data: string;
 }
+
+/** SQLite's word for no limit. */
+const ALL = -1;
 
 const columns: Readonly<Record<keyof DeadLetterFilter, string>> = {
   number: 'number',
@@ -53,15 +56,19 @@ export class SqliteDeadLetters implements DeadLetterStore {
     return this.#commit.write(() => this.#add(letter, letterJson), dataJson.length);
   }
 
-  async find(filter: DeadLetterFilter): Promise<(StoredDeadLetter & { readonly number: number })[]> {
+  async find(
+    filter: DeadLetterFilter,
+    { after = 0, limit = ALL }: DeadLetterPage = {},
+  ): Promise<(StoredDeadLetter & { readonly number: number })[]> {
     const wanted = (Object.keys(columns) as (keyof DeadLetterFilter)[]).filter(
       (member) => filter[member] !== undefined,
     );
-    const conditions = wanted.map((member) => `${columns[member]} = ?`).join(' AND ');
-    const where = conditions === '' ? '' : `WHERE ${conditions}`;
-    const select = this.#statements.get(`SELECT number, letter, data FROM dead_letters ${where} ORDER BY number`);
+    const conditions = ['number > ?', ...wanted.map((member) => `${columns[member]} = ?`)].join(' AND ');
+    const select = this.#statements.get(
+      `SELECT number, letter, data FROM dead_letters WHERE ${conditions} ORDER BY number LIMIT ?`,
+    );
     try {
-      return (select.all(...wanted.map((member) => filter[member])) as Row[]).map(letterOf);
+      return (select.all(after, ...wanted.map((member) => filter[member]), limit) as Row[]).map(letterOf);
     } catch (error) {
       throw fromDriver(error, this.#file);
     }

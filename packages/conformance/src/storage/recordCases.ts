@@ -100,6 +100,12 @@ export const recordCases: readonly StorageCase[] = [
       assert.deepEqual(await find({ name: 'other', principal: undefined }), [3]);
       assert.deepEqual(await find({ number: 1 }), [1]);
       assert.deepEqual(await find({ number: 1, principal: 'bob' }), []);
+      const page = async (filter: DeadLetterFilter, after?: number, limit?: number): Promise<number[]> =>
+        (await deadLetters.find(filter, { after, limit })).map(({ number }) => number);
+      assert.deepEqual(await page({}, undefined, 2), [1, 2]);
+      assert.deepEqual(await page({}, 1), [2, 3]);
+      assert.deepEqual(await page({ subscriptionId: 'sub_2' }, 2, 5), [3]);
+      assert.deepEqual(await page({}, 3, 1), []);
     },
   },
   {

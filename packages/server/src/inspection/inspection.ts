@@ -149,10 +149,10 @@ export class Inspection {
     filter: Omit<DeadLetterFilter, 'number'> = {},
     { after = 0, limit = DEFAULT_LIMIT }: PageRequest = {},
   ): Promise<Page<InspectedDeadLetter>> {
-    const letters = await this.#options.storage.deadLetters.find(filter);
-    const wanted = letters.filter(({ number }) => number > after);
+    // One more says whether there is a next page.
+    const letters = await this.#options.storage.deadLetters.find(filter, { after, limit: bounded(limit) + 1 });
     return page(
-      wanted,
+      letters,
       limit,
       ({ number }) => number,
       ({ dataJson: _data, _meta, ...letter }) => letter,
@@ -186,11 +186,15 @@ function page<T, Entry>(
   placeOf: (item: T) => number,
   describe: (item: T) => Entry,
 ): Page<Entry> {
-  if (!(limit >= 1 && limit <= MAX_LIMIT)) throw new TypeError(`limit must be from 1 to ${MAX_LIMIT}, not ${limit}`);
-  const items = wanted.slice(0, limit);
+  const items = wanted.slice(0, bounded(limit));
   const last = items.at(-1);
   const entries = items.map((item) => describe(item));
   return last === undefined || items.length === wanted.length ? { entries } : { entries, next: placeOf(last) };
+}
+
+function bounded(limit: number): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new TypeError(`limit must be a whole number from 1 to ${MAX_LIMIT}, not ${limit}`);
 }
 
 function positionOf(subscription: Subscription): string | null {

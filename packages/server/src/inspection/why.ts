@@ -172,7 +172,7 @@ async function positionSays(
     // Only the latest refusals and dead letters are kept, so where there are some, there may have been others.
     const isCertain =
       subscription.lane.refusals.length === 0 &&
-      (await storage.deadLetters.find({ subscriptionId: subscription.id })).length === 0;
+      (await storage.deadLetters.find({ subscriptionId: subscription.id }, { limit: 1 })).length === 0;
     const message = isCertain
       ? 'the endpoint has acknowledged it'
       : 'delivery is past it, and it is not among the latest that were refused or given up';

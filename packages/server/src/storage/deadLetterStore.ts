@@ -31,6 +31,14 @@ export interface DeadLetterFilter {
   readonly eventId?: string | undefined;
 }
 
+/** Which part of what is found is wanted: the whole of it may be tens of megabytes. */
+export interface DeadLetterPage {
+  /** Letters of a greater number. Default: from the first. */
+  readonly after?: number | undefined;
+  /** How many at most. Default: all. */
+  readonly limit?: number | undefined;
+}
+
 /** What every engine keeps at most; beyond it the oldest letters are forgotten. */
 export const deadLetterBounds: {
   readonly maxCount: number;
@@ -44,7 +52,10 @@ export const deadLetterBounds: {
 export interface DeadLetterStore {
   add(letter: StoredDeadLetter): MaybePromise<void>;
   /** Oldest first. */
-  find(filter: DeadLetterFilter): MaybePromise<readonly (StoredDeadLetter & { readonly number: number })[]>;
+  find(
+    filter: DeadLetterFilter,
+    page?: DeadLetterPage,
+  ): MaybePromise<readonly (StoredDeadLetter & { readonly number: number })[]>;
   /** An unknown number is no error. */
   delete(number: number): MaybePromise<void>;
 }

@@ -1,5 +1,5 @@
 import { deadLetterBounds } from './deadLetterStore.ts';
-import type { DeadLetterFilter, DeadLetterStore, StoredDeadLetter } from './deadLetterStore.ts';
+import type { DeadLetterFilter, DeadLetterPage, DeadLetterStore, StoredDeadLetter } from './deadLetterStore.ts';
 
 type NumberedLetter = StoredDeadLetter & { readonly number: number };
 
@@ -22,11 +22,11 @@ export class MemoryDeadLetters implements DeadLetterStore {
     while (this.#letters.size > maxCount || this.#bytes > maxBytes) this.#forget(this.#letters.values().next().value);
   }
 
-  find(filter: DeadLetterFilter): NumberedLetter[] {
+  find(filter: DeadLetterFilter, { after = 0, limit }: DeadLetterPage = {}): NumberedLetter[] {
     const members = Object.entries(filter).filter(([, wanted]) => wanted !== undefined);
-    return [...this.#letters.values()].filter((letter) =>
-      members.every(([member, wanted]) => letter[member as keyof DeadLetterFilter] === wanted),
-    );
+    const isWanted = (letter: NumberedLetter): boolean =>
+      letter.number > after && members.every(([member, wanted]) => letter[member as keyof DeadLetterFilter] === wanted);
+    return [...this.#letters.values()].filter(isWanted).slice(0, limit);
   }
 
   delete(number: number): void {
