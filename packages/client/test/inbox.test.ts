@@ -80,7 +80,7 @@ describe('sqliteInbox', () => {
     expect(await inbox.countAttempt('a', 'e1003', 1)).toBe(2);
   });
 
-  it('ORDER-04 CLIENT-06 keeps ids apart that a column of text would not give back', async () => {
+  it('ORDER-04 keeps ids apart that a column of text would not give back', async () => {
     const db = openDatabase();
     const inbox = sqliteInbox(db);
     const ids = ['a\ud800', 'a\udfff', 'a\ufffd', 'a', 'a\0b', 'a\0c', '"a"', '""'];

@@ -55,7 +55,7 @@ describe('fileStore', () => {
     expect(await fileStore(path).load('a')).toEqual(record(cursor));
   });
 
-  it('CLIENT-01 SUB-06 keeps arguments of any name', async () => {
+  it('CLIENT-01 keeps arguments of any name', async () => {
     const path = join(folder, 'arguments.json');
     const args = JSON.parse('{"__proto__":{"a":1},"b":2}') as Record<string, unknown>;
     await fileStore(path).save('a', { ...record('1'), arguments: args });

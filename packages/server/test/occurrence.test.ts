@@ -298,13 +298,10 @@ describe('event id', () => {
     await expect(type.emit({ n: 1 }, { eventId })).rejects.toThrow('1 to 256 characters');
   });
 
-  it.each([5, 'a\ud800', 'a\0b'])(
-    'OCC-07 EMIT-07 refuses an id or target that a storage may change: %j',
-    async (text) => {
-      const type = httpServer({ dialect: 'final' }).events.define('counted', counted);
-      await expect(type.emit({ n: 1 }, { eventId: text as string })).rejects.toThrow(TypeError);
-      await expect(type.emit({ n: 1 }, { target: text as string })).rejects.toThrow('target of an event of counted');
-      await expect(type.emit({ n: 1 }, { eventId: 'a\u{1f600}' })).resolves.toBeDefined();
-    },
-  );
+  it.each([5, 'a\ud800', 'a\0b'])('OCC-01 refuses an id or target that a storage may change: %j', async (text) => {
+    const type = httpServer({ dialect: 'final' }).events.define('counted', counted);
+    await expect(type.emit({ n: 1 }, { eventId: text as string })).rejects.toThrow(TypeError);
+    await expect(type.emit({ n: 1 }, { target: text as string })).rejects.toThrow('target of an event of counted');
+    await expect(type.emit({ n: 1 }, { eventId: 'a\u{1f600}' })).resolves.toBeDefined();
+  });
 });
