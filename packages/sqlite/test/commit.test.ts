@@ -126,19 +126,19 @@ it('EMIT-08 removes large events in slices that are no larger than others', asyn
   const { storage, db } = await open();
   const log = storage.openLog('sample', { ...unbounded, maxCount: 1_000 });
   const append = async (id: string): Promise<unknown> => log.append(event(id), { byteLength: 250_000 });
-  for (let n = 0; n < 1_000; n++) await append(`e${n}`);
+  await Promise.all(Array.from({ length: 700 }, async (_, n) => append(`e${n}`)));
   const first = (): number =>
     (db.prepare('SELECT min(position) AS first FROM events_1').get() as { first: number }).first;
   const removed: number[] = [];
   storage.openLog('sample', { ...unbounded, maxCount: 1 });
-  for (let n = 0; n < 60; n++) {
+  for (let n = 0; n < 50; n++) {
     const before = first();
     await append(`next${n}`);
     removed.push(first() - before);
   }
   // 4 MiB of them.
   expect(Math.max(...removed)).toBe(17);
-  expect(removed.reduce((sum, count) => sum + count)).toBeGreaterThan(900);
+  expect(removed.reduce((sum, count) => sum + count)).toBeGreaterThan(600);
 });
 
 it('EMIT-09 removes what was cleared in slices, and its table at the end', async () => {
