@@ -279,6 +279,55 @@ describe('ArrivalOrder', () => {
     });
   });
 
+  describe('a gap that names what is missing', () => {
+    it('ORDER-02 keeps the order exactly, whenever it comes, and makes nobody wait', () => {
+      const worlds = fc.integer({ min: 2, max: 15 }).chain((count) => {
+        const posts = chain(range(1, count));
+        return fc.subarray(posts.slice(1)).chain((missing) =>
+          fc.record({
+            missing: fc.constant(missing),
+            arrivals: shuffled(posts.filter((post) => !missing.includes(post))),
+            gapAt: fc.nat({ max: 2 * count }),
+          }),
+        );
+      });
+      fc.assert(
+        fc.property(worlds, ({ missing, arrivals, gapAt }) => {
+          const world = new World();
+          const at = Math.min(gapAt, arrivals.length);
+          for (const post of arrivals.slice(0, at)) world.take(post);
+          world.order.settle(missing);
+          for (const post of arrivals.slice(at)) world.take(post);
+          if (missing.length === 0) return;
+          expect(world.out).toEqual([...new Set(arrivals.map(({ event }) => event))].toSorted((a, b) => a - b));
+          expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+        }),
+      );
+    });
+
+    it('ORDER-02 hands out one that came all the same', () => {
+      const world = new World();
+      const posts = chain(range(1, 4));
+      for (const event of [4, 3]) world.take(posts[event - 1]!);
+      // The server never learnt that the third one arrived.
+      world.order.settle(posts.slice(1, 3));
+      expect(world.out).toEqual([]);
+      world.take(posts[0]!);
+      expect(world.out).toEqual([1, 3, 4]);
+    });
+
+    it('ORDER-02 releases what waits when nothing is known of what came before', () => {
+      const world = new World();
+      const posts = chain(range(1, 3));
+      world.take(posts[0]!);
+      world.take(posts[2]!);
+      // The server began anew, and lost the second one.
+      world.order.settle([{ position: 'n9', previous: null }]);
+      world.take({ event: 10, position: 'n10', previous: 'n9' });
+      expect(world.out).toEqual([1, 3, 10]);
+    });
+  });
+
   describe('when the server restarts', () => {
     it('ORDER-02 follows a new chain at once', () => {
       const world = new World();

@@ -49,13 +49,15 @@ describe('the keys of an operator', () => {
   it.each<[string, string[] | undefined, string]>([
     ['missing', undefined, 'webhooks.secretKeys is missing'],
     ['none', [], 'at least one key'],
-    ['too short', [Buffer.alloc(16, 7).toString('base64')], '32 bytes in base64 each, not 16'],
-    ['one of them no base64', [keyOf(1), 'a passphrase'], '32 bytes in base64 each'],
+    ['too short', [Buffer.alloc(16, 7).toString('base64')], 'webhooks.secretKeys[0] must be 32 bytes in base64'],
+    ['one of them no base64', [keyOf(1), 'a passphrase'], 'webhooks.secretKeys[1] must be 32 bytes in base64'],
+    ['a key with something behind it', [`${keyOf(1)} and more`], '32 bytes in base64'],
+    ['no list', keyOf(1) as unknown as string[], 'must be a list of keys'],
   ])('SIG-02 TTL-11 that are %s refuse the start, without being quoted', (_what, secretKeys, message) => {
     const create = (): Events => new Events({ storage: memoryStorageThatLasts(), webhooks: { secretKeys } });
     expect(create).toThrow(TypeError);
     expect(create).toThrow(message);
-    for (const key of secretKeys ?? []) expect(create).not.toThrow(key);
+    for (const key of [secretKeys ?? []].flat()) expect(create).not.toThrow(key);
   });
 
   it('SIG-02 SIG-05 encrypt what the store gets, and it comes back', async () => {

@@ -82,7 +82,7 @@ describe('reportLoss', () => {
     const { cursor: before } = await server.subscribe('counted');
     const cursor = await handle.reportLoss();
     await settle();
-    expect(server.recorder.deliveries.map(({ body }) => body)).toEqual([{ type: 'gap', cursor }]);
+    expect(server.recorder.deliveries.map(({ body }) => body)).toMatchObject([{ type: 'gap', cursor }]);
     expect(cursor).not.toBe(before);
   });
 

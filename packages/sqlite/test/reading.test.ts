@@ -90,7 +90,7 @@ it('TTL-11 a damaged subscription keeps back no other, and no failure quotes wha
   const { storage, log, db } = await reopened(async (log) => {
     await log.append(event('e1', { _meta: { a: 'private' } }), { byteLength: 10 });
   });
-  const progress = { cursor: null, settled: [], suspended: false, failing: null, gapOwed: false };
+  const progress = { cursor: null, settled: [], suspended: false, failing: null, gapAfter: null };
   for (const id of ['a', 'b', 'c']) await storage.subscriptions.save({ ...progress, id } as never);
   await storage.deadLetters.add({
     eventId: 'e1',

@@ -20,7 +20,8 @@ export interface ArrivalOrderOptions<T> {
 }
 
 interface Waiting<T> {
-  item: T;
+  /** `undefined` for a place at which something is missing: it passes when its turn comes. */
+  item: T | undefined;
   previous: string;
   bytes: number;
   deadlineMs: number;
@@ -74,7 +75,7 @@ export class ArrivalOrder<T> {
     this.#last = options.passed?.at(-1);
   }
 
-  /** How many items wait for a predecessor. */
+  /** How many items, and places at which something is missing, wait for a predecessor. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -120,7 +121,7 @@ export class ArrivalOrder<T> {
   repeated(order: EventOrder, isSame: (item: T) => boolean): void {
     if (this.#closed || this.#passed.has(order.position)) return;
     for (const [position, { item }] of this.#waiting) {
-      if (!isSame(item)) continue;
+      if (item === undefined || !isSame(item)) continue;
       // A place that another item waits at was used twice, against the rules: the first one counts.
       if (position === order.position || !this.#waiting.has(order.position)) this.#move(position, order);
       return;
@@ -132,15 +133,18 @@ export class ArrivalOrder<T> {
   }
 
   /**
-   * The server told a gap, and the caller passes it on: what waits is released in the best known order, and what is
-   * missing before it is not waited for any more.
+   * The server told a gap, and the caller passes it on. If it names the places that are missing, these pass in their turn,
+   * and everything else is waited for as before. If not, or where nothing is known of what came before, what waits is
+   * released in the best known order, and what is missing before it is not waited for any more.
    *
-   * @param missing places that will not come, if the server tells them: what follows one of them is not kept waiting
+   * @param missing places for which no item will come, in their order
    */
   settle(missing: readonly EventOrder[] = []): void {
     if (this.#closed) return;
-    while (this.#waiting.size > 0) this.#releaseOldest();
-    for (const { position } of missing.slice(-MAX_PASSED)) this.#pass(position);
+    const known = missing.slice(-MAX_PASSED);
+    const isExact = known.length > 0 && known.every(({ previous }) => previous !== null);
+    if (!isExact) while (this.#waiting.size > 0) this.#releaseOldest();
+    for (const order of known) this.#placeMissing(order);
     this.#gapTold = true;
     this.#schedule();
   }
@@ -154,6 +158,15 @@ export class ArrivalOrder<T> {
     this.#schedule();
   }
 
+  #placeMissing({ position, previous }: EventOrder): void {
+    // One that waits here came all the same: only its acknowledgement was lost.
+    if (this.#passed.has(position) || this.#waiting.has(position)) return;
+    if (previous === null || this.#passed.has(previous)) {
+      this.#last = position;
+      this.#pass(position);
+    } else this.#wait(undefined, { position, previous }, 0);
+  }
+
   #place(item: T, order: EventOrder, bytes: number): void {
     const { position, previous } = order;
     if (previous === null || this.#passed.has(previous)) {
@@ -164,12 +177,16 @@ export class ArrivalOrder<T> {
       this.#pass(position);
       return;
     }
+    this.#wait(item, { position, previous }, bytes);
+    while (this.#waiting.size > this.#maxWaiting || this.#waitingBytes > this.#maxWaitingBytes) this.#giveUpOldest();
+    this.#schedule();
+  }
+
+  #wait(item: T | undefined, { position, previous }: { position: string; previous: string }, bytes: number): void {
     const waitMs = this.#gapTold ? Math.min(WAIT_AFTER_TOLD_GAP_MS, this.#maxWaitMs) : this.#maxWaitMs;
     this.#waiting.set(position, { item, previous, bytes, deadlineMs: this.#clock.now() + waitMs });
     this.#follow(previous, position);
     this.#waitingBytes += bytes;
-    while (this.#waiting.size > this.#maxWaiting || this.#waitingBytes > this.#maxWaitingBytes) this.#giveUpOldest();
-    this.#schedule();
   }
 
   /** A waiting item is known by another place from now on. It does not wait longer for that. */
@@ -180,7 +197,7 @@ export class ArrivalOrder<T> {
     if (position !== from) this.#renamePrevious(from, position);
     if (previous === null || this.#passed.has(previous)) {
       this.#remove(from);
-      this.#place(entry.item, order, entry.bytes);
+      if (entry.item !== undefined) this.#place(entry.item, order, entry.bytes);
       return;
     }
     this.#unfollow(entry.previous, from);
@@ -216,7 +233,7 @@ export class ArrivalOrder<T> {
       if (entry !== undefined) {
         this.#remove(next);
         this.#last = next;
-        this.#release(entry.item);
+        if (entry.item !== undefined) this.#release(entry.item);
       }
       this.#passed.add(next);
       pending.push(...(this.#followers.get(next) ?? []).toReversed());
@@ -249,7 +266,7 @@ export class ArrivalOrder<T> {
     this.#remove(position);
     this.#holes.add(this.#last, entry.previous);
     this.#last = position;
-    this.#release(entry.item);
+    if (entry.item !== undefined) this.#release(entry.item);
     this.#pass(position);
   }
 

@@ -10,8 +10,10 @@ export function messageOf(
 ): WebhookMessage {
   const head = { subscriptionId, webhookId };
   switch (body.type) {
-    case 'gap':
-      return { kind: 'gap', ...head, cursor: body.cursor, missing: missingOf(body._meta) };
+    case 'gap': {
+      const missing = missingOf(body._meta);
+      return { kind: 'gap', ...head, cursor: body.cursor, ...(missing.length === 0 ? {} : { missing }) };
+    }
     case 'terminated':
       return { kind: 'terminated', ...head, error: body.error };
     case undefined:

@@ -236,11 +236,12 @@ function deadLettersOn(storage: DiskStorage): DeadLetterStore {
     );
   return {
     add: (letter) => storage.write(() => void disk.deadLetters.set(disk.nextLetter++, letter)),
-    find: (filter) =>
+    find: (filter, { after = 0, limit } = {}) =>
       storage.read(() =>
         [...disk.deadLetters]
           .map(([number, letter]) => ({ ...letter, number }))
-          .filter((letter) => fits(letter, filter)),
+          .filter((letter) => letter.number > after && fits(letter, filter))
+          .slice(0, limit),
       ),
     delete: (number) => storage.write(() => void disk.deadLetters.delete(number)),
   };

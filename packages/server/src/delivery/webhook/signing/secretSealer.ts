@@ -2,6 +2,8 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 
 const ALGORITHM = 'aes-256-gcm';
 const KEY_BYTES = 32;
+/** 32 bytes in base64. */
+const KEY_FORM = /^[A-Za-z0-9+/]{43}=$/;
 /** What GCM is made for. Random ones are safe for far more secrets than anybody stores under one key. */
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -22,13 +24,15 @@ export class SecretSealer {
 
   /** Throws a `TypeError` that does not quote the keys. */
   constructor(keys: readonly string[]) {
-    for (const text of keys) {
-      const key = Buffer.from(text, 'base64');
-      if (key.byteLength !== KEY_BYTES) {
+    if (!Array.isArray(keys)) throw new TypeError('webhooks.secretKeys must be a list of keys');
+    for (const [index, text] of keys.entries()) {
+      // Decoding leaves out what is no base64, and would make a key of a passphrase.
+      if (typeof text !== 'string' || !KEY_FORM.test(text)) {
         throw new TypeError(
-          `webhooks.secretKeys must be ${KEY_BYTES} bytes in base64 each, not ${key.byteLength}; make one with: openssl rand -base64 ${KEY_BYTES}`,
+          `webhooks.secretKeys[${index}] must be ${KEY_BYTES} bytes in base64; make one with: openssl rand -base64 ${KEY_BYTES}`,
         );
       }
+      const key = Buffer.from(text, 'base64');
       this.#keys.set(idOf(key), key);
     }
     const [first] = this.#keys;
