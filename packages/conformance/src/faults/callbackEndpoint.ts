@@ -1,0 +1,57 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import { pause } from './processShell.ts';
+import type { ProcessConfig, ProcessShell } from './processShell.ts';
+
+type Handle = (request: Request) => Promise<Response>;
+
+/** Takes webhooks over HTTP, and answers as the runner wants it to. */
+export class CallbackEndpoint {
+  readonly port: number;
+  readonly #shell: ProcessShell<ProcessConfig>;
+  readonly #handle: ReturnType<typeof toNodeHandler>;
+
+  private constructor(shell: ProcessShell<ProcessConfig>, handle: Handle, server: Server) {
+    this.#shell = shell;
+    this.#handle = toNodeHandler({ fetch: handle });
+    this.port = (server.address() as AddressInfo).port;
+    server.on('request', (request, response) => void this.#answer(request, response));
+  }
+
+  static async listen(shell: ProcessShell<ProcessConfig>, handle: Handle): Promise<CallbackEndpoint> {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return new CallbackEndpoint(shell, handle, server);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const behaviour = this.#shell.circumstances.endpoint;
+    if (behaviour === null || Math.random() >= behaviour.share) {
+      await this.#handle(request, response);
+      return;
+    }
+    switch (behaviour.kind) {
+      case 'status':
+        response.writeHead(behaviour.status, Math.random() < 0.5 ? { 'retry-after': '1' } : {}).end();
+        request.resume();
+        return;
+      case 'slow':
+        await pause(behaviour.delayMs);
+        await this.#handle(request, response);
+        return;
+      case 'hang':
+        return;
+      case 'loseAnswer':
+        // What is written goes nowhere.
+        response.write = () => true;
+        response.writeHead = () => response;
+        response.end = () => {
+          request.socket.resetAndDestroy();
+          return response;
+        };
+        await this.#handle(request, response);
+    }
+  }
+}

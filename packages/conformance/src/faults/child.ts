@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { once } from 'node:events';
+
+/** A process that the runner started, and is alone to end. */
+export class Child {
+  readonly #name: string;
+  readonly #process: ChildProcess;
+  readonly #complain: (message: string) => void;
+  readonly gone: Promise<void>;
+  #isToEnd = false;
+
+  /** @param logFile receives what the process prints */
+  constructor(name: string, args: readonly string[], logFile: string, complain: (message: string) => void) {
+    this.#name = name;
+    this.#complain = complain;
+    const log = openSync(logFile, 'a');
+    this.#process = spawn(process.execPath, args, { stdio: ['ignore', log, log] });
+    closeSync(log);
+    this.gone = new Promise((resolve) => {
+      this.#process.once('error', (error) => {
+        complain(`${name} could not be started: ${error.message}`);
+        resolve();
+      });
+      this.#process.once('exit', (code, signal) => {
+        if (!this.#isToEnd) complain(`${name} ended by itself: ${signal ?? `exit status ${code}`}, see ${logFile}`);
+        resolve();
+      });
+    });
+  }
+
+  get isAlive(): boolean {
+    return this.#process.pid !== undefined && this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.isAlive) this.#process.kill(signal);
+  }
+
+  /** Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#isToEnd = true;
+    this.signal('SIGKILL');
+    await this.gone;
+  }
+
+  /** Asks it to end, and complains if it does not do so in order. */
+  async stop(): Promise<void> {
+    if (!this.isAlive) return;
+    this.#isToEnd = true;
+    const exit = once(this.#process, 'exit');
+    this.signal('SIGTERM');
+    const [code, signal] = (await exit) as [number | null, string | null];
+    if (code !== 0) this.#complain(`${this.#name} did not stop in order: ${signal ?? `exit status ${code}`}`);
+  }
+}

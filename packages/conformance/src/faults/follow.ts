@@ -1,0 +1,100 @@
+import type { EventsClient, Gap, Subscription, SubscribeOptions } from '@mcp-events/client';
+import { EventsClientError } from '@mcp-events/client';
+import type { SqliteInbox } from '@mcp-events/client/sqlite';
+import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import type { ClientConfig, Followed } from './clientConfig.ts';
+import type { Effects } from './effects.ts';
+import { isPassing, textOf } from './passingFailures.ts';
+import { pause } from './processShell.ts';
+import type { ProcessShell } from './processShell.ts';
+import type { RecordedPositions } from './recordedPositions.ts';
+
+/** Failures that no fault explains. */
+const UNEXPECTED = new Set(['TAKEN_OVER', 'HANDLER_FAILED', 'HANDLER_MISUSED', 'PARKED_FULL', 'STORE_CORRUPT']);
+
+/** A process that is killed with an event in its hands counts as an attempt, and that says nothing about the event. */
+const MAX_ATTEMPTS = 10_000;
+
+/** How long an application takes for one event: mostly nothing. */
+const WORK_MS = [0, 0, 0, 0, 0, 0, 0, 0, 5, 150] as const;
+
+export interface Follower {
+  readonly shell: ProcessShell<ClientConfig>;
+  readonly events: EventsClient;
+  readonly inbox: SqliteInbox<DatabaseSyncInstance>;
+  readonly effects: Effects;
+  readonly positions: RecordedPositions;
+  /** Where the application begins this time. */
+  readonly cursor: string | null;
+}
+
+/** Follows a subscription until the process stops. */
+export async function follow(follower: Follower, followed: Followed): Promise<void> {
+  const { shell, events, cursor } = follower;
+  const { subscription: name, type, arguments: args, delivery, by } = followed;
+  const told = (error: Error): void => {
+    if (error instanceof EventsClientError && UNEXPECTED.has(error.code)) complain(follower, name, error);
+  };
+  const options: SubscribeOptions = {
+    ...(delivery === undefined ? {} : { delivery }),
+    onError: told,
+    onTerminated: (error) => complain(follower, name, error),
+    ...(by === 'loop' ? { onGap: (gap: Gap) => gapTold(follower, name, gap) } : {}),
+  };
+  shell.facts.record({
+    fact: 'begun',
+    subscription: name,
+    process: shell.config.name,
+    type,
+    arguments: args,
+    // Of those that change, the one whose gaps say least.
+    mode: delivery ?? 'webhook',
+    cursor,
+  });
+  const { signal } = shell.stopping;
+  const subscription = await shell.insist(
+    () => events.subscribe(type, args, options),
+    (error) => !signal.aborted && !(error instanceof EventsClientError && UNEXPECTED.has(error.code)),
+  );
+  try {
+    await (by === 'loop' ? read(follower, subscription) : handle(follower, name, subscription));
+  } catch (error) {
+    if (!signal.aborted) complain(follower, name, error);
+  }
+  if (!signal.aborted) shell.facts.complain(`${name} ended by itself`);
+}
+
+async function read({ shell, positions }: Follower, subscription: Subscription): Promise<void> {
+  for (;;) {
+    const { done, value } = await shell.insist(() => subscription.next(), isPassing);
+    if (done === true) return;
+    positions.handed(value.eventId);
+    await work();
+  }
+}
+
+function handle(follower: Follower, name: string, subscription: Subscription): Promise<void> {
+  const { shell, inbox, effects } = follower;
+  return subscription.process<DatabaseSyncInstance, void>(
+    { prepare: work, handle: ({ eventId }) => effects.write(eventId) },
+    {
+      inbox,
+      maxAttempts: MAX_ATTEMPTS,
+      onGap: (gap) => gapTold(follower, name, gap),
+      onParked: ({ event, reason }) => shell.facts.complain(`${name} parked ${event.eventId}: ${reason}`),
+    },
+  );
+}
+
+function work(): Promise<void> | undefined {
+  const ms = WORK_MS[Math.floor(Math.random() * WORK_MS.length)] ?? 0;
+  return ms === 0 ? undefined : pause(ms);
+}
+
+function gapTold({ shell }: Follower, subscription: string, { cursor, reason }: Gap): void {
+  shell.facts.record({ fact: 'received', subscription, cursor, gap: true, note: reason });
+}
+
+function complain({ shell }: Follower, subscription: string, error: unknown): void {
+  shell.facts.complain(`${subscription} was told: ${textOf(error)}`);
+}

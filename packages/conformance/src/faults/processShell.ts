@@ -1,0 +1,109 @@
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import type { ProcessName } from './cast.ts';
+import { onMessage, send } from './controlMessages.ts';
+import type { Circumstances } from './controlMessages.ts';
+import { FactWriter } from './factWriter.ts';
+import { ClockOffset } from './jumpingClock.ts';
+
+/** What every process is told at its start. */
+export interface ProcessConfig {
+  readonly name: ProcessName;
+  /** Where facts are written. */
+  readonly folder: string;
+  /** Path of the runner's socket. */
+  readonly control: string;
+}
+
+/** How long an orderly end may take before it counts as hanging. */
+const STOP_MS = 20_000;
+
+const PAUSE_MS = 200;
+
+/** What all processes of a run have in common: facts, complaints, the line to the runner, and their end. */
+export class ProcessShell<Config extends ProcessConfig> {
+  readonly config: Config;
+  readonly facts: FactWriter;
+  readonly clock: ClockOffset = new ClockOffset();
+  circumstances: Circumstances = { clockOffsetMs: 0, endpoint: null, emitting: true };
+  onCircumstances: () => void = () => {};
+  readonly #line: Socket;
+  readonly #onStop: (() => Promise<unknown>)[] = [];
+  readonly stopping: AbortController = new AbortController();
+
+  private constructor(config: Config, line: Socket) {
+    this.config = config;
+    this.#line = line;
+    this.facts = new FactWriter(config.folder, config.name);
+    this.facts.record({ fact: 'started', process: config.name });
+    // The runner is gone: nobody else would end this process.
+    line.on('error', () => {}).on('close', () => process.exit(1));
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+      process.on(event, (error: unknown) => {
+        this.facts.complain(`${event}: ${error instanceof Error ? error.stack : String(error)}`);
+        process.exit(1);
+      });
+    }
+    process.once('SIGTERM', () => this.stop());
+  }
+
+  /** Reads the arguments, and resolves when the runner has told how things are. */
+  static async start<Config extends ProcessConfig>(): Promise<ProcessShell<Config>> {
+    const config = JSON.parse(process.argv[2] ?? '') as Config;
+    const line = connect(config.control);
+    await new Promise<void>((resolve, reject) => {
+      line.once('connect', resolve).once('error', reject);
+    });
+    return new ProcessShell(config, line);
+  }
+
+  /** Says that the process is there, and waits for the first word of the runner. */
+  async hello(port?: number): Promise<void> {
+    const { name } = this.config;
+    const told = new Promise<void>((resolve) => {
+      onMessage(this.#line, (circumstances: Circumstances) => {
+        this.circumstances = circumstances;
+        this.clock.offsetMs = circumstances.clockOffsetMs;
+        this.onCircumstances();
+        resolve();
+      });
+    });
+    send(this.#line, { name, pid: process.pid, ...(port === undefined ? {} : { port }) });
+    await told;
+  }
+
+  /** To be done before an orderly end, in this order. */
+  beforeStop(step: () => Promise<unknown>): void {
+    this.#onStop.push(step);
+  }
+
+  stop(): void {
+    if (this.stopping.signal.aborted) return;
+    this.stopping.abort();
+    const overdue = setTimeout(() => {
+      this.facts.complain('an orderly end takes too long');
+      process.exit(1);
+    }, STOP_MS);
+    overdue.unref();
+    void (async () => {
+      for (const step of this.#onStop) await step();
+      process.exit(0);
+    })();
+  }
+
+  /** Repeats what fails while faults are about. `isExpected` says which failures those are. */
+  async insist<R>(step: () => R | Promise<R>, isExpected: (error: unknown) => boolean): Promise<R> {
+    for (;;) {
+      try {
+        return await step();
+      } catch (error) {
+        if (!isExpected(error)) throw error;
+        await pause(PAUSE_MS);
+      }
+    }
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,108 @@
+import { checkHistory } from '../history/checkHistory.ts';
+import type { Fact } from '../history/facts.ts';
+import type { Verdict } from '../history/verdict.ts';
+import { PROCESSES } from './cast.ts';
+import { readCursor } from './cursors.ts';
+import { readComplaints, readHistory } from './factReader.ts';
+import { monotonicMs } from './factWriter.ts';
+import { Injector } from './injector.ts';
+import type { InjectedCounts } from './injector.ts';
+import { pause } from './processShell.ts';
+import type { ScheduledFault } from './schedule.ts';
+import type { Settings } from './settings.ts';
+import { Stage } from './stage.ts';
+
+export interface RunOptions {
+  readonly folder: string;
+  readonly settings: Settings;
+  readonly schedule: readonly ScheduledFault[];
+  readonly durationMs: number;
+  /** Ends the run early, without a verdict. */
+  readonly signal: AbortSignal;
+}
+
+export interface RunResult {
+  readonly facts: readonly Fact[];
+  readonly verdict: Verdict;
+  /** What must not happen and is no matter of the history. */
+  readonly complaints: readonly string[];
+  readonly injected: InjectedCounts;
+  /** How long everything that was owed took to arrive when the faults were over. */
+  readonly settledMs: number;
+  /** Why no disk was filled, if so. */
+  readonly diskRefusal: string | undefined;
+}
+
+/** For processes to be there, on a machine that is busy. */
+const START_MS = 90_000;
+
+/** For all that is owed to arrive: longer than a receiver waits for a missing webhook. */
+const SETTLE_MS = 120_000;
+
+const LOOK_EVERY_MS = 500;
+
+/** How long nothing more may come after everything has. */
+const QUIET_MS = 1_500;
+
+/** One run: load, faults, time to recover, and the verdict on what was seen. `undefined` if it was ended early. */
+export async function runFaults(options: RunOptions): Promise<RunResult | undefined> {
+  const { folder, settings, schedule, durationMs, signal } = options;
+  const offsets = schedule.map(({ fault }) => (fault.kind === 'clock' ? fault.offsetMs : 0));
+  const stage = await Stage.build(folder, settings, Math.max(0, ...offsets));
+  try {
+    const injector = new Injector(stage);
+    stage.startAll();
+    if (!(await stage.everybody(START_MS))) {
+      stage.facts.complain(`not everybody came at the start: ${stage.missing.join(', ')} missing`);
+    }
+    stage.upstream.begin(settings.emitEveryMs);
+    await Promise.all([injector.run(schedule, signal), lasting(durationMs, signal)]);
+    if (signal.aborted) return undefined;
+    const settledMs = await settle(stage, signal);
+    await stage.stopAll();
+    const facts = readHistory(folder);
+    return {
+      facts,
+      verdict: checkHistory(facts, { readCursor }),
+      complaints: readComplaints(folder),
+      injected: injector.counts,
+      settledMs,
+      diskRefusal: stage.disk('server').refusal,
+    };
+  } finally {
+    await stage.close();
+  }
+}
+
+/** Waits until the checker finds nothing missing, for a time; then the history says so. */
+async function settle(stage: Stage, signal: AbortSignal): Promise<number> {
+  const startMs = monotonicMs();
+  for (const name of PROCESSES) stage.signal(name, 'SIGCONT');
+  stage.startAll();
+  stage.changeAll({ emitting: false });
+  await stage.upstream.stop();
+  if (!(await stage.everybody(START_MS))) {
+    stage.facts.complain(`not everybody came back: ${stage.missing.join(', ')} missing`);
+  }
+  while (monotonicMs() - startMs < SETTLE_MS && !signal.aborted) {
+    await pause(LOOK_EVERY_MS);
+    if (!isMissingAnything(stage.folder)) break;
+  }
+  const settledMs = monotonicMs() - startMs;
+  // What should not come any more has time to come.
+  await pause(QUIET_MS);
+  stage.facts.record({ fact: 'settled' });
+  return settledMs;
+}
+
+function isMissingAnything(folder: string): boolean {
+  const facts = readHistory(folder);
+  const before = checkHistory(facts, { readCursor });
+  const settled = checkHistory([...facts, { fact: 'settled' }], { readCursor });
+  return settled.violations.length > before.violations.length;
+}
+
+async function lasting(durationMs: number, signal: AbortSignal): Promise<void> {
+  const endMs = monotonicMs() + durationMs;
+  while (!signal.aborted && monotonicMs() < endMs) await pause(Math.min(LOOK_EVERY_MS, endMs - monotonicMs()));
+}

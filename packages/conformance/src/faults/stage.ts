@@ -1,0 +1,174 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Child } from './child.ts';
+import { Control } from './control.ts';
+import { DISKS, LINKS, PROCESSES } from './cast.ts';
+import type { DiskName, LinkName, ProcessName } from './cast.ts';
+import type { Circumstances } from './controlMessages.ts';
+import { Disk } from './disk.ts';
+import { FactWriter } from './factWriter.ts';
+import { argsOf } from './roles.ts';
+import type { Surroundings } from './roles.ts';
+import type { Settings } from './settings.ts';
+import { TcpProxy } from './tcpProxy.ts';
+import { UpstreamAuthor } from './upstreamAuthor.ts';
+
+/** Processes that the runner starts itself, servers first. */
+const CHILDREN = PROCESSES.filter((name) => name !== 'pipedServer');
+
+/** All that one run consists of: processes, what lies between them, and what they write on. */
+export class Stage {
+  readonly facts: FactWriter;
+  readonly upstream: UpstreamAuthor;
+  readonly #disks: ReadonlyMap<DiskName, Disk>;
+  readonly #proxies: ReadonlyMap<LinkName, TcpProxy>;
+  readonly #control: Control;
+  readonly #around: Surroundings;
+  readonly #children = new Map<ProcessName, Child>();
+  /** Says that a process is there, or is not. */
+  #changed: () => void = () => {};
+  #closed = false;
+  kills = 0;
+
+  private constructor(
+    around: Surroundings,
+    control: Control,
+    proxies: ReadonlyMap<LinkName, TcpProxy>,
+    disks: ReadonlyMap<DiskName, Disk>,
+  ) {
+    this.#around = around;
+    this.#control = control;
+    this.#proxies = proxies;
+    this.#disks = disks;
+    this.facts = new FactWriter(around.folder, 'runner');
+    this.upstream = new UpstreamAuthor(this.facts, around.upstream);
+    control.onHello = ({ name, port }) => {
+      const proxy = proxies.get(name as LinkName);
+      if (proxy !== undefined) proxy.targetPort = port;
+      this.#changed();
+    };
+    control.onGone = ({ name }) => {
+      // Others are told of by whoever waits for their end.
+      if (name === 'pipedServer' && !this.#closed) this.facts.record({ fact: 'killed', process: name });
+      this.#changed();
+    };
+  }
+
+  static async build(folder: string, settings: Settings, maxOffsetMs: number): Promise<Stage> {
+    mkdirSync(folder, { recursive: true });
+    const disks = new Map(DISKS.map((name) => [name, new Disk(join(folder, 'disks', name))]));
+    const proxies = new Map<LinkName, TcpProxy>();
+    for (const name of LINKS) proxies.set(name, await TcpProxy.listen());
+    const control = await Control.listen(join(folder, 'control'));
+    const upstream = join(folder, 'upstream.jsonl');
+    const around: Surroundings = {
+      folder,
+      control: control.path,
+      upstream,
+      settings,
+      maxOffsetMs,
+      portOf: (name) => (proxies.get(name) as TcpProxy).port,
+      diskOf: (name) => (disks.get(name) as Disk).folder,
+    };
+    return new Stage(around, control, proxies, disks);
+  }
+
+  get folder(): string {
+    return this.#around.folder;
+  }
+
+  disk(name: DiskName): Disk {
+    return this.#disks.get(name) as Disk;
+  }
+
+  proxy(name: LinkName): TcpProxy {
+    return this.#proxies.get(name) as TcpProxy;
+  }
+
+  change(name: ProcessName, change: Partial<Circumstances>): void {
+    this.#control.change(name, change);
+  }
+
+  changeAll(change: Partial<Circumstances>): void {
+    for (const name of PROCESSES) this.change(name, change);
+  }
+
+  start(name: ProcessName): void {
+    // Its client starts that one.
+    if (name === 'pipedServer' || this.#closed || this.#children.get(name)?.isAlive === true) return;
+    const logFile = join(this.folder, `${name}.log`);
+    const complain = (message: string): void => {
+      if (!this.#closed) this.facts.complain(message);
+    };
+    this.#children.set(name, new Child(name, argsOf(name, this.#around), logFile, complain));
+  }
+
+  startAll(): void {
+    for (const name of CHILDREN) this.start(name);
+  }
+
+  /** Resolves when it is gone; does nothing if it is not there. */
+  async kill(name: ProcessName): Promise<boolean> {
+    const child = this.#children.get(name);
+    if (name === 'pipedServer') return this.signal(name, 'SIGKILL');
+    if (child?.isAlive !== true) return false;
+    const proxy = this.#proxies.get(name as LinkName);
+    if (proxy !== undefined) proxy.targetPort = undefined;
+    await child.kill();
+    this.facts.record({ fact: 'killed', process: name });
+    return true;
+  }
+
+  /** Whether there was somebody to signal. */
+  signal(name: ProcessName, signal: NodeJS.Signals): boolean {
+    const hello = this.#control.get(name);
+    if (hello === undefined) return false;
+    try {
+      return process.kill(hello.pid, signal);
+    } catch {
+      // Gone at this moment.
+      return false;
+    }
+  }
+
+  get missing(): ProcessName[] {
+    return PROCESSES.filter((name) => this.#control.get(name) === undefined);
+  }
+
+  /** Resolves with whether every process was there before the time was over. */
+  async everybody(withinMs: number): Promise<boolean> {
+    const deadline = performance.now() + withinMs;
+    while (this.missing.length > 0) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) return false;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, leftMs);
+        this.#changed = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    return true;
+  }
+
+  /** Ends every process in order: clients first. */
+  async stopAll(): Promise<void> {
+    for (const name of CHILDREN.toReversed()) await this.#children.get(name)?.stop();
+  }
+
+  /** Leaves nothing behind but the folder. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.signal('pipedServer', 'SIGKILL');
+    await Promise.all([...this.#children.values()].map((child) => child.kill()));
+    await this.upstream.stop();
+    this.#control.close();
+    for (const proxy of this.#proxies.values()) proxy.close();
+    this.facts.close();
+  }
+
+  unmount(): void {
+    for (const disk of this.#disks.values()) disk.unmount();
+  }
+}
