@@ -1,9 +1,10 @@
-import { checkHistory, describeVerdict, factLine, mergeFacts, readFacts } from '@mcp-events/conformance';
+import { checkHistory, describeVerdict, factLine, mergeFacts, readFacts, readLogCursor } from '@mcp-events/conformance';
 import type { Fact } from '@mcp-events/conformance';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { GoodRun, steps } from './historyGenerator.ts';
-import { plants } from './historyPlants.ts';
+import { PlantableHistory } from '../src/history/plantableHistory.ts';
+import { plants } from '../src/history/plants.ts';
 
 const RUNS = { numRuns: 200 };
 
@@ -17,12 +18,12 @@ it('G1 G2 G3 G4 finds nothing in histories that keep the guarantees', () => {
   );
 });
 
-for (const [title, { kind, plant }] of Object.entries(plants)) {
+for (const [kind, { title, plant }] of Object.entries(plants)) {
   it(`finds ${title}, planted anywhere in a good history`, () => {
     let planted = 0;
     fc.assert(
       fc.property(steps, fc.nat(), (planned, choice) => {
-        const facts = plant(new GoodRun(planned).facts, choice);
+        const facts = plant(new PlantableHistory(new GoodRun(planned).facts, readLogCursor), choice);
         if (facts === undefined) return;
         planted++;
         expect(checkHistory(facts).violations.map((violation) => violation.kind)).toContain(kind);
