@@ -52,11 +52,11 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
     cursor,
   });
   const { signal } = shell.stopping;
-  const subscription = await shell.insist(
-    () => events.subscribe(type, args, options),
-    (error) => !signal.aborted && !(error instanceof EventsClientError && UNEXPECTED.has(error.code)),
-  );
   try {
+    const subscription = await shell.insist(
+      () => events.subscribe(type, args, options),
+      (error) => !signal.aborted && !(error instanceof EventsClientError && UNEXPECTED.has(error.code)),
+    );
     await (by === 'loop' ? read(follower, subscription) : handle(follower, name, subscription));
   } catch (error) {
     if (!signal.aborted) complain(follower, name, error);
@@ -66,7 +66,10 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
 
 async function read({ shell, positions }: Follower, subscription: Subscription): Promise<void> {
   for (;;) {
-    const { done, value } = await shell.insist(() => subscription.next(), isPassing);
+    const { done, value } = await shell.insist(
+      () => subscription.next(),
+      (error) => !shell.stopping.signal.aborted && isPassing(error),
+    );
     if (done === true) return;
     positions.handed(value.eventId);
     await work();

@@ -1,23 +1,66 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describeVerdict } from '../history/verdict.ts';
+import { join, resolve } from 'node:path';
+import { readOptions, USAGE, UsageError } from './options.ts';
+import type { FaultOptions } from './options.ts';
+import { plantAll } from './planting.ts';
+import { describeRun } from './report.ts';
 import { runFaults } from './run.ts';
 import { describeFault, scheduleOf } from './schedule.ts';
 import { settingsOf } from './settings.ts';
 
-const seed = Number(process.argv[2] ?? 1);
-const durationMs = Number(process.argv[3] ?? 20) * 1000;
-const folder = mkdtempSync(join(tmpdir(), 'mcp-faults-'));
-const schedule = scheduleOf(seed, durationMs);
-for (const s of schedule) console.log(describeFault(s));
-const settings = settingsOf(seed);
-console.log(JSON.stringify(settings), folder);
-const abort = new AbortController();
-process.once('SIGINT', () => abort.abort());
-const result = await runFaults({ folder, settings, schedule, durationMs, signal: abort.signal });
-if (result) {
-  console.log(describeVerdict(result.verdict).slice(0, 5000));
-  for (const c of result.complaints.slice(0, 20)) console.log('complaint', c);
-  console.log(result.injected, result.settledMs, result.diskRefusal, result.facts.length);
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) console.log(USAGE);
+  else process.exitCode = await runAll(options);
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n\n${USAGE}`);
+  process.exitCode = 2;
+}
+
+async function runAll(options: FaultOptions): Promise<number> {
+  const failed: number[] = [];
+  for (const seed of options.seeds) {
+    if (stopping.signal.aborted) break;
+    if (!(await runOne(seed, options))) failed.push(seed);
+  }
+  if (stopping.signal.aborted) return 130;
+  if (options.seeds.length > 1) console.log(`\n${options.seeds.length} runs, ${failed.length} failed: ${failed.join(', ') || 'none'}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+/** Whether all is well. */
+async function runOne(seed: number, { durationMs, keep, required }: FaultOptions): Promise<boolean> {
+  const minutes = durationMs / 60_000;
+  const schedule = scheduleOf(seed, durationMs);
+  const settings = settingsOf(seed);
+  console.log(`\nseed ${seed}, ${minutes} minutes, ${schedule.length} faults; ${JSON.stringify(settings)}`);
+  for (const scheduled of schedule) console.log(describeFault(scheduled));
+  const folder = mkdtempSync(join(tmpdir(), 'mcp-events-faults-'));
+  const { result, unmount } = await runFaults({ folder, settings, schedule, durationMs, signal: stopping.signal });
+  let isWell = true;
+  let kept = keep === undefined ? undefined : join(resolve(keep), `seed-${seed}`);
+  if (result !== undefined) {
+    const isClean = result.verdict.violations.length === 0;
+    const planted = isClean ? plantAll(result.facts, seed) : [];
+    console.log(describeRun(result, planted));
+    const isFound = planted.every(
+      ({ kind, outcome }) => outcome === 'found' || (outcome === 'no place' && !required.includes(kind)),
+    );
+    isWell = isClean && isFound && result.complaints.length === 0;
+    if (!isWell) kept ??= `${folder}-kept`;
+  }
+  if (kept !== undefined && !stopping.signal.aborted) {
+    // Before the small disks go.
+    cpSync(folder, kept, { recursive: true, filter: (path) => !path.endsWith('/control') });
+    console.log(`files: ${kept}`);
+  }
+  unmount();
+  rmSync(folder, { recursive: true, force: true });
+  if (!isWell) console.log(`again: npm run faults -- --seed ${seed} --minutes ${minutes}`);
+  return isWell;
 }

@@ -44,34 +44,50 @@ const LOOK_EVERY_MS = 500;
 /** How long nothing more may come after everything has. */
 const QUIET_MS = 1_500;
 
-/** One run: load, faults, time to recover, and the verdict on what was seen. `undefined` if it was ended early. */
-export async function runFaults(options: RunOptions): Promise<RunResult | undefined> {
-  const { folder, settings, schedule, durationMs, signal } = options;
+export interface FinishedRun {
+  /** `undefined` if it was ended early. */
+  readonly result: RunResult | undefined;
+  /** Gives up the small disks, with what is on them. */
+  readonly unmount: () => void;
+}
+
+/** One run: load, faults, time to recover, and the verdict on what was seen. */
+export async function runFaults(options: RunOptions): Promise<FinishedRun> {
+  const { folder, settings, schedule, signal } = options;
   const offsets = schedule.map(({ fault }) => (fault.kind === 'clock' ? fault.offsetMs : 0));
   const stage = await Stage.build(folder, settings, Math.max(0, ...offsets));
+  const unmount = (): void => stage.unmount();
+  // Nothing may stay mounted, whatever ends this process.
+  process.once('exit', unmount);
   try {
-    const injector = new Injector(stage);
-    stage.startAll();
-    if (!(await stage.everybody(START_MS))) {
-      stage.facts.complain(`not everybody came at the start: ${stage.missing.join(', ')} missing`);
-    }
-    stage.upstream.begin(settings.emitEveryMs);
-    await Promise.all([injector.run(schedule, signal), lasting(durationMs, signal)]);
-    if (signal.aborted) return undefined;
-    const settledMs = await settle(stage, signal);
-    await stage.stopAll();
-    const facts = readHistory(folder);
-    return {
-      facts,
-      verdict: checkHistory(facts, { readCursor }),
-      complaints: readComplaints(folder),
-      injected: injector.counts,
-      settledMs,
-      diskRefusal: stage.disk('server').refusal,
-    };
+    return { result: signal.aborted ? undefined : await perform(stage, options), unmount };
   } finally {
     await stage.close();
+    process.off('exit', unmount);
   }
+}
+
+async function perform(stage: Stage, options: RunOptions): Promise<RunResult | undefined> {
+  const { folder, settings, schedule, durationMs, signal } = options;
+  const injector = new Injector(stage);
+  stage.startAll();
+  if (!(await stage.everybody(START_MS, signal))) {
+    stage.facts.complain(`not everybody came at the start: ${stage.missing.join(', ')} missing`);
+  }
+  stage.upstream.begin(settings.emitEveryMs);
+  await Promise.all([injector.run(schedule, signal), lasting(durationMs, signal)]);
+  const settledMs = await settle(stage, signal);
+  if (signal.aborted) return undefined;
+  await stage.stopAll();
+  const facts = readHistory(folder);
+  return {
+    facts,
+    verdict: checkHistory(facts, { readCursor }),
+    complaints: readComplaints(folder),
+    injected: injector.counts,
+    settledMs,
+    diskRefusal: stage.disk('server').refusal,
+  };
 }
 
 /** Waits until the checker finds nothing missing, for a time; then the history says so. */
@@ -81,7 +97,7 @@ async function settle(stage: Stage, signal: AbortSignal): Promise<number> {
   stage.startAll();
   stage.changeAll({ emitting: false });
   await stage.upstream.stop();
-  if (!(await stage.everybody(START_MS))) {
+  if (!(await stage.everybody(START_MS, signal))) {
     stage.facts.complain(`not everybody came back: ${stage.missing.join(', ')} missing`);
   }
   while (monotonicMs() - startMs < SETTLE_MS && !signal.aborted) {

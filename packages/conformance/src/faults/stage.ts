@@ -6,12 +6,15 @@ import { DISKS, LINKS, PROCESSES } from './cast.ts';
 import type { DiskName, LinkName, ProcessName } from './cast.ts';
 import type { Circumstances } from './controlMessages.ts';
 import { Disk } from './disk.ts';
-import { FactWriter } from './factWriter.ts';
+import { FactWriter, monotonicMs } from './factWriter.ts';
+import { pause } from './processShell.ts';
 import { argsOf } from './roles.ts';
 import type { Surroundings } from './roles.ts';
 import type { Settings } from './settings.ts';
 import { TcpProxy } from './tcpProxy.ts';
 import { UpstreamAuthor } from './upstreamAuthor.ts';
+
+const LOOK_EVERY_MS = 100;
 
 /** Processes that the runner starts itself, servers first. */
 const CHILDREN = PROCESSES.filter((name) => name !== 'pipedServer');
@@ -25,10 +28,7 @@ export class Stage {
   readonly #control: Control;
   readonly #around: Surroundings;
   readonly #children = new Map<ProcessName, Child>();
-  /** Says that a process is there, or is not. */
-  #changed: () => void = () => {};
   #closed = false;
-  kills = 0;
 
   private constructor(
     around: Surroundings,
@@ -45,12 +45,10 @@ export class Stage {
     control.onHello = ({ name, port }) => {
       const proxy = proxies.get(name as LinkName);
       if (proxy !== undefined) proxy.targetPort = port;
-      this.#changed();
     };
     control.onGone = ({ name }) => {
       // Others are told of by whoever waits for their end.
       if (name === 'pipedServer' && !this.#closed) this.facts.record({ fact: 'killed', process: name });
-      this.#changed();
     };
   }
 
@@ -136,18 +134,11 @@ export class Stage {
   }
 
   /** Resolves with whether every process was there before the time was over. */
-  async everybody(withinMs: number): Promise<boolean> {
-    const deadline = performance.now() + withinMs;
-    while (this.missing.length > 0) {
-      const leftMs = deadline - performance.now();
-      if (leftMs <= 0) return false;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, leftMs);
-        this.#changed = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+  async everybody(withinMs: number, signal: AbortSignal): Promise<boolean> {
+    const deadline = monotonicMs() + withinMs;
+    while (this.missing.length > 0 && !signal.aborted) {
+      if (monotonicMs() > deadline) return false;
+      await pause(LOOK_EVERY_MS);
     }
     return true;
   }

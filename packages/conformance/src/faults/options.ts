@@ -1,0 +1,92 @@
+import { parseArgs } from 'node:util';
+import { plants } from '../history/plants.ts';
+import type { ViolationKind } from '../history/verdict.ts';
+
+/** What the command line asks for. */
+export interface FaultOptions {
+  readonly seeds: readonly number[];
+  readonly durationMs: number;
+  /** Where the files of a run are kept in any case. */
+  readonly keep: string | undefined;
+  /** Kinds of violations that have to be plantable, and found. Others are planted where there is a place for them. */
+  readonly required: readonly ViolationKind[];
+  readonly help: boolean;
+}
+
+/** An option that cannot be used; the message is for people. */
+export class UsageError extends Error {}
+
+export const USAGE: string = `Usage: npm run faults -- [options]
+
+Starts a server, clients and receivers as processes, has faults of a seeded schedule happen to them, and judges what
+was seen.
+
+  --seed N       seed of the schedule (default: a random one, which is printed)
+  --seeds N      so many runs, of seeds that follow each other (default 1)
+  --minutes M    how long the faults of each run last (default 1)
+  --keep DIR     keep the files of each run in a folder below this one
+  --plant KIND   require a violation of this kind to be planted and found: ${Object.keys(plants).join(', ')}, all
+  --ci           the short fixed runs of continuous integration
+  --help
+
+Exit status: 0 all is well, 1 violations or complaints, 2 unusable options.`;
+
+/** Together they have every kind of fault happen at least once. */
+const CI = { seeds: [1, 2], minutes: 0.25 };
+
+/** Beyond it, one run has more to look at than anybody would. */
+const MOST_MINUTES = 600;
+
+/** @throws UsageError */
+export function readOptions(args: readonly string[]): FaultOptions {
+  const values = parse(args);
+  const seed = number('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 31)}`, 0, Number.MAX_SAFE_INTEGER / 2);
+  const count = number('seeds', values.seeds ?? '1', 1, 1_000_000);
+  if (!Number.isInteger(seed) || !Number.isInteger(count)) throw new UsageError('--seed and --seeds are whole numbers');
+  const minutes = number('minutes', values.minutes ?? '1', 0.05, MOST_MINUTES);
+  const isCi = values.ci ?? false;
+  if (isCi && (values.seed ?? values.seeds ?? values.minutes) !== undefined) {
+    throw new UsageError('--ci decides on seeds and minutes itself: leave --seed, --seeds and --minutes out');
+  }
+  return {
+    seeds: isCi ? CI.seeds : Array.from({ length: count }, (_, index) => seed + index),
+    durationMs: (isCi ? CI.minutes : minutes) * 60_000,
+    keep: values.keep,
+    required: isCi ? kindsOf('all') : kindsOf(values.plant),
+    help: values.help ?? false,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        seed: { type: 'string' },
+        seeds: { type: 'string' },
+        minutes: { type: 'string' },
+        keep: { type: 'string' },
+        plant: { type: 'string' },
+        ci: { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function number(name: string, text: string, least: number, most: number): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (value >= least && value <= most) return value;
+  throw new UsageError(`--${name} is a number from ${least} to ${most}, not ${JSON.stringify(text)}`);
+}
+
+function kindsOf(plant: string | undefined): ViolationKind[] {
+  const all = Object.keys(plants) as ViolationKind[];
+  if (plant === undefined) return [];
+  if (plant === 'all') return all;
+  const kind = all.find((known) => known === plant);
+  if (kind === undefined) throw new UsageError(`--plant takes ${all.join(', ')} or all, not ${JSON.stringify(plant)}`);
+  return [kind];
+}
