@@ -1,5 +1,6 @@
 import { connect, createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
+import { ProxiedConnection } from './proxiedConnection.ts';
 
 /** What happens to the connections through a proxy. */
 export type LinkFault =
@@ -21,7 +22,7 @@ export class TcpProxy {
   /** Where the process listens; `undefined` while it does not. */
   targetPort: number | undefined;
   fault: LinkFault | undefined;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<ProxiedConnection>();
   #server: Server;
 
   private constructor(server: Server) {
@@ -41,14 +42,14 @@ export class TcpProxy {
     }
     this.fault = fault;
     if (fault.kind === 'refuse') this.#server.close();
-    for (const connection of this.#connections) connection.changed();
+    for (const connection of this.#connections) connection.changed(this.fault);
   }
 
   async heal(): Promise<void> {
     const { fault } = this;
     this.fault = undefined;
     if (fault?.kind === 'hang' && fault.thenCut) this.#cutAll();
-    for (const connection of this.#connections) connection.changed();
+    for (const connection of this.#connections) connection.changed(this.fault);
     while (!this.#server.listening) {
       try {
         this.#server = await listening(this.port);
@@ -70,7 +71,7 @@ export class TcpProxy {
         inbound.on('error', () => {}).resetAndDestroy();
         return;
       }
-      const connection = new Connection(inbound, connect(this.targetPort, '127.0.0.1'), () => this.fault);
+      const connection = new ProxiedConnection(inbound, connect(this.targetPort, '127.0.0.1'), () => this.fault);
       this.#connections.add(connection);
       connection.onClose = () => this.#connections.delete(connection);
     });
@@ -87,78 +88,4 @@ function listening(port: number): Promise<Server> {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => resolve(server));
   });
-}
-
-class Connection {
-  readonly #inbound: Socket;
-  readonly #outbound: Socket;
-  readonly #fault: () => LinkFault | undefined;
-  /** Bytes that may still pass towards the one who opened it. */
-  #left = Infinity;
-  #isOver = false;
-  onClose: () => void = () => {};
-
-  constructor(inbound: Socket, outbound: Socket, fault: () => LinkFault | undefined) {
-    this.#inbound = inbound;
-    this.#outbound = outbound;
-    this.#fault = fault;
-    this.#carry(inbound, outbound, () => Infinity);
-    this.#carry(outbound, inbound, () => this.#left);
-    this.changed();
-  }
-
-  /** Another fault, or none. */
-  changed(): void {
-    const fault = this.#fault();
-    this.#left = fault?.kind === 'truncate' ? fault.afterBytes : Infinity;
-    for (const socket of [this.#inbound, this.#outbound]) {
-      if (fault?.kind === 'hang') socket.pause();
-      else socket.resume();
-    }
-  }
-
-  cut(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#inbound.resetAndDestroy();
-    this.#outbound.resetAndDestroy();
-    this.onClose();
-  }
-
-  #carry(from: Socket, to: Socket, left: () => number): void {
-    from.on('data', (chunk: Buffer) => {
-      const fault = this.#fault();
-      if (chunk.length > left()) {
-        // Orderly, so that what came before it arrives.
-        to.end(chunk.subarray(0, left()));
-        from.destroy();
-        return;
-      }
-      if (from === this.#outbound) this.#left -= chunk.length;
-      if (fault?.kind === 'delay') {
-        from.pause();
-        setTimeout(() => this.#pass(from, to, chunk), fault.delayMs);
-      } else this.#pass(from, to, chunk);
-    });
-    from.on('error', () => this.cut());
-    from.on('end', () => to.end());
-    from.on('close', () => {
-      to.end();
-      if (this.#isOver || !to.destroyed) return;
-      this.#isOver = true;
-      this.onClose();
-    });
-  }
-
-  #pass(from: Socket, to: Socket, chunk: Buffer): void {
-    const goOn = (): void => {
-      if (this.#fault()?.kind !== 'hang') from.resume();
-    };
-    if (to.destroyed) return;
-    if (to.write(chunk)) goOn();
-    else {
-      from.pause();
-      to.once('drain', goOn);
-    }
-  }
 }
