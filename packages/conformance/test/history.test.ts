@@ -46,6 +46,22 @@ it('shows the facts of a violation', () => {
   expect(text).toContain('#2 {"fact":"emitted","eventId":"e1","cursor":"run.1"}');
 });
 
+it('lets come late what a gap by webhook had covered, and nothing else', () => {
+  const history = (mode: 'push' | 'webhook', gap: boolean): Fact[] => [
+    { fact: 'begun', subscription: 's', process: 'client', type: 'opened', mode, cursor: 'run.0' },
+    ...['e1', 'e2'].flatMap((eventId, index): Fact[] => [
+      { fact: 'emitting', type: 'opened', eventId },
+      { fact: 'emitted', eventId, cursor: `run.${index + 1}` },
+    ]),
+    ...(gap ? [{ fact: 'received', subscription: 's', cursor: 'run.1', gap } as const] : []),
+    ...['e2', 'e1'].map((eventId): Fact => ({ fact: 'handed', subscription: 's', eventId })),
+  ];
+  const kinds = (facts: Fact[]): string[] => checkHistory(facts).violations.map(({ kind }) => kind);
+  expect(kinds(history('webhook', true))).toEqual([]);
+  expect(kinds(history('webhook', false))).toEqual(['order']);
+  expect(kinds(history('push', true))).toEqual(['order']);
+});
+
 it('reads what was written line by line, without a line that was cut', () => {
   const facts: Fact[] = [
     { fact: 'started', process: 'server', at: 1 },

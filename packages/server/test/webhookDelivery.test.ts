@@ -226,6 +226,29 @@ describe('watermark', () => {
     expect(server.recorder.events.at(-1)!.body.cursor).toBe(next.cursor);
   });
 
+  it('DELIV-11 OP-11 promises no position behind an event that was given up before its gap was told', async () => {
+    const server = webhookServer();
+    const handle = server.events.define('counted', counted);
+    const { cursor: start } = await server.subscribe('counted');
+    const isGap = (request: RecordedRequest): boolean => request.body?.type === 'gap';
+    let isWell = false;
+    server.recorder.answer = (request) => (isEvent(1)(request) || (isGap(request) && !isWell) ? 500 : undefined);
+    await handle.emit({ n: 1 });
+    await handle.emit({ n: 2 });
+    const isGivenUp = async (): Promise<boolean> => (await server.events.deadLetters()).length > 0;
+    while (!(await isGivenUp())) await server.clock.advance(10_000);
+    expect((await server.subscribe('counted')).cursor).toBe(start);
+    await server.clock.advance(10_000);
+    expect(server.recorder.envelopes('gap').length).toBeGreaterThan(0);
+    const third = await handle.emit({ n: 3 });
+    await settle();
+    expect(server.recorder.events.at(-1)!.body).toMatchObject({ eventId: third.eventId, cursor: start });
+    expect((await server.subscribe('counted')).cursor).toBe(start);
+    isWell = true;
+    await server.clock.advance(60_000);
+    expect((await server.subscribe('counted')).cursor).toBe(third.cursor);
+  });
+
   it('ENV-02 tells any number of abandoned events with one gap, under one id', async () => {
     const server = webhookServer();
     const handle = server.events.define('counted', counted);

@@ -263,6 +263,51 @@ describe('a restart', () => {
     expect(postedNumbers(second)).toEqual([1]);
   });
 
+  it('DELIV-11 OP-13 promises no position behind a gap that is to be told after a restart', async () => {
+    const deployment = new Deployment();
+    const { clock } = deployment;
+    const storage = keptStorage(clock);
+    const definition = { ...counted, retention: { maxCount: 2 } };
+    const first = deployment.start({}, { storage });
+    const handle = first.events.define('emitted', definition);
+    const { cursor: start } = await first.subscribe('emitted', { ttlMs: null });
+    first.recorder.answer = () => 'hang';
+    for (let n = 1; n <= 5; n++) await handle.emit({ n });
+    await first.events.close();
+
+    const second = deployment.start({}, { storage });
+    second.recorder.answer = ({ body }) => (body.type === 'gap' ? 500 : undefined);
+    second.events.define('emitted', definition);
+    await settle();
+    expect(second.recorder.envelopes('gap')).toHaveLength(1);
+    expect((await second.subscribe('emitted', { ttlMs: null })).cursor).toBe(start);
+    expect(second.recorder.events.map(({ body }) => body.cursor)).toEqual([start, start]);
+  });
+
+  it('OP-13 SUB-13 tells what was lost while it was suspended and the server away', async () => {
+    const deployment = new Deployment();
+    const { clock } = deployment;
+    const storage = keptStorage(clock);
+    const definition = { ...counted, retention: { maxCount: 2 } };
+    const options = { suspension: { minAttempts: 1 } };
+    const first = deployment.start(options, { storage });
+    const handle = first.events.define('emitted', definition);
+    await first.subscribe('emitted', { ttlMs: null });
+    first.recorder.answer = () => 500;
+    for (let n = 1; n <= 5; n++) await handle.emit({ n });
+    await clock.advance(2_000);
+    await first.events.close();
+
+    const second = deployment.start(options, { storage });
+    second.events.define('emitted', definition);
+    await settle();
+    expect(second.recorder.deliveries).toEqual([]);
+    await second.subscribe('emitted', { ttlMs: null });
+    await settle();
+    expect(second.recorder.envelopes('gap')).toHaveLength(1);
+    expect(postedNumbers(second)).toEqual([4, 5]);
+  });
+
   it('ENV-03 OP-13 tells a gap again that was on its way', async () => {
     const deployment = new Deployment();
     const storage = keptStorage(deployment.clock);

@@ -28,7 +28,7 @@ export class Disk {
     if (this.refusal !== undefined) return;
     const file = openSync(this.#ballast, 'a');
     try {
-      for (let size = CHUNK_BYTES; size >= 1; ) {
+      for (let size = CHUNK_BYTES; size >= 1;) {
         try {
           writeSync(file, Buffer.alloc(size));
         } catch (error) {

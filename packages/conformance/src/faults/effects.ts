@@ -44,9 +44,7 @@ export class Effects {
 
   /** Within the transaction. */
   write(eventId: string): void {
-    this.#db
-      .prepare('INSERT INTO effects (subscription, event_id) VALUES (?, ?)')
-      .run(this.#subscription, eventId);
+    this.#db.prepare('INSERT INTO effects (subscription, event_id) VALUES (?, ?)').run(this.#subscription, eventId);
   }
 
   /** After the transaction. */
@@ -65,10 +63,7 @@ export class Effects {
 }
 
 /** An inbox that tells what was committed to those that record it, by the key of the subscription. */
-export function recordedInbox<Db, I extends Inbox<Db>>(
-  inbox: I & Inbox<Db>,
-  effects: ReadonlyMap<string, Effects>,
-): I {
+export function recordedInbox<Db, I extends Inbox<Db>>(inbox: I & Inbox<Db>, effects: ReadonlyMap<string, Effects>): I {
   const commit = async (change: InboxCommit, apply?: (db: Db) => void): Promise<number | undefined> => {
     const attempts = await inbox.commit(change, apply);
     effects.get(change.key)?.committed(change);

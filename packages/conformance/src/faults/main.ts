@@ -29,7 +29,8 @@ async function runAll(options: FaultOptions): Promise<number> {
     if (!(await runOne(seed, options))) failed.push(seed);
   }
   if (stopping.signal.aborted) return 130;
-  if (options.seeds.length > 1) console.log(`\n${options.seeds.length} runs, ${failed.length} failed: ${failed.join(', ') || 'none'}`);
+  if (options.seeds.length > 1)
+    console.log(`\n${options.seeds.length} runs, ${failed.length} failed: ${failed.join(', ') || 'none'}`);
   return failed.length === 0 ? 0 : 1;
 }
 

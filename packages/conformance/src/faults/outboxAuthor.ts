@@ -80,9 +80,7 @@ export class OutboxAuthor {
   /** Changes that were committed by a process which died before it wrote that down. */
   #tellCommitted(): void {
     const { folder, name } = this.#shell.config;
-    const told = new Set(
-      readOwnFacts(folder, name).flatMap((fact) => (fact.fact === 'emitted' ? [fact.eventId] : [])),
-    );
+    const told = new Set(readOwnFacts(folder, name).flatMap((fact) => (fact.fact === 'emitted' ? [fact.eventId] : [])));
     const changes = this.#db.prepare('SELECT number, event_id AS eventId FROM changes ORDER BY number').all();
     for (const change of changes as unknown as Change[]) if (!told.has(change.eventId)) this.#tell(change);
   }

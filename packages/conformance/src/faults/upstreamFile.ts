@@ -49,14 +49,14 @@ export class UpstreamReader {
     const from = cursor === null ? end : Number(cursor);
     const oldest = Math.max(0, end - this.#retention);
     if (!(from >= oldest && from <= end)) return { events: [], cursor: `${oldest}`, truncated: true, hasMore: true };
-    const events = this.#events.slice(from, from + limit).map(
-      ({ eventId, timestamp, severity }, index): CheckedEvent<{ severity: Severity }> => ({
+    const events = this.#events
+      .slice(from, from + limit)
+      .map(({ eventId, timestamp, severity }, index): CheckedEvent<{ severity: Severity }> => ({
         eventId,
         timestamp,
         data: { severity },
         cursor: `${from + index + 1}`,
-      }),
-    );
+      }));
     const next = from + events.length;
     return { events, cursor: `${next}`, hasMore: next < end };
   }

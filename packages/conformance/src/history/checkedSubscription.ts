@@ -102,22 +102,18 @@ export class CheckedSubscription {
     this.#uncommitted.add(event);
     const { position } = event;
     if (position === undefined) return;
-    const skipped = this.#skipped.get(event);
-    // By webhook it may have been on its way, or have waited at the receiver for one that is lost (ORDER-02).
-    if (this.#mode === 'webhook' && this.#isExcused(event) && position < (this.#latest?.position ?? -Infinity)) {
-      this.#skipped.delete(event);
-      this.late++;
-      return;
-    }
-    if (skipped !== undefined) {
-      this.#skipped.delete(event);
+    const overtaker =
+      this.#skipped.get(event) ??
+      (this.#latest !== undefined && position < this.#latest.position ? this.#latest.evidence : undefined);
+    this.#skipped.delete(event);
+    if (overtaker !== undefined) {
+      // What a gap by webhook had covered may have been on its way, or waited at the receiver for one that is lost.
+      if (this.#mode === 'webhook' && this.#isExcused(event)) {
+        this.late++;
+        return;
+      }
       const message = `${this.name} was given ${eventId} after an event that stands behind it`;
-      this.#report('order', message, event, [skipped, evidence]);
-      return;
-    }
-    if (this.#latest !== undefined && position < this.#latest.position) {
-      const message = `${this.name} was given ${eventId} after an event that stands behind it`;
-      this.#report('order', message, event, [this.#latest.evidence, evidence]);
+      this.#report('order', message, event, [overtaker, evidence]);
       return;
     }
     this.#latest = { position, evidence };

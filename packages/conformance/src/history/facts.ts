@@ -92,7 +92,8 @@ export interface ReceivedFact extends FactBase {
   readonly cursor?: string | null;
   /**
    * It tells that events may be missing: `truncated`, or a gap. It covers what is at most at its cursor; a gap by webhook
-   * covers everything emitted so far, because events before and after the lost ones may be under way.
+   * covers everything emitted so far, because events before and after the lost ones may be under way. What of that still
+   * arrives may come late, after events behind it.
    */
   readonly gap?: boolean;
 }
