@@ -60,6 +60,7 @@ const steps: Step[] = [
     name: `example ${example.name}`,
     execute: async () => await counted(verifyExample(example)),
   })),
+  npmStep('faults', '--ci'),
   npmStep('packages'),
   npmStep('requirements', '--brief'),
 ];

@@ -233,6 +233,6 @@ export class GoodRun {
   }
 }
 
-export function cursorAt(position: number): string {
+function cursorAt(position: number): string {
   return `run.${position}`;
 }

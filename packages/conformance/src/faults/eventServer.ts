@@ -20,7 +20,7 @@ export interface EventServer {
   readonly events: Events;
   readonly factory: McpServerFactory;
   /** To be called when the process has said hello. */
-  begin(): void;
+  readonly begin: () => void;
 }
 
 /** The server of a run without what carries it: storage, event types, and authors that emit as long as it lives. */

@@ -94,15 +94,20 @@ export class Keeper {
   }
 
   /** A refusal of the server is no fault of the wire. */
-  #failed(error: unknown): boolean {
+  async #failed(error: unknown): Promise<boolean> {
     const { code } = error as { code?: unknown };
     // Its storage may be full.
     if (typeof code === 'number' && code !== INTERNAL_ERROR) {
       this.#shell.facts.complain(`${this.#kept.subscription} was refused: ${(error as Error).message}`);
     }
     if (!(error instanceof EventsError)) {
-      this.#client?.close().catch(() => {});
+      const client = this.#client;
       this.#client = undefined;
+      try {
+        await client?.close();
+      } catch {
+        // It was of no use any more.
+      }
     }
     return false;
   }

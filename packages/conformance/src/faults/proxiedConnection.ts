@@ -30,8 +30,11 @@ export class ProxiedConnection {
   }
 
   cut(): void {
-    this.#inbound.resetAndDestroy();
-    this.#outbound.resetAndDestroy();
+    for (const socket of [this.#inbound, this.#outbound]) {
+      // Node.js never lets go of a socket that is reset while it is being shut down, and then cannot exit.
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
+    }
     this.#closed();
   }
 

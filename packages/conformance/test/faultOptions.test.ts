@@ -1,0 +1,29 @@
+import { expect, it } from 'vitest';
+import { readOptions, UsageError } from '../src/faults/options.ts';
+
+it('takes a seed, a number of runs and a duration', () => {
+  expect(readOptions(['--seed', '7', '--seeds', '3', '--minutes', '2'])).toMatchObject({
+    seeds: [7, 8, 9],
+    durationMs: 120_000,
+    required: [],
+  });
+});
+
+it('requires every kind of violation to be found in the runs of continuous integration', () => {
+  const { seeds, durationMs, required } = readOptions(['--ci']);
+  expect(seeds.length * durationMs).toBeLessThanOrEqual(60_000);
+  expect(required).toHaveLength(7);
+});
+
+it.each([
+  [['--seed', 'x'], '--seed is a number'],
+  [['--seed', '1.5'], 'whole numbers'],
+  [['--minutes', '0'], '--minutes is a number'],
+  [['--minutes', ''], '--minutes is a number'],
+  [['--plant', 'weeds'], '--plant takes loss, duplicate'],
+  [['--ci', '--seed', '1'], '--ci decides'],
+  [['--nonsense'], '--nonsense'],
+])('explains what is wrong with %j', (args, message) => {
+  expect(() => readOptions(args)).toThrow(UsageError);
+  expect(() => readOptions(args)).toThrow(message);
+});
