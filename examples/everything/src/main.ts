@@ -28,10 +28,8 @@ async function overHttp(server: EverythingServer, port: number): Promise<void> {
 
 function overStdio(server: EverythingServer): void {
   const stop = stopOnSignals(server, server.connect(new StdioServerTransport()));
-  // Then the client is gone, and nobody is left to serve. The transport stops reading input when output fails, so that its
-  // end would not be seen any more.
+  // Then the client is gone, and nobody is left to serve.
   process.stdin.once('end', stop).once('close', stop);
-  process.stdout.once('error', stop);
 }
 
 /** The returned function stops at once. A second signal ends the process the hard way, as by default. */

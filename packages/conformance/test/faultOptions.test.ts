@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { scheduleOf } from '../src/faults/schedule.ts';
 import { readOptions, UsageError } from '../src/faults/options.ts';
 
 it('takes a seed, a number of runs and a duration', () => {
@@ -9,10 +10,15 @@ it('takes a seed, a number of runs and a duration', () => {
   });
 });
 
-it('requires every kind of violation to be found in the runs of continuous integration', () => {
+it('has every kind of fault happen, and requires every kind of violation to be found, in continuous integration', () => {
   const { seeds, durationMs, required } = readOptions(['--ci']);
   expect(seeds.length * durationMs).toBeLessThanOrEqual(60_000);
   expect(required).toHaveLength(7);
+  const faults = seeds.flatMap((seed) => scheduleOf(seed, durationMs)).map(({ fault }) => fault);
+  const kinds = faults.map((fault) => (fault.kind === 'link' ? fault.fault.kind : fault.kind));
+  const behaviours = faults.flatMap((fault) => (fault.kind === 'endpoint' ? [fault.behaviour.kind] : []));
+  expect(new Set(kinds).size).toBe(10);
+  expect(new Set(behaviours).size).toBe(4);
 });
 
 it.each([

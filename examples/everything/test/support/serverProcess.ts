@@ -41,12 +41,6 @@ export class ServerProcess {
     this.#child.stdin.end();
   }
 
-  /** As when the client is killed. */
-  abandon(): void {
-    this.#child.stdout.destroy();
-    this.#child.stdin.end();
-  }
-
   signal(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
