@@ -1,4 +1,5 @@
 import { ORDER_META_KEY } from '@mcp-events/protocol';
+import type { EventHandle } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
 import { settle } from './kit/fakeClock.ts';
@@ -13,7 +14,7 @@ const QUARTER_MS = 900_000;
 /** A server that gives up its first event, and whose gaps are refused until `takesGaps`. */
 async function serverWithGap(): Promise<{
   server: WebhookTestServer;
-  handle: ReturnType<WebhookTestServer['events']['define']>;
+  handle: EventHandle;
   /** Where the client was before. */
   before: string;
   endpoint: { takesGaps: boolean };
