@@ -1,12 +1,10 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { startChild } from '../harness/child.ts';
 import type { Child } from '../harness/child.ts';
 import { figureOf } from '../harness/figure.ts';
 import type { Benchmark, Figure, RunOptions } from '../harness/figure.ts';
 import { plot } from '../harness/plot.ts';
 import type { Series } from '../harness/plot.ts';
-import { resultsPath } from '../harness/report.ts';
+import { writeResult } from '../harness/report.ts';
 import { interleave } from '../harness/rounds.ts';
 import type { GrowthServer } from '../servers/growth.ts';
 
@@ -80,8 +78,8 @@ export const growth: Benchmark = {
       },
       options,
     );
-    writeFileSync(
-      join(resultsPath, 'growth.svg'),
+    writeResult(
+      'growth.svg',
       plot({
         title: 'Time of an emit',
         xLabel: 'subscriptions, or matches',

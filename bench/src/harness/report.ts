@@ -9,6 +9,12 @@ const RESULTS = new URL('../../results/', import.meta.url);
 /** Directory for everything that is written; not under version control. */
 export const resultsPath: string = fileURLToPath(RESULTS);
 
+/** Writes a file beside the results. */
+export function writeResult(name: string, text: string): void {
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(new URL(name, RESULTS), text);
+}
+
 export function writeResults(figures: readonly Figure[], { rounds, quick }: RunOptions): void {
   const environment = {
     date: new Date().toISOString(),
@@ -20,11 +26,7 @@ export function writeResults(figures: readonly Figure[], { rounds, quick }: RunO
     quick,
   };
   const results = figures.map((figure) => ({ ...figure, met: goalMet(figure) }));
-  mkdirSync(RESULTS, { recursive: true });
-  writeFileSync(
-    new URL('latest.json', RESULTS),
-    `${JSON.stringify({ environment, figures: results }, undefined, 2)}\n`,
-  );
+  writeResult('latest.json', `${JSON.stringify({ environment, figures: results }, undefined, 2)}\n`);
   const { node, cpu, cores, date } = environment;
   console.log(`\nNode.js ${node}, ${cores} x ${cpu}, ${date}, median of ${rounds} rounds${quick ? ', quick' : ''}`);
 }

@@ -1,0 +1,61 @@
+import { describe, expect, it, vi } from 'vitest';
+import { describeVerdict } from '../src/history/verdict.ts';
+import { readOptions } from '../src/simulation/options.ts';
+import { simulate } from '../src/simulation/simulate.ts';
+
+// Much is computed here, and other tests compute beside it.
+vi.setConfig({ testTimeout: 120_000 });
+
+/** What is wrong with the run of a seed, as text; empty if nothing is. */
+async function findings(seed: number): Promise<string> {
+  const { verdict, complaints } = await simulate(seed);
+  return verdict.violations.length === 0 ? complaints.join('\n') : `seed ${seed}: ${describeVerdict(verdict)}`;
+}
+
+describe('simulation', () => {
+  it('gives the same facts for the same seed, and others for another', async () => {
+    const [first, again, other] = [await simulate(4), await simulate(4), await simulate(5)];
+    expect(again.facts).toEqual(first.facts);
+    expect(other.facts).not.toEqual(first.facts);
+    expect(first.verdict.figures.handed).toBeGreaterThan(0);
+  });
+
+  it('G1 G2 G3 G4 hold in these schedules, which have everything in them that the server has to survive', async () => {
+    let [handed, kills, gaps] = [0, 0, 0];
+    const found: string[] = [];
+    for (let seed = 1; seed <= 40; seed++) {
+      const { verdict, complaints } = await simulate(seed);
+      handed += verdict.figures.handed;
+      kills += verdict.figures.kills;
+      gaps += verdict.figures.gaps;
+      if (verdict.violations.length > 0) found.push(`seed ${seed}: ${describeVerdict(verdict)}`);
+      found.push(...complaints);
+    }
+    expect(found).toEqual([]);
+    expect([handed > 400, kills > 80, gaps > 20]).toEqual([true, true, true]);
+  });
+
+  // Each of them shows the mistake if it is made again, which was tried.
+  it.each([
+    ['a cursor passed an event that was given up before its gap was told', 8],
+    ['a cursor passed a gap that no envelope could tell', 35],
+    ['a cursor passed a gap that was owed from before a restart', 90],
+    ['room at a host was left unused after a subscription had ended', 127],
+  ])('seed of a mistake: %s', async (_mistake, seed) => {
+    expect(await findings(seed)).toBe('');
+  });
+});
+
+describe('the options of the simulation', () => {
+  it('are read, with defaults', () => {
+    expect(readOptions([])).toEqual({ first: 1, count: 1_000, facts: false, help: false });
+    expect(readOptions(['--first', '7', '--seeds', '2', '--facts'])).toMatchObject({ first: 7, count: 2, facts: true });
+  });
+
+  it.each([[['--seeds', 'many']], [['--first', '-1']], [['--seeds', '']], [['--sedes', '1']]])(
+    '%j are refused',
+    (args) => {
+      expect(() => readOptions(args)).toThrow(TypeError);
+    },
+  );
+});
