@@ -5,6 +5,29 @@ import { EventsClient, EventsNotSupportedError } from '../src/index.ts';
 import { batch } from './support/rawServer.ts';
 import { noJitter, settle, world } from './support/world.ts';
 
+/** Connected to a server that speaks an earlier revision; what the server receives goes to `received`. */
+async function legacyClient(received: string[] = []): Promise<Client> {
+  const [near, far] = InMemoryTransport.createLinkedPair();
+  far.onmessage = (message) => {
+    if (!('method' in message)) return;
+    received.push(message.method);
+    if (message.method !== 'initialize' || !('id' in message)) return;
+    void far.send({
+      jsonrpc: '2.0',
+      id: message.id,
+      result: {
+        protocolVersion: '2025-11-25',
+        capabilities: { extensions: { [EXTENSION_ID]: {} } },
+        serverInfo: { name: 'old', version: '1' },
+      },
+    });
+  };
+  await far.start();
+  const client = new Client({ name: 'test', version: '1' });
+  await client.connect(near);
+  return client;
+}
+
 describe('capability', () => {
   it('CAP-05 sends no events request to a server that does not declare the extension', async () => {
     const { server, events } = await world();
@@ -16,28 +39,29 @@ describe('capability', () => {
   });
 
   it('CAP-05 sends no events request on a connection of an earlier protocol revision', async () => {
-    const [near, far] = InMemoryTransport.createLinkedPair();
     const received: string[] = [];
-    far.onmessage = (message) => {
-      if (!('method' in message)) return;
-      received.push(message.method);
-      if (message.method !== 'initialize' || !('id' in message)) return;
-      void far.send({
-        jsonrpc: '2.0',
-        id: message.id,
-        result: {
-          protocolVersion: '2025-11-25',
-          capabilities: { extensions: { [EXTENSION_ID]: {} } },
-          serverInfo: { name: 'old', version: '1' },
-        },
-      });
-    };
-    await far.start();
-    const client = new Client({ name: 'test', version: '1' });
-    await client.connect(near);
-    const events = new EventsClient(client);
+    const events = new EventsClient(await legacyClient(received));
     await expect(events.list()).rejects.toThrow(/2025-11-25.*versionNegotiation/);
     expect(received).toEqual(['initialize', 'notifications/initialized']);
+    await events.close();
+  });
+
+  it('PUSH-19 takes an older revision for a bad connection once the server has been known to offer Events', async () => {
+    const { server, clock } = await world();
+    // The SDK's client takes a stdio server that is slow to start, or cannot start yet, for one of an older revision.
+    let isSlow = false;
+    const connect = async (): Promise<Client> => (isSlow ? legacyClient() : server.client());
+    const events = new EventsClient(connect, { clock, random: noJitter });
+    const subscription = await events.subscribe('incident.created');
+    await settle();
+    server.stream().active('c0');
+    isSlow = true;
+    await server.die();
+    await clock.advance(5_000);
+    expect(subscription.status).toMatchObject({ state: 'waiting', error: { code: 'NOT_CONNECTED' } });
+    isSlow = false;
+    await clock.advance(60_000);
+    expect(server.stream().request.params['cursor']).toBe('c0');
     await events.close();
   });
 

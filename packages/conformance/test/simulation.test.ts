@@ -41,6 +41,7 @@ describe('simulation', () => {
     ['a cursor passed a gap that no envelope could tell', 35],
     ['a cursor passed a gap that was owed from before a restart', 90],
     ['room at a host was left unused after a subscription had ended', 127],
+    ['the end of a subscription was answered before it was stored', 64],
   ])('seed of a mistake: %s', async (_mistake, seed) => {
     expect(await findings(seed)).toBe('');
   });

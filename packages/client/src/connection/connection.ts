@@ -39,6 +39,8 @@ export class Connection {
   readonly #onWarning: (message: string) => void;
   #attached: Attached | undefined;
   #attaching: Promise<Attached> | undefined;
+  /** A connection before this one offered Events. */
+  #offered = false;
   #closed = false;
 
   constructor(source: ClientSource, acceptSketch: boolean, onWarning: (message: string) => void) {
@@ -126,6 +128,11 @@ export class Connection {
     const tap = new TransportTap(client.transport, this.#onWarning);
     try {
       const capability = await discoverEvents(client, tap, this.#acceptSketch);
+      // The SDK's client falls back to an older revision when a stdio server is slow to answer, or ends while it starts.
+      if (capability === undefined && this.#offered && client.getProtocolEra() !== 'modern') {
+        throw new EventsClientError('NOT_CONNECTED', `${notSupported(client)} It offered Events before.`);
+      }
+      this.#offered ||= capability !== undefined;
       const attached = { client, tap, capability };
       if (this.#closed) {
         tap.detach();

@@ -52,7 +52,8 @@ const log = openSync(join(folder, `${name}.server.log`), 'a');
 async function connect(): Promise<Client> {
   const client = new Client(
     { name, version: '0.1.0' },
-    { versionNegotiation: { mode: 'auto' }, capabilities: eventsClientCapabilities },
+    // A server that cannot start at the moment is not to be taken for one of an older revision.
+    { versionNegotiation: { mode: { pin: '2026-07-28' } }, capabilities: eventsClientCapabilities },
   );
   const transport =
     'url' in server
