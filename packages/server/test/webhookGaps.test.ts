@@ -6,7 +6,7 @@ import { settle } from './kit/fakeClock.ts';
 import type { RecordedRequest } from './kit/recorder.ts';
 import { counted } from './kit/servers.ts';
 import { keptStorage } from './kit/storage.ts';
-import { webhookServer } from './kit/webhookServer.ts';
+import { postedNumbers, webhookServer } from './kit/webhookServer.ts';
 import type { WebhookTestServer } from './kit/webhookServer.ts';
 
 const QUARTER_MS = 900_000;
@@ -135,6 +135,55 @@ describe('a gap that is not told yet', () => {
     expect(second.recorder.envelopes('gap')).toHaveLength(1);
     expect(second.recorder.events.map(({ body }) => [body.data.n, body.cursor])).toEqual([[2, before]]);
     expect((await second.subscribe('emitted')).cursor).toBe(before);
+  });
+
+  it('OP-13 DELIV-11 does not hold back where a later run goes on, however many follow', async () => {
+    const deployment = new Deployment();
+    const storage = keptStorage(deployment.clock);
+    const first = deployment.start({}, { storage });
+    const handle = first.events.define('emitted', counted);
+    first.recorder.answer = ({ body }) => (body.type === 'gap' || body.data.n === 1 ? 500 : undefined);
+    await first.subscribe('emitted', { ttlMs: null });
+    await handle.emit({ n: 1 });
+    await deployment.clock.advance(2 * QUARTER_MS);
+    await handle.emit({ n: 2 });
+    await settle();
+    await first.events.close();
+    const { gapAfter } = deployment.store.records[0]!;
+    const second = deployment.start({}, { storage });
+    second.recorder.answer = ({ body }) => (body.type === 'gap' ? 500 : undefined);
+    const again = second.events.define('emitted', counted);
+    await settle();
+    const last = await again.emit({ n: 3 });
+    await settle();
+    await second.events.close();
+    expect(deployment.store.records[0]).toMatchObject({ cursor: last.cursor, gapAfter });
+    const third = deployment.start({}, { storage });
+    third.events.define('emitted', counted);
+    await settle();
+    expect(postedNumbers(third)).toEqual([]);
+    expect(third.recorder.envelopes('gap')).toHaveLength(1);
+  });
+
+  it('OP-13 CUR-09 loses nothing more over restarts where the client began with a cursor that says nothing', async () => {
+    const deployment = new Deployment();
+    const storage = keptStorage(deployment.clock);
+    const first = deployment.start({}, { storage });
+    const handle = first.events.define('emitted', counted);
+    first.recorder.answer = () => 500;
+    expect(await first.subscribe('emitted', { ttlMs: null, cursor: 'unknown' })).toMatchObject({ truncated: true });
+    await handle.emit({ n: 1 });
+    await settle();
+    await first.events.close();
+    const second = deployment.start({}, { storage });
+    second.recorder.answer = () => 500;
+    second.events.define('emitted', counted);
+    await settle();
+    await second.events.close();
+    const third = deployment.start({}, { storage });
+    third.events.define('emitted', counted);
+    await settle();
+    expect(postedNumbers(third)).toEqual([1]);
   });
 });
 

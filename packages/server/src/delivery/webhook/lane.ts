@@ -292,14 +292,13 @@ export class Lane implements Sink {
   restoreGap(position: string, cursor: string, passed: readonly string[]): void {
     const { ticket, orders } = this.#placeOfGap(position, cursor);
     const first = passed.map((acknowledged) => ({ position: acknowledged, previous: null }));
-    const place = { ticket, orders: [...first, ...orders] };
-    if (this.#subscriber.dialect === 'final') this.#owe(place, 0);
-    else {
-      // The answer to the next refresh tells it, as in the run before.
-      this.#gaps ??= new UntoldGaps();
-      this.#gaps.add(place);
-      this.#hold(cursor);
-    }
+    this.#gaps ??= new UntoldGaps();
+    this.#gaps.add({ ticket, orders: [...first, ...orders] });
+    // Held, so that the next run goes on where this one does: the client's cursor may be far behind, or mean nothing.
+    const isPosted = this.#subscriber.dialect === 'final';
+    this.#hold(cursor, isPosted);
+    // In the older dialect the answer to the next refresh tells it, as in the run before.
+    if (isPosted) this.#sendGap(0);
   }
 
   /**
@@ -500,10 +499,14 @@ export class Lane implements Sink {
     this.#add(this.#gaps.envelope, delayMs);
   }
 
-  /** No envelope tells of what is missing after `cursor`: the client's cursor stays there instead. */
-  #hold(cursor: string | null): void {
+  /**
+   * No envelope tells of what is missing after `cursor`: the client's cursor stays there instead.
+   *
+   * @param answered whether the answer to a refresh need not tell it
+   */
+  #hold(cursor: string | null, answered = false): void {
     this.#gaps ??= new UntoldGaps();
-    this.#settleTickets(this.#gaps.hold(cursor, this.#context.clock.now()));
+    this.#settleTickets(this.#gaps.hold(cursor, answered, this.#context.clock.now()));
   }
 
   /** The endpoint answers again, so it may take what it did not take before. */

@@ -75,9 +75,10 @@ export class UntoldGaps {
   /**
    * Nothing tells of anything any more: `cursor` is what holds the client back from now on.
    *
+   * @param answered whether the answer to a refresh need not tell it
    * @returns the tickets to settle
    */
-  hold(cursor: string | null, nowMs: number): readonly number[] {
+  hold(cursor: string | null, answered: boolean, nowMs: number): readonly number[] {
     const places = [...this.#told, ...this.#foundLater];
     const missing = this.#known(this.#foundLater);
     this.#told = [];
@@ -85,7 +86,7 @@ export class UntoldGaps {
     this.envelope = undefined;
     // An older gap is further back.
     const safe = this.#held === undefined ? cursor : this.#held.cursor;
-    this.#held = { cursor: safe, missing, answered: false, triedAtMs: nowMs };
+    this.#held = { cursor: safe, missing, answered, triedAtMs: nowMs };
     return ticketsOf(places);
   }
 
