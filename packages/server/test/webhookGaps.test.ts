@@ -1,4 +1,4 @@
-import { ORDER_META_KEY } from '@mcp-events/protocol';
+import { forbidden, ORDER_META_KEY } from '@mcp-events/protocol';
 import type { EventHandle } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
@@ -184,6 +184,15 @@ describe('a gap that is not told yet', () => {
     third.events.define('emitted', counted);
     await settle();
     expect(postedNumbers(third)).toEqual([1]);
+  });
+
+  it('DELIV-16 ENV-05 is not told behind the end of its subscription', async () => {
+    const { server } = await serverWithGap();
+    await server.clock.advance(2 * QUARTER_MS);
+    server.recorder.answer = () => undefined;
+    server.events.terminate({}, forbidden('revoked'));
+    await server.clock.advance(QUARTER_MS);
+    expect(server.recorder.deliveries.at(-1)!.body.type).toBe('terminated');
   });
 });
 

@@ -401,6 +401,7 @@ export class Lane implements Sink {
   #end(): void {
     this.#ended = true;
     this.#suspendedAtMs = undefined;
+    this.#gaps = undefined;
     this.#pump?.close();
     for (const delivery of this.#outstanding ?? []) {
       delivery.observed?.cut();
