@@ -194,6 +194,22 @@ describe('a gap that is not told yet', () => {
     await server.clock.advance(QUARTER_MS);
     expect(server.recorder.deliveries.at(-1)!.body.type).toBe('terminated');
   });
+
+  it('DIALECT-13 OP-11 is told once to a peer of the older dialect, also when an envelope was on its way', async () => {
+    const server = webhookServer();
+    const handle = server.events.define('counted', counted);
+    server.recorder.answer = ({ body }) => (body.type === 'gap' || body.data.n === 1 ? 500 : undefined);
+    const options = { ttlMs: 3_600_000, declare: false };
+    await server.subscribe('counted', options);
+    await handle.emit({ n: 1 });
+    await server.clock.advance(QUARTER_MS / 3);
+    await handle.reportLoss();
+    await server.clock.advance(QUARTER_MS / 3);
+    expect(await server.events.deadLetters()).toHaveLength(1);
+    expect(await server.subscribe('counted', options)).toMatchObject({ truncated: true });
+    await server.clock.advance(QUARTER_MS);
+    expect(await server.subscribe('counted', options)).toMatchObject({ truncated: false });
+  });
 });
 
 describe('a first answer that tells a gap', () => {

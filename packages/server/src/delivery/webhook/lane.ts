@@ -439,7 +439,7 @@ export class Lane implements Sink {
 
   /** Retries are used up (DELIV-08): kept as a dead letter, and told (OP-11). */
   #giveUp(delivery: Delivery, reason: LastError, nowMs: number): void {
-    const { kind, attempts, deadLetter } = delivery;
+    const { attempts, deadLetter } = delivery;
     // One that was a dead letter stays one, and was told when it became one.
     const event = deadLetter === undefined ? delivery.event : undefined;
     const { bury, tellAbandoned } = this.#context;
@@ -454,10 +454,11 @@ export class Lane implements Sink {
     }
     delivery.observed?.abandoned(reason, attempts, event !== undefined);
     if (event !== undefined && tellAbandoned) this.#missed(delivery);
-    else if (kind === 'gap') {
-      this.#hold(this.cursor);
+    else {
+      // Not one of the older dialect that was overtaken: the answer to a refresh tells what it was to tell.
+      if (delivery === this.#gaps?.envelope) this.#hold(this.cursor);
       this.#settle(delivery);
-    } else this.#settle(delivery);
+    }
   }
 
   /** An event will not be delivered. Without positions there is none that the news could hold back, or name (ENV-03). */
