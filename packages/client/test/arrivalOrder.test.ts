@@ -316,6 +316,38 @@ describe('ArrivalOrder', () => {
       expect(world.out).toEqual([1, 3, 4]);
     });
 
+    it('ORDER-02 hands out in its turn one that comes after the gap, and before those that precede it', () => {
+      const world = new World();
+      const posts = chain(range(1, 4));
+      world.order.settle([posts[2]!]);
+      for (const event of [4, 3, 2, 1]) world.take(posts[event - 1]!);
+      expect(world.out).toEqual([1, 2, 3, 4]);
+      expect(world.order.waiting).toBe(0);
+    });
+
+    it('ORDER-02 CUR-13 waits for what it does not name as long as ever, and tells when that does not come', async () => {
+      const world = new World();
+      const posts = chain(range(1, 7));
+      world.take(posts[0]!);
+      world.order.settle([posts[1]!]);
+      world.take(posts[3]!);
+      await world.clock.advance(59_999);
+      world.take(posts[2]!);
+      expect(world.out).toEqual([1, 3, 4]);
+      world.order.settle([posts[4]!]);
+      world.take(posts[6]!);
+      await world.clock.advance(60_000);
+      expect(world.out).toEqual([1, 3, 4, 'gap', 7]);
+    });
+
+    it('ORDER-02 keeps a bounded number of places whose turn does not come', () => {
+      const world = new World();
+      for (let gap = 0; gap < 20; gap++) {
+        world.order.settle(range(1, 500).map((n) => ({ position: `${gap}.${n}`, previous: `lost ${gap}.${n}` })));
+        expect(world.order.waiting).toBeLessThanOrEqual(1_000);
+      }
+    });
+
     it('ORDER-02 releases what waits when nothing is known of what came before', () => {
       const world = new World();
       const posts = chain(range(1, 3));

@@ -30,6 +30,9 @@ interface Waiting<T> {
 /** Positions remembered as passed. The one that matters is nearly always the last. */
 const MAX_PASSED = 1_000;
 
+/** Places at which something is missing that may wait for their turn: they hold no item that would bound them. */
+const MAX_MISSING = 1_000;
+
 /**
  * After a gap that the server told, its next event may name a predecessor that never comes. It is waited for only as long
  * as posts sent at the same time may overtake each other: the time of one attempt.
@@ -59,6 +62,8 @@ export class ArrivalOrder<T> {
   readonly #holes = new Holes();
   #last: string | undefined;
   #waitingBytes = 0;
+  /** How many of `#waiting` are places at which something is missing. */
+  #waitingMissing = 0;
   /** The next gap was told by the server. */
   #gapTold = false;
   #timer: { deadlineMs: number; handle: unknown } | undefined;
@@ -100,7 +105,9 @@ export class ArrivalOrder<T> {
       return 'taken';
     }
     if (this.#passed.has(order.position)) return 'late';
-    if (this.#waiting.has(order.position)) {
+    const waiting = this.#waiting.get(order.position);
+    if (waiting !== undefined) {
+      if (waiting.item === undefined) this.#fill(waiting, item, bytes);
       this.#move(order.position, order);
       return 'taken';
     }
@@ -141,11 +148,14 @@ export class ArrivalOrder<T> {
    */
   settle(missing: readonly EventOrder[] = []): void {
     if (this.#closed) return;
-    const known = missing.slice(-MAX_PASSED);
-    const isExact = known.length > 0 && known.every(({ previous }) => previous !== null);
-    if (!isExact) while (this.#waiting.size > 0) this.#releaseOldest();
+    const known = missing.slice(-MAX_MISSING);
+    const hasRoom = this.#waitingMissing + known.length <= MAX_MISSING;
+    const isExact = hasRoom && known.length > 0 && known.every(({ previous }) => previous !== null);
+    if (!isExact) {
+      while (this.#waiting.size > 0) this.#releaseOldest();
+      this.#gapTold = true;
+    }
     for (const order of known) this.#placeMissing(order);
-    this.#gapTold = true;
     this.#schedule();
   }
 
@@ -155,6 +165,7 @@ export class ArrivalOrder<T> {
     this.#waiting.clear();
     this.#followers.clear();
     this.#waitingBytes = 0;
+    this.#waitingMissing = 0;
     this.#schedule();
   }
 
@@ -165,6 +176,14 @@ export class ArrivalOrder<T> {
       this.#last = position;
       this.#pass(position);
     } else this.#wait(undefined, { position, previous }, 0);
+  }
+
+  /** What was told as missing came, before its turn. */
+  #fill(entry: Waiting<T>, item: T, bytes: number): void {
+    entry.item = item;
+    entry.bytes = bytes;
+    this.#waitingBytes += bytes;
+    this.#waitingMissing -= 1;
   }
 
   #place(item: T, order: EventOrder, bytes: number): void {
@@ -187,6 +206,7 @@ export class ArrivalOrder<T> {
     this.#waiting.set(position, { item, previous, bytes, deadlineMs: this.#clock.now() + waitMs });
     this.#follow(previous, position);
     this.#waitingBytes += bytes;
+    if (item === undefined) this.#waitingMissing += 1;
   }
 
   /** A waiting item is known by another place from now on. It does not wait longer for that. */
@@ -275,6 +295,7 @@ export class ArrivalOrder<T> {
     if (entry === undefined) return;
     this.#waiting.delete(position);
     this.#waitingBytes -= entry.bytes;
+    if (entry.item === undefined) this.#waitingMissing -= 1;
     this.#unfollow(entry.previous, position);
   }
 
