@@ -1,3 +1,4 @@
+import { forbidden } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
 import { settle } from './kit/fakeClock.ts';
@@ -124,6 +125,47 @@ describe('the store', () => {
     store.failing.clear();
     await clock.advance(60_000);
     expect(store.records.map(({ arguments: args }) => args)).toEqual([{ n: 2 }]);
+  });
+
+  it('SUB-12 TTL-11 that has many deletions to catch up on does not delete a subscription that began meanwhile', async () => {
+    const deployment = new Deployment();
+    const { store, clock } = deployment;
+    const server = await deployment.run();
+    const count = 129;
+    await Promise.all(Array.from({ length: count }, (_, n) => server.trySubscribe('counted', { arguments: { n } })));
+    store.failing.add('delete');
+    server.events.terminate({}, forbidden());
+    await settle();
+    expect(store.records).toHaveLength(count);
+    store.failing.clear();
+    const end = { done: (): void => {} };
+    store.writing = new Promise((resolve) => (end.done = resolve));
+    await clock.advance(30_000);
+    // One more than is written at the same time.
+    const { n } = store.records.find(
+      ({ id }) => store.calls.filter((call) => call === `delete ${id}`).length === 1,
+    )!.arguments;
+    store.writing = Promise.resolve();
+    await server.subscribe('counted', { arguments: { n } });
+    end.done();
+    await clock.advance(60_000);
+    expect(store.records.map(({ arguments: args }) => args)).toEqual([{ n }]);
+  });
+
+  it('UNSUB-01 that tries again to delete is waited for by whoever asks again', async () => {
+    const deployment = new Deployment();
+    const { store, clock } = deployment;
+    const server = await deployment.run();
+    await server.subscribe('counted');
+    store.failing.add('delete');
+    expect((await server.unsubscribe('counted')).error?.code).toBe(-32603);
+    const end = { done: (): void => {} };
+    store.writing = new Promise((resolve) => (end.done = resolve));
+    await clock.advance(30_000);
+    const answer = server.unsubscribe('counted');
+    await settle();
+    end.done();
+    expect((await answer).error?.code).toBe(-32603);
   });
 
   it('UNSUB-01 that could not delete does so when it is asked again', async () => {

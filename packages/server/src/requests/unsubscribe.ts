@@ -29,8 +29,10 @@ export async function handleUnsubscribe(
   const { namespace, registry, webhooks } = core;
   // The principal is part of the id, so nobody else's subscription can be addressed (UNSUB-01).
   const id = deriveSubscriptionId({ namespace, principal, name, arguments: args, url });
-  const subscription = registry.get(id);
   const persistence = webhooks?.persistence;
+  // An end that is being stored may still fail.
+  if (registry.get(id) === undefined) await persistence?.settled(id);
+  const subscription = registry.get(id);
   if (subscription instanceof WebhookSubscription) {
     subscription.end();
     await persistence?.settled(id);

@@ -138,13 +138,18 @@ export class Persistence {
     this.#timer = undefined;
     this.#flushing = true;
     this.#failed = false;
-    const changes = [...this.#waiting.values()];
-    this.#waiting.clear();
+    const ids = [...this.#waiting.keys()];
     const worker = async (): Promise<void> => {
-      let change: Change | undefined;
-      while ((change = changes.pop()) !== undefined) await this.#try(change);
+      let id: string | undefined;
+      while ((id = ids.pop()) !== undefined) {
+        // It waits until it is begun: what is begun before, for the same subscription, takes its place.
+        const change = this.#waiting.get(id);
+        if (change === undefined) continue;
+        this.#waiting.delete(id);
+        await this.#try(change);
+      }
     };
-    await Promise.all(Array.from({ length: Math.min(CONCURRENCY, changes.length) }, worker));
+    await Promise.all(Array.from({ length: Math.min(CONCURRENCY, ids.length) }, worker));
     this.#flushing = false;
     if (this.#waiting.size > 0) this.#schedule();
   }
