@@ -184,6 +184,22 @@ describe.each(stores)('an inbox with %s', (_name, create) => {
     await second.inbox.close();
   });
 
+  it('ORDER-02 CUR-13 waits for nothing after a restart that a gap told to be missing before it', async () => {
+    const store = create();
+    const first = await open({ store });
+    const missing = [2, 4].map((n) => ({ position: `p${n}`, previous: `p${n - 1}` }));
+    for (const message of [nth(1), { ...gap('c4'), missing } as WebhookMessage]) await first.inbox.accept(message);
+    await first.inbox.accept(nth(3));
+    expect(await first.application.take(3)).toEqual(['e1', 'gap c4', 'e3']);
+    const second = await reopened(store, first.inbox);
+    await second.inbox.accept(nth(5));
+    expect(await second.application.take(2)).toEqual(['e3', 'e5']);
+    const third = await reopened(store, second.inbox);
+    await third.inbox.accept(nth(6));
+    expect(await third.application.take(9)).toEqual(['e5', 'e6']);
+    await third.inbox.close();
+  });
+
   it('ORDER-02 goes on in the order of a subscription after a restart', async () => {
     const store = create();
     const first = await open({ store });

@@ -38,6 +38,8 @@ export interface StoredMessage {
 export interface ReceivedMark extends MessageIds {
   /** Where it told its event to stand. */
   order?: EventOrder;
+  /** Of a gap: the last places it told to be missing, which later events may name. */
+  missing?: readonly EventOrder[];
 }
 
 /** `message`: one arrived. `done`: it is acknowledged, and only its mark is kept. `mark`: a repetition arrived. */
@@ -48,6 +50,9 @@ export type InboxChange =
 
 /** How many of the latest messages are remembered, over all subscriptions. */
 export const REMEMBERED_MESSAGES = 20_000;
+
+/** Places kept with the mark of a gap. Marks are many, and what follows earlier places has mostly arrived. */
+const MARKED_PLACES = 16;
 
 /** The content of a store as its changes make it, bounded as far as it is marks. */
 export class InboxState {
@@ -95,5 +100,9 @@ export function memoryInboxStore(): InboxStore {
 
 function markOf(message: WebhookMessage): ReceivedMark {
   const ids = idsOf(message);
-  return message.kind === 'event' && message.order !== undefined ? { ...ids, order: message.order } : ids;
+  if (message.kind === 'event' && message.order !== undefined) return { ...ids, order: message.order };
+  if (message.kind === 'gap' && message.missing !== undefined) {
+    return { ...ids, missing: message.missing.slice(-MARKED_PLACES) };
+  }
+  return ids;
 }

@@ -40,6 +40,18 @@ interface Ready {
   stored?: StoredMessage;
 }
 
+/** What a store kept of the order of one subscription. */
+interface KeptPlaces {
+  /** Positions of events that are acknowledged. */
+  readonly acknowledged: Set<string>;
+  /** Of those that are not. */
+  readonly waiting: Set<string>;
+  /** Positions that nothing has to wait for, the last one last. */
+  readonly passed: Set<string>;
+  /** Places behind one that is not acknowledged at which something is missing. */
+  readonly missing: EventOrder[];
+}
+
 /** Counted for an envelope, which is short. */
 const ENVELOPE_BYTES = 1_024;
 
@@ -220,16 +232,37 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
 
   #restore({ messages, marks }: InboxContent): void {
     const waiting = new Set(messages.map(({ message }) => eventKey(idsOf(message))));
-    const passed = new Map<string, string[]>();
+    const places = new Map<string, KeptPlaces>();
+    const placesOf = (subscriptionId: string): KeptPlaces => {
+      let kept = places.get(subscriptionId);
+      if (kept === undefined) {
+        kept = { acknowledged: new Set(), waiting: new Set(), passed: new Set(), missing: [] };
+        places.set(subscriptionId, kept);
+      }
+      return kept;
+    };
+    for (const { message } of messages) {
+      if (message.kind !== 'event' || message.order === undefined) continue;
+      placesOf(message.subscriptionId).waiting.add(message.order.position);
+    }
+    for (const { subscriptionId, order } of marks) {
+      if (order !== undefined) placesOf(subscriptionId).acknowledged.add(order.position);
+    }
     for (const mark of marks) {
       this.#received.add(mark);
-      const { subscriptionId, order } = mark;
-      if (order === undefined || waiting.has(eventKey(mark))) continue;
-      const positions = passed.get(subscriptionId);
-      if (positions === undefined) passed.set(subscriptionId, [order.position]);
-      else positions.push(order.position);
+      const { order } = mark;
+      const { acknowledged, passed, missing, ...kept } = placesOf(mark.subscriptionId);
+      if (order !== undefined && !waiting.has(eventKey(mark))) passed.add(order.position);
+      for (const { position, previous } of mark.missing ?? []) {
+        if (previous === null || acknowledged.has(previous) || passed.has(previous)) passed.add(position);
+        // What any other comes after may be long gone: it would be waited for, and told as a gap.
+        else if (kept.waiting.has(previous)) missing.push({ position, previous });
+      }
     }
-    for (const [subscriptionId, positions] of passed) this.#orderOf(subscriptionId, positions);
+    for (const [subscriptionId, { passed, missing }] of places) {
+      const order = this.#orderOf(subscriptionId, [...passed]);
+      if (missing.length > 0) order.settle(missing);
+    }
     for (const stored of messages) {
       this.#received.add(idsOf(stored.message));
       this.#count(1, bytesOf(stored.message));
