@@ -210,6 +210,55 @@ describe('a gap that is not told yet', () => {
     await server.clock.advance(QUARTER_MS);
     expect(await server.subscribe('counted', options)).toMatchObject({ truncated: false });
   });
+
+  it('DELIV-14 fits into what every receiver takes, however long the names of places are', async () => {
+    const server = webhookServer();
+    const filler = 'x'.repeat(1_000);
+    let checks = 0;
+    server.events.define('counted', {
+      ...counted,
+      nextPollMs: 1_000,
+      check: (_context, _args, cursor) => {
+        checks += 1;
+        const event = { eventId: `e${checks}`, timestamp: '2026-01-01T00:00:00Z', data: { n: checks } };
+        return { events: cursor === null ? [] : [event], cursor: `${checks} ${filler}` };
+      },
+      match: () => {
+        throw new Error('as an author may');
+      },
+    });
+    server.recorder.answer = () => 500;
+    await server.subscribe('counted');
+    await server.clock.advance(QUARTER_MS / 2);
+    server.recorder.answer = () => undefined;
+    await server.clock.advance(QUARTER_MS);
+    const sizes = server.recorder.envelopes('gap').map(({ text }) => Buffer.byteLength(text));
+    expect(Math.max(...sizes)).toBeGreaterThan(100_000);
+    expect(Math.max(...sizes)).toBeLessThan(200_000);
+  });
+
+  it('ENV-03 is one of a bounded number: what would be one more waits where it is', async () => {
+    const server = webhookServer();
+    const ids = new Set<string>();
+    const handle = server.events.define('counted', {
+      ...counted,
+      match: (_args, { eventId }) => {
+        ids.add(eventId);
+        throw new Error('as an author may');
+      },
+    });
+    server.recorder.answer = () => 500;
+    await server.subscribe('counted');
+    for (let n = 0; n < 6_000; n++) await handle.emit({ n });
+    await settle();
+    expect(ids.size).toBeGreaterThan(4_000);
+    expect(ids.size).toBeLessThan(4_200);
+    server.recorder.answer = () => undefined;
+    await server.clock.advance(QUARTER_MS);
+    expect(ids.size).toBe(6_000);
+    const { cursor } = await server.subscribe('counted');
+    expect(cursor).toBe((await server.poll('counted', null)).cursor);
+  });
 });
 
 describe('a first answer that tells a gap', () => {

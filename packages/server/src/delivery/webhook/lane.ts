@@ -97,6 +97,9 @@ const MAX_SETTLED_STORED = 256;
  */
 const MAX_AHEAD = 200_000;
 
+/** Places at which something is missing that may wait for an envelope: about a megabyte. */
+const MAX_UNTOLD = 4_096;
+
 /** Payload bytes one principal may have outstanding, beyond the first delivery of each of its subscriptions. */
 const MAX_PRINCIPAL_BYTES = 64 * 1024 * 1024;
 
@@ -586,9 +589,12 @@ export class Lane implements Sink {
     this.#context.scheduler.add(this.#flow, delivery);
   }
 
-  /** Events are acknowledged while one before them is not, and each costs its place in the watermark. */
+  /**
+   * Events are acknowledged while one before them is not, and each costs its place in the watermark; likewise events are
+   * lost while no envelope is taken.
+   */
   get #isTooFarAhead(): boolean {
-    return (this.#watermark?.span ?? 0) >= MAX_AHEAD;
+    return (this.#watermark?.span ?? 0) >= MAX_AHEAD || (this.#gaps?.size ?? 0) >= MAX_UNTOLD;
   }
 
   #hasRoomFor(event: FeedEvent): boolean {

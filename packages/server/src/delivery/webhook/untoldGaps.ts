@@ -23,6 +23,9 @@ interface HeldGap {
 /** Places one envelope names, the latest ones. Receivers wait for others as for an event that does not come. */
 const MAX_MISSING = 256;
 
+/** Bytes of the places that one envelope names, as its body has to be taken by everybody (DELIV-14). */
+const MAX_MISSING_BYTES = 128 * 1024;
+
 /**
  * What one client misses and does not know of. The places of what is missing count as outstanding until an envelope was
  * taken, so that no cursor passes them (G3). When the retries of an envelope are used up, its client's cursor is held
@@ -47,9 +50,20 @@ export class UntoldGaps {
 
   /** Places that the envelope on its way names, in their order. */
   get missing(): readonly EventOrder[] {
-    return this.#known([])
-      .flatMap(({ orders }) => orders)
-      .slice(-MAX_MISSING);
+    const orders = this.#known([]).flatMap((place) => place.orders);
+    let first = orders.length;
+    let bytes = 0;
+    for (const order of orders.slice(-MAX_MISSING).toReversed()) {
+      bytes += Buffer.byteLength(JSON.stringify(order));
+      if (bytes > MAX_MISSING_BYTES) break;
+      first -= 1;
+    }
+    return orders.slice(first);
+  }
+
+  /** Places that no envelope told of yet. */
+  get size(): number {
+    return this.#told.length + this.#foundLater.length;
   }
 
   add(place: MissingPlace): void {
