@@ -168,6 +168,39 @@ describe('the store', () => {
     expect((await answer).error?.code).toBe(-32603);
   });
 
+  it('UNSUB-01 TTL-10 keeps what ends in a shutdown, which is no answer to an unsubscribe', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const server = await deployment.run();
+    await server.subscribe('counted', { ttlMs: null });
+    server.recorder.answer = () => 'hang';
+    upstream.add(1);
+    await clock.advance(1_000);
+    const closed = server.events.close({ deadlineMs: 30_000 });
+    expect((await server.unsubscribe('counted')).error?.code).toBe(-32603);
+    server.recorder.release();
+    await closed;
+    expect(store.records).toHaveLength(1);
+  });
+
+  it('UNSUB-01 that fails to delete while the server closes is no answer to an unsubscribe either', async () => {
+    const deployment = new Deployment();
+    const { store } = deployment;
+    const server = await deployment.run();
+    await server.subscribe('counted', { ttlMs: null });
+    const end = { done: (): void => {} };
+    store.writing = new Promise((resolve) => (end.done = resolve));
+    store.failing.add('delete');
+    const answer = server.unsubscribe('counted');
+    await settle();
+    const closed = server.events.close();
+    await settle();
+    end.done();
+    expect((await answer).error?.code).toBe(-32603);
+    await closed;
+    expect(store.records).toHaveLength(1);
+  });
+
   it('UNSUB-01 that could not delete does so when it is asked again', async () => {
     const deployment = new Deployment();
     const { store } = deployment;

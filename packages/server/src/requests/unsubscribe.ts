@@ -32,6 +32,8 @@ export async function handleUnsubscribe(
   const persistence = webhooks?.persistence;
   // An end that is being stored may still fail.
   if (registry.get(id) === undefined) await persistence?.settled(id);
+  // What ends in a shutdown comes back with the next run.
+  if (core.closed) throw internalError('The server is shutting down');
   const subscription = registry.get(id);
   if (subscription instanceof WebhookSubscription) {
     subscription.end();

@@ -169,14 +169,14 @@ export class Persistence {
   }
 
   #writeLater(change: Change): void {
-    if (this.#closed) return;
+    // Also when nothing is tried again: whoever asks must not be told that it is stored.
     this.#waiting.set(change.id, change);
     this.#schedule();
   }
 
   /** One flush at a time: a store that is slower than the positions move gets the last of them, not all. */
   #schedule(): void {
-    if (this.#flushing) return;
+    if (this.#flushing || this.#closed) return;
     this.#timer ??= this.#clock.setTimeout(() => void this.#flush(), this.#failed ? RETRY_MS : PROGRESS_MS);
   }
 
