@@ -340,6 +340,18 @@ describe('ArrivalOrder', () => {
       expect(world.out).toEqual([1, 3, 4, 'gap', 7]);
     });
 
+    it('CUR-13 is no second gap when what the place comes after was forgotten here', async () => {
+      const world = new World();
+      for (const post of chain(range(1, 1_100))) world.take(post);
+      world.out.length = 0;
+      // Its event was given up long ago, and nobody could be told.
+      world.order.settle([{ position: 'lost', previous: 'p10' }]);
+      await world.clock.advance(60_000);
+      world.take({ event: 1_101, position: 'p1101', previous: 'p1100' });
+      expect(world.out).toEqual([1_101]);
+      expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+    });
+
     it('ORDER-02 keeps a bounded number of places whose turn does not come', () => {
       const world = new World();
       for (let gap = 0; gap < 20; gap++) {

@@ -266,6 +266,14 @@ export class ArrivalOrder<T> {
   }
 
   #giveUpOldest(): void {
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return;
+    const [position, { item }] = oldest;
+    if (item === undefined && !this.#followers.has(position)) {
+      // Nothing waits behind this place, and it was told as a gap. What it comes after may be long forgotten here.
+      this.#remove(position);
+      return;
+    }
     if (!this.#gapTold) this.#gap();
     this.#gapTold = false;
     this.#releaseOldest();
