@@ -184,6 +184,17 @@ describe.each(stores)('an inbox with %s', (_name, create) => {
     await second.inbox.close();
   });
 
+  it('RECV-02 counts the places that a gap names against its bounds', async () => {
+    const { inbox } = await open({ store: create(), maxBytes: 100_000 });
+    const missing = Array.from({ length: 100 }, (_, n) => ({ position: `p${n}`.padEnd(250), previous: null }));
+    const answers: string[] = [];
+    for (const webhookId of ['g1', 'g2', 'g3', 'g4', 'g5']) {
+      answers.push(await inbox.accept({ ...gap('c'), webhookId, missing } as WebhookMessage));
+    }
+    expect(answers).toEqual(['accepted', 'accepted', 'accepted', 'retry', 'retry']);
+    await inbox.close();
+  });
+
   it('ORDER-02 CUR-13 waits for nothing after a restart that a gap told to be missing before it', async () => {
     const store = create();
     const first = await open({ store });

@@ -52,7 +52,7 @@ interface KeptPlaces {
   readonly missing: EventOrder[];
 }
 
-/** Counted for an envelope, which is short. */
+/** Counted for an envelope, beside the places that a gap names. */
 const ENVELOPE_BYTES = 1_024;
 
 /**
@@ -279,7 +279,11 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
 }
 
 function bytesOf(message: WebhookMessage): number {
-  return message.kind === 'event' ? message.bytes : ENVELOPE_BYTES;
+  if (message.kind === 'event') return message.bytes;
+  let bytes = ENVELOPE_BYTES;
+  const places = message.kind === 'gap' ? message.missing : undefined;
+  for (const { position, previous } of places ?? []) bytes += position.length + (previous?.length ?? 0);
+  return bytes;
 }
 
 function eventKey({ subscriptionId, eventId }: MessageIds): string {
