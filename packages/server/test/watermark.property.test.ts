@@ -103,3 +103,18 @@ it('has no position where there is none', () => {
   watermark.settle(ticket);
   expect(watermark.cursor).toBeNull();
 });
+
+it('DELIV-11 gives back the room that it needed while one delivery took long', () => {
+  const watermark = new Watermark('start');
+  const tickets = Array.from({ length: 5_000 }, (_, n) => watermark.begin(`c${n}`));
+  for (const ticket of tickets.slice(1)) watermark.settle(ticket);
+  expect([watermark.cursor, watermark.capacity]).toEqual(['start', 8_192]);
+  watermark.settle(tickets[0]!);
+  expect([watermark.cursor, watermark.isClear]).toEqual(['c4999', true]);
+  expect(watermark.capacity).toBeLessThan(100);
+  const [next, last] = [watermark.begin('next'), watermark.begin('last')];
+  watermark.settle(last);
+  expect(watermark.cursorFor(next)).toBe('next');
+  watermark.settle(next);
+  expect(watermark.cursor).toBe('last');
+});

@@ -93,7 +93,7 @@ const MAX_SETTLED_STORED = 256;
 
 /**
  * Deliveries one subscription may be ahead of its oldest outstanding one: half an hour at a hundred events a second, and
- * about two megabytes.
+ * about two megabytes beside the positions, which subscriptions of one event type share.
  */
 const MAX_AHEAD = 200_000;
 

@@ -4,6 +4,9 @@ const SETTLED = 1;
 /** Deliveries there is room for at first. A power of two, as every capacity here: places are found by masking. */
 const INITIAL_CAPACITY = 8;
 
+/** Room that is given back once everything has settled is what is above this: after a failure that lasted long. */
+const KEPT_CAPACITY = 1_024;
+
 /**
  * The safe position of one webhook subscription (DELIV-11, SUB-14): everything up to it was acknowledged or given up.
  * Deliveries begin in feed order and settle in any order; both cost constant time on average, however many are
@@ -32,6 +35,11 @@ export class Watermark {
   /** Deliveries from the oldest outstanding one to the latest. */
   get span(): number {
     return this.#next - this.#oldest;
+  }
+
+  /** Deliveries there is room for at present. */
+  get capacity(): number {
+    return this.#mask + 1;
   }
 
   /** Whether every delivery that began has settled. */
@@ -64,7 +72,7 @@ export class Watermark {
 
   /** @returns the ticket to settle it with */
   begin(positionAfter: string | null): number {
-    if (this.#next - this.#oldest > this.#mask) this.#grow();
+    if (this.#next - this.#oldest > this.#mask) this.#resize(2 * this.capacity);
     const place = this.#next & this.#mask;
     this.#positions[place] = positionAfter;
     this.#states[place] = OUTSTANDING;
@@ -77,6 +85,7 @@ export class Watermark {
     while (this.#oldest < this.#next && this.#states[this.#oldest & this.#mask] !== OUTSTANDING) {
       this.#cursor = this.#positions[this.#oldest++ & this.#mask] ?? null;
     }
+    if (this.capacity > KEPT_CAPACITY && this.isClear) this.#resize(INITIAL_CAPACITY);
   }
 
   /** Positions that settled beyond {@link cursor}, at most `limit`, the first ones. */
@@ -89,8 +98,8 @@ export class Watermark {
     return positions;
   }
 
-  #grow(): void {
-    const mask = 2 * this.#mask + 1;
+  #resize(capacity: number): void {
+    const mask = capacity - 1;
     const positions: (string | null)[] = Array.from({ length: mask + 1 }, () => null);
     const states = new Uint8Array(mask + 1);
     for (let ticket = this.#oldest; ticket < this.#next; ticket++) {
