@@ -345,10 +345,25 @@ describe('ArrivalOrder', () => {
       for (const post of chain(range(1, 1_100))) world.take(post);
       world.out.length = 0;
       // Its event was given up long ago, and nobody could be told.
-      world.order.settle([{ position: 'lost', previous: 'p10' }]);
+      world.order.settle([
+        { position: 'lost', previous: 'p10' },
+        { position: 'lost, too', previous: 'lost' },
+      ]);
       await world.clock.advance(60_000);
       world.take({ event: 1_101, position: 'p1101', previous: 'p1100' });
       expect(world.out).toEqual([1_101]);
+      expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+    });
+
+    it('ORDER-02 CUR-13 keeps the order behind one that takes longer than others wait', async () => {
+      const world = new World();
+      const posts = chain(range(1, 5));
+      world.take(posts[0]!);
+      world.order.settle(posts.slice(2, 4));
+      await world.clock.advance(300_000);
+      world.take(posts[1]!);
+      world.take(posts[4]!);
+      expect(world.out).toEqual([1, 2, 5]);
       expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
     });
 

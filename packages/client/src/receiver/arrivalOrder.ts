@@ -58,6 +58,8 @@ export class ArrivalOrder<T> {
   readonly #waiting = new Map<string, Waiting<T>>();
   /** Positions of `#waiting` by their predecessor. Two may name the same one, each in its own chain. */
   readonly #followers = new Map<string, string[]>();
+  /** Places at which something is missing that were waited with for too long, by their predecessor. */
+  readonly #aside = new Map<string, string>();
   readonly #passed: Set<string>;
   readonly #holes = new Holes();
   #last: string | undefined;
@@ -164,6 +166,7 @@ export class ArrivalOrder<T> {
     this.#closed = true;
     this.#waiting.clear();
     this.#followers.clear();
+    this.#aside.clear();
     this.#waitingBytes = 0;
     this.#waitingMissing = 0;
     this.#schedule();
@@ -257,6 +260,8 @@ export class ArrivalOrder<T> {
       }
       this.#passed.add(next);
       pending.push(...(this.#followers.get(next) ?? []).toReversed());
+      const aside = this.#aside.get(next);
+      if (aside !== undefined && this.#aside.delete(next)) pending.push(aside);
     }
     for (const oldest of this.#passed) {
       if (this.#passed.size <= MAX_PASSED) break;
@@ -266,17 +271,36 @@ export class ArrivalOrder<T> {
   }
 
   #giveUpOldest(): void {
-    const [oldest] = this.#waiting;
+    const [oldest] = this.#waiting.keys();
     if (oldest === undefined) return;
-    const [position, { item }] = oldest;
-    if (item === undefined && !this.#followers.has(position)) {
-      // Nothing waits behind this place, and it was told as a gap. What it comes after may be long forgotten here.
-      this.#remove(position);
+    if (!this.#isAwaited(oldest)) {
+      // It was told as a gap when it came. What it comes after may be long forgotten here, or still on its way.
+      this.#setAside(oldest);
       return;
     }
     if (!this.#gapTold) this.#gap();
     this.#gapTold = false;
     this.#releaseOldest();
+  }
+
+  /** Whether an item waits for its own turn, or for that of this place. */
+  #isAwaited(position: string): boolean {
+    const seen = new Set([position]);
+    for (const next of seen) {
+      if (this.#waiting.get(next)?.item !== undefined) return true;
+      for (const follower of this.#followers.get(next) ?? []) seen.add(follower);
+    }
+    return false;
+  }
+
+  /** Waits no longer with a place at which something is missing, but lets it pass behind its predecessor. */
+  #setAside(position: string): void {
+    const entry = this.#waiting.get(position);
+    if (entry === undefined) return;
+    this.#remove(position);
+    this.#aside.set(entry.previous, position);
+    const [oldest] = this.#aside.keys();
+    if (this.#aside.size > MAX_MISSING && oldest !== undefined) this.#aside.delete(oldest);
   }
 
   /** Releases the item that waits longest, together with what is known to come right before and after it. */
