@@ -13,7 +13,7 @@ export interface Plot {
 
 const WIDTH = 720;
 const HEIGHT = 440;
-const MARGIN = { left: 72, right: 24, top: 48, bottom: 88 };
+const MARGIN = { left: 72, right: 48, top: 48, bottom: 88 };
 
 /** Told apart without colours as well, by their order in the legend and their marks. */
 const COLOURS = ['#1f5f99', '#b3541e', '#3b7a3b'];

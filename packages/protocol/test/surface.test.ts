@@ -56,6 +56,7 @@ describe('public surface', () => {
       'listChangedParamsSchema',
       'listParamsSchema',
       'listResultSchema',
+      'missingOf',
       'notFound',
       'occurrenceSchema',
       'orderOf',
