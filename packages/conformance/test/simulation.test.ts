@@ -42,6 +42,7 @@ describe('simulation', () => {
     ['a cursor passed a gap that was owed from before a restart', 90],
     ['room at a host was left unused after a subscription had ended', 127],
     ['the end of a subscription was answered before it was stored', 64],
+    ['a suspended subscription that was coming back was stored without its position', 6_476],
   ])('seed of a mistake: %s', async (_mistake, seed) => {
     expect(await findings(seed)).toBe('');
   });

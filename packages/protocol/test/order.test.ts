@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ORDER_META_KEY, orderOf } from '../src/index.ts';
+import { missingOf, ORDER_META_KEY, orderOf } from '../src/index.ts';
 
 describe('order metadata', () => {
   it('ORDER-02 is read from its key in _meta, whatever else stands there', () => {
@@ -41,4 +41,23 @@ describe('order metadata', () => {
       }),
     );
   });
+});
+
+describe('missingOf', () => {
+  const place = { position: 'p2', previous: 'p1' };
+
+  it('ORDER-02 reads the places a gap names, in their order, and leaves out what is malformed', () => {
+    const missing = [place, { position: 'p3', previous: 'p3' }, { position: 3, previous: null }, null, 'p4'];
+    expect(missingOf({ [ORDER_META_KEY]: { missing: [...missing, { position: 'p5', previous: null }] } })).toEqual([
+      place,
+      { position: 'p5', previous: null },
+    ]);
+  });
+
+  it.each([undefined, null, 'text', {}, { [ORDER_META_KEY]: null }, { [ORDER_META_KEY]: { missing: place } }])(
+    'ORDER-02 reads nothing from %j',
+    (meta) => {
+      expect(missingOf(meta)).toEqual([]);
+    },
+  );
 });

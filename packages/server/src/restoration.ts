@@ -155,6 +155,8 @@ export class Restoration {
     this.#webhooks.expireAt(subscription, record.refreshBeforeMs);
     subscription.restored = true;
     subscription.storedCursor = record.cursor;
+    // What is stored before it is back must not forget the gap.
+    subscription.truncatedFor = record.gapAfter;
     subscription.lane.restore(record);
     try {
       if (type.brokenSinceLastRun !== undefined) throw schemaChanged(type.brokenSinceLastRun);
@@ -169,6 +171,7 @@ export class Restoration {
         const passed = settledBefore(type, opening.cursor, record);
         subscription.lane.restoreGap(opening.cursor, gapAfter, passed);
       }
+      subscription.truncatedFor = null;
       opening.start();
       if (this.#persistence.isOutdated(record)) this.#persistence.touch(subscription);
     } catch (error) {

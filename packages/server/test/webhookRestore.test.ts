@@ -308,6 +308,28 @@ describe('a restart', () => {
     expect(postedNumbers(second)).toEqual([4, 5]);
   });
 
+  it('OP-13 DELIV-13 a suspended subscription keeps its position and its gap while it comes back', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const options = { suspension: { minAttempts: 1 } };
+    const first = await deployment.run(options);
+    first.recorder.answer = () => 500;
+    const { cursor } = await first.subscribe('counted', { ttlMs: null });
+    upstream.add(1);
+    await clock.advance(2_000);
+    await first.events.close();
+    const [record] = store.records;
+    expect(record).toMatchObject({ cursor, suspended: true });
+    store.put(record!.id, { ...record, gapAfter: 'c0.before' });
+
+    // Its source does not answer, so it is not back when it is stored.
+    const second = deployment.start(options);
+    second.events.define('counted', { ...deployment.definition, check: () => new Promise(() => {}) });
+    await clock.advance(2_000);
+    expect(store.calls.at(-1)).toBe(`save ${record!.id}`);
+    expect(store.records[0]).toMatchObject({ cursor, suspended: true, gapAfter: 'c0.before' });
+  });
+
   it('ENV-03 OP-13 tells a gap again that was on its way', async () => {
     const deployment = new Deployment();
     const storage = keptStorage(deployment.clock);

@@ -277,8 +277,8 @@ class Simulation {
 
   #reported(server: ServerProcess, error: unknown, stage: string): void {
     const message = error instanceof Error ? error.message : String(error);
-    // What the faults bring about is told as it should be.
-    if (/^the (simulated|virtual)/.test(message) || !server.alive) return;
+    // What the faults bring about is told as it should be; a source that fails while subscriptions come back, in its own words.
+    if (/^(the (simulated|virtual)|The source of \w+ could not be read)/.test(message) || !server.alive) return;
     this.complaints.push(`the server reported at ${stage}: ${error instanceof Error ? error.stack : message}`);
   }
 

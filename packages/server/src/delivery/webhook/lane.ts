@@ -131,6 +131,8 @@ export class Lane implements Sink {
   #gaps: UntoldGaps | undefined;
   #terminated: EventsError | undefined;
   #ended = false;
+  /** Where an earlier run was, until the pump stands there. What is stored meanwhile must not forget it. */
+  #restoredPosition: string | null = null;
   /** Ids of events an earlier run had delivered beyond its watermark, and that this one did not reach yet. */
   #settledBefore: Set<string> | undefined;
   /** Made with the first. */
@@ -145,7 +147,7 @@ export class Lane implements Sink {
   /** Where a later run goes on: nothing up to it is outstanding. */
   get position(): string | null {
     if (this.#watermark?.isClear === false) return this.#watermark.cursor;
-    return this.#pump?.cursor ?? null;
+    return this.#pump === undefined ? this.#restoredPosition : this.#pump.cursor;
   }
 
   /** The position that is safe for the client (SUB-14): nothing up to it is outstanding, or missing without its knowing. */
@@ -218,7 +220,13 @@ export class Lane implements Sink {
   }
 
   /** Goes on where an earlier run was. Before the first event. */
-  restore({ settled, suspended, failing }: Pick<StoredSubscription, 'settled' | 'suspended' | 'failing'>): void {
+  restore({
+    cursor,
+    settled,
+    suspended,
+    failing,
+  }: Pick<StoredSubscription, 'cursor' | 'settled' | 'suspended' | 'failing'>): void {
+    this.#restoredPosition = cursor;
     if (settled.length > 0) this.#settledBefore = new Set(settled);
     if (failing !== null) this.#health.restore(failing);
     if (!suspended) return;
