@@ -1,4 +1,4 @@
-import type { DeliveryStatus, Dialect, EventOrder, EventsError, LastError } from '@mcp-events/protocol';
+import type { DeliveryStatus, Dialect, EventsError, LastError } from '@mcp-events/protocol';
 import type { Clock } from '../../clock.ts';
 import type { Deadlines } from '../../deadlines.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
@@ -271,12 +271,8 @@ export class Lane implements Sink {
     return true;
   }
 
-  /**
-   * The envelope needs a position (ENV-03): without replay a loss can only be counted (CUR-14).
-   *
-   * @param safe the position before the gap, if the pump stands behind it already
-   */
-  lose(cursor: string | null, safe: string | null = this.#pump?.cursor ?? null): boolean {
+  /** The envelope needs a position (ENV-03): without replay a loss can only be counted (CUR-14). */
+  lose(cursor: string | null): boolean {
     if (this.#ended) return true;
     if (cursor === null) {
       this.#context.warn('events without replay were lost because the callback was too slow', this.#subscriber.name);
@@ -287,7 +283,7 @@ export class Lane implements Sink {
       this.#refusedEvent = true;
       return false;
     }
-    this.#owe(this.#placeOfGap(cursor, safe), 0);
+    this.#owe(this.#placeOfGap(cursor), 0);
     this.#listener.onProgress();
     return true;
   }
@@ -301,7 +297,7 @@ export class Lane implements Sink {
    *   others that are lost, and nothing else would tell it not to
    */
   restoreGap(position: string, cursor: string, passed: readonly string[]): void {
-    const { ticket, orders } = this.#placeOfGap(position, cursor);
+    const { ticket, orders } = this.#placeOfGap(position);
     const first = passed.map((acknowledged) => ({ position: acknowledged, previous: null }));
     this.#gaps ??= new UntoldGaps();
     this.#gaps.add({ ticket, orders: [...first, ...orders] });
@@ -491,8 +487,8 @@ export class Lane implements Sink {
   }
 
   /** Whoever puts events in order has to wait for the news of a gap as for an event. */
-  #placeOfGap(position: string, safe: string | null): MissingPlace {
-    const ticket = this.#begin(position, safe);
+  #placeOfGap(position: string): MissingPlace {
+    const ticket = this.#begin(position);
     const orders = [{ position, previous: this.#previous }];
     this.#previous = position;
     return { ticket, orders };
@@ -539,11 +535,6 @@ export class Lane implements Sink {
 
   #settleTickets(tickets: readonly number[]): void {
     for (const ticket of tickets) this.#watermark?.settle(ticket);
-  }
-
-  /** Places that the envelope on its way names. */
-  get #missing(): readonly EventOrder[] {
-    return this.#gaps?.missing ?? [];
   }
 
   /** Acknowledged, refused for good or given up. */
@@ -625,8 +616,9 @@ export class Lane implements Sink {
     this.#pump?.resume();
   }
 
-  /** @param before where the pump stands; still before what begins now */
-  #begin(positionAfter: string | null, before: string | null = this.#pump?.cursor ?? null): number {
+  #begin(positionAfter: string | null): number {
+    // The pump still stands before what begins now.
+    const before = this.#pump?.cursor ?? null;
     if (this.#watermark === undefined) this.#watermark = new Watermark(before);
     else if (this.#watermark.isClear) this.#watermark.advance(before);
     return this.#watermark.begin(positionAfter);
@@ -655,7 +647,10 @@ export class Lane implements Sink {
   }
 
   #envelopeBody(kind: DeliveryKind, cursor: string | null): string {
-    if (kind === 'gap') return gapBody(cursor ?? '', this.#subscriber.dialect === 'final' ? this.#missing : []);
+    if (kind === 'gap') {
+      const missing = this.#subscriber.dialect === 'final' ? this.#gaps?.missing : undefined;
+      return gapBody(cursor ?? '', missing ?? []);
+    }
     return terminatedBody(this.#terminated as EventsError, this.#subscriber.dialect);
   }
 

@@ -61,7 +61,8 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   restored = false;
   /**
    * The cursor for which its first answer told a gap. Until the client comes with another one that answer may have been
-   * lost, and nothing else tells of the gap.
+   * lost, and nothing else tells of the gap. While it comes back after a restart: its client's cursor before the gap that
+   * an earlier run owed.
    */
   truncatedFor: string | null = null;
   /** The position that was stored last. */
