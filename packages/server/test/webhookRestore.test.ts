@@ -324,7 +324,7 @@ describe('a restart', () => {
 
     // Its source does not answer, so it is not back when it is stored.
     const second = deployment.start(options);
-    second.events.define('counted', { ...deployment.definition, check: () => new Promise(() => {}) });
+    second.events.define('counted', { ...deployment.definition, check: () => new Promise<never>(() => {}) });
     await clock.advance(2_000);
     expect(store.calls.at(-1)).toBe(`save ${record!.id}`);
     expect(store.records[0]).toMatchObject({ cursor, suspended: true, gapAfter: 'c0.before' });
