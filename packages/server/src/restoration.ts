@@ -155,8 +155,6 @@ export class Restoration {
     this.#webhooks.expireAt(subscription, record.refreshBeforeMs);
     subscription.restored = true;
     subscription.storedCursor = record.cursor;
-    // What is stored before it is back must not forget the gap.
-    subscription.truncatedFor = record.gapAfter;
     subscription.lane.restore(record);
     try {
       if (type.brokenSinceLastRun !== undefined) throw schemaChanged(type.brokenSinceLastRun);
@@ -165,13 +163,7 @@ export class Restoration {
       // The process it provisioned something in is gone, so it is asked again (HOOK-01).
       await beginWebhookSubscription(this.#core, subscription);
       const opening = await openWebhookDelivery(this.#core, type, subscription, record.cursor, { together: true });
-      // What was lost in between is told (OP-13); where there are no positions, nobody can know.
-      const gapAfter = record.gapAfter ?? (opening.truncated ? record.cursor : null);
-      if (gapAfter !== null && opening.cursor !== null) {
-        const passed = settledBefore(type, opening.cursor, record);
-        subscription.lane.restoreGap(opening.cursor, gapAfter, passed);
-      }
-      subscription.truncatedFor = null;
+      subscription.lane.goOn(opening, settledBefore(type, opening.cursor, record));
       opening.start();
       if (this.#persistence.isOutdated(record)) this.#persistence.touch(subscription);
     } catch (error) {
@@ -263,8 +255,8 @@ async function readArguments({ compiled: { input } }: EventType, rawArguments: A
 }
 
 /** Acknowledged positions that delivery, which goes on at `cursor`, does not come to any more. */
-function settledBefore({ feed }: EventType, cursor: string, { settled }: StoredSubscription): string[] {
-  if (!(feed instanceof LogFeed)) return [];
+function settledBefore({ feed }: EventType, cursor: string | null, { settled }: StoredSubscription): string[] {
+  if (!(feed instanceof LogFeed) || cursor === null) return [];
   const start = feed.positionOf(cursor) ?? 0;
   return settled.filter((position) => (feed.positionOf(position) ?? Infinity) <= start);
 }

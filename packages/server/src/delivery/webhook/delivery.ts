@@ -2,6 +2,7 @@ import type { LastError } from '@mcp-events/protocol';
 import type { Deadline } from '../../deadlines.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import type { ObservedDelivery } from '../../observability/observedDelivery.ts';
+import type { Place } from './deliveryOrder.ts';
 import type { Lane } from './lane.ts';
 import type { Job } from './scheduling/fairScheduler.ts';
 import type { HostOutcome } from './scheduling/hostShare.ts';
@@ -14,11 +15,9 @@ export interface DeliveryOptions {
   readonly kind: DeliveryKind;
   /** The same for each attempt (ENV-02, DIALECT-04, DIALECT-05). */
   readonly webhookId: string;
-  /** Place in the subscription's watermark; absent for what does not move it. */
-  readonly ticket?: number | undefined;
+  /** Absent for what is sent outside the order. */
+  readonly place?: Place | undefined;
   readonly event?: FeedEvent | undefined;
-  /** Position of the event sent before this one, `null` for the first; absent when it is sent outside the order. */
-  readonly previous?: string | null | undefined;
   /** Number of the dead letter this event was, if it is delivered again by hand. */
   readonly deadLetter?: number | undefined;
 }
@@ -27,9 +26,8 @@ export interface DeliveryOptions {
 export class Delivery implements Job {
   readonly kind: DeliveryKind;
   readonly webhookId: string;
-  readonly ticket: number | undefined;
+  readonly place: Place | undefined;
   readonly event: FeedEvent | undefined;
-  readonly previous: string | null | undefined;
   readonly deadLetter: number | undefined;
   readonly #lane: Lane;
   /** The cursor it was first sent with, kept so that all attempts send equal bytes (DELIV-12). */
@@ -44,13 +42,12 @@ export class Delivery implements Job {
   /** `waiting` for its retry or for the end of a suspension. */
   state: 'queued' | 'sending' | 'waiting' | 'settled' = 'waiting';
 
-  constructor({ lane, kind, webhookId, ticket, event, previous, deadLetter }: DeliveryOptions) {
+  constructor({ lane, kind, webhookId, place, event, deadLetter }: DeliveryOptions) {
     this.#lane = lane;
     this.kind = kind;
     this.webhookId = webhookId;
-    this.ticket = ticket;
+    this.place = place;
     this.event = event;
-    this.previous = previous;
     this.deadLetter = deadLetter;
   }
 

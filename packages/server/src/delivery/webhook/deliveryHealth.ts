@@ -1,10 +1,19 @@
 import type { DeliveryStatus, LastError } from '@mcp-events/protocol';
+import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
+import { FailureRate } from './failureRate.ts';
+import type { SuspensionRules } from './failureRate.ts';
 
-/** How deliveries of one subscription went, in constant memory (STATUS-03, STATUS-04). */
+/**
+ * How deliveries of one subscription go, in constant memory (STATUS-03, STATUS-04), and whether that has suspended it
+ * (DELIV-13).
+ */
 export class DeliveryHealth {
   #lastDeliveryAtMs: number | undefined;
   #lastError: LastError | null = null;
   #failedSinceMs: number | undefined;
+  #suspendedAtMs: number | undefined;
+  /** Made with the first attempt. */
+  #failureRate: FailureRate | undefined;
 
   /** Why the last attempt failed, if it did. */
   get lastError(): LastError | null {
@@ -16,10 +25,26 @@ export class DeliveryHealth {
     return this.#failedSinceMs;
   }
 
+  get suspended(): boolean {
+    return this.#suspendedAtMs !== undefined;
+  }
+
+  get suspendedAtMs(): number | undefined {
+    return this.#suspendedAtMs;
+  }
+
+  /** What a later run needs to know. */
+  get record(): Pick<StoredSubscription, 'suspended' | 'failing'> {
+    const { lastError: reason, failedSinceMs: sinceMs, suspended } = this;
+    return { suspended, failing: reason === null || sinceMs === undefined ? null : { sinceMs, reason } };
+  }
+
   /** As an earlier run left it. */
-  restore({ sinceMs, reason }: { readonly sinceMs: number; readonly reason: LastError }): void {
-    this.#lastError = reason;
-    this.#failedSinceMs = sinceMs;
+  restore({ suspended, failing }: Pick<StoredSubscription, 'suspended' | 'failing'>, nowMs: number): void {
+    if (suspended) this.#suspendedAtMs = nowMs;
+    if (failing === null) return;
+    this.#lastError = failing.reason;
+    this.#failedSinceMs = failing.sinceMs;
   }
 
   succeeded(nowMs: number): void {
@@ -33,10 +58,27 @@ export class DeliveryHealth {
     this.#failedSinceMs ??= nowMs;
   }
 
+  /** Counts an attempt towards suspension. @returns whether it suspends now */
+  count(rules: SuspensionRules, failed: boolean, nowMs: number): boolean {
+    this.#failureRate ??= new FailureRate(rules);
+    if (!this.#failureRate.count(failed, nowMs)) return false;
+    this.#suspendedAtMs = nowMs;
+    return true;
+  }
+
+  /** Ends the suspension. @returns how long it lasted; `undefined` when there was none */
+  resume(nowMs: number): number | undefined {
+    if (this.#suspendedAtMs === undefined) return undefined;
+    const suspendedMs = Math.max(0, nowMs - this.#suspendedAtMs);
+    this.#suspendedAtMs = undefined;
+    this.#failureRate?.reset();
+    return suspendedMs;
+  }
+
   /** @param throttledMs how long rate limits hold deliveries back; 0 when they do not (STATUS-05) */
-  status(active: boolean, throttledMs: number): DeliveryStatus {
+  status(throttledMs: number): DeliveryStatus {
     return {
-      active,
+      active: !this.suspended,
       lastDeliveryAt: this.#lastDeliveryAtMs === undefined ? null : isoTime(this.#lastDeliveryAtMs),
       lastError: this.#lastError,
       ...(this.#failedSinceMs === undefined ? {} : { failedSince: isoTime(this.#failedSinceMs) }),

@@ -8,20 +8,17 @@ import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
 import type { Pump } from '../pump.ts';
 import type { Sink } from '../sink.ts';
 import { Delivery } from './delivery.ts';
-import type { DeliveryKind } from './delivery.ts';
 import { DeliveryHealth } from './deliveryHealth.ts';
-import { FailureRate } from './failureRate.ts';
+import { DeliveryOrder } from './deliveryOrder.ts';
 import type { SuspensionRules } from './failureRate.ts';
-import { gapBody, occurrenceBody, orderPosition, terminatedBody } from './messageBody.ts';
+import { gapBody, occurrenceBody, terminatedBody } from './messageBody.ts';
+import { OutstandingDeliveries } from './outstandingDeliveries.ts';
 import { outcomeOf, post } from './post.ts';
 import type { AttemptOutcome, PostOptions, PostTarget } from './post.ts';
 import { nextRetryDelayMs } from './retryPolicy.ts';
 import type { RetryRules } from './retryPolicy.ts';
 import type { FairScheduler, Flow } from './scheduling/fairScheduler.ts';
 import type { HostOutcome } from './scheduling/hostShare.ts';
-import { UntoldGaps } from './untoldGaps.ts';
-import type { MissingPlace } from './untoldGaps.ts';
-import { Watermark } from './watermark.ts';
 
 /** What the lanes of one server share. */
 export interface LaneContext {
@@ -85,31 +82,13 @@ const skipped: Promise<HostOutcome> = Promise.resolve('skipped');
 /** Most bytes of one POST (DELIV-14). */
 const MAX_BODY_BYTES = 256 * 1024;
 
-/** Payload bytes one subscription may have outstanding, beyond its first delivery. */
-const MAX_OUTSTANDING_BYTES = 1024 * 1024;
-
-/** Positions of settled events beyond the watermark that are stored: a good part of what can lie between two acknowledgements. */
-const MAX_SETTLED_STORED = 256;
-
-/**
- * Deliveries one subscription may be ahead of its oldest outstanding one: half an hour at a hundred events a second, and
- * about two megabytes beside the positions, which subscriptions of one event type share.
- */
-const MAX_AHEAD = 200_000;
-
-/** Places at which something is missing that may wait for an envelope: about a megabyte. */
-const MAX_UNTOLD = 4_096;
-
-/** Payload bytes one principal may have outstanding, beyond the first delivery of each of its subscriptions. */
-const MAX_PRINCIPAL_BYTES = 64 * 1024 * 1024;
-
 /** Errors of a source that end the subscription; any other is a failure that delivery survives. */
 const FINAL_ERRORS: ReadonlySet<string> = new Set(['NotFound', 'Forbidden', 'Unsupported', 'InvalidParams']);
 
 /**
- * Delivers one subscription's events to its callback: several at a time, each retried on its own (DELIV-05), with the
- * watermark over all of them. It holds a bounded number of events; past that it refuses, and the pump remembers the
- * cursor. It owns order information, retry and acknowledgement; when an attempt may start is the scheduler's decision.
+ * Delivers one subscription's events to its callback: several at a time, each retried on its own (DELIV-05). It holds a
+ * bounded number of them; past that it refuses, and the pump remembers the cursor. It owns retry and acknowledgement; what
+ * that means for order and positions is {@link DeliveryOrder}'s, and when an attempt may start the scheduler's decision.
  */
 export class Lane implements Sink {
   readonly #context: LaneContext;
@@ -117,57 +96,61 @@ export class Lane implements Sink {
   readonly #listener: LaneListener;
   readonly #flow: Flow;
   readonly #health = new DeliveryHealth();
+  readonly #order = new DeliveryOrder();
+  readonly #outstanding: OutstandingDeliveries;
   #pump: Pump | undefined;
-  /** Made with the first delivery, so that an idle subscription costs little. */
-  #watermark: Watermark | undefined;
-  #outstanding: Set<Delivery> | undefined;
-  #outstandingBytes = 0;
-  #failureRate: FailureRate | undefined;
-  /** Position of the event sent last, for the order of this lane's events; `null` before the first. */
-  #previous: string | null = null;
-  #suspendedAtMs: number | undefined;
+  /** The pump was told that there is no room. */
   #refusedEvent = false;
-  /** Made with the first gap. */
-  #gaps: UntoldGaps | undefined;
   #terminated: EventsError | undefined;
   #ended = false;
-  /** Where an earlier run was, until the pump stands there. What is stored meanwhile must not forget it. */
-  #restoredPosition: string | null = null;
-  /** Ids of events an earlier run had delivered beyond its watermark, and that this one did not reach yet. */
-  #settledBefore: Set<string> | undefined;
   /** Made with the first. */
   #refusals: Refusal[] | undefined;
+
   constructor(context: LaneContext, subscriber: LaneSubscriber, host: string, listener: LaneListener) {
     this.#context = context;
     this.#subscriber = subscriber;
     this.#listener = listener;
     this.#flow = context.scheduler.join(subscriber.principal, host);
+    this.#outstanding = new OutstandingDeliveries(context.maxOutstanding, this.#flow.principal);
   }
 
   /** Where a later run goes on: nothing up to it is outstanding. */
   get position(): string | null {
-    if (this.#watermark?.isClear === false) return this.#watermark.cursor;
-    return this.#pump === undefined ? this.#restoredPosition : this.#pump.cursor;
+    return this.#order.position;
   }
 
-  /** The position that is safe for the client (SUB-14): nothing up to it is outstanding, or missing without its knowing. */
+  /** The position that is safe for the client (SUB-14). */
   get cursor(): string | null {
-    const held = this.#gaps?.held;
-    return held === undefined ? this.position : held.cursor;
+    return this.#order.cursor;
+  }
+
+  /** The client's cursor before a gap it may not know of; `null` when there is none. */
+  get gapAfter(): string | null {
+    return this.#order.gapAfter;
+  }
+
+  /** Whether the client may not know yet that events were lost. */
+  get owesGap(): boolean {
+    return this.#order.owesGap;
+  }
+
+  /** Whether the event at this position, which lies beyond {@link position}, was acknowledged or given up. */
+  isSettledBeyond(position: string): boolean {
+    return this.#order.isSettledBeyond(position);
   }
 
   get suspended(): boolean {
-    return this.#suspendedAtMs !== undefined;
+    return this.#health.suspended;
   }
 
   /** Since when delivery is suspended. */
   get suspendedAtMs(): number | undefined {
-    return this.#suspendedAtMs;
+    return this.#health.suspendedAtMs;
   }
 
   /** What is outstanding, in the order it began. */
   get deliveries(): Iterable<Delivery> {
-    return this.#outstanding ?? [];
+    return this.#outstanding;
   }
 
   /** The last events that will not be sent again though nobody gave them up, for operators who look for them. */
@@ -175,22 +158,9 @@ export class Lane implements Sink {
     return this.#refusals ?? [];
   }
 
-  /** Whether the event at this position, which lies beyond {@link position}, was acknowledged or given up. */
-  isSettledBeyond(position: string): boolean {
-    return (
-      this.#settledBefore?.has(position) === true ||
-      this.#watermark?.settledBeyond(Infinity).includes(position) === true
-    );
-  }
-
   /** Deliveries that are neither acknowledged nor given up. */
   get outstanding(): number {
-    return this.#outstanding?.size ?? 0;
-  }
-
-  /** Whether the client may not know yet that events were lost. */
-  get owesGap(): boolean {
-    return this.#gaps?.envelope !== undefined || this.#gaps?.held !== undefined;
+    return this.#outstanding.count;
   }
 
   /** Why the last attempt failed, if it did. */
@@ -204,57 +174,36 @@ export class Lane implements Sink {
   }
 
   status(): DeliveryStatus {
-    const throttledMs = this.outstanding === 0 ? 0 : this.#context.scheduler.throttledMs(this.#flow);
-    return this.#health.status(!this.suspended, throttledMs);
+    return this.#health.status(this.outstanding === 0 ? 0 : this.#context.scheduler.throttledMs(this.#flow));
   }
 
-  /** What a later run needs to go on where this one is, beside the position. */
-  get progress(): Pick<StoredSubscription, 'settled' | 'suspended' | 'failing'> {
-    const { lastError: reason, failedSinceMs: sinceMs } = this.#health;
-    const settled = [...(this.#settledBefore ?? []), ...(this.#watermark?.settledBeyond(MAX_SETTLED_STORED) ?? [])];
-    return {
-      settled: settled.slice(0, MAX_SETTLED_STORED),
-      suspended: this.suspended,
-      failing: reason === null || sinceMs === undefined ? null : { sinceMs, reason },
-    };
+  /** What a later run needs to go on where this one is. */
+  get progress(): Pick<StoredSubscription, 'cursor' | 'settled' | 'gapAfter' | 'suspended' | 'failing'> {
+    const { position: cursor, settled, gapAfter } = this.#order;
+    return { cursor, settled, gapAfter, ...this.#health.record };
   }
 
-  /** Goes on where an earlier run was. Before the first event. */
-  restore({
-    cursor,
-    settled,
-    suspended,
-    failing,
-  }: Pick<StoredSubscription, 'cursor' | 'settled' | 'suspended' | 'failing'>): void {
-    this.#restoredPosition = cursor;
-    if (settled.length > 0) this.#settledBefore = new Set(settled);
-    if (failing !== null) this.#health.restore(failing);
-    if (!suspended) return;
-    this.#suspendedAtMs = this.#context.clock.now();
-    this.#listener.onSuspended();
+  /** Takes over what an earlier run left. Before the first event. */
+  restore(left: Pick<StoredSubscription, 'cursor' | 'settled' | 'gapAfter' | 'suspended' | 'failing'>): void {
+    this.#order.restore(left);
+    this.#health.restore(left, this.#context.clock.now());
+    if (left.suspended) this.#listener.onSuspended();
   }
 
   /** Connects the pump whose events this lane delivers. */
   attach(pump: Pump): void {
     this.#pump = pump;
+    this.#order.attach(pump);
   }
 
   deliver(event: FeedEvent): boolean {
     if (this.#ended) return true;
-    if (this.suspended || !this.#hasRoomFor(event)) {
-      this.#refusedEvent = true;
-      return false;
-    }
-    const ticket = this.#begin(event.cursor);
-    const previous = this.#previous;
-    // Also of one that is not sent again: the endpoint has it, and waits for what was before it.
-    this.#previous = orderPosition(event);
-    if (event.cursor !== null && this.#settledBefore?.delete(event.cursor) === true) {
-      this.#watermark?.settle(ticket);
-      return true;
-    }
+    const isFull = this.#order.isTooFarAhead || !this.#outstanding.hasRoomFor(event.dataJson.length);
+    if (this.suspended || isFull) return this.#refuse();
+    const place = this.#order.begin(event);
+    if (place === undefined) return true;
     const webhookId = this.#eventWebhookId(event);
-    this.#add(new Delivery({ lane: this, kind: 'event', webhookId, ticket, event, previous }));
+    this.#add(new Delivery({ lane: this, kind: 'event', webhookId, place, event }));
     return true;
   }
 
@@ -265,7 +214,7 @@ export class Lane implements Sink {
    */
   redeliver(event: FeedEvent, deadLetter: number): boolean {
     if (this.#ended) return false;
-    for (const delivery of this.#outstanding ?? []) if (delivery.deadLetter === deadLetter) return false;
+    for (const delivery of this.#outstanding) if (delivery.deadLetter === deadLetter) return false;
     const webhookId = this.#eventWebhookId(event);
     this.#add(new Delivery({ lane: this, kind: 'event', webhookId, event, deadLetter }));
     return true;
@@ -278,32 +227,30 @@ export class Lane implements Sink {
       this.#context.warn('events without replay were lost because the callback was too slow', this.#subscriber.name);
       return true;
     }
-    const needsRoom = this.#gaps?.envelope === undefined && this.outstanding >= this.#context.maxOutstanding;
-    if (this.suspended || needsRoom || this.#isTooFarAhead) {
-      this.#refusedEvent = true;
-      return false;
-    }
-    this.#owe(this.#placeOfGap(cursor), 0);
+    const needsRoom = this.#order.envelope === undefined && !this.#outstanding.hasRoom;
+    if (this.suspended || needsRoom || this.#order.isTooFarAhead) return this.#refuse();
+    this.#order.missUpTo(cursor);
+    this.#tellMissing(0);
     this.#listener.onProgress();
     return true;
   }
 
   /**
-   * Takes over a gap of an earlier run.
+   * Goes on where an earlier run was, and tells what was lost since (OP-13).
    *
-   * @param position where delivery goes on
-   * @param cursor the client's, before the gap
-   * @param passed positions before `position` that the endpoint has acknowledged. It may keep these events waiting for
-   *   others that are lost, and nothing else would tell it not to
+   * @param opening where delivery starts, and whether that is later than it should be
+   * @param passed positions before it that the endpoint has acknowledged. It may keep these events waiting for others that
+   *   are lost, and nothing else would tell it not to
    */
-  restoreGap(position: string, cursor: string, passed: readonly string[]): void {
-    const { ticket, orders } = this.#placeOfGap(position);
-    const first = passed.map((acknowledged) => ({ position: acknowledged, previous: null }));
-    this.#gaps ??= new UntoldGaps();
-    this.#gaps.add({ ticket, orders: [...first, ...orders] });
+  goOn({ cursor, truncated }: { cursor: string | null; truncated: boolean }, passed: readonly string[]): void {
+    const left = this.#order.goOn();
+    const gapAfter = left?.gapAfter ?? (truncated ? left?.cursor : null) ?? null;
+    // Where there are no positions, nobody can know what was lost.
+    if (cursor === null || gapAfter === null) return;
+    this.#order.missUpTo(cursor, passed);
     // Held, so that the next run goes on where this one does: the client's cursor may be far behind, or mean nothing.
     const isPosted = this.#subscriber.dialect === 'final';
-    this.#hold(cursor, isPosted);
+    this.#hold(gapAfter, isPosted);
     // In the older dialect the answer to the next refresh tells it, as in the run before.
     if (isPosted) this.#sendGap(0);
   }
@@ -315,12 +262,12 @@ export class Lane implements Sink {
    *   out by that way, too, as an answer may be lost on the way
    */
   tellGap(): boolean {
-    const gaps = this.#gaps;
-    if (gaps?.held === undefined) return false;
-    const wasAnswered = gaps.held.answered;
-    gaps.held.answered = true;
-    if (this.#subscriber.dialect === 'sketch') gaps.release();
-    else if (gaps.envelope === undefined) this.#sendGap(0);
+    const { held } = this.#order;
+    if (held === undefined) return false;
+    const wasAnswered = held.answered;
+    held.answered = true;
+    if (this.#subscriber.dialect === 'sketch') this.#order.release();
+    else if (this.#order.envelope === undefined) this.#sendGap(0);
     return !wasAnswered;
   }
 
@@ -330,12 +277,10 @@ export class Lane implements Sink {
 
   /** The client came back: delivery goes on where it stopped (SUB-13). */
   resume(): void {
-    if (this.#suspendedAtMs === undefined) return;
-    const pausedMs = Math.max(0, this.#context.clock.now() - this.#suspendedAtMs);
-    this.#suspendedAtMs = undefined;
-    this.#failureRate?.reset();
-    for (const delivery of this.#outstanding ?? []) {
-      delivery.firstAttemptAtMs += pausedMs;
+    const suspendedMs = this.#health.resume(this.#context.clock.now());
+    if (suspendedMs === undefined) return;
+    for (const delivery of this.#outstanding) {
+      delivery.firstAttemptAtMs += suspendedMs;
       if (delivery.state === 'waiting') this.queue(delivery);
     }
     this.#resumePump();
@@ -347,9 +292,7 @@ export class Lane implements Sink {
     this.#end();
     this.#terminated = error;
     const delivery = new Delivery({ lane: this, kind: 'terminated', webhookId: this.#envelopeId('terminated') });
-    delivery.observed = this.#context.observer?.delivering(this.#subscriber, delivery);
-    this.#outstanding = new Set([delivery]);
-    this.queue(delivery);
+    this.#add(delivery);
   }
 
   /** Ends delivery: no POST starts any more (DELIV-16). Idempotent. */
@@ -407,14 +350,13 @@ export class Lane implements Sink {
 
   #end(): void {
     this.#ended = true;
-    this.#suspendedAtMs = undefined;
-    this.#gaps = undefined;
+    this.#health.resume(this.#context.clock.now());
+    this.#order.end();
     this.#pump?.close();
-    for (const delivery of this.#outstanding ?? []) {
+    for (const delivery of this.#outstanding) {
       delivery.observed?.cut();
-      this.#forget(delivery);
+      this.#drop(delivery);
     }
-    this.#outstanding = undefined;
   }
 
   #attemptFailed(delivery: Delivery, reason: LastError, retryAfterMs: number | undefined, nowMs: number): void {
@@ -433,10 +375,8 @@ export class Lane implements Sink {
   /** Counts towards suspension. Envelopes do not: peers that refuse them take events all the same (DIALECT-13). */
   #countAttempt({ kind }: Delivery, failed: boolean, nowMs: number): boolean {
     if (kind !== 'event' || this.suspended || this.#ended) return this.suspended;
-    this.#failureRate ??= new FailureRate(this.#context.suspensionRules);
-    if (!this.#failureRate.count(failed, nowMs)) return false;
-    this.#suspendedAtMs = nowMs;
-    for (const waiting of this.#outstanding ?? []) {
+    if (!this.#health.count(this.#context.suspensionRules, failed, nowMs)) return false;
+    for (const waiting of this.#outstanding) {
       this.#context.retries.cancel(waiting.retry);
       waiting.retry = undefined;
     }
@@ -460,81 +400,53 @@ export class Lane implements Sink {
       bury({ ...letter, attempts, reason, abandonedAt });
     }
     delivery.observed?.abandoned(reason, attempts, event !== undefined);
-    if (event !== undefined && tellAbandoned) this.#missed(delivery);
+    if (event !== undefined && tellAbandoned) this.#miss(delivery);
     else {
       // Not one of the older dialect that was overtaken: the answer to a refresh tells what it was to tell.
-      if (delivery === this.#gaps?.envelope) this.#hold(this.cursor);
+      if (delivery === this.#order.envelope) this.#hold(this.cursor);
       this.#settle(delivery);
     }
   }
 
-  /** An event will not be delivered. Without positions there is none that the news could hold back, or name (ENV-03). */
-  #missed(delivery: Delivery): void {
-    const { ticket, event, previous = null } = delivery;
-    const position = event?.cursor ?? undefined;
-    if (ticket === undefined || position === undefined) this.#settle(delivery);
+  /** An event will not be sent. Without positions there is none that the news could hold back, or name (ENV-03). */
+  #miss(delivery: Delivery): void {
+    const { place, event } = delivery;
+    if (place === undefined || event === undefined || event.cursor === null) this.#settle(delivery);
     else if (this.#subscriber.dialect === 'sketch') {
       // Its peers do not take gaps (DIALECT-13, OP-11): the answer to their next refresh says it.
       this.#hold(this.cursor);
       this.#settle(delivery);
     } else {
       this.#drop(delivery);
+      this.#order.miss(place);
       // What failed together is given up together, and an endpoint that just failed is not asked again at once.
-      this.#owe({ ticket, orders: [{ position, previous }] }, this.#context.retryRules.firstDelayMs);
+      this.#tellMissing(this.#context.retryRules.firstDelayMs);
       this.#listener.onProgress();
       this.#resumePump();
     }
   }
 
-  /** Whoever puts events in order has to wait for the news of a gap as for an event. */
-  #placeOfGap(position: string): MissingPlace {
-    const ticket = this.#begin(position);
-    const orders = [{ position, previous: this.#previous }];
-    this.#previous = position;
-    return { ticket, orders };
+  /** One envelope tells of anything that is missing. */
+  #tellMissing(delayMs: number): void {
+    if (this.#order.envelope === undefined) this.#sendGap(delayMs);
   }
 
-  /** What has this place is missing: the subscription's position waits there until the client was told. */
-  #owe(place: MissingPlace, delayMs: number): void {
-    this.#gaps ??= new UntoldGaps();
-    this.#gaps.add(place);
-    if (this.#gaps.envelope === undefined) this.#sendGap(delayMs);
-  }
-
-  /** One envelope for anything that is missing. */
   #sendGap(delayMs: number): void {
-    this.#gaps ??= new UntoldGaps();
-    this.#gaps.envelope = new Delivery({ lane: this, kind: 'gap', webhookId: this.#envelopeId('gap') });
-    this.#add(this.#gaps.envelope, delayMs);
+    const envelope = new Delivery({ lane: this, kind: 'gap', webhookId: this.#envelopeId('gap') });
+    this.#order.telling(envelope);
+    this.#add(envelope, delayMs);
   }
 
-  /**
-   * No envelope tells of what is missing after `cursor`: the client's cursor stays there instead.
-   *
-   * @param answered whether the answer to a refresh need not tell it
-   */
   #hold(cursor: string | null, answered = false): void {
-    this.#gaps ??= new UntoldGaps();
-    this.#settleTickets(this.#gaps.hold(cursor, answered, this.#context.clock.now()));
+    this.#order.hold(cursor, answered, this.#context.clock.now());
   }
 
   /** The endpoint answers again, so it may take what it did not take before. */
   #tellHeldGap(nowMs: number): void {
-    const gaps = this.#gaps;
-    if (gaps?.held === undefined || gaps.envelope !== undefined || this.#subscriber.dialect === 'sketch') return;
+    const { held, envelope } = this.#order;
+    if (held === undefined || envelope !== undefined || this.#subscriber.dialect === 'sketch') return;
     // One that refuses envelopes only is not asked after each event (DIALECT-13).
-    if (nowMs - gaps.held.triedAtMs >= this.#context.retryRules.maxDelayMs) this.#sendGap(0);
-  }
-
-  /** The client knows of the gap, or says that it does not want to. */
-  #gapTaken(gaps: UntoldGaps): void {
-    const { settled, needsAnother } = gaps.taken();
-    this.#settleTickets(settled);
-    if (needsAnother) this.#sendGap(0);
-  }
-
-  #settleTickets(tickets: readonly number[]): void {
-    for (const ticket of tickets) this.#watermark?.settle(ticket);
+    if (nowMs - held.triedAtMs >= this.#context.retryRules.maxDelayMs) this.#sendGap(0);
   }
 
   /** Acknowledged, refused for good or given up. */
@@ -544,33 +456,22 @@ export class Lane implements Sink {
       this.#context.scheduler.leave(this.#flow);
       return;
     }
-    if (delivery.ticket !== undefined) this.#watermark?.settle(delivery.ticket);
-    if (delivery === this.#gaps?.envelope) this.#gapTaken(this.#gaps);
+    if (delivery.place !== undefined) this.#order.settle(delivery.place);
+    // The client knows of the gap, or says that it does not want to.
+    if (delivery === this.#order.envelope && this.#order.told()) this.#sendGap(0);
     this.#listener.onProgress();
     this.#resumePump();
   }
 
   #drop(delivery: Delivery): void {
-    this.#forget(delivery);
-    this.#outstanding?.delete(delivery);
-  }
-
-  #forget(delivery: Delivery): void {
-    if (delivery.state === 'settled') return;
     delivery.state = 'settled';
     this.#context.retries.cancel(delivery.retry);
-    const bytes = delivery.event?.dataJson.length ?? 0;
-    this.#outstandingBytes -= bytes;
-    this.#flow.principal.heldBytes -= bytes;
+    this.#outstanding.delete(delivery);
   }
 
   #add(delivery: Delivery, delayMs = 0): void {
-    this.#outstanding ??= new Set();
     this.#outstanding.add(delivery);
     delivery.observed = this.#context.observer?.delivering(this.#subscriber, delivery);
-    const bytes = delivery.event?.dataJson.length ?? 0;
-    this.#outstandingBytes += bytes;
-    this.#flow.principal.heldBytes += bytes;
     if (this.suspended) return;
     if (delayMs === 0) this.queue(delivery);
     else this.#queueIn(delivery, delayMs);
@@ -588,54 +489,33 @@ export class Lane implements Sink {
     this.#context.scheduler.add(this.#flow, delivery);
   }
 
-  /**
-   * Events are acknowledged while one before them is not, and each costs its place in the watermark; likewise events are
-   * lost while no envelope is taken.
-   */
-  get #isTooFarAhead(): boolean {
-    return (this.#watermark?.span ?? 0) >= MAX_AHEAD || (this.#gaps?.size ?? 0) >= MAX_UNTOLD;
-  }
-
-  #hasRoomFor(event: FeedEvent): boolean {
-    const { outstanding } = this;
-    if (this.#isTooFarAhead) return false;
-    // One is always taken, or an event larger than the bounds could never be delivered.
-    if (outstanding === 0) return true;
-    const bytes = event.dataJson.length;
-    return (
-      outstanding < this.#context.maxOutstanding &&
-      this.#outstandingBytes + bytes <= MAX_OUTSTANDING_BYTES &&
-      this.#flow.principal.heldBytes + bytes <= MAX_PRINCIPAL_BYTES
-    );
+  #refuse(): false {
+    this.#refusedEvent = true;
+    return false;
   }
 
   #resumePump(): void {
-    // Half of the room: so that catching up reads pages, not single events.
-    if (!this.#refusedEvent || this.suspended || this.outstanding * 2 > this.#context.maxOutstanding) return;
+    if (!this.#refusedEvent || this.suspended || !this.#outstanding.hasMuchRoom) return;
     this.#refusedEvent = false;
     this.#pump?.resume();
   }
 
-  #begin(positionAfter: string | null): number {
-    // The pump still stands before what begins now.
-    const before = this.#pump?.cursor ?? null;
-    if (this.#watermark === undefined) this.#watermark = new Watermark(before);
-    else if (this.#watermark.isClear) this.#watermark.advance(before);
-    return this.#watermark.begin(positionAfter);
-  }
-
   /** The same bytes for each attempt (OP-14). `undefined` when the event cannot be sent at all. */
   #bodyOf(delivery: Delivery): Uint8Array | undefined {
-    const { event, kind, ticket, previous } = delivery;
-    if (delivery.cursor === undefined) delivery.cursor = this.#cursorFor(kind, ticket);
-    if (event === undefined) return Buffer.from(this.#envelopeBody(kind, delivery.cursor));
-    const body = occurrenceBody(event, delivery.cursor, previous);
+    const { event, kind, place } = delivery;
+    const isGap = kind === 'gap';
+    if (delivery.cursor === undefined) {
+      delivery.cursor = isGap ? this.#order.cursorAfterMissing : this.#order.cursorWith(place);
+    }
+    const { cursor } = delivery;
+    if (event === undefined) return Buffer.from(isGap ? this.#gapBody(cursor) : this.#terminatedBody());
+    const body = occurrenceBody(event, cursor, place?.previous);
     if (body.byteLength <= MAX_BODY_BYTES) return body;
     const { name } = this.#subscriber;
     this.#context.warn(`event ${event.eventId} makes a body of ${body.byteLength} bytes, which is not sent`, name);
     delivery.observed?.refused('too_large');
     this.#notSent(delivery, 'too_large');
-    this.#missed(delivery);
+    this.#miss(delivery);
     return undefined;
   }
 
@@ -646,19 +526,12 @@ export class Lane implements Sink {
     if (this.#refusals.length > MAX_REFUSALS) this.#refusals.shift();
   }
 
-  #envelopeBody(kind: DeliveryKind, cursor: string | null): string {
-    if (kind === 'gap') {
-      const missing = this.#subscriber.dialect === 'final' ? this.#gaps?.missing : undefined;
-      return gapBody(cursor ?? '', missing ?? []);
-    }
-    return terminatedBody(this.#terminated as EventsError, this.#subscriber.dialect);
+  #gapBody(cursor: string | null): string {
+    return gapBody(cursor ?? '', this.#subscriber.dialect === 'final' ? this.#order.missing : []);
   }
 
-  #cursorFor(kind: DeliveryKind, ticket: number | undefined): string | null {
-    // Whoever takes the news may go on behind what it tells of.
-    if (kind === 'gap') return this.#watermark?.cursorAfter(this.#gaps?.tickets ?? []) ?? this.#pump?.cursor ?? null;
-    if (ticket === undefined || this.#gaps?.held !== undefined) return this.cursor;
-    return this.#watermark?.cursorFor(ticket) ?? null;
+  #terminatedBody(): string {
+    return terminatedBody(this.#terminated as EventsError, this.#subscriber.dialect);
   }
 
   /** The older dialect's peers insist on the event's own id (DIALECT-05); a message has one of its own (DIALECT-04). */

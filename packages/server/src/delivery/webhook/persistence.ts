@@ -205,7 +205,6 @@ export class Persistence {
         ? {}
         : { replacedSecret: { secret: this.#sealer.seal(id, replaced.secret), untilMs: replaced.untilMs } }),
       refreshBeforeMs,
-      cursor: position,
       ...subscription.lane.progress,
       gapAfter,
     };

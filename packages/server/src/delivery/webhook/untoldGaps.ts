@@ -2,7 +2,7 @@ import type { EventOrder } from '@mcp-events/protocol';
 import type { Delivery } from './delivery.ts';
 
 /** A place in a subscription's order at which something is missing. */
-export interface MissingPlace {
+interface MissingPlace {
   /** Its place in the watermark. */
   readonly ticket: number;
   /** What to say of it: the place itself, last, and what lies before it and is not known to be otherwise. */
@@ -10,7 +10,7 @@ export interface MissingPlace {
 }
 
 /** A gap that retries could not tell of. */
-interface HeldGap {
+export interface HeldGap {
   /** The last cursor that is safe without knowing of the gap. */
   readonly cursor: string | null;
   readonly missing: readonly MissingPlace[];

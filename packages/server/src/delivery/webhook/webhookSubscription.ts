@@ -61,8 +61,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   restored = false;
   /**
    * The cursor for which its first answer told a gap. Until the client comes with another one that answer may have been
-   * lost, and nothing else tells of the gap. While it comes back after a restart: its client's cursor before the gap that
-   * an earlier run owed.
+   * lost, and nothing else tells of the gap.
    */
   truncatedFor: string | null = null;
   /** The position that was stored last. */
@@ -113,7 +112,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
 
   /** The client's cursor before a gap it may not know of; `null` when there is none. */
   get gapAfter(): string | null {
-    return this.truncatedFor ?? (this.#lane.owesGap ? this.#lane.cursor : null);
+    return this.truncatedFor ?? this.#lane.gapAfter;
   }
 
   /** The position that is safe for the client (SUB-14). */
