@@ -1,3 +1,5 @@
+import { parseUrl } from '@mcp-events/protocol';
+
 /** Which origins may be called back without guards. Stands for the operator's configuration: it outlives restarts. */
 export class CallbackOrigins {
   readonly #allowed: Set<string>;
@@ -21,6 +23,6 @@ export const ORIGIN_HINT = 'Give scheme, host and port only, as in https://examp
 
 /** Whether the text is the origin of web pages, in the one spelling that origins are compared in. */
 export function isOrigin(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parseUrl(text);
   return url?.origin === text && /^https?:$/.test(url.protocol);
 }

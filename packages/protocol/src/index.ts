@@ -29,6 +29,7 @@ export { canonicalArguments, deriveSubscriptionId, subscriptionKey } from './ide
 export type { SubscriptionIdentity, SubscriptionIdInput } from './identity.ts';
 export { missingOf, ORDER_META_KEY, orderOf } from './order.ts';
 export type { EventOrder } from './order.ts';
+export { parseUrl } from './parseUrl.ts';
 export {
   callbackUrlSchema,
   MAX_CALLBACK_URL_LENGTH,

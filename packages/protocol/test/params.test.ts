@@ -152,6 +152,13 @@ describe('subscribe params', () => {
     expect(callbackUrlSchema.parse(callback)).toBe(callback);
   });
 
+  // The parser of Node.js 20 has a faster path for what is asked often, which knows fewer letters.
+  it('accept letters beyond ASCII however often they are asked', () => {
+    for (let time = 0; time < 20_000; time++) {
+      if (!callbackUrlSchema.safeParse('https://bücher.example/ü').success) expect.fail(`refused time ${time}`);
+    }
+  });
+
   it.each([
     ['another scheme', 'http://hooks.example.net/mcp'],
     ['another scheme', 'ftp://hooks.example.net/mcp'],

@@ -60,6 +60,7 @@ describe('public surface', () => {
       'notFound',
       'occurrenceSchema',
       'orderOf',
+      'parseUrl',
       'pollParamsSchema',
       'pollResultSchema',
       'resourceExhausted',

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseUrl } from '../parseUrl.ts';
 
 /** Marks a webhook secret (SIG-01). */
 export const WEBHOOK_SECRET_PREFIX = 'whsec_';
@@ -39,5 +40,5 @@ function isCallbackUrl(text: string): boolean {
   // Only text that all of them read alike is accepted.
   const authority = /^https:\/\/([^/?#\\]+)/i.exec(text)?.[1];
   if (authority === undefined || authority.includes('@') || /[\s\\#\p{Cc}]/u.test(text)) return false;
-  return URL.canParse(text);
+  return parseUrl(text) !== undefined;
 }

@@ -1,3 +1,5 @@
+import { parseUrl } from '@mcp-events/protocol';
+
 /** Where records go. A `pino` logger fits as it is. */
 export interface Logger {
   debug(fields: object, message: string): void;
@@ -17,5 +19,5 @@ export function errorFields(error: unknown): { type: string; message: string; st
 
 /** All of a callback URL that may be told: paths and queries are often secrets of their own. */
 export function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : 'unreadable';
+  return parseUrl(url)?.origin ?? 'unreadable';
 }

@@ -1,3 +1,4 @@
+import { parseUrl } from '@mcp-events/protocol';
 import type { WebhookOptions } from './webhookOptions.ts';
 
 /** Where one subscription's events are posted to, and what the server may still be posting there. */
@@ -38,7 +39,7 @@ export class Callback {
  * @throws TypeError if it is not an absolute http or https URL without user info and fragment (SSRF-08)
  */
 export function assertCallbackBase(text: string): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parseUrl(text);
   const isPlain = url !== undefined && url.username === '' && url.password === '' && !text.includes('#');
   if (isPlain && /^https?:$/.test(url.protocol)) return;
   throw new TypeError(

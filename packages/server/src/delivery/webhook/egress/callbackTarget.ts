@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { parseUrl } from '@mcp-events/protocol';
 
 /** Parsed URLs kept, and the longest text that is: together they bound the cache's memory. */
 const MAX_TARGETS = 10_000;
@@ -32,8 +33,8 @@ const LOCAL_NAME = /^[^.]*$|\.(?:localhost|local|internal|home\.arpa)$/;
  * (SSRF-08).
  */
 export function parseCallbackTarget(text: string): CallbackTarget | undefined {
-  if (text.includes('#') || !URL.canParse(text)) return undefined;
-  const url = new URL(text);
+  const url = parseUrl(text);
+  if (url === undefined || text.includes('#')) return undefined;
   const secure = url.protocol === 'https:';
   if ((!secure && url.protocol !== 'http:') || url.username !== '' || url.password !== '') return undefined;
   const hostname = url.hostname.replace(/^\[|\]$/g, '');

@@ -1,4 +1,10 @@
-import { callbackUrlSchema, describeIssues, invalidParams, MAX_CALLBACK_URL_LENGTH } from '@mcp-events/protocol';
+import {
+  callbackUrlSchema,
+  describeIssues,
+  invalidParams,
+  MAX_CALLBACK_URL_LENGTH,
+  parseUrl,
+} from '@mcp-events/protocol';
 import type { WebhookOptions } from '../webhookOptions.ts';
 
 /** A callback URL whose text was accepted. */
@@ -26,7 +32,7 @@ const WEB_SCHEME = /^https?:$/;
  * Reads a callback URL, or throws InvalidParams (SSRF-01, SSRF-06, SSRF-08). Only what its text tells is looked at here.
  */
 export function readCallbackUrl(text: string, rules: CallbackUrlRules): CallbackUrl {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const url = parseUrl(text);
   const trusted = url !== undefined && isPlain(url, text) && rules.isAllowedOrigin(url.origin);
   if (!trusted) {
     const checked = callbackUrlSchema.safeParse(text);
@@ -63,7 +69,7 @@ export function readAllowedOrigins(allowed: WebhookOptions['allowedOrigins'] = [
   }
   const origins = new Set(
     allowed.map((text) => {
-      const url = URL.canParse(text) ? new URL(text) : undefined;
+      const url = parseUrl(text);
       const isOrigin = url !== undefined && WEB_SCHEME.test(url.protocol) && /^[^/]+:\/\/[^/*]+\/?$/.test(text);
       if (!isOrigin || url.username !== '' || url.password !== '') {
         throw new TypeError(`webhooks.allowedOrigins: expected an origin such as https://host:port, not ${text}`);
