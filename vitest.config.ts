@@ -6,6 +6,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@mcp-events/source'] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
+    // Loading the same modules anew for each file took as long as all tests together; state that outlives a file is a defect.
+    isolate: false,
     coverage: { include: ['packages/*/src/**/*.ts'], reporter: ['text', 'html'] },
   },
 });
