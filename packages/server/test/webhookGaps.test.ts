@@ -74,6 +74,41 @@ describe('a gap that is not told yet', () => {
     expect(server.recorder.events.at(-1)!.body.cursor).toBe(last.cursor);
   });
 
+  it.each([
+    ['at once', 0],
+    ['when retries are used up again', 2 * QUARTER_MS],
+  ])(
+    'SUB-11 is known to whoever comes with the cursor of that answer, %s, also if gaps are never taken',
+    async (_, ms) => {
+      const { server, handle, before } = await serverWithGap();
+      await server.clock.advance(2 * QUARTER_MS);
+      const { cursor: told } = await server.subscribe('counted', { ttlMs: 7_200_000 });
+      const second = await handle.emit({ n: 2 });
+      await server.clock.advance(ms);
+      const refreshed = await server.subscribe('counted', { cursor: told!, ttlMs: 7_200_000 });
+      expect(refreshed).toMatchObject({ truncated: false, cursor: second.cursor });
+      const gaps = server.recorder.envelopes('gap').length;
+      const third = await handle.emit({ n: 3 });
+      await server.clock.advance(2 * QUARTER_MS);
+      expect(server.recorder.events.at(-1)!.body.cursor).toBe(third.cursor);
+      expect(server.recorder.envelopes('gap')).toHaveLength(gaps);
+      expect(await server.subscribe('counted', { cursor: before })).toMatchObject({ truncated: false });
+    },
+  );
+
+  it('SUB-11 is not known to who comes with another cursor, nor one that was found later', async () => {
+    const { server, handle, before } = await serverWithGap();
+    await server.clock.advance(2 * QUARTER_MS);
+    const { cursor: told } = await server.subscribe('counted', { ttlMs: 86_400_000 });
+    const refreshed = await server.subscribe('counted', { cursor: before, ttlMs: 86_400_000 });
+    expect(refreshed).toMatchObject({ truncated: false, cursor: before });
+    await handle.emit({ n: 1 });
+    await server.clock.advance(4 * QUARTER_MS);
+    const again = await server.subscribe('counted', { cursor: told!, ttlMs: 86_400_000 });
+    expect(again.truncated).toBe(true);
+    expect(again.cursor).not.toBe(told);
+  });
+
   it('ENV-03 is told again by itself once the endpoint answers, and not with every event', async () => {
     const { server, handle, endpoint } = await serverWithGap();
     await server.clock.advance(2 * QUARTER_MS);

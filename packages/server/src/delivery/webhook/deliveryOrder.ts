@@ -190,9 +190,9 @@ export class DeliveryOrder {
     this.#settleTickets(this.#ensureGaps().hold(cursor, answered, nowMs));
   }
 
-  /** The client was told of the held gap in another way. */
-  release(): void {
-    this.#gaps?.release();
+  /** The client was told of the held gap in another way. @returns the envelope that tells of nothing else, if any */
+  release(): Delivery | undefined {
+    return this.#gaps?.release();
   }
 
   /** Nothing is sent, or told, any more. */

@@ -258,17 +258,23 @@ export class Lane implements Sink {
   /**
    * The client asks for the answer to a refresh.
    *
+   * @param cursor where the client says it is
    * @returns whether there is a gap it may not know of. A gap is answered once; where envelopes are understood it goes
    *   out by that way, too, as an answer may be lost on the way
    */
-  tellGap(): boolean {
-    const { held } = this.#order;
+  tellGap(cursor: string | null): boolean {
+    const { held, position } = this.#order;
     if (held === undefined) return false;
-    const wasAnswered = held.answered;
+    // The answer was not lost, whatever becomes of the envelope.
+    const isKnown = cursor !== null && cursor === held.answeredCursor && cursor !== held.cursor;
+    const isNew = !isKnown && !held.answered;
+    if (isKnown || this.#subscriber.dialect === 'sketch') this.#release();
+    else {
+      if (isNew) held.answeredCursor = position;
+      if (this.#order.envelope === undefined) this.#sendGap(0);
+    }
     held.answered = true;
-    if (this.#subscriber.dialect === 'sketch') this.#order.release();
-    else if (this.#order.envelope === undefined) this.#sendGap(0);
-    return !wasAnswered;
+    return isNew;
   }
 
   fail(error: EventsError): void {
@@ -439,6 +445,14 @@ export class Lane implements Sink {
 
   #hold(cursor: string | null, answered = false): void {
     this.#order.hold(cursor, answered, this.#context.clock.now());
+  }
+
+  #release(): void {
+    const envelope = this.#order.release();
+    if (envelope === undefined) return;
+    envelope.observed?.cut();
+    this.#drop(envelope);
+    this.#resumePump();
   }
 
   /** The endpoint answers again, so it may take what it did not take before. */

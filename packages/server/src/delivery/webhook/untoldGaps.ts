@@ -16,6 +16,8 @@ export interface HeldGap {
   readonly missing: readonly MissingPlace[];
   /** The answer to a refresh told it, so that nobody is told twice that way. */
   answered: boolean;
+  /** The cursor of that answer, behind the gap: a client that comes with it knows. */
+  answeredCursor: string | null;
   /** When an envelope last tried to tell it. */
   readonly triedAtMs: number;
 }
@@ -98,9 +100,12 @@ export class UntoldGaps {
     this.#told = [];
     this.#foundLater = [];
     this.envelope = undefined;
+    const before = this.#held;
+    // Who knows of what was held before does not know of more.
+    const answeredCursor = places.length === 0 ? (before?.answeredCursor ?? null) : null;
     // An older gap is further back.
-    const safe = this.#held === undefined ? cursor : this.#held.cursor;
-    this.#held = { cursor: safe, missing, answered, triedAtMs: nowMs };
+    const safe = before === undefined ? cursor : before.cursor;
+    this.#held = { cursor: safe, missing, answered, answeredCursor, triedAtMs: nowMs };
     return ticketsOf(places);
   }
 
@@ -109,9 +114,17 @@ export class UntoldGaps {
     return places.toSorted((a, b) => a.ticket - b.ticket).slice(-MAX_MISSING);
   }
 
-  /** The client was told in another way. */
-  release(): void {
+  /**
+   * The client was told in another way.
+   *
+   * @returns the envelope on its way, when that tells of nothing else
+   */
+  release(): Delivery | undefined {
     this.#held = undefined;
+    const { envelope } = this;
+    if (envelope === undefined || this.size > 0) return undefined;
+    this.envelope = undefined;
+    return envelope;
   }
 }
 

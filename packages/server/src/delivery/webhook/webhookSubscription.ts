@@ -157,7 +157,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     this.#lane.resume();
     const isAskedAgain = this.truncatedFor !== null && cursor === this.truncatedFor;
     if (!isAskedAgain) this.truncatedFor = null;
-    const truncated = this.#lane.tellGap() || isAskedAgain;
+    const truncated = this.#lane.tellGap(cursor) || isAskedAgain;
     // Whoever is told may go on behind the gap.
     return { status, truncated, cursor: truncated ? this.position : this.cursor };
   }
