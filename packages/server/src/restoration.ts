@@ -34,16 +34,26 @@ const LONGEST_RETRY_MS = 3_600_000;
 /** Errors that say "not now": any other of the extension's says that there is no such subscription any more. */
 const TEMPORARY_ERRORS: ReadonlySet<string> = new Set(['InternalError', 'ResourceExhausted', 'Unknown']);
 
-/** Brings stored webhook subscriptions back to life, each when its event type is offered again (TTL-10, TTL-11). */
+/** Of one event type. */
+interface Returning {
+  /** By id: stored, and not live. */
+  readonly stored: Map<string, StoredSubscription>;
+  /** Of these, in no order, what is to be tried now. May have what is not stored any more. */
+  untried: StoredSubscription[];
+  running: Promise<void> | undefined;
+}
+
+/**
+ * Brings stored webhook subscriptions back to life, each when its event type is offered again (TTL-10, TTL-11). The first
+ * ones are delivered to while the others are still being read.
+ */
 export class Restoration {
   readonly #core: Core;
   readonly #webhooks: Webhooks;
   readonly #persistence: Persistence;
-  /** By event type and id: stored, and not live. */
-  readonly #stored = new Map<string, Map<string, StoredSubscription>>();
-  readonly #running = new Map<string, Promise<void>>();
+  /** By event type. */
+  readonly #returning = new Map<string, Returning>();
   #loading: Promise<void>;
-  #loaded = false;
 
   constructor(core: Core, webhooks: Webhooks, persistence: Persistence) {
     this.#core = core;
@@ -54,7 +64,10 @@ export class Restoration {
 
   /** An event type is offered. */
   begin({ name }: EventType): void {
-    if (this.#loaded) this.#run(name, 0);
+    const returning = this.#returning.get(name);
+    if (returning === undefined) return;
+    returning.untried = [...returning.stored.values()];
+    this.#run(name, returning, 0);
   }
 
   /**
@@ -63,18 +76,19 @@ export class Restoration {
    */
   async restored(name: string): Promise<void> {
     await this.#loading;
-    await this.#running.get(name);
+    let running: Promise<void> | undefined;
+    while ((running = this.#returning.get(name)?.running) !== undefined) await running;
   }
 
   /** Whether a subscription is stored that is not live. */
   has(id: string): boolean {
-    for (const sameName of this.#stored.values()) if (sameName.has(id)) return true;
+    for (const { stored } of this.#returning.values()) if (stored.has(id)) return true;
     return false;
   }
 
   /** Gives up a subscription that is not live. `false` when there is none. Its record is the caller's concern. */
   forget(name: string, id: string): boolean {
-    return this.#stored.get(name)?.delete(id) ?? false;
+    return this.#returning.get(name)?.stored.delete(id) ?? false;
   }
 
   #load(failures: number): Promise<void> {
@@ -92,47 +106,63 @@ export class Restoration {
 
   async #read(): Promise<void> {
     await this.#persistence.load((record) => {
+      const { id, name } = record;
       // Also that of an event type which is never offered again.
-      if (this.#hasExpired(record)) {
-        void this.#persistence.delete(record);
-        return;
+      if (this.#hasExpired(record)) void this.#persistence.delete(record);
+      // When reading begins anew after a failure, some are back.
+      else if (this.#core.registry.get(id) === undefined) {
+        const returning = this.#returningOf(name);
+        returning.stored.set(id, record);
+        returning.untried.push(record);
+        this.#run(name, returning, 0);
       }
-      const sameName = this.#stored.get(record.name);
-      if (sameName === undefined) this.#stored.set(record.name, new Map([[record.id, record]]));
-      else sameName.set(record.id, record);
     });
-    this.#loaded = true;
-    for (const { name } of this.#core.catalog.all()) this.#run(name, 0);
   }
 
-  #run(name: string, failures: number): void {
-    if ((this.#stored.get(name)?.size ?? 0) === 0) return;
-    const running = this.#restore(name, failures).finally(() => {
-      if (this.#running.get(name) === running) this.#running.delete(name);
-    });
-    this.#running.set(name, running);
+  #returningOf(name: string): Returning {
+    let returning = this.#returning.get(name);
+    if (returning === undefined) {
+      returning = { stored: new Map(), untried: [], running: undefined };
+      this.#returning.set(name, returning);
+    }
+    return returning;
   }
 
-  async #restore(name: string, failures: number): Promise<void> {
+  #run(name: string, returning: Returning, failures: number): void {
+    const isOffered = this.#core.catalog.get(name) !== undefined;
+    if (returning.running !== undefined || returning.untried.length === 0 || !isOffered || this.#core.closed) return;
+    returning.running = this.#restore(name, returning, failures).finally(() => {
+      returning.running = undefined;
+      this.#run(name, returning, 0);
+    });
+  }
+
+  async #restore(name: string, returning: Returning, failures: number): Promise<void> {
     const { catalog } = this.#core;
-    const records = [...(this.#stored.get(name)?.values() ?? [])];
-    let failed = false;
+    const failed: StoredSubscription[] = [];
+    let count = 0;
     const worker = async (): Promise<void> => {
       // A type that is withdrawn meanwhile leaves the rest for when it is offered again.
       while (!this.#core.closed && catalog.get(name) !== undefined) {
-        const record = records.pop();
+        const record = returning.untried.pop();
         if (record === undefined) return;
-        if (records.length % RECORDS_PER_TURN === 0) await this.#turn();
+        if (++count % RECORDS_PER_TURN === 0) await this.#turn();
         try {
           await this.#restoreOne(record);
         } catch (error) {
           this.#core.report(error, 'restore', name);
-          failed = true;
+          failed.push(record);
         }
       }
     };
-    await Promise.all(Array.from({ length: Math.min(CONCURRENCY, records.length) }, worker));
-    if (failed && !this.#core.closed) this.#webhooks.retryIn(delayMs(failures), () => this.#run(name, failures + 1));
+    // What is read in this turn comes along.
+    await this.#turn();
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+    if (failed.length === 0 || this.#core.closed) return;
+    this.#webhooks.retryIn(delayMs(failures), () => {
+      returning.untried.push(...failed.filter((record) => returning.stored.get(record.id) === record));
+      this.#run(name, returning, failures + 1);
+    });
   }
 
   async #restoreOne(record: StoredSubscription): Promise<void> {
@@ -175,7 +205,7 @@ export class Restoration {
       // Without delivery it would only look alive. It comes back later, or when its client does.
       subscription.keepsRecord = true;
       subscription.end();
-      this.#stored.get(record.name)?.set(record.id, record);
+      this.#returningOf(record.name).stored.set(record.id, record);
       throw error;
     }
   }
@@ -206,7 +236,7 @@ export class Restoration {
       if (type === undefined) return undefined;
       const { compiled } = type;
       const args = await readArguments(type, rawArguments);
-      const isStored = this.#stored.get(name)?.get(id) === record;
+      const isStored = this.#returning.get(name)?.stored.get(id) === record;
       if (core.closed || !isStored) return undefined;
       if (core.catalog.get(name) !== type || type.compiled !== compiled) continue;
       const context = { authInfo: undefined, principal, mode: 'webhook' as const, subscriptionId: id };

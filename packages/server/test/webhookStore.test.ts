@@ -1,13 +1,39 @@
-import { forbidden } from '@mcp-events/protocol';
-import { describe, expect, it } from 'vitest';
+import { createWebhookSecret, deriveSubscriptionId, forbidden } from '@mcp-events/protocol';
+import type { StoredSubscription } from '@mcp-events/server';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { MockInstance } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
 import { settle } from './kit/fakeClock.ts';
 import { SecretSealer } from '../src/delivery/webhook/signing/secretSealer.ts';
 import { keyOf, postedNumbers, TRUSTED } from './kit/webhookServer.ts';
 
+afterEach(() => vi.restoreAllMocks());
+
 /** As a server of the tests encrypts it. */
 function sealed(id: string, secret: string): string {
   return new SecretSealer([keyOf(1)]).seal(id, secret);
+}
+
+/** Stores so many subscriptions that differ in their arguments. */
+async function leaveSubscriptions(deployment: Deployment, count: number): Promise<void> {
+  const record = await deployment.leaveSubscription({ arguments: { n: 0 } });
+  const { name, principal, url } = record;
+  for (let n = 1; n < count; n++) {
+    const args = { n };
+    const id = deriveSubscriptionId({ namespace: 'mcp-events', principal, name, arguments: args, url });
+    deployment.store.put(id, { ...record, id, arguments: args, secret: sealed(id, createWebhookSecret()) });
+  }
+}
+
+/** Calls `reached` the first time that all but the last records were taken. */
+function onLoading({ store }: Deployment, count: number, reached: () => void): MockInstance {
+  const { records } = store;
+  function* read(): Generator<StoredSubscription> {
+    yield* records.slice(0, count);
+    reached();
+    yield* records.slice(count);
+  }
+  return vi.spyOn(store, 'load').mockImplementationOnce(async () => read() as unknown as StoredSubscription[]);
 }
 
 describe('the store', () => {
@@ -28,6 +54,36 @@ describe('the store', () => {
     expect(server.errors.map(({ stage }) => stage)).toEqual(['storage', 'storage']);
     expect(postedNumbers(server)).toEqual([1]);
     expect((await server.subscribe('counted')).deliveryStatus.active).toBe(true);
+  });
+
+  it('TTL-10 with many records gives back the first ones before all are read', async () => {
+    const deployment = new Deployment();
+    await leaveSubscriptions(deployment, 600);
+    let liveAtTheEnd = 0;
+    onLoading(deployment, 590, () => (liveAtTheEnd = server.events.subscriptions().length));
+    const server = deployment.start();
+    server.events.define('counted', deployment.definition);
+    await settle(20);
+    expect(liveAtTheEnd).toBeGreaterThan(0);
+    expect(server.events.subscriptions()).toHaveLength(600);
+  });
+
+  it('TTL-10 that fails in the middle gives back each subscription once', async () => {
+    const deployment = new Deployment();
+    const { store, clock, hooks } = deployment;
+    await leaveSubscriptions(deployment, 600);
+    const load = onLoading(deployment, 590, () => {
+      throw new Error('the store cannot load more');
+    });
+    const server = await deployment.run();
+    await settle(20);
+    expect(server.events.subscriptions().length).toBeGreaterThan(0);
+    expect((await server.trySubscribe('counted')).error?.code).toBe(-32603);
+    await clock.advance(2_000);
+    expect(load).toHaveBeenCalledTimes(2);
+    expect(server.events.subscriptions()).toHaveLength(600);
+    expect(hooks).toHaveLength(600);
+    expect(store.records).toHaveLength(600);
   });
 
   it('TTL-10 with damaged records gives back the others, reports which they are, and leaves them alone', async () => {
