@@ -283,7 +283,7 @@ describe('ArrivalOrder', () => {
     it('ORDER-02 keeps the order exactly, whenever it comes, and makes nobody wait', () => {
       const worlds = fc.integer({ min: 2, max: 15 }).chain((count) => {
         const posts = chain(range(1, count));
-        return fc.subarray(posts.slice(1)).chain((missing) =>
+        return fc.subarray(posts).chain((missing) =>
           fc.record({
             missing: fc.constant(missing),
             arrivals: shuffled(posts.filter((post) => !missing.includes(post))),
@@ -375,15 +375,56 @@ describe('ArrivalOrder', () => {
       }
     });
 
-    it('ORDER-02 releases what waits when nothing is known of what came before', () => {
+    it('ORDER-02 keeps waiting for what is on its way when the first event of the subscription is missing', async () => {
+      const world = new World();
+      const posts = chain(range(1, 4));
+      for (const event of [2, 4]) world.take(posts[event - 1]!);
+      world.order.settle([posts[0]!]);
+      expect(world.out).toEqual([2]);
+      await world.clock.advance(59_999);
+      expect(world.take(posts[2]!)).toBe('taken');
+      expect(world.out).toEqual([2, 3, 4]);
+    });
+
+    it('ORDER-02 keeps waiting for what a server that began anew sends again behind a missing event', () => {
+      const world = new World();
+      const posts = chain(range(1, 5));
+      for (const event of [1, 2, 5]) world.take(posts[event - 1]!);
+      // It died before the third and the fourth one were acknowledged, and has lost the third.
+      world.order.settle([{ ...posts[2]!, previous: null }]);
+      expect(world.out).toEqual([1, 2]);
+      world.take(posts[3]!);
+      expect(world.out).toEqual([1, 2, 4, 5]);
+    });
+
+    it('ORDER-02 releases what waits at a place with nothing before it, behind what leads there and ahead of the rest', () => {
+      const world = new World();
+      const posts = chain(range(1, 4));
+      const [tenth, eleventh, twelfth] = range(10, 12).map((event) => ({
+        event,
+        position: `n${event}`,
+        previous: `n${event - 1}`,
+      }));
+      for (const post of [posts[0]!, posts[3]!, posts[2]!, twelfth!]) world.take(post);
+      // The server began anew without the second one, and knows of the fourth that it was acknowledged.
+      world.order.settle([
+        { ...posts[3]!, previous: null },
+        { position: 'n9', previous: null },
+      ]);
+      expect(world.out).toEqual([1, 3, 4]);
+      for (const post of [eleventh!, tenth!]) world.take(post);
+      expect(world.out).toEqual([1, 3, 4, 10, 11, 12]);
+      expect(world.take(posts[1]!)).toBe('late');
+    });
+
+    it('ORDER-02 CUR-13 waits within its bounds behind what is lost without being named', async () => {
       const world = new World();
       const posts = chain(range(1, 3));
-      world.take(posts[0]!);
-      world.take(posts[2]!);
-      // The server began anew, and lost the second one.
+      for (const event of [1, 3]) world.take(posts[event - 1]!);
       world.order.settle([{ position: 'n9', previous: null }]);
       world.take({ event: 10, position: 'n10', previous: 'n9' });
-      expect(world.out).toEqual([1, 3, 10]);
+      await world.clock.advance(60_000);
+      expect(world.out).toEqual([1, 10, 'gap', 3]);
     });
   });
 

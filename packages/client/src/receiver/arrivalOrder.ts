@@ -143,8 +143,8 @@ export class ArrivalOrder<T> {
 
   /**
    * The server told a gap, and the caller passes it on. If it names the places that are missing, these pass in their turn,
-   * and everything else is waited for as before. If not, or where nothing is known of what came before, what waits is
-   * released in the best known order, and what is missing before it is not waited for any more.
+   * and everything else is waited for as before. If not, what waits is released in the best known order, and what is
+   * missing before it is not waited for any more.
    *
    * @param missing places for which no item will come, in their order
    */
@@ -152,9 +152,8 @@ export class ArrivalOrder<T> {
     if (this.#closed) return;
     const known = missing.slice(-MAX_MISSING);
     const hasRoom = this.#waitingMissing + known.length <= MAX_MISSING;
-    const isExact = hasRoom && known.length > 0 && known.every(({ previous }) => previous !== null);
-    if (!isExact) {
-      while (this.#waiting.size > 0) this.#releaseOldest();
+    if (known.length === 0 || !hasRoom) {
+      for (const oldest of this.#waiting.keys()) this.#releaseRun(oldest);
       this.#gapTold = true;
     }
     for (const order of known) this.#placeMissing(order);
@@ -173,6 +172,13 @@ export class ArrivalOrder<T> {
   }
 
   #placeMissing({ position, previous }: EventOrder): void {
+    if (this.#passed.has(position)) return;
+    // Nothing comes before this place any more; what waits at it, or right before it, came all the same. Of anything else
+    // that waits nothing is said: what comes before that may be on its way, in the chain that starts here.
+    if (previous === null) {
+      this.#releaseRun(position);
+      this.#holes.startChain();
+    }
     // One that waits here came all the same: only its acknowledgement was lost.
     if (this.#passed.has(position) || this.#waiting.has(position)) return;
     if (previous === null || this.#passed.has(previous)) {
@@ -280,7 +286,7 @@ export class ArrivalOrder<T> {
     }
     if (!this.#gapTold) this.#gap();
     this.#gapTold = false;
-    this.#releaseOldest();
+    this.#releaseRun(oldest);
   }
 
   /** Whether an item waits for its own turn, or for that of this place. */
@@ -303,11 +309,11 @@ export class ArrivalOrder<T> {
     if (this.#aside.size > MAX_MISSING && oldest !== undefined) this.#aside.delete(oldest);
   }
 
-  /** Releases the item that waits longest, together with what is known to come right before and after it. */
-  #releaseOldest(): void {
-    const [oldest] = this.#waiting;
-    if (oldest === undefined) return;
-    let [position, entry] = oldest;
+  /** Releases what waits at a place, together with what is known to come right before and after it. */
+  #releaseRun(of: string): void {
+    let position = of;
+    let entry = this.#waiting.get(of);
+    if (entry === undefined) return;
     // Counted: predecessors that lie in a circle would have no first one.
     for (let steps = this.#waiting.size; steps > 0; steps -= 1) {
       const before = this.#waiting.get(entry.previous);
