@@ -1,6 +1,7 @@
 import type { EventOrder } from '@mcp-events/protocol';
 import { type Clock, MAX_DELAY_MS } from '../clock.ts';
 import { Holes } from './holes.ts';
+import { LinkedPlaces } from './linkedPlaces.ts';
 
 /** Options of an {@link ArrivalOrder}. */
 export interface ArrivalOrderOptions<T> {
@@ -20,18 +21,17 @@ export interface ArrivalOrderOptions<T> {
 }
 
 interface Waiting<T> {
-  /** `undefined` for a place at which something is missing: it passes when its turn comes. */
-  item: T | undefined;
+  readonly item: T;
   previous: string;
-  bytes: number;
-  deadlineMs: number;
+  readonly bytes: number;
+  readonly deadlineMs: number;
 }
 
 /** Positions remembered as passed. The one that matters is nearly always the last. */
 const MAX_PASSED = 1_000;
 
-/** Places at which something is missing that may wait for their turn: they hold no item that would bound them. */
-const MAX_MISSING = 1_000;
+/** Empty places remembered: no item bounds them. Behind one that was forgotten an item waits as behind one that is overdue. */
+const MAX_EMPTY = 1_000;
 
 /**
  * After a gap that the server told, its next event may name a predecessor that never comes. It is waited for only as long
@@ -54,18 +54,17 @@ export class ArrivalOrder<T> {
   readonly #maxWaitingBytes: number;
   readonly #release: (item: T) => void;
   readonly #gap: () => void;
-  /** By position, in order of arrival; none of them has a predecessor in `#passed`. */
-  readonly #waiting = new Map<string, Waiting<T>>();
-  /** Positions of `#waiting` by their predecessor. Two may name the same one, each in its own chain. */
-  readonly #followers = new Map<string, string[]>();
-  /** Places at which something is missing that were waited with for too long, by their predecessor. */
-  readonly #aside = new Map<string, string>();
+  /** In order of arrival; none of them has a predecessor in `#passed`. */
+  readonly #waiting = new LinkedPlaces<Waiting<T>>();
+  /**
+   * Places without an item of their own: one that is missing, as a gap told, or that waits at another place. They pass
+   * right behind their predecessor, however late that comes.
+   */
+  readonly #empty = new LinkedPlaces<{ previous: string }>(MAX_EMPTY);
   readonly #passed: Set<string>;
   readonly #holes = new Holes();
   #last: string | undefined;
   #waitingBytes = 0;
-  /** How many of `#waiting` are places at which something is missing. */
-  #waitingMissing = 0;
   /** The next gap was told by the server. */
   #gapTold = false;
   #timer: { deadlineMs: number; handle: unknown } | undefined;
@@ -82,7 +81,7 @@ export class ArrivalOrder<T> {
     this.#last = options.passed?.at(-1);
   }
 
-  /** How many items, and places at which something is missing, wait for a predecessor. */
+  /** How many items wait for a predecessor. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -106,18 +105,25 @@ export class ArrivalOrder<T> {
       this.#release(item);
       return 'taken';
     }
-    if (this.#passed.has(order.position)) return 'late';
-    const waiting = this.#waiting.get(order.position);
-    if (waiting !== undefined) {
-      if (waiting.item === undefined) this.#fill(waiting, item, bytes);
-      this.#move(order.position, order);
+    const { position, previous } = order;
+    if (this.#passed.has(position)) return 'late';
+    if (this.#waiting.get(position) !== undefined) {
+      this.#relink(position, order);
       return 'taken';
     }
+    // What a gap told as missing may come all the same: only its acknowledgement was lost.
+    this.#empty.delete(position);
     if (this.#holes.take(order)) {
-      this.#pass(order.position);
+      this.#pass(position);
       return 'late';
     }
-    this.#place(item, order, bytes);
+    if (previous === null || this.#passed.has(previous)) {
+      if (previous === null) this.#holes.startChain();
+      this.#gapTold = false;
+      this.#last = position;
+      this.#release(item);
+      this.#pass(position);
+    } else this.#wait(item, position, previous, bytes);
     return 'taken';
   }
 
@@ -130,9 +136,9 @@ export class ArrivalOrder<T> {
   repeated(order: EventOrder, isSame: (item: T) => boolean): void {
     if (this.#closed || this.#passed.has(order.position)) return;
     for (const [position, { item }] of this.#waiting) {
-      if (item === undefined || !isSame(item)) continue;
+      if (!isSame(item)) continue;
       // A place that another item waits at was used twice, against the rules: the first one counts.
-      if (position === order.position || !this.#waiting.has(order.position)) this.#move(position, order);
+      if (position === order.position || this.#waiting.get(order.position) === undefined) this.#relink(position, order);
       return;
     }
     // What was released had everything before it released or told as lost, so nothing is waited for here.
@@ -150,105 +156,57 @@ export class ArrivalOrder<T> {
    */
   settle(missing: readonly EventOrder[] = []): void {
     if (this.#closed) return;
-    const known = missing.slice(-MAX_MISSING);
-    const hasRoom = this.#waitingMissing + known.length <= MAX_MISSING;
-    if (known.length === 0 || !hasRoom) {
-      for (const oldest of this.#waiting.keys()) this.#releaseRun(oldest);
-      this.#gapTold = true;
-    }
-    for (const order of known) this.#placeMissing(order);
-    this.#schedule();
+    for (const order of missing) this.#placeMissing(order);
+    if (missing.length > 0) return;
+    for (const [oldest] of this.#waiting) this.#passRun(oldest);
+    this.#gapTold = true;
   }
 
   /** Drops what waits. Nothing is released from then on. */
   close(): void {
     this.#closed = true;
     this.#waiting.clear();
-    this.#followers.clear();
-    this.#aside.clear();
+    this.#empty.clear();
     this.#waitingBytes = 0;
-    this.#waitingMissing = 0;
     this.#schedule();
   }
 
   #placeMissing({ position, previous }: EventOrder): void {
     if (this.#passed.has(position)) return;
-    // Nothing comes before this place any more; what waits at it, or right before it, came all the same. Of anything else
-    // that waits nothing is said: what comes before that may be on its way, in the chain that starts here.
     if (previous === null) {
-      this.#releaseRun(position);
+      // Nothing comes before this place any more; what waits at it, or leads to it, came all the same. Of anything else
+      // that waits nothing is said: what comes before that may be on its way, in the chain that starts here.
+      this.#passRun(position);
       this.#holes.startChain();
-    }
-    // One that waits here came all the same: only its acknowledgement was lost.
-    if (this.#passed.has(position) || this.#waiting.has(position)) return;
-    if (previous === null || this.#passed.has(previous)) {
-      this.#last = position;
-      this.#pass(position);
-    } else this.#wait(undefined, { position, previous }, 0);
-  }
-
-  /** What was told as missing came, before its turn. */
-  #fill(entry: Waiting<T>, item: T, bytes: number): void {
-    entry.item = item;
-    entry.bytes = bytes;
-    this.#waitingBytes += bytes;
-    this.#waitingMissing -= 1;
-  }
-
-  #place(item: T, order: EventOrder, bytes: number): void {
-    const { position, previous } = order;
-    if (previous === null || this.#passed.has(previous)) {
-      if (previous === null) this.#holes.startChain();
-      this.#gapTold = false;
-      this.#last = position;
-      this.#release(item);
-      this.#pass(position);
       return;
     }
-    this.#wait(item, { position, previous }, bytes);
+    // One that waits here came all the same: only its acknowledgement was lost.
+    if (this.#waiting.get(position) !== undefined) return;
+    if (this.#passed.has(previous)) {
+      this.#last = position;
+      this.#pass(position);
+    } else this.#empty.add(position, { previous });
+  }
+
+  #wait(item: T, position: string, previous: string, bytes: number): void {
+    const waitMs = this.#gapTold ? Math.min(WAIT_AFTER_TOLD_GAP_MS, this.#maxWaitMs) : this.#maxWaitMs;
+    this.#waiting.add(position, { item, previous, bytes, deadlineMs: this.#clock.now() + waitMs });
+    this.#waitingBytes += bytes;
     while (this.#waiting.size > this.#maxWaiting || this.#waitingBytes > this.#maxWaitingBytes) this.#giveUpOldest();
     this.#schedule();
   }
 
-  #wait(item: T | undefined, { position, previous }: { position: string; previous: string }, bytes: number): void {
-    const waitMs = this.#gapTold ? Math.min(WAIT_AFTER_TOLD_GAP_MS, this.#maxWaitMs) : this.#maxWaitMs;
-    this.#waiting.set(position, { item, previous, bytes, deadlineMs: this.#clock.now() + waitMs });
-    this.#follow(previous, position);
-    this.#waitingBytes += bytes;
-    if (item === undefined) this.#waitingMissing += 1;
-  }
-
-  /** A waiting item is known by another place from now on. It does not wait longer for that. */
-  #move(from: string, order: EventOrder): void {
-    const entry = this.#waiting.get(from);
-    const { position, previous } = order;
-    if (entry === undefined || (position === from && previous === entry.previous)) return;
-    if (position !== from) this.#renamePrevious(from, position);
-    if (previous === null || this.#passed.has(previous)) {
-      this.#remove(from);
-      if (entry.item !== undefined) this.#place(entry.item, order, entry.bytes);
+  /** A waiting item comes where this order tells from now on. It does not wait longer for that. */
+  #relink(at: string, { position, previous }: EventOrder): void {
+    // What followed it in the old chain follows it in the new one too, before what was sent after the restart.
+    if (position !== at) this.#empty.add(position, { previous: at });
+    if (previous !== null && !this.#passed.has(previous)) {
+      this.#waiting.relink(at, previous);
       return;
     }
-    this.#unfollow(entry.previous, from);
-    this.#follow(previous, position);
-    entry.previous = previous;
-    if (position === from) return;
-    // Made anew, since the order of the entries is that of their deadlines.
-    const entries = [...this.#waiting];
-    this.#waiting.clear();
-    for (const [key, value] of entries) this.#waiting.set(key === from ? position : key, value);
-  }
-
-  /** What followed an item in the old chain follows it in the new one too, before what was sent after the restart. */
-  #renamePrevious(from: string, to: string): void {
-    const older = this.#followers.get(from);
-    if (older === undefined) return;
-    for (const position of older) {
-      const entry = this.#waiting.get(position);
-      if (entry !== undefined) entry.previous = to;
-    }
-    this.#followers.delete(from);
-    this.#followers.set(to, [...older, ...(this.#followers.get(to) ?? [])]);
+    if (previous === null) this.#holes.startChain();
+    this.#gapTold = false;
+    this.#pass(at);
   }
 
   /**
@@ -258,16 +216,14 @@ export class ArrivalOrder<T> {
   #pass(position: string): void {
     const pending = [position];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      const entry = this.#waiting.get(next);
+      const entry = this.#waiting.delete(next);
+      if (entry !== undefined || this.#empty.delete(next) !== undefined) this.#last = next;
       if (entry !== undefined) {
-        this.#remove(next);
-        this.#last = next;
-        if (entry.item !== undefined) this.#release(entry.item);
+        this.#waitingBytes -= entry.bytes;
+        this.#release(entry.item);
       }
       this.#passed.add(next);
-      pending.push(...(this.#followers.get(next) ?? []).toReversed());
-      const aside = this.#aside.get(next);
-      if (aside !== undefined && this.#aside.delete(next)) pending.push(aside);
+      pending.push(...this.#empty.behind(next), ...this.#waiting.behind(next).toReversed());
     }
     for (const oldest of this.#passed) {
       if (this.#passed.size <= MAX_PASSED) break;
@@ -276,87 +232,42 @@ export class ArrivalOrder<T> {
     this.#schedule();
   }
 
-  #giveUpOldest(): void {
-    const [oldest] = this.#waiting.keys();
-    if (oldest === undefined) return;
-    if (!this.#isAwaited(oldest)) {
-      // It was told as a gap when it came. What it comes after may be long forgotten here, or still on its way.
-      this.#setAside(oldest);
-      return;
+  /** Lets a place pass without what is missing before it, together with what is known to come right before and after it. */
+  #passRun(position: string): void {
+    let first = position;
+    let missing = this.#previousOf(first);
+    // Counted: predecessors that lie in a circle would have no first one.
+    for (let steps = this.#waiting.size + this.#empty.size; steps > 0 && missing !== undefined; steps -= 1) {
+      const before = this.#previousOf(missing);
+      if (before === undefined) break;
+      first = missing;
+      missing = before;
     }
+    if (missing !== undefined) this.#holes.add(this.#last, missing);
+    this.#last = first;
+    this.#pass(first);
+  }
+
+  #previousOf(position: string): string | undefined {
+    return (this.#waiting.get(position) ?? this.#empty.get(position))?.previous;
+  }
+
+  #giveUpOldest(): void {
+    const [oldest] = this.#waiting;
+    if (oldest === undefined) return;
     if (!this.#gapTold) this.#gap();
     this.#gapTold = false;
-    this.#releaseRun(oldest);
-  }
-
-  /** Whether an item waits for its own turn, or for that of this place. */
-  #isAwaited(position: string): boolean {
-    const seen = new Set([position]);
-    for (const next of seen) {
-      if (this.#waiting.get(next)?.item !== undefined) return true;
-      for (const follower of this.#followers.get(next) ?? []) seen.add(follower);
-    }
-    return false;
-  }
-
-  /** Waits no longer with a place at which something is missing, but lets it pass behind its predecessor. */
-  #setAside(position: string): void {
-    const entry = this.#waiting.get(position);
-    if (entry === undefined) return;
-    this.#remove(position);
-    this.#aside.set(entry.previous, position);
-    const [oldest] = this.#aside.keys();
-    if (this.#aside.size > MAX_MISSING && oldest !== undefined) this.#aside.delete(oldest);
-  }
-
-  /** Releases what waits at a place, together with what is known to come right before and after it. */
-  #releaseRun(of: string): void {
-    let position = of;
-    let entry = this.#waiting.get(of);
-    if (entry === undefined) return;
-    // Counted: predecessors that lie in a circle would have no first one.
-    for (let steps = this.#waiting.size; steps > 0; steps -= 1) {
-      const before = this.#waiting.get(entry.previous);
-      if (before === undefined) break;
-      position = entry.previous;
-      entry = before;
-    }
-    this.#remove(position);
-    this.#holes.add(this.#last, entry.previous);
-    this.#last = position;
-    if (entry.item !== undefined) this.#release(entry.item);
-    this.#pass(position);
-  }
-
-  #remove(position: string): void {
-    const entry = this.#waiting.get(position);
-    if (entry === undefined) return;
-    this.#waiting.delete(position);
-    this.#waitingBytes -= entry.bytes;
-    if (entry.item === undefined) this.#waitingMissing -= 1;
-    this.#unfollow(entry.previous, position);
-  }
-
-  #follow(previous: string, position: string): void {
-    const others = this.#followers.get(previous);
-    if (others === undefined) this.#followers.set(previous, [position]);
-    else others.push(position);
-  }
-
-  #unfollow(previous: string, position: string): void {
-    const others = (this.#followers.get(previous) ?? []).filter((other) => other !== position);
-    if (others.length === 0) this.#followers.delete(previous);
-    else this.#followers.set(previous, others);
+    this.#passRun(oldest[0]);
   }
 
   /** One timer, for the item that waits longest. */
   #schedule(): void {
-    const [oldest] = this.#waiting.values();
-    if (this.#timer?.deadlineMs === oldest?.deadlineMs) return;
+    const [oldest] = this.#waiting;
+    const deadlineMs = oldest?.[1].deadlineMs;
+    if (this.#timer?.deadlineMs === deadlineMs) return;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer.handle);
     this.#timer = undefined;
-    if (oldest === undefined) return;
-    const { deadlineMs } = oldest;
+    if (deadlineMs === undefined) return;
     const delayMs = Math.min(Math.max(0, deadlineMs - this.#clock.now()), MAX_DELAY_MS);
     this.#timer = { deadlineMs, handle: this.#clock.setTimeout(() => this.#onTimer(), delayMs) };
   }
@@ -364,9 +275,8 @@ export class ArrivalOrder<T> {
   #onTimer(): void {
     this.#timer = undefined;
     const nowMs = this.#clock.now();
-    for (;;) {
-      const [oldest] = this.#waiting.values();
-      if (oldest === undefined || oldest.deadlineMs > nowMs) break;
+    for (const [, { deadlineMs }] of this.#waiting) {
+      if (deadlineMs > nowMs) break;
       this.#giveUpOldest();
     }
     this.#schedule();
