@@ -2,7 +2,8 @@ import { type BackoffOptions, backoffMs } from '../backoff.ts';
 import { type Clock, sleep } from '../clock.ts';
 import { asError, EventsClientError, type EventsClientErrorCode } from '../errors.ts';
 import type { BufferItem, EventBuffer, Gap } from '../subscription/eventBuffer.ts';
-import { acknowledged, moved, type Position } from '../subscription/position.ts';
+import type { KeptPosition } from '../subscription/keptPosition.ts';
+import { acknowledged, moved } from '../subscription/position.ts';
 import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
 import type { PreparedHandler, ProcessOptions } from './processOptions.ts';
@@ -13,19 +14,9 @@ export interface ProcessedSubscription {
   readonly name: string;
   readonly buffer: EventBuffer;
   /** How far everything is handled. */
-  position(): Position;
-  /** Moves it, to be stored with what comes next. */
-  move(position: Position): void;
-  /** Moves it to what was stored. */
-  moveCommitted(position: Position): void;
+  readonly position: KeptPosition;
   /** Aborts when the subscription is stopped. */
   readonly stopped: AbortSignal;
-  /** The position as it is stored. */
-  storedCursor(): string | null;
-  /** Stores the position, if it moved. */
-  save(): Promise<void>;
-  /** What the store has to have done before the subscription is over. */
-  storing<R>(step: Promise<R>): Promise<R>;
   /** Whether there is a filter, which {@link isWanted} asks. */
   readonly filters: boolean;
   /** Whether the application wants the event (AUTH-07). */
@@ -120,8 +111,8 @@ export class Processor<Db, P> {
 
   /** Nothing is left to handle. */
   async #idle(): Promise<void> {
-    const { buffer, stopped } = this.#subscription;
-    await this.#untilStored(() => this.#subscription.save());
+    const { buffer, position, stopped } = this.#subscription;
+    await this.#untilStored(() => position.save());
     if (buffer.peek() !== undefined || stopped.aborted) return;
     const ending = this.#subscription.ending();
     if (ending !== undefined) throw ending;
@@ -129,18 +120,18 @@ export class Processor<Db, P> {
   }
 
   async #event(item: BufferItem & { kind: 'event' }): Promise<void> {
-    const { key, buffer, stopped } = this.#subscription;
+    const { key, buffer, position, stopped } = this.#subscription;
     const { event } = item;
     const wanted = await this.#subscription.isWanted(event);
     if (stopped.aborted) return;
-    const after = acknowledged(this.#subscription.position(), item);
+    const after = acknowledged(position.current, item);
     if (wanted) {
       // Where no position is stored, a crash would begin from now again, and lose this event.
-      if (this.#subscription.storedCursor() === null) await this.#untilStored(() => this.#subscription.save());
+      if (position.storedCursor === null) await this.#untilStored(() => position.save());
       const { eventId } = event;
       if (!(await this.#attempts(event, { key, eventId, record: after.record }))) return;
-      this.#subscription.moveCommitted(after);
-    } else this.#subscription.move(after);
+      position.committed(after);
+    } else position.move(after);
     buffer.shift();
   }
 
@@ -219,7 +210,7 @@ export class Processor<Db, P> {
 
   async #gap(item: BufferItem & { kind: 'gap' }): Promise<void> {
     const { maxAttempts = DEFAULT_MAX_ATTEMPTS, onGap } = this.#options;
-    const { key, buffer, stopped } = this.#subscription;
+    const { key, buffer, position, stopped } = this.#subscription;
     // Moves that arrive meanwhile would be merged into it.
     buffer.shift();
     await this.#subscription.tellGap(item.gap);
@@ -227,13 +218,12 @@ export class Processor<Db, P> {
       this.#move(item);
       return;
     }
-    const position = this.#subscription.position();
-    const after = item.cursor === null ? position : moved(position, item.cursor, item.seen);
+    const after = item.cursor === null ? position.current : moved(position.current, item.cursor, item.seen);
     for (let attempt = 1; !stopped.aborted; attempt += 1) {
       const outcome = await this.#commit({ key, record: after.record }, (db) => onGap(item.gap, { db }));
       if (outcome === undefined) return;
       if (outcome === 'done') {
-        this.#subscription.moveCommitted(after);
+        position.committed(after);
         return;
       }
       // It cannot be put aside like an event: what is missing would be forgotten.
@@ -244,11 +234,13 @@ export class Processor<Db, P> {
   }
 
   #move({ cursor, seen }: Exclude<BufferItem, { kind: 'event' }>): void {
-    if (cursor !== null) this.#subscription.move(moved(this.#subscription.position(), cursor, seen));
+    const { position } = this.#subscription;
+    if (cursor !== null) position.move(moved(position.current, cursor, seen));
   }
 
   /** Commits in spite of a failing database; undefined if the subscription was stopped before. */
   async #commit(change: InboxCommit, apply?: (db: Db) => void): Promise<'done' | HandlerFailure | undefined> {
+    const { position } = this.#subscription;
     const step = async (): Promise<'done' | HandlerFailure> => {
       let isHandlers = false;
       const watched = (db: Db): void => {
@@ -258,7 +250,7 @@ export class Processor<Db, P> {
       };
       const begin = change.eventId === undefined ? undefined : this.#second();
       try {
-        const attempt = await this.#subscription.storing(this.#inbox.commit({ ...change, begin }, apply && watched));
+        const attempt = await position.track(this.#inbox.commit({ ...change, begin }, apply && watched));
         if (begin !== undefined && attempt !== undefined) this.#begun = { eventId: begin, attempt };
         return 'done';
       } catch (error) {

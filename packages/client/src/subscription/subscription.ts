@@ -6,7 +6,8 @@ import type { SubscriptionStatus } from '../delivery/supervisor.ts';
 import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
 import type { SubscribeOptions } from '../options.ts';
 import type { BufferItem, EventBuffer, Gap } from './eventBuffer.ts';
-import { acknowledged, moved, type Position } from './position.ts';
+import { KeptPosition } from './keptPosition.ts';
+import { acknowledged, moved } from './position.ts';
 import type { ReceivedEvent } from './receivedEvent.ts';
 
 /** Where a subscription's events come from, and where its position is kept. */
@@ -51,17 +52,14 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   readonly arguments: Record<string, unknown>;
 
   readonly #parts: SubscriptionParts;
-  #source: Source;
-  #position: Position;
+  #buffer: EventBuffer;
+  readonly #position: KeptPosition;
   #status: SubscriptionStatus = { state: 'connecting' };
   readonly #stop = new AbortController();
   /** The event the application has in hand. */
   #handedOut: (BufferItem & { kind: 'event' }) | undefined;
-  /** What the store has. */
-  #saved: SubscriptionRecord;
   /** Who takes the events: whoever asks for the next one, or a handler. */
   #consumer: 'reader' | 'handler' | undefined;
-  #saving: Promise<unknown> = Promise.resolve();
   /** Set by the server's end of the subscription; thrown once after the events that were received before it. */
   #ending: Error | undefined;
   // Steps run one after the other: positions must be saved in the order of acknowledgement.
@@ -72,12 +70,11 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   /** Made by `EventsClient.subscribe()`. */
   constructor(parts: SubscriptionParts) {
     this.#parts = parts;
-    this.#source = parts.source;
     const { record, buffer } = parts.source;
-    this.#position = { record, inOrder: 0 };
-    this.#saved = record;
+    this.#position = new KeptPosition(parts.key, parts.source, this.#stop.signal);
     this.name = record.name;
     this.arguments = record.arguments;
+    this.#buffer = buffer;
     buffer.onArrival = () => this.#arrived();
     parts.options.signal?.addEventListener('abort', () => this.stop(), { signal: this.#stop.signal });
   }
@@ -89,7 +86,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
 
   /** The position up to which everything is acknowledged; null while there is none. Usable as `from` later on. */
   get cursor(): string | null {
-    return this.#position.record.cursor;
+    return this.#position.current.record.cursor;
   }
 
   /** Aborts when delivery is over. */
@@ -108,36 +105,36 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#consume('reader');
     return this.#turn(async () => {
       if (this.#handedOut !== undefined) {
-        this.#position = acknowledged(this.#position, this.#handedOut);
+        this.#position.move(acknowledged(this.#position.current, this.#handedOut));
         this.#handedOut = undefined;
       }
       for (let first = true; ; first = false) {
         if (this.#isOver()) return { done: true, value: undefined };
         const item = await this.#upcoming();
         if (item === undefined) {
-          await this.#save();
-          if (this.#ending !== undefined && this.#source.buffer.peek() === undefined) {
+          await this.#position.save();
+          if (this.#ending !== undefined && this.#buffer.peek() === undefined) {
             const error = this.#ending;
             this.stop();
             throw error;
           }
           // Something may have arrived while the position was being saved.
-          if (this.#source.buffer.peek() === undefined && !this.#isOver()) await this.#arrival();
+          if (this.#buffer.peek() === undefined && !this.#isOver()) await this.#arrival();
           continue;
         }
         // Before the filter, which may take its time; what it refuses afterwards is saved with the next one handed out.
-        if (first) await this.#save();
+        if (first) await this.#position.save();
         const wanted = await this.#isWanted(item.event);
         if (this.#isOver()) continue;
         if (!wanted) {
           // AUTH-07: a refused event counts as handled.
-          this.#source.buffer.shift();
-          this.#position = acknowledged(this.#position, item);
+          this.#buffer.shift();
+          this.#position.move(acknowledged(this.#position.current, item));
           continue;
         }
-        await this.#save();
+        await this.#position.save();
         if (this.#isOver()) continue;
-        this.#source.buffer.shift();
+        this.#buffer.shift();
         this.#handedOut = item;
         return { done: false, value: item.event as ReceivedEvent<T> };
       }
@@ -198,11 +195,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
    * server ended.
    */
   async cancel(): Promise<void> {
-    // A save under way would bring the record back.
-    const stores = new Set([this.#source.store, this.#parts.source.store]);
-    const forgetting = this.#saving
-      .catch(() => {})
-      .then(() => Promise.all([...stores].map((store) => store.delete(this.#parts.key))));
+    const forgetting = this.#position.forget();
     await this.#end({ state: 'cancelled' }, forgetting);
     await forgetting;
   }
@@ -229,9 +222,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
 
   /** For webhook delivery: the callback has another path from now on. */
   keepCallback(path: string): void {
-    const { record } = this.#position;
-    const seen = record.webhook?.seen ?? [];
-    this.#position = { ...this.#position, record: { ...record, webhook: { path, seen } } };
+    const seen = this.#position.current.record.webhook?.seen ?? [];
+    this.#position.update({ webhook: { path, seen } });
     this.#arrived();
   }
 
@@ -240,7 +232,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     if (this.#isOver()) return;
     this.#status = { state: 'terminated', error };
     this.#ending = error;
-    this.#position = { ...this.#position, record: { ...this.#position.record, ended: true } };
+    this.#position.update({ ended: true });
     this.#parts.onTerminate();
     this.#tell(() => this.#parts.options.onTerminated?.(error));
     this.#tell(() => this.#parts.options.onStatus?.(this.#status));
@@ -261,39 +253,20 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
 
   async #moveTo(store: CursorStore): Promise<void> {
     if (this.#isOver()) return;
-    await this.#save();
-    const source = await this.#parts.moveTo(store, this.#position.record);
-    this.#source = source;
-    this.#position = { record: source.record, inOrder: 0 };
-    this.#saved = source.record;
-    source.buffer.onArrival = () => this.#arrived();
+    await this.#position.save();
+    const source = await this.#parts.moveTo(store, this.#position.current.record);
+    this.#position.moveTo(source);
+    this.#buffer = source.buffer;
+    this.#buffer.onArrival = () => this.#arrived();
   }
 
   #processed(key: string): ProcessedSubscription {
     return {
       key,
       name: this.name,
-      buffer: this.#source.buffer,
+      buffer: this.#buffer,
       stopped: this.stopped,
-      position: () => this.#position,
-      move: (position) => {
-        this.#position = position;
-      },
-      moveCommitted: (position) => {
-        // Delivery may have changed the rest meanwhile.
-        const { ended, webhook } = this.#position.record;
-        const { record } = position;
-        this.#saved = record;
-        const isSame = ended === record.ended && webhook?.path === record.webhook?.path;
-        const merged = { ...record, ended, webhook: webhook && { ...webhook, seen: record.webhook?.seen ?? [] } };
-        this.#position = isSame ? position : { ...position, record: merged };
-      },
-      storedCursor: () => this.#saved.cursor,
-      save: () => this.#save(),
-      storing: (step) => {
-        this.#saving = step;
-        return step;
-      },
+      position: this.#position,
       filters: this.#parts.options.filter !== undefined,
       isWanted: (event) => this.#isWanted(event),
       tellGap: (gap) => this.#tellGap(gap),
@@ -308,24 +281,15 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   /** Lets markers take effect and returns the next event, which stays in the buffer. */
   async #upcoming(): Promise<(BufferItem & { kind: 'event' }) | undefined> {
     for (;;) {
-      const item = this.#source.buffer.peek();
+      const item = this.#buffer.peek();
       if (item === undefined || item.kind === 'event') return item;
-      this.#source.buffer.shift();
+      this.#buffer.shift();
       if (item.kind === 'gap') {
-        await this.#save();
+        await this.#position.save();
         await this.#tellGap(item.gap);
       }
-      if (item.cursor !== null) this.#position = moved(this.#position, item.cursor, item.seen);
+      if (item.cursor !== null) this.#position.move(moved(this.#position.current, item.cursor, item.seen));
     }
-  }
-
-  async #save(): Promise<void> {
-    // Over: the record belongs to whoever subscribes next.
-    const { record } = this.#position;
-    if (record === this.#saved || this.#isOver()) return;
-    this.#saving = this.#source.store.save(this.#parts.key, record);
-    await this.#saving;
-    this.#saved = record;
   }
 
   /** Without a waiting reader, and with nothing unacknowledged before them, markers take effect on arrival. */
@@ -337,7 +301,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
       this.#markersDue = false;
       if (this.#handedOut !== undefined || this.#isOver() || this.#consumer === 'handler') return;
       await this.#upcoming();
-      await this.#save();
+      await this.#position.save();
     }).catch((error: unknown) => {
       this.#tell(() => this.#parts.options.onError?.(asError(error)));
     });
@@ -360,17 +324,16 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   }
 
   #isOver(): boolean {
-    const { state } = this.#status;
-    return state === 'stopped' || state === 'cancelled' || (state === 'terminated' && this.#ending === undefined);
+    return this.#stop.signal.aborted;
   }
 
-  async #end(status: SubscriptionStatus, storing: Promise<unknown> = this.#saving): Promise<void> {
+  async #end(status: SubscriptionStatus, storing: Promise<unknown> = this.#position.storing): Promise<void> {
     const before = this.#status.state;
     if (before === 'cancelled' || (before === 'stopped' && status.state === 'stopped')) return;
     // `terminated` says more than `stopped`, and stays.
     if (before !== 'terminated' || status.state === 'cancelled') this.#status = status;
     this.#ending = undefined;
-    this.#source.buffer.clear();
+    this.#buffer.clear();
     this.#stop.abort();
     this.#wake?.();
     const ended = this.#parts.onEnd(storing);
