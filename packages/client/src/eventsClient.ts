@@ -2,16 +2,16 @@ import { type EventsCapability, type EventTypeDescriptor, notFound, subscription
 import { EventTypes } from './catalog/eventTypes.ts';
 import { watchEventTypes } from './catalog/watchEventTypes.ts';
 import { type ClientSource, Connection } from './connection/connection.ts';
-import { chooseModes, type ClientDeliveryMode, usableModes } from './delivery/chooseMode.ts';
-import { supervise } from './delivery/supervisor.ts';
+import { isUnusable } from './delivery/chooseMode.ts';
+import { type DeliveredSource, SubscriptionDelivery } from './delivery/subscriptionDelivery.ts';
 import { assertCallbackBase, Callback } from './delivery/webhook/callback.ts';
-import { asError, DeliveryModeNotAvailableError, EventsClientError, NoCompatibleDeliveryModeError } from './errors.ts';
+import { EventsClientError } from './errors.ts';
 import { isInbox } from './inbox/inbox.ts';
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';
 import { EventBuffer } from './subscription/eventBuffer.ts';
-import { type Source, Subscription } from './subscription/subscription.ts';
+import { Subscription } from './subscription/subscription.ts';
 
 /**
  * The Events side of an MCP client: lists event types, subscribes, keeps delivery going and positions safe.
@@ -30,8 +30,8 @@ export class EventsClient {
   /** What is still done for subscriptions that ended: the next one with the same key starts from what they leave. */
   readonly #ending = new Map<string, Promise<unknown>>();
   readonly #closing = new AbortController();
-  readonly #running = new Set<Promise<void>>();
-  #watching = false;
+  /** Looks for changes of the event types. */
+  #watching: Promise<void> | undefined;
 
   /**
    * @param client a connected SDK client, or a function that makes one and is called again after a lost connection
@@ -150,7 +150,7 @@ export class EventsClient {
   async close(): Promise<void> {
     this.#closing.abort();
     for (const subscription of [...this.#subscriptions.values(), ...this.#terminated.values()]) subscription.stop();
-    await Promise.all([...this.#running, ...this.#ending.values()]);
+    await Promise.all([this.#watching, ...this.#ending.values()]);
     await this.#connection.close();
   }
 
@@ -159,22 +159,16 @@ export class EventsClient {
     this.#watch();
     const type = await this.#types.find(kept.name);
     if (type === undefined) throw notFound('event', `The server has no event type "${kept.name}".`);
-    const modes = this.#modesOf(type, options);
+    const context = {
+      settings: this.#settings,
+      connection: this.#connection,
+      types: this.#types,
+      onWarning: this.#warn,
+    };
+    const delivery = new SubscriptionDelivery(context, type, options);
     // Checked again because of the wait; from here to the registration nothing waits.
     this.#assertFree(key);
     const { store, clock, backoff, random } = this.#settings;
-    let running = Promise.resolve();
-    let delivery = new AbortController();
-    const deliver = ({ buffer, callback }: DeliveredSource): void => {
-      const { stopped, status } = subscription;
-      if (stopped.aborted || status.state === 'terminated') return;
-      delivery = new AbortController();
-      const signal = AbortSignal.any([stopped, delivery.signal]);
-      running = this.#deliver(subscription, buffer, modes, callback, options, signal).finally(() =>
-        this.#running.delete(running),
-      );
-      this.#running.add(running);
-    };
     const first = this.#sourceOf(kept, store);
     const subscription = new Subscription<T>({
       key,
@@ -185,12 +179,11 @@ export class EventsClient {
           await to.save(key, record);
           return { ...first, record, store: to };
         }
-        delivery.abort();
-        await running;
+        await delivery.stop();
         const { seen, webhook } = there;
         const next = this.#sourceOf({ ...record, cursor: there.cursor ?? record.cursor, seen, webhook }, to);
         await to.save(key, next.record);
-        deliver(next);
+        delivery.start(subscription, next);
         return next;
       },
       options,
@@ -203,7 +196,7 @@ export class EventsClient {
       onEnd: (storing) => {
         if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
         if (this.#terminated.get(key) === subscription) this.#terminated.delete(key);
-        return this.#endLast(key, [storing, running]);
+        return this.#endLast(key, [storing, delivery.running]);
       },
     });
     this.#subscriptions.set(key, subscription);
@@ -214,7 +207,7 @@ export class EventsClient {
       throw error;
     }
     if (options.signal?.aborted) subscription.stop();
-    deliver(first);
+    delivery.start(subscription, first);
     return subscription;
   }
 
@@ -228,64 +221,12 @@ export class EventsClient {
     return { record, buffer, store, callback };
   }
 
-  async #deliver(
-    subscription: Subscription<unknown>,
-    buffer: EventBuffer,
-    modes: readonly ClientDeliveryMode[],
-    callback: Callback | undefined,
-    options: SubscribeOptions,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { name } = subscription;
-    const { limits, pollFloorMs, heartbeatIntervalMs, backoff, clock, random } = this.#settings;
-    const error = await supervise({
-      context: {
-        name,
-        arguments: subscription.arguments,
-        maxAgeMs: options.maxAgeMs,
-        maxEvents: options.maxEvents ?? limits.maxEvents,
-        longPollMs: options.longPollMs,
-        buffer,
-        connection: this.#connection,
-        callback,
-        onCallbackRenewed: (path) => subscription.keepCallback(path),
-        clock,
-        backoff,
-        random,
-        pollFloorMs,
-        heartbeatIntervalMs,
-        onError: (failure) => subscription.fail(failure),
-        onDeliveryStatus: (status) => subscription.tellDeliveryStatus(status),
-        onWarning: this.#warn,
-        refreshTypes: () => void this.#types.refresh().catch((failure) => subscription.fail(asError(failure))),
-      },
-      modes,
-      signal,
-      relist: async () => {
-        const types = await this.#types.refresh();
-        const type = types.find((candidate) => candidate.name === name);
-        try {
-          return type === undefined ? [] : this.#modesOf(type, options);
-        } catch (failure) {
-          if (isUnusable(failure)) return [];
-          throw failure;
-        }
-      },
-      onStatus: (status) => subscription.report(status),
-    });
-    if (error !== undefined) subscription.terminate(error);
-  }
-
   #endLast(key: string, ending: Promise<unknown>[]): Promise<void> {
     const done = Promise.allSettled(ending).then(() => {
       if (this.#ending.get(key) === done) this.#ending.delete(key);
     });
     this.#ending.set(key, done);
     return done;
-  }
-
-  #modesOf(type: EventTypeDescriptor, { delivery }: SubscribeOptions): ClientDeliveryMode[] {
-    return chooseModes(type, usableModes(this.#settings.webhook !== undefined), delivery);
   }
 
   #assertFree(key: string): void {
@@ -303,10 +244,9 @@ export class EventsClient {
 
   #watch(): void {
     const onChange = this.#options.onEventTypesChanged;
-    if (onChange === undefined || this.#watching || this.#closing.signal.aborted) return;
-    this.#watching = true;
+    if (onChange === undefined || this.#watching !== undefined || this.#closing.signal.aborted) return;
     const { clock, backoff, random } = this.#settings;
-    const running = watchEventTypes({
+    this.#watching = watchEventTypes({
       connection: this.#connection,
       types: this.#types,
       clock,
@@ -315,19 +255,10 @@ export class EventsClient {
       signal: this.#closing.signal,
       onChange,
       onWarning: this.#warn,
-    }).finally(() => this.#running.delete(running));
-    this.#running.add(running);
+    });
   }
 
   readonly #warn = (message: string): void => {
     this.#options.onWarning?.(message);
   };
-}
-
-interface DeliveredSource extends Source {
-  callback: Callback | undefined;
-}
-
-function isUnusable(error: unknown): boolean {
-  return error instanceof NoCompatibleDeliveryModeError || error instanceof DeliveryModeNotAvailableError;
 }

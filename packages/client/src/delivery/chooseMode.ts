@@ -30,3 +30,8 @@ export function chooseModes(
   if (modes.length === 0) throw new NoCompatibleDeliveryModeError(type.name, type.delivery, usable);
   return modes;
 }
+
+/** Whether an error is one that {@link chooseModes} throws. */
+export function isUnusable(error: unknown): boolean {
+  return error instanceof NoCompatibleDeliveryModeError || error instanceof DeliveryModeNotAvailableError;
+}

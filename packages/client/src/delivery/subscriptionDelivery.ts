@@ -1,0 +1,114 @@
+import type { EventTypeDescriptor } from '@mcp-events/protocol';
+import type { EventTypes } from '../catalog/eventTypes.ts';
+import type { Connection } from '../connection/connection.ts';
+import { asError } from '../errors.ts';
+import type { SubscribeOptions } from '../options.ts';
+import type { Settings } from '../settings.ts';
+import type { Source, Subscription } from '../subscription/subscription.ts';
+import { chooseModes, type ClientDeliveryMode, isUnusable, usableModes } from './chooseMode.ts';
+import { supervise } from './supervisor.ts';
+import type { Callback } from './webhook/callback.ts';
+
+/** What the subscriptions of one client share. */
+export interface ClientContext {
+  settings: Settings;
+  connection: Connection;
+  types: EventTypes;
+  onWarning: (message: string) => void;
+}
+
+/** What a run delivers to, and from where. */
+export interface DeliveredSource extends Source {
+  /** Where webhooks go, if this client takes any. */
+  callback: Callback | undefined;
+}
+
+/** What delivers to one subscription: one run at a time, each from where a buffer stands. */
+export class SubscriptionDelivery {
+  readonly #context: ClientContext;
+  readonly #options: SubscribeOptions;
+  readonly #modes: readonly ClientDeliveryMode[];
+  #run = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+
+  /** @throws NoCompatibleDeliveryModeError, DeliveryModeNotAvailableError (CLIENT-03, CLIENT-04) */
+  constructor(context: ClientContext, type: EventTypeDescriptor, options: SubscribeOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#modes = this.#modesOf(type);
+  }
+
+  /** Resolves when the present run is over. */
+  get running(): Promise<void> {
+    return this.#running;
+  }
+
+  /** Begins a run, unless the subscription is over. */
+  start(subscription: Subscription<unknown>, source: DeliveredSource): void {
+    const { stopped, status } = subscription;
+    if (stopped.aborted || status.state === 'terminated') return;
+    this.#run = new AbortController();
+    const signal = AbortSignal.any([stopped, this.#run.signal]);
+    this.#running = this.#deliver(subscription, source, signal);
+  }
+
+  /** Ends the present run; another one may begin. */
+  async stop(): Promise<void> {
+    this.#run.abort();
+    await this.#running;
+  }
+
+  async #deliver(
+    subscription: Subscription<unknown>,
+    { buffer, callback }: DeliveredSource,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { name } = subscription;
+    const { settings, connection, types, onWarning } = this.#context;
+    const { limits, pollFloorMs, heartbeatIntervalMs, backoff, clock, random } = settings;
+    const { maxAgeMs, maxEvents = limits.maxEvents, longPollMs } = this.#options;
+    const error = await supervise({
+      context: {
+        name,
+        arguments: subscription.arguments,
+        maxAgeMs,
+        maxEvents,
+        longPollMs,
+        buffer,
+        connection,
+        callback,
+        onCallbackRenewed: (path) => subscription.keepCallback(path),
+        clock,
+        backoff,
+        random,
+        pollFloorMs,
+        heartbeatIntervalMs,
+        onError: (failure) => subscription.fail(failure),
+        onDeliveryStatus: (status) => subscription.tellDeliveryStatus(status),
+        onWarning,
+        refreshTypes: () => void types.refresh().catch((failure) => subscription.fail(asError(failure))),
+      },
+      modes: this.#modes,
+      signal,
+      relist: () => this.#relist(name),
+      onStatus: (status) => subscription.report(status),
+    });
+    if (error !== undefined) subscription.terminate(error);
+  }
+
+  /** The modes now usable: none if the type is gone. */
+  async #relist(name: string): Promise<readonly ClientDeliveryMode[]> {
+    const types = await this.#context.types.refresh();
+    const type = types.find((candidate) => candidate.name === name);
+    try {
+      return type === undefined ? [] : this.#modesOf(type);
+    } catch (failure) {
+      if (isUnusable(failure)) return [];
+      throw failure;
+    }
+  }
+
+  #modesOf(type: EventTypeDescriptor): ClientDeliveryMode[] {
+    return chooseModes(type, usableModes(this.#context.settings.webhook !== undefined), this.#options.delivery);
+  }
+}
