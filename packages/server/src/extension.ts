@@ -211,8 +211,10 @@ export class Events {
   }
 
   /**
-   * Offers an event type, at once and to all clients. Throws a `TypeError` for an unusable definition or a name that is
-   * taken.
+   * Offers an event type, at once and to all clients.
+   *
+   * @throws TypeError for an unusable definition or a name that is taken
+   * @throws Error when the schemas it had in the last run cannot be read from the storage
    */
   define<Input = Record<string, unknown>, Args = Input, Payload = Record<string, unknown>>(
     name: string,
@@ -328,6 +330,7 @@ export class Events {
    *
    * @throws TypeError when a transaction is open on the handle, when it cannot say whether one is, and when the server has
    * an outbox in the same database by another handle.
+   * @throws Error when the storage's note of what was moved last cannot be read.
    *
    * @example
    * ```ts

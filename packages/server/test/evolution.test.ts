@@ -1,7 +1,8 @@
 import { forbidden, internalError } from '@mcp-events/server';
 import { afterEach, expect, it } from 'vitest';
-import { settle } from './kit/fakeClock.ts';
+import { FakeClock, settle } from './kit/fakeClock.ts';
 import { TestServer } from './kit/httpServer.ts';
+import { keptStorage } from './kit/storage.ts';
 
 const properties = { n: { type: 'integer' }, kind: { type: 'string' }, owner: { type: 'string' } };
 const payload = { type: 'object', properties };
@@ -31,6 +32,28 @@ it('refuses a filter that names members the schemas do not have', () => {
     /"sort".*payload schema/,
   );
 });
+
+it.each(['', 'private, and no JSON', 'null', '[]', '{}', '{"payloadSchema":{},"inputSchema":"private"}'])(
+  'TERM-03 OCC-04 a damaged note of the schemas of the last run, %j, is told before anything is offered or cleared',
+  async (damaged) => {
+    const clock = new FakeClock();
+    const storage = keptStorage(clock);
+    server = new TestServer({ clock, storage });
+    const { cursor } = await server.events.define('jobs', { payload }).emit({ n: 1 });
+    await server.close();
+    await storage.notes.set({ key: 'event-type:jobs', value: damaged });
+    server = new TestServer({ clock, storage });
+    const define = (): unknown => server.events.define('jobs', { payload });
+    expect(define).toThrow(/schemas that event type "jobs" had .* is damaged.*notes\.delete\("event-type:jobs"\)/);
+    expect(define).not.toThrow(/private/);
+    expect((await server.result('events/list')).events).toEqual([]);
+    expect(storage.notes.get('event-type:jobs')).toBe(damaged);
+    // What the message says to do.
+    await storage.notes.delete('event-type:jobs');
+    define();
+    expect(await server.poll('jobs', cursor)).toMatchObject({ truncated: false });
+  },
+);
 
 it('AUTH-02 ends a stream with its result when the access token expires, without taking access away', async () => {
   server = new TestServer({ reauthorizeIntervalMs: 1_000 });

@@ -13,6 +13,13 @@ function eventOf(data: Record<string, unknown> = {}): FeedEvent {
   return new FeedEvent({ eventId: 'e', name: 'counted', timestamp: '2026-01-01T00:00:00Z', data }, null);
 }
 
+it('an event whose stored payload is damaged says which it is, and nothing of what is stored', () => {
+  const timestamp = '2026-01-01T00:00:00Z';
+  const event = new FeedEvent({ eventId: 'e', name: 'counted', timestamp, dataJson: 'private' }, null);
+  expect(() => event.data).toThrow('payload of event "e" of counted is damaged');
+  expect(() => event.data).not.toThrow(/private/);
+});
+
 describe('check cursor', () => {
   it.each([
     ['', 0],

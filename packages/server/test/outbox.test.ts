@@ -206,6 +206,29 @@ describe('crashes', () => {
     expect(again.waiting).toBe(0);
   });
 
+  it.each(['private, and no JSON', 'null', '[1]', '["1","private"]'])(
+    'a damaged note of what was moved, %j, is told before anything is moved again',
+    async (damaged) => {
+      const clock = new FakeClock();
+      const storage = lastingStorage(clock);
+      const db = authorsDatabase();
+      const first = await server({ clock, storage });
+      const outbox = first.server.events.outbox(db);
+      outbox.add('counted', { n: 1 });
+      await outbox.flush();
+      await first.server.close();
+      const { outbox_id: id } = db.prepare('SELECT outbox_id FROM mcp_events_outbox_state').get() as {
+        outbox_id: string;
+      };
+      await storage.notes.set({ key: `outbox:${id}`, value: damaged });
+      const second = await server({ clock, storage });
+      const open = (): unknown => second.server.events.outbox(db);
+      expect(open).toThrow(`notes.delete("outbox:${id}")`);
+      expect(open).not.toThrow(/private/);
+      expect(await second.logged()).toEqual([]);
+    },
+  );
+
   it('what the log could not store is tried again, in order, and told once', async () => {
     const clock = new FakeClock();
     let full = true;

@@ -9,6 +9,7 @@ import type { MaybePromise } from '../maybePromise.ts';
 import { ObservedLog } from '../observability/observedLog.ts';
 import type { EventsOptions } from '../options.ts';
 import type { EventLog, Note, Retention } from '../storage/eventLog.ts';
+import { readNote } from '../storage/readNote.ts';
 import type { AnyDefinition, EventTypeDefinition } from './definition.ts';
 import { Emitter } from './emitter.ts';
 import type { PreparedEvent } from './emitter.ts';
@@ -16,7 +17,7 @@ import type { EmittedEvent, EmitOptions, EventHandle } from './eventHandle.ts';
 import { compileType } from './eventType.ts';
 import type { CompiledType, EventType } from './eventType.ts';
 import { openFeed, sourceKind } from './openFeed.ts';
-import { breakingChange, schemaChanged } from './schemaChange.ts';
+import { areTypeSchemas, breakingChange, schemaChanged } from './schemaChange.ts';
 import type { BreakingPart, TypeSchemas } from './schemaChange.ts';
 
 export interface EventTypesOptions {
@@ -132,10 +133,19 @@ export class EventTypes {
     return type;
   }
 
-  /** An earlier run may have offered the name with other schemas. */
+  /**
+   * An earlier run may have offered the name with other schemas. Without their note nobody knows whether stored events
+   * fit the payload schema (OCC-04) and stored subscriptions have a valid contract (TERM-03): neither may be delivered as
+   * if they did, nor cleared as if they did not.
+   */
   #changeSinceLastRun(name: string, { descriptor }: CompiledType): BreakingPart | undefined {
-    const known = this.#options.storage.notes.get(noteKey(name));
-    return known === undefined ? undefined : breakingChange(JSON.parse(known) as TypeSchemas, descriptor);
+    const known = readNote(this.#options.storage.notes, {
+      key: noteKey(name),
+      about: `the schemas that event type ${JSON.stringify(name)} had in the last run`,
+      isValid: areTypeSchemas,
+      without: 'its stored events and subscriptions then count as fit for the schemas it has now',
+    });
+    return known === undefined ? undefined : breakingChange(known, descriptor);
   }
 
   #remember({ name, compiled }: EventType): void {

@@ -1,4 +1,4 @@
-import { compareSchemas, isBreaking, unsupported } from '@mcp-events/protocol';
+import { compareSchemas, isBreaking, isJsonObject, unsupported } from '@mcp-events/protocol';
 import type { EventsError, JsonSchema } from '@mcp-events/protocol';
 
 /** Which of a type's schemas changed incompatibly, as it is told to subscribers (TERM-03). */
@@ -8,6 +8,10 @@ export type BreakingPart = 'inputSchema' | 'payloadSchema';
 export interface TypeSchemas {
   readonly payloadSchema: JsonSchema;
   readonly inputSchema: JsonSchema;
+}
+
+export function areTypeSchemas(value: unknown): value is TypeSchemas {
+  return isJsonObject(value) && isJsonObject(value['payloadSchema']) && isJsonObject(value['inputSchema']);
 }
 
 /** The first schema that changed so that existing subscriptions have no valid contract any more. */

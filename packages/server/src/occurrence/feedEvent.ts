@@ -56,15 +56,27 @@ export class FeedEvent {
 
   /**
    * Read from JSON when somebody looks: thousands of retained events whose payload nobody looks at would otherwise keep
-   * the garbage collector busy.
+   * the garbage collector busy. Throws when what a storage gave back is damaged.
    */
   get data(): Readonly<Record<string, unknown>> {
-    this.#data ??= JSON.parse(this.#dataJson ?? '{}') as Record<string, unknown>;
+    this.#data ??= this.#parse();
     return this.#data;
   }
 
   get dataJson(): string {
     this.#dataJson ??= JSON.stringify(this.#data);
     return this.#dataJson;
+  }
+
+  #parse(): Record<string, unknown> {
+    try {
+      return JSON.parse(this.#dataJson ?? '{}') as Record<string, unknown>;
+    } catch {
+      // What the engine says of a failure quotes the text, and payloads are not for logs.
+      throw new TypeError(
+        `the stored payload of event ${JSON.stringify(this.eventId)} of ${this.name} is damaged: it is no JSON. ` +
+          'Restore a backup of the storage',
+      );
+    }
   }
 }

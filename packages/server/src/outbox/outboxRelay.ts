@@ -2,6 +2,7 @@ import type { Emission } from '../catalog/eventTypes.ts';
 import { EventIdTaken } from '../catalog/emitter.ts';
 import type { PreparedEvent } from '../catalog/emitter.ts';
 import type { Clock } from '../clock.ts';
+import { readNote } from '../storage/readNote.ts';
 import type { Notes } from '../storage/storage.ts';
 import { isInTransaction } from './outboxDatabase.ts';
 import type { OutboxDatabase } from './outboxDatabase.ts';
@@ -107,14 +108,21 @@ export class OutboxRelay {
 
   /**
    * The database knows what it deleted, the log what it got. The log knows more after a crash between the two, but only if
-   * the row is still there: otherwise the database was set back to an older copy, and its numbers mean other rows.
+   * the row is still there: otherwise the database was set back to an older copy, and its numbers mean other rows. An
+   * event that retention has removed from the log is known to have been there from the note alone.
    */
   #lastMoved(): OutboxPosition {
     const { table, notes } = this.#options;
     const deleted = table.moved;
-    const note = notes.get(this.#noteKey);
+    const note = readNote(notes, {
+      key: this.#noteKey,
+      about: 'what was moved last from an outbox',
+      isValid: isMovedNote,
+      without:
+        'events whose way from the outbox was cut off are then moved again, and the log keeps out those it still has',
+    });
     if (note === undefined) return deleted;
-    const [id, token] = JSON.parse(note) as [number, string];
+    const [id, token] = note;
     return id > deleted.id && table.has({ id, token }) ? { id, token } : deleted;
   }
 
@@ -233,6 +241,10 @@ export class OutboxRelay {
     this.#refusals.push({ row, reason: error.message, refusedAt });
     this.#options.report(error, row.name);
   }
+}
+
+function isMovedNote(value: unknown): value is [id: number, token: string] {
+  return Array.isArray(value) && typeof value[0] === 'number' && typeof value[1] === 'string';
 }
 
 function optionsOf(row: OutboxRow): Parameters<Emission['prepare']>[1] {
