@@ -1,52 +1,23 @@
 import type { McpHttpHandler, McpServer, Transport } from '@modelcontextprotocol/server';
 import { EXTENSION_ID } from '@mcp-events/protocol';
 import type { DeliveryMode, Dialect, EventsError, JwksDocument } from '@mcp-events/protocol';
-import { Catalog } from './catalog/catalog.ts';
 import type { EventTypeDefinition } from './catalog/definition.ts';
-import { EventTypes } from './catalog/eventTypes.ts';
 import type { EventHandle } from './catalog/eventHandle.ts';
-import { systemClock } from './clock.ts';
-import type { Core } from './core.ts';
-import { countedIds, RUN_ID_LENGTH } from './countedIds.ts';
-import { Heartbeats } from './delivery/push/heartbeats.ts';
-import type { PushSession } from './delivery/push/pushSession.ts';
-import { TurnFlusher } from './delivery/push/turnFlusher.ts';
+import { compose, webhookSubscriptionsOf } from './composition.ts';
+import type { Parts } from './composition.ts';
 import { deadLetterOf, eventOf } from './delivery/webhook/deadLetter.ts';
 import type { DeadLetter } from './delivery/webhook/deadLetter.ts';
-import { Webhooks } from './delivery/webhook/webhooks.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
-import { resolveLimits } from './limits.ts';
-import { gaugesOf } from './observability/gauges.ts';
-import { Observer } from './observability/observer.ts';
-import { createReporting } from './observability/reporting.ts';
 import type { EventsOptions } from './options.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { OutboxDatabase } from './outbox/outboxDatabase.ts';
-import { Outboxes } from './outbox/outboxes.ts';
-import { defaultPrincipal } from './requests/caller.ts';
-import { createHandlers, registerHandlers } from './requests/handlers.ts';
-import type { RequestHandler } from './requests/handlers.ts';
-import { headerSafeId } from './occurrence/headerSafeId.ts';
-import { Restoration } from './restoration.ts';
+import { registerHandlers } from './requests/handlers.ts';
 import { ShutdownDeadline } from './shutdownDeadline.ts';
-import { EndedSubscriptions } from './inspection/endedSubscriptions.ts';
-import { Inspection } from './inspection/inspection.ts';
-import { Leases } from './subscription/leases.ts';
-import { Lifecycle } from './subscription/lifecycle.ts';
+import type { Inspection } from './inspection/inspection.ts';
 import type { DeadLetterFilter } from './storage/deadLetterStore.ts';
-import { memoryStorage } from './storage/memoryStorage.ts';
-import type { Storage } from './storage/storage.ts';
-import { Registry } from './subscription/registry.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
-import { Reauthorization } from './subscription/reauthorization.ts';
-import { Selection } from './subscription/selection.ts';
 import { wrapHttpHandler } from './transport/http.ts';
-import { ListChanged } from './transport/listChanged.ts';
-import type { StreamSlots } from './transport/slots.ts';
 import { StdioEventsTransport } from './transport/stdio.ts';
-
-/** Streams must show life at least this often (PUSH-10). */
-const LONGEST_HEARTBEAT_MS = 30_000;
 
 /** The SDK's own bound on `subscriptions/listen` streams. */
 const MAX_LISTEN_STREAMS = 1_024;
@@ -96,18 +67,9 @@ export interface SubscriptionInfo {
  * ```
  */
 export class Events {
-  readonly #core: Core;
-  readonly #storage: Storage;
-  readonly #eventTypes: EventTypes;
-  readonly #handlers: ReadonlyMap<string, RequestHandler>;
+  readonly #parts: Parts;
   readonly #dialect: Dialect | 'auto';
   readonly #legacySessions: boolean;
-  readonly #onWarning: NonNullable<EventsOptions['onWarning']>;
-  readonly #listChanged = new ListChanged();
-  readonly #slots: StreamSlots = new WeakMap();
-  readonly #reauthorization: Reauthorization;
-  readonly #outboxes: Outboxes;
-  readonly #inspection: Inspection;
   readonly #attached = new WeakSet<McpServer>();
   #closing: Promise<void> | undefined;
   /** Only a wrapped transport can carry list changes, so only then they are promised (LIST-11). */
@@ -115,99 +77,12 @@ export class Events {
 
   /** Throws a `TypeError` that names the wrong option. */
   constructor(options: EventsOptions = {}) {
-    const clock = options.clock ?? systemClock;
-    const limits = resolveLimits(options.limits);
-    const randomId = options.randomId ?? (() => crypto.randomUUID());
-    const createRunId = (): string => randomId().replaceAll('-', '').slice(0, RUN_ID_LENGTH);
-    const { logger, telemetry } = options;
-    const observer = (logger ?? telemetry) ? new Observer(clock, logger, telemetry) : undefined;
-    const { report, warn } = createReporting(options, observer);
-    this.#onWarning = warn;
     this.#dialect = options.dialect ?? 'auto';
     this.#legacySessions = options.legacySessions ?? false;
     if (this.#legacySessions && this.#dialect === 'final') {
       throw new TypeError('legacySessions needs the older dialect, which `dialect: "final"` switches off');
     }
-    this.#storage = options.storage ?? memoryStorage({ clock, createEpoch: createRunId });
-    const lifecycle = new Lifecycle(clock, limits.hookMs, report);
-    const ended = new EndedSubscriptions(clock);
-    const registry = new Registry(limits, {
-      added: (subscription) => observer?.started(subscription),
-      removed: (subscription) => {
-        ended.add(subscription);
-        observer?.ended(subscription);
-      },
-    });
-    const namespace = options.namespace ?? 'mcp-events';
-    const createEventId = countedIds(`evt_${createRunId()}`);
-    const createStreamId = (): string => `push_${randomId()}`;
-    // Where every peer gets message ids of their own, an upstream's id may be any text.
-    const isFinal = this.#dialect === 'final' && options.webhooks?.dialect === undefined;
-    const eventIdOf = isFinal ? (authored: string): string => authored : headerSafeId;
-    const ids = { namespace, createStreamId, createEventId, eventIdOf };
-    const environment = { ...ids, clock, limits, closed: false, observer, report };
-    this.#core = Object.assign(environment, {
-      catalog: new Catalog(positive(options.pageSize ?? 100, Number.MAX_SAFE_INTEGER, 'pageSize')),
-      registry,
-      leases: new Leases(clock),
-      lifecycle,
-      selection: new Selection(clock, limits.hookMs, limits.maxPayloadBytes),
-      heartbeats: new Heartbeats(
-        clock,
-        positive(options.heartbeatIntervalMs ?? 15_000, LONGEST_HEARTBEAT_MS, 'heartbeatIntervalMs'),
-      ),
-      flusher: new TurnFlusher(clock),
-      sessions: new Set<PushSession>(),
-      webhooks:
-        options.webhooks &&
-        new Webhooks(environment, options.webhooks, {
-          registry,
-          lifecycle,
-          randomId,
-          storage: this.#storage,
-          warn: (message, name) => this.#onWarning(message, { stage: 'webhook', name }),
-        }),
-      restored: (name: string) => restoration?.restored(name),
-      hasStored: (id: string) => restoration?.has(id) ?? false,
-      forgetStored: (name: string, id: string) => restoration?.forget(name, id) ?? false,
-    });
-    const { webhooks } = this.#core;
-    const restoration = webhooks?.persistence && new Restoration(this.#core, webhooks, webhooks.persistence);
-    this.#eventTypes = new EventTypes({
-      core: this.#core,
-      storage: this.#storage,
-      onWarning: this.#onWarning,
-      onChange: () => this.#listChanged.notify(),
-      onDefined: (type) => {
-        restoration?.begin(type);
-        this.#outboxes.wake();
-      },
-    });
-    this.#outboxes = new Outboxes({
-      environment: this.#core,
-      storage: this.#storage,
-      emission: (name) => this.#eventTypes.emission(name),
-      warn: (message) => this.#onWarning(message, { stage: 'outbox' }),
-    });
-    this.#inspection = new Inspection({
-      core: this.#core,
-      storage: this.#storage,
-      ended,
-      outboxes: this.#outboxes,
-    });
-    observer?.watch(gaugesOf(this.#core, this.#outboxes));
-    const callerRules = { principal: options.principal ?? defaultPrincipal, dialect: this.#dialect };
-    this.#handlers = createHandlers({ core: this.#core, callerRules, slots: this.#slots });
-    const reauthorizeMs = positive(options.reauthorizeIntervalMs ?? 60_000, 2 ** 31 - 1, 'reauthorizeIntervalMs');
-    this.#reauthorization = new Reauthorization({
-      clock,
-      intervalMs: reauthorizeMs,
-      subscriptions: () => [...this.#core.sessions, ...this.#webhookSubscriptions()],
-      authorize: async (subscription) => {
-        const type = this.#core.catalog.get(subscription.name);
-        if (type !== undefined) await lifecycle.authorize(type.compiled.definition, subscription);
-      },
-    });
+    this.#parts = compose(options);
   }
 
   /**
@@ -220,7 +95,7 @@ export class Events {
     name: string,
     definition: EventTypeDefinition<Input, Args, Payload>,
   ): EventHandle<Input, Args, Payload> {
-    return this.#eventTypes.define(name, definition);
+    return this.#parts.eventTypes.define(name, definition);
   }
 
   /**
@@ -232,7 +107,7 @@ export class Events {
   attach(mcp: McpServer, { era }: { readonly era: 'modern' | 'legacy' }): void {
     if (this.#attached.has(mcp) || (era === 'legacy' && !this.#legacySessions)) return;
     if (mcp.isConnected()) throw new Error('attach Events before the server is connected');
-    registerHandlers(mcp, this.#handlers);
+    registerHandlers(mcp, this.#parts.handlers);
     const settings: Record<string, boolean> = this.#wrapped ? { listChanged: true } : {};
     const capabilities = {
       // The extension came with the revision of 2026; only the sketch was ever spoken in older sessions (OP-34).
@@ -251,12 +126,12 @@ export class Events {
    */
   http(handler: McpHttpHandler): McpHttpHandler {
     this.#wrapped = true;
-    const { clock, flusher } = this.#core;
+    const { core, listChanged, slots } = this.#parts;
     return wrapHttpHandler(handler, {
-      slots: this.#slots,
-      listChanged: this.#listChanged,
-      clock,
-      flusher,
+      slots,
+      listChanged,
+      clock: core.clock,
+      flusher: core.flusher,
       maxListenStreams: MAX_LISTEN_STREAMS,
       finishStreams: () => this.#finishStreams(),
     });
@@ -265,12 +140,12 @@ export class Events {
   /** Wraps the transport given to the SDK's `serveStdio`, for list changes and orderly writing. */
   stdio(transport: Transport): Transport {
     this.#wrapped = true;
-    return new StdioEventsTransport(transport, this.#listChanged, this.#core.clock);
+    return new StdioEventsTransport(transport, this.#parts.listChanged, this.#parts.core.clock);
   }
 
   /** Live subscriptions, all or some. */
   subscriptions(filter: SubscriptionFilter = {}): SubscriptionInfo[] {
-    return this.#core.registry.find(filter).map((subscription) => ({
+    return this.#parts.core.registry.find(filter).map((subscription) => ({
       id: subscription.id,
       mode: subscription.mode,
       name: subscription.name,
@@ -287,12 +162,12 @@ export class Events {
    * many. Whether they may come back is for `authorize` to say.
    */
   terminate(filter: SubscriptionFilter, error: EventsError): number {
-    return this.#core.registry.terminate(filter, error);
+    return this.#parts.core.registry.terminate(filter, error);
   }
 
   /** Events that were given up after their last attempt, oldest first (DELIV-08). Bounded in number and size. */
   async deadLetters(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {
-    const letters = await this.#storage.deadLetters.find(filter);
+    const letters = await this.#parts.storage.deadLetters.find(filter);
     return letters.map(deadLetterOf);
   }
 
@@ -302,8 +177,9 @@ export class Events {
    */
   async redrive(filter: DeadLetterFilter = {}): Promise<number> {
     let redriven = 0;
-    for (const letter of await this.#storage.deadLetters.find(filter)) {
-      const subscription = this.#core.registry.get(letter.subscriptionId);
+    const { core, storage } = this.#parts;
+    for (const letter of await storage.deadLetters.find(filter)) {
+      const subscription = core.registry.get(letter.subscriptionId);
       if (!(subscription instanceof WebhookSubscription)) continue;
       if (subscription.redeliver(eventOf(letter), letter.number)) redriven++;
     }
@@ -320,7 +196,7 @@ export class Events {
    * ```
    */
   inspect(): Inspection {
-    return this.#inspection;
+    return this.#parts.inspection;
   }
 
   /**
@@ -342,7 +218,7 @@ export class Events {
    * ```
    */
   outbox(db: OutboxDatabase): Outbox {
-    return this.#outboxes.open(db);
+    return this.#parts.outboxes.open(db);
   }
 
   /**
@@ -350,7 +226,7 @@ export class Events {
    * origin, where receivers trust it (SIG-13).
    */
   webhookKeys(): JwksDocument {
-    return this.#core.webhooks?.keySet() ?? { keys: [] };
+    return this.#parts.core.webhooks?.keySet() ?? { keys: [] };
   }
 
   /**
@@ -361,19 +237,21 @@ export class Events {
    * for. Rejects when it cannot be stored. Throws a `TypeError` for a deadline that is no time.
    */
   close({ deadlineMs }: CloseOptions = {}): Promise<void> {
-    const deadline = new ShutdownDeadline(this.#core.clock, deadlineMs);
+    const { clock, observer } = this.#parts.core;
+    const deadline = new ShutdownDeadline(clock, deadlineMs);
     if (this.#closing === undefined) {
-      this.#core.observer?.closing(deadlineMs);
+      observer?.closing(deadlineMs);
       this.#closing = this.#close(deadline);
     }
     return this.#closing.finally(() => deadline.clear());
   }
 
   async #close(deadline: ShutdownDeadline): Promise<void> {
-    const { webhooks, leases, catalog, observer } = this.#core;
-    this.#core.closed = true;
-    this.#reauthorization.close();
-    const outboxesClosed = this.#outboxes.close();
+    const { core, outboxes, reauthorization, storage } = this.#parts;
+    const { webhooks, leases, catalog, observer } = core;
+    core.closed = true;
+    reauthorization.close();
+    const outboxesClosed = outboxes.close();
     const drained = deadline.given ? webhooks?.drain() : undefined;
     await this.#finishStreams();
     leases.close();
@@ -383,33 +261,23 @@ export class Events {
     webhooks?.storePositions();
     await deadline.wait(webhooks?.persistence?.close());
     const attemptsCut = webhooks?.queues.running ?? 0;
-    for (const subscription of this.#webhookSubscriptions()) subscription.end();
+    for (const subscription of webhookSubscriptionsOf(core)) subscription.end();
     await webhooks?.close();
     for (const { feed } of catalog.all()) feed.close();
     try {
-      await deadline.wait(this.#storage.close());
+      await deadline.wait(storage.close());
     } finally {
       observer?.closed(attemptsCut);
     }
   }
 
-  #webhookSubscriptions(): WebhookSubscription[] {
-    const { webhooks, registry } = this.#core;
-    if (webhooks === undefined) return [];
-    return registry.find().filter((subscription) => subscription instanceof WebhookSubscription);
-  }
-
   /** Resolves when what was written had a turn of the event loop to leave the process. */
   async #finishStreams(): Promise<void> {
-    for (const session of this.#core.sessions) session.finish();
-    this.#listChanged.close();
+    const { core, listChanged } = this.#parts;
+    for (const session of core.sessions) session.finish();
+    listChanged.close();
     for (let turn = 0; turn < 2; turn++) {
-      await new Promise<void>((resolve) => this.#core.clock.setImmediate(resolve));
+      await new Promise<void>((resolve) => core.clock.setImmediate(resolve));
     }
   }
-}
-
-function positive(value: number, most: number, name: string): number {
-  if (value > 0 && value <= most) return value;
-  throw new TypeError(`${name} must be a number above 0 and at most ${most}, not ${value}`);
 }
