@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { describeVerdict } from '../src/history/verdict.ts';
 import { readOptions } from '../src/simulation/options.ts';
 import { simulate } from '../src/simulation/simulate.ts';
+import { comesOfFault, SimulatedFault } from '../src/simulation/simulatedFault.ts';
 
 // Much is computed here, and other tests compute beside it.
 vi.setConfig({ testTimeout: 120_000 });
@@ -46,6 +47,14 @@ describe('simulation', () => {
   ])('seed of a mistake: %s', async (_mistake, seed) => {
     expect(await findings(seed)).toBe('');
   });
+});
+
+it('knows what its faults bring about by what it is, and anything else by what it is not', () => {
+  const fault = new SimulatedFault('the simulated upstream failed');
+  const told = new Error('in other words', { cause: new Error('and again', { cause: fault }) });
+  expect([fault, told].map(comesOfFault)).toEqual([true, true]);
+  const others = [new Error(fault.message), new Error('another', { cause: 'text' }), fault.message, undefined];
+  expect(others.map(comesOfFault)).toEqual([false, false, false, false]);
 });
 
 describe('the options of the simulation', () => {

@@ -483,6 +483,25 @@ describe('a subscription that cannot come back', () => {
     expect(server.recorder.envelopes('terminated')).toEqual([]);
   });
 
+  it('TTL-10 because its source cannot say where it stands is reported with what the source failed of', async () => {
+    const deployment = new Deployment();
+    const record = await deployment.leaveSubscription();
+    deployment.store.put(record.id, { ...record, cursor: null });
+    const server = deployment.start();
+    const cause = new Error('the upstream is away');
+    server.events.define('counted', {
+      ...deployment.definition,
+      check: () => {
+        throw cause;
+      },
+    });
+    await settle();
+    expect(server.errors).toEqual([
+      { stage: 'check', error: cause },
+      { stage: 'restore', error: expect.objectContaining({ errorName: 'InternalError', cause }) },
+    ]);
+  });
+
   it('SUB-12 UNSUB-01 may be subscribed anew or ended meanwhile, and does not come back then', async () => {
     for (const end of ['subscribe', 'unsubscribe', 'both']) {
       const deployment = new Deployment();

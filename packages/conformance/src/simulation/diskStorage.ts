@@ -15,6 +15,7 @@ import type {
   SubscriptionStore,
 } from '@mcp-events/server';
 import type { Random } from './random.ts';
+import { SimulatedFault } from './simulatedFault.ts';
 import { retain } from './virtualDisk.ts';
 import type { DiskLog, VirtualDisk } from './virtualDisk.ts';
 import type { ProcessClock } from './virtualTime.ts';
@@ -92,7 +93,7 @@ export class DiskStorage implements Storage {
     this.#onActivity();
     if (delayMs === 0 && readsAtOnce && !fails) return take();
     return this.clock.delay(delayMs).then(() => {
-      if (fails) throw new Error('the virtual disk cannot read');
+      if (fails) throw new SimulatedFault('the virtual disk cannot read');
       return take();
     });
   }
@@ -118,7 +119,7 @@ export class DiskStorage implements Storage {
       this.#writing = [];
       this.#onActivity();
       if (this.random.chance(this.#behaviour.writeFailure)) {
-        for (const { reject } of group) reject(new Error('the virtual disk cannot write'));
+        for (const { reject } of group) reject(new SimulatedFault('the virtual disk cannot write'));
       } else {
         const results = group.map(({ apply }) => apply());
         for (const [index, { resolve }] of group.entries()) resolve(results[index]);

@@ -1,5 +1,6 @@
 import type { CheckedEvent, Clock, EventTypeDefinition, Retention } from '@mcp-events/server';
 import type { Random } from './random.ts';
+import { SimulatedFault } from './simulatedFault.ts';
 import type { ProcessClock } from './virtualTime.ts';
 
 export type Severity = 'high' | 'low';
@@ -57,7 +58,7 @@ export function matchedSource(retention: Partial<Retention>, behaviour: AuthorBe
         const isWanted =
           severity === undefined || (Array.isArray(severity) ? severity : [severity]).includes(data['severity']);
         const delayMs = random.delayMs(behaviour.latencyMs);
-        if (random.chance(behaviour.failure)) throw new Error('the simulated match failed');
+        if (random.chance(behaviour.failure)) throw new SimulatedFault('the simulated match failed');
         return delayMs === 0 ? isWanted : clock.delay(delayMs).then(() => isWanted);
       },
     }),
@@ -96,7 +97,7 @@ export function checkedSource(upstream: Upstream, behaviour: AuthorBehaviour, ra
       nextPollMs: 20_000,
       check: async (_context, _args, cursor) => {
         await clock.delay(random.delayMs(behaviour.latencyMs));
-        if (random.chance(behaviour.failure)) throw new Error('the simulated upstream failed');
+        if (random.chance(behaviour.failure)) throw new SimulatedFault('the simulated upstream failed');
         const from = cursor === null ? upstream.events.length : Number(cursor);
         const events = upstream.events.slice(from, from + upstream.pageSize);
         const end = from + events.length;

@@ -12,6 +12,7 @@ import { Random } from './random.ts';
 import { ServerProcess } from './serverProcess.ts';
 import { settingsOf } from './settings.ts';
 import type { Settings } from './settings.ts';
+import { comesOfFault } from './simulatedFault.ts';
 import type { Subscriber, SubscriberContext } from './subscriber.ts';
 import { VirtualDisk } from './virtualDisk.ts';
 import type { DiskBehaviour } from './diskStorage.ts';
@@ -276,10 +277,8 @@ class Simulation {
   }
 
   #reported(server: ServerProcess, error: unknown, stage: string): void {
-    const message = error instanceof Error ? error.message : String(error);
-    // What the faults bring about is told as it should be; a source that fails while subscriptions come back, in its own words.
-    if (/^(the (simulated|virtual)|The source of \w+ could not be read)/.test(message) || !server.alive) return;
-    this.complaints.push(`the server reported at ${stage}: ${error instanceof Error ? error.stack : message}`);
+    if (comesOfFault(error) || !server.alive) return;
+    this.complaints.push(`the server reported at ${stage}: ${error instanceof Error ? error.stack : String(error)}`);
   }
 
   #record(fact: Fact): void {

@@ -1,4 +1,4 @@
-import { EventsError, internalError } from '@mcp-events/protocol';
+import { EventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
@@ -258,7 +258,8 @@ export class CheckSource {
   #failure(error: unknown): EventsError {
     if (error instanceof EventsError) return error;
     this.#options.report(error);
-    return internalError(`The source of ${this.#options.name} could not be read; the request can be repeated`);
+    const message = `The source of ${this.#options.name} could not be read; the request can be repeated`;
+    return new EventsError('InternalError', message, { cause: error });
   }
 
   #checkIdle(): void {
