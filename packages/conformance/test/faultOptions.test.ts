@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { scheduleOf } from '../src/faults/schedule.ts';
-import { readOptions, UsageError } from '../src/faults/options.ts';
+import { UsageError } from '../src/commandLine.ts';
+import { readOptions } from '../src/faults/options.ts';
 
 it('takes a seed, a number of runs and a duration', () => {
   expect(readOptions(['--seed', '7', '--seeds', '3', '--minutes', '2'])).toMatchObject({
@@ -23,7 +24,7 @@ it('has every kind of fault happen, and requires every kind of violation to be f
 
 it.each([
   [['--seed', 'x'], '--seed is a number'],
-  [['--seed', '1.5'], 'whole numbers'],
+  [['--seed', '1.5'], 'whole number'],
   [['--minutes', '0'], '--minutes is a number'],
   [['--minutes', ''], '--minutes is a number'],
   [['--plant', 'weeds'], '--plant takes loss, duplicate'],

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { UsageError } from '../src/commandLine.ts';
 import { describeVerdict } from '../src/history/verdict.ts';
 import { readOptions } from '../src/simulation/options.ts';
 import { simulate } from '../src/simulation/simulate.ts';
@@ -63,10 +64,10 @@ describe('the options of the simulation', () => {
     expect(readOptions(['--first', '7', '--seeds', '2', '--facts'])).toMatchObject({ first: 7, count: 2, facts: true });
   });
 
-  it.each([[['--seeds', 'many']], [['--first', '-1']], [['--seeds', '']], [['--sedes', '1']]])(
+  it.each([[['--seeds', 'many']], [['--first', '-1']], [['--seeds', '']], [['--first', '1.5']], [['--sedes', '1']]])(
     '%j are refused',
     (args) => {
-      expect(() => readOptions(args)).toThrow(TypeError);
+      expect(() => readOptions(args)).toThrow(UsageError);
     },
   );
 });

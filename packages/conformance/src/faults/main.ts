@@ -1,7 +1,8 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { readOptions, USAGE, UsageError } from './options.ts';
+import { runCommand } from '../commandLine.ts';
+import { readOptions, USAGE } from './options.ts';
 import type { FaultOptions } from './options.ts';
 import { plantAll } from './planting.ts';
 import { describeRun } from './report.ts';
@@ -12,15 +13,7 @@ import { settingsOf } from './settings.ts';
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
 
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options.help) console.log(USAGE);
-  else process.exitCode = await runAll(options);
-} catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  console.error(`${error.message}\n\n${USAGE}`);
-  process.exitCode = 2;
-}
+await runCommand(USAGE, readOptions, runAll);
 
 async function runAll(options: FaultOptions): Promise<number> {
   const failed: number[] = [];

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseOptions, readNumber, readWholeNumber, UsageError } from '../commandLine.ts';
 import { plants } from '../history/plants.ts';
 import type { ViolationKind } from '../history/verdict.ts';
 
@@ -12,9 +12,6 @@ export interface FaultOptions {
   readonly required: readonly ViolationKind[];
   readonly help: boolean;
 }
-
-/** An option that cannot be used; the message is for people. */
-export class UsageError extends Error {}
 
 export const USAGE: string = `Usage: npm run faults -- [options]
 
@@ -37,14 +34,24 @@ const CI = { seeds: [113, 138], minutes: 0.2 };
 /** Beyond it, one run has more to look at than anybody would. */
 const MOST_MINUTES = 600;
 
+/** Seeds that follow it are whole numbers, too. */
+const MOST_SEED = Number.MAX_SAFE_INTEGER / 2;
+
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): FaultOptions {
-  const values = parse(args);
-  const seed = number('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 31)}`, 0, Number.MAX_SAFE_INTEGER / 2);
-  const count = number('seeds', values.seeds ?? '1', 1, 1_000_000);
-  if (!Number.isInteger(seed) || !Number.isInteger(count)) throw new UsageError('--seed and --seeds are whole numbers');
-  const minutes = number('minutes', values.minutes ?? '1', 0.05, MOST_MINUTES);
-  const isCi = values.ci ?? false;
+  const values = parseOptions(args, {
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    minutes: { type: 'string' },
+    keep: { type: 'string' },
+    plant: { type: 'string' },
+    ci: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  });
+  const seed = readWholeNumber('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 31)}`, 0, MOST_SEED);
+  const count = readWholeNumber('seeds', values.seeds ?? '1', 1, 1_000_000);
+  const minutes = readNumber('minutes', values.minutes ?? '1', 0.05, MOST_MINUTES);
+  const { ci: isCi, help } = values;
   if (isCi && (values.seed ?? values.seeds ?? values.minutes) !== undefined) {
     throw new UsageError('--ci decides on seeds and minutes itself: leave --seed, --seeds and --minutes out');
   }
@@ -53,33 +60,8 @@ export function readOptions(args: readonly string[]): FaultOptions {
     durationMs: (isCi ? CI.minutes : minutes) * 60_000,
     keep: values.keep,
     required: isCi ? kindsOf('all') : kindsOf(values.plant),
-    help: values.help ?? false,
+    help,
   };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        seed: { type: 'string' },
-        seeds: { type: 'string' },
-        minutes: { type: 'string' },
-        keep: { type: 'string' },
-        plant: { type: 'string' },
-        ci: { type: 'boolean' },
-        help: { type: 'boolean' },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-function number(name: string, text: string, least: number, most: number): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (value >= least && value <= most) return value;
-  throw new UsageError(`--${name} is a number from ${least} to ${most}, not ${JSON.stringify(text)}`);
 }
 
 function kindsOf(plant: string | undefined): ViolationKind[] {

@@ -1,3 +1,4 @@
+import { runCommand } from '../commandLine.ts';
 import { describeVerdict } from '../history/verdict.ts';
 import { readOptions, USAGE } from './options.ts';
 import type { SimulationOptions } from './options.ts';
@@ -27,12 +28,4 @@ async function run({ first, count, facts: showsFacts }: SimulationOptions): Prom
   return failed === 0 ? 0 : 1;
 }
 
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options.help) console.log(USAGE);
-  else process.exitCode = await run(options);
-} catch (error) {
-  if (!(error instanceof TypeError)) throw error;
-  console.error(`${error.message}\n\n${USAGE}`);
-  process.exitCode = 2;
-}
+await runCommand(USAGE, readOptions, run);

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseOptions, readWholeNumber } from '../commandLine.ts';
 
 /** What the command line asks for. */
 export interface SimulationOptions {
@@ -21,22 +21,17 @@ what was seen. The same seed gives the same facts.
 
 Exit status: 0 all is well, 1 violations or complaints, 2 unusable options.`;
 
-/** @throws TypeError for options that cannot be used, with a message for people */
-export function readOptions(args: readonly string[]): SimulationOptions {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seeds: { type: 'string', default: '1000' },
-      first: { type: 'string', default: '1' },
-      facts: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
-  const { facts, help } = values;
-  return { first: wholeNumber('first', values.first), count: wholeNumber('seeds', values.seeds), facts, help };
-}
+/** Beyond it nobody waits for the end. */
+const MOST_SEEDS = 999_999_999;
 
-function wholeNumber(name: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new TypeError(`--${name} is a whole number, not "${text}"`);
-  return Number(text);
+/** @throws UsageError */
+export function readOptions(args: readonly string[]): SimulationOptions {
+  const { seeds, first, facts, help } = parseOptions(args, {
+    seeds: { type: 'string', default: '1000' },
+    first: { type: 'string', default: '1' },
+    facts: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  });
+  const count = readWholeNumber('seeds', seeds, 0, MOST_SEEDS);
+  return { first: readWholeNumber('first', first, 0, MOST_SEEDS), count, facts, help };
 }
