@@ -17,7 +17,8 @@ function mapStore(): SubscriptionStore {
 /** An upstream that outlives them, too. */
 const upstream = {
   ...counted,
-  nextPollMs: 1_000,
+  // An hour passes below, one turn after the other: no more of them than it takes.
+  nextPollMs: 60_000,
   check: (_: unknown, __: unknown, cursor: string | null) => ({
     events: cursor === '0' ? [{ eventId: 'a', timestamp: '2026-01-01T00:00:00Z', data: { n: 1 } }] : [],
     cursor: cursor === null ? '0' : '1',
@@ -39,13 +40,13 @@ it('ENV-03 DELIV-08 tells after a restart of events that were given up before it
   recorder.answer = () => undefined;
   const second = webhookServer({ store }, { clock: first.clock }, recorder);
   second.events.define('counted', upstream);
-  await second.clock.advance(10_000);
+  await second.clock.advance(120_000);
   expect(recorder.envelopes('gap')).toHaveLength(1);
   await second.close();
 
   recorder.requests.length = 0;
   const third = webhookServer({ store }, { clock: first.clock }, recorder);
   third.events.define('counted', upstream);
-  await third.clock.advance(10_000);
+  await third.clock.advance(120_000);
   expect(recorder.deliveries).toEqual([]);
 });

@@ -248,11 +248,11 @@ describe('a gap that is not told yet', () => {
 
   it('DELIV-14 fits into what every receiver takes, however long the names of places are', async () => {
     const server = webhookServer();
-    const filler = 'x'.repeat(1_000);
+    const filler = 'x'.repeat(3_000);
     let checks = 0;
     server.events.define('counted', {
       ...counted,
-      nextPollMs: 1_000,
+      nextPollMs: 3_000,
       check: (_context, _args, cursor) => {
         checks += 1;
         const event = { eventId: `e${checks}`, timestamp: '2026-01-01T00:00:00Z', data: { n: checks } };

@@ -51,7 +51,8 @@ describe('floods', () => {
     const server = secureServer({}, { limits: { subscriptionsPerPrincipal: 5_000 } });
     server.events.define('counted', counted);
     server.recorder.answer = () => 403;
-    const calls = Array.from({ length: 500 }, (_, n) => {
+    // A limit that were kept for each name of the host, or each principal, would let most of them through.
+    const calls = Array.from({ length: 200 }, (_, n) => {
       const host = ['hooks.example', 'HOOKS.example', 'hooks.example.'][n % 3];
       const as = ['alice', 'bob'][n % 2];
       return server.trySubscribe('counted', { url: `https://${host}/${n}?x=${n}`, as });
@@ -59,7 +60,7 @@ describe('floods', () => {
     const answers = await Promise.all(calls);
     expect(server.recorder.requests.length).toBeLessThanOrEqual(60);
     expect(answers.filter(({ error }) => error?.data.limit === 'challengesPerHostPerMinute').length).toBeGreaterThan(
-      400,
+      100,
     );
     expect(server.events.subscriptions()).toEqual([]);
   });

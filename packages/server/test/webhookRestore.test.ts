@@ -608,7 +608,7 @@ describe('a restart that is interrupted', () => {
   it('HOOK-03 TTL-10 by a close begins nothing any more, and forgets nothing', async () => {
     const deployment = new Deployment();
     const { store, hooks } = deployment;
-    for (let n = 0; n < 40; n++) await deployment.leaveSubscription({ arguments: { n } });
+    await deployment.leaveSubscriptions(40);
     const server = deployment.start();
     const begun: (() => void)[] = [];
     server.events.define('counted', {
@@ -650,7 +650,7 @@ describe('a restart that is interrupted', () => {
   it('TERM-02 TTL-10 by the removal of the type ends what is back, and keeps the rest for when it is offered again', async () => {
     const deployment = new Deployment();
     const { store } = deployment;
-    for (let n = 0; n < 40; n++) await deployment.leaveSubscription({ arguments: { n } });
+    await deployment.leaveSubscriptions(40);
     const server = deployment.start();
     const handle = server.events.define('counted', {
       ...deployment.definition,

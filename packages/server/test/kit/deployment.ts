@@ -40,11 +40,25 @@ export class Deployment {
 
   /** A run with one subscription without expiry, which is over. */
   async leaveSubscription(options: Parameters<WebhookTestServer['subscribe']>[1] = {}): Promise<StoredSubscription> {
+    const [id] = await this.#leave([options]);
+    return this.store.records.find((record) => record.id === id)!;
+  }
+
+  /** A run with so many of them, whose arguments differ. */
+  async leaveSubscriptions(count: number): Promise<void> {
+    await this.#leave(Array.from({ length: count }, (_, n) => ({ arguments: { n } })));
+  }
+
+  async #leave(subscriptions: readonly Parameters<WebhookTestServer['subscribe']>[1][]): Promise<string[]> {
     const server = await this.run();
-    const { id } = await server.subscribe('counted', { ttlMs: null, ...options });
+    const ids: string[] = [];
+    for (const options of subscriptions) {
+      const { id } = await server.subscribe('counted', { ttlMs: null, ...options });
+      ids.push(id);
+    }
     await server.events.close();
     this.hooks.length = 0;
     this.store.calls.length = 0;
-    return this.store.records.find((record) => record.id === id)!;
+    return ids;
   }
 }
