@@ -11,8 +11,9 @@ export interface DeadLetter extends Omit<StoredDeadLetter, 'dataJson' | 'cursor'
 type NumberedLetter = StoredDeadLetter & { readonly number: number };
 
 /** A letter for operators. */
-export function deadLetterOf({ dataJson, cursor: _cursor, _meta, ...letter }: NumberedLetter): DeadLetter {
-  return { ...letter, data: JSON.parse(dataJson) as Record<string, unknown> };
+export function deadLetterOf(stored: NumberedLetter): DeadLetter {
+  const { dataJson: _dataJson, cursor: _cursor, _meta, ...letter } = stored;
+  return { ...letter, data: eventOf(stored).data };
 }
 
 /** The event as it was to be delivered. */
