@@ -8,6 +8,8 @@ export default defineConfig({
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
     // Loading the same modules anew for each file took as long as all tests together; state that outlives a file is a defect.
     isolate: false,
+    // Only ends what hangs: how fast this machine is, and what else it does, is no property of the code.
+    testTimeout: 30_000,
     coverage: { include: ['packages/*/src/**/*.ts'], reporter: ['text', 'html'] },
   },
 });

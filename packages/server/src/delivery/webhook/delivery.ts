@@ -3,15 +3,22 @@ import type { Deadline } from '../../deadlines.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import type { ObservedDelivery } from '../../observability/observedDelivery.ts';
 import type { Place } from './deliveryOrder.ts';
-import type { Lane } from './lane.ts';
 import type { Job } from './scheduling/fairScheduler.ts';
 import type { HostOutcome } from './scheduling/hostShare.ts';
 
 /** What is posted: an event, or an envelope that stands for itself. */
 export type DeliveryKind = 'event' | 'gap' | 'terminated';
 
+/** What makes the attempts of a delivery. */
+export interface DeliveryLane {
+  /** Asks for an attempt. */
+  queue(delivery: Delivery): void;
+  /** Makes one, when it is the delivery's turn. */
+  attempt(delivery: Delivery): Promise<HostOutcome>;
+}
+
 export interface DeliveryOptions {
-  readonly lane: Lane;
+  readonly lane: DeliveryLane;
   readonly kind: DeliveryKind;
   /** The same for each attempt (ENV-02, DIALECT-04, DIALECT-05). */
   readonly webhookId: string;
@@ -29,7 +36,7 @@ export class Delivery implements Job {
   readonly place: Place | undefined;
   readonly event: FeedEvent | undefined;
   readonly deadLetter: number | undefined;
-  readonly #lane: Lane;
+  readonly #lane: DeliveryLane;
   /** The cursor it was first sent with, kept so that all attempts send equal bytes (DELIV-12). */
   cursor: string | null | undefined;
   attempts = 0;

@@ -8,6 +8,7 @@ import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
 import type { Pump } from '../pump.ts';
 import type { Sink } from '../sink.ts';
 import { Delivery } from './delivery.ts';
+import type { DeliveryLane } from './delivery.ts';
 import { DeliveryHealth } from './deliveryHealth.ts';
 import { DeliveryOrder } from './deliveryOrder.ts';
 import type { SuspensionRules } from './failureRate.ts';
@@ -90,7 +91,7 @@ const FINAL_ERRORS: ReadonlySet<string> = new Set(['NotFound', 'Forbidden', 'Uns
  * bounded number of them; past that it refuses, and the pump remembers the cursor. It owns retry and acknowledgement; what
  * that means for order and positions is {@link DeliveryOrder}'s, and when an attempt may start the scheduler's decision.
  */
-export class Lane implements Sink {
+export class Lane implements Sink, DeliveryLane {
   readonly #context: LaneContext;
   readonly #subscriber: LaneSubscriber;
   readonly #listener: LaneListener;

@@ -13,31 +13,23 @@ import type { Lifecycle, LifecycleFunctions } from '../../subscription/lifecycle
 import type { Registry } from '../../subscription/registry.ts';
 import type { Delivery } from './delivery.ts';
 import { Egress } from './egress/egress.ts';
-import { defaultSuspensionRules } from './failureRate.ts';
-import { grantTtlMs, resolveTtlRules } from './grant.ts';
-import type { TtlRules } from './grant.ts';
+import { grantTtlMs } from './grant.ts';
 import type { LaneContext } from './lane.ts';
 import { Persistence } from './persistence.ts';
-import { defaultRetryRules } from './retryPolicy.ts';
-import { defaultSchedulingLimits, FairScheduler } from './scheduling/fairScheduler.ts';
-import { SecretSealer } from './signing/secretSealer.ts';
+import { FairScheduler } from './scheduling/fairScheduler.ts';
 import { ServerIdentity } from './signing/serverIdentity.ts';
 import type { SigningSecrets } from './signing/signingSecrets.ts';
-import { readAllowedOrigins, readCallbackUrl } from './verification/callbackUrl.ts';
-import type { CallbackUrl, CallbackUrlRules } from './verification/callbackUrl.ts';
+import { readCallbackUrl } from './verification/callbackUrl.ts';
+import type { CallbackUrl } from './verification/callbackUrl.ts';
 import { ChallengeLimit } from './verification/challengeLimit.ts';
 import { ConsentCache } from './verification/consentCache.ts';
 import { ReceiverDocuments } from './verification/receiverDocuments.ts';
 import { Verifier } from './verification/verifier.ts';
-import type { WebhookLimits, WebhookOptions } from './webhookOptions.ts';
+import type { WebhookOptions } from './webhookOptions.ts';
+import { resolveWebhookRules } from './webhookRules.ts';
+import type { WebhookRules } from './webhookRules.ts';
 import { WebhookSubscription } from './webhookSubscription.ts';
 import type { WebhookSubscriptionListener } from './webhookSubscription.ts';
-
-export const defaultWebhookLimits: WebhookLimits = {
-  ...defaultSchedulingLimits,
-  outstandingPerSubscription: 64,
-  challengesPerHostPerMinute: 60,
-};
 
 /**
  * How often positions are stored that moved without a delivery. What they are behind by after a crash has to be read
@@ -47,9 +39,6 @@ const IDLE_POSITIONS_MS = 60_000;
 
 /** Subscriptions looked at before requests get a turn. */
 const SUBSCRIPTIONS_PER_TURN = 1_000;
-
-const DEFAULT_ROTATION_GRACE_MS = 300_000;
-const DEFAULT_DROP_FAILING_AFTER_MS = 7 * 86_400_000;
 
 /** What webhook mode shares with the others. */
 export interface WebhookSurroundings {
@@ -68,10 +57,7 @@ export class Webhooks {
   readonly #registry: Registry;
   readonly #lifecycle: Lifecycle;
   readonly #options: WebhookOptions;
-  readonly #ttlRules: TtlRules;
-  readonly #urlRules: CallbackUrlRules;
-  readonly #rotationGraceMs: number;
-  readonly #dropFailingAfterMs: number;
+  readonly #rules: WebhookRules;
   readonly #egress: Egress;
   readonly #scheduler: FairScheduler;
   readonly #retries: Deadlines<Delivery>;
@@ -96,32 +82,11 @@ export class Webhooks {
     this.#lifecycle = lifecycle;
     this.#environment = environment;
     this.#options = options;
-    const { secretKeys, suspension, retry, egress, signingKey } = options;
-    this.#ttlRules = resolveTtlRules(options.ttl, storage.durable);
-    this.#urlRules = { isAllowedOrigin: readAllowedOrigins(options.allowedOrigins), allowUrl: options.allowUrl };
-    this.#rotationGraceMs = atLeast(options.rotationGraceMs ?? DEFAULT_ROTATION_GRACE_MS, 0, 'rotationGraceMs');
-    const { dropFailingAfterMs = DEFAULT_DROP_FAILING_AFTER_MS } = options;
-    this.#dropFailingAfterMs = atLeast(dropFailingAfterMs, 1, 'dropFailingAfterMs');
-    const limits = { ...defaultWebhookLimits, ...options.limits };
-    for (const [name, value] of Object.entries(limits)) {
-      // A rate may be less than one per second; everything else counts whole things.
-      atLeast(value, name.endsWith('PerSecond') ? Number.MIN_VALUE : 1, `limits.${name}`);
-    }
-    const retryRules = { ...defaultRetryRules, ...retry };
-    for (const [name, value] of Object.entries(retryRules)) atLeast(value, 1, `retry.${name}`);
-    const suspensionRules = { ...defaultSuspensionRules, ...suspension };
-    for (const [name, value] of Object.entries(suspensionRules)) {
-      atLeast(value, name === 'failureRate' ? 0 : 1, `suspension.${name}`);
-    }
+    const { egress, signingKey } = options;
+    this.#rules = resolveWebhookRules(options, storage.durable);
+    const { limits, retry, suspension, sealer } = this.#rules;
     const report = (error: unknown, name?: string): void => environment.report(error, 'storage', name);
-    if (storage.durable) {
-      if (secretKeys === undefined) {
-        throw new TypeError(
-          'webhooks.secretKeys is missing: with durable storage, signing secrets are stored, and need a key that encrypts them; make one with: openssl rand -base64 32',
-        );
-      }
-      this.persistence = new Persistence(storage.subscriptions, new SecretSealer(secretKeys), clock, report);
-    }
+    if (sealer !== undefined) this.persistence = new Persistence(storage.subscriptions, sealer, clock, report);
     this.#egress = new Egress({ clock, ...egress, maxSocketsPerOrigin: limits.hostConcurrency });
     this.#scheduler = new FairScheduler(clock, limits);
     this.#retries = new Deadlines(clock, (delivery) => delivery.retryNow());
@@ -133,7 +98,7 @@ export class Webhooks {
       egress: this.#egress,
       clock,
       identity: this.#identity,
-      timeoutMs: retryRules.attemptTimeoutMs,
+      timeoutMs: retry.attemptTimeoutMs,
     };
     this.#verifier = new Verifier({
       postOptions,
@@ -143,7 +108,7 @@ export class Webhooks {
       documents:
         options.receiverDocuments === false
           ? undefined
-          : new ReceiverDocuments(this.#egress, clock, retryRules.attemptTimeoutMs),
+          : new ReceiverDocuments(this.#egress, clock, retry.attemptTimeoutMs),
       confirm: (callback) => this.#confirm(callback),
       randomId,
     });
@@ -154,8 +119,8 @@ export class Webhooks {
       scheduler: this.#scheduler,
       retries: this.#retries,
       postOptions,
-      retryRules,
-      suspensionRules,
+      retryRules: retry,
+      suspensionRules: suspension,
       maxOutstanding: limits.outstandingPerSubscription,
       tellAbandoned: options.tellAbandoned ?? true,
       bury: (letter) => reported(storage.deadLetters.add(letter), report, letter.name),
@@ -191,7 +156,7 @@ export class Webhooks {
 
   /** Throws InvalidParams for what cannot be a callback here (SSRF-01). */
   readCallbackUrl(text: string): CallbackUrl {
-    return readCallbackUrl(text, this.#urlRules);
+    return readCallbackUrl(text, this.#rules.url);
   }
 
   /** Which rules and numbers a new subscription gets (DIALECT-01, DIALECT-07). */
@@ -225,7 +190,7 @@ export class Webhooks {
 
   /** Gives a subscription its time, anew with each refresh (TTL-06). */
   grant(subscription: WebhookSubscription, suggestedMs: number | null | undefined): void {
-    const ttlMs = grantTtlMs(this.#ttlRules, suggestedMs);
+    const ttlMs = grantTtlMs(this.#rules.ttl, suggestedMs);
     this.expireAt(subscription, ttlMs === null ? null : this.#environment.clock.now() + ttlMs);
   }
 
@@ -238,7 +203,7 @@ export class Webhooks {
 
   /** Signs with this secret from now on (SUB-10). */
   replaceSecret({ secrets }: WebhookSubscription, secret: string): void {
-    secrets.replace(secret, this.#environment.clock.now() + this.#rotationGraceMs);
+    secrets.replace(secret, this.#environment.clock.now() + this.#rules.rotationGraceMs);
   }
 
   /** The public key of `signingKey`, to be published (SIG-13). */
@@ -326,7 +291,7 @@ export class Webhooks {
     if (subscription.refreshBeforeMs !== null) return;
     const { clock } = this.#environment;
     const sinceMs = subscription.lane.failedSinceMs ?? clock.now();
-    this.#lookAt(subscription, sinceMs + this.#dropFailingAfterMs);
+    this.#lookAt(subscription, sinceMs + this.#rules.dropFailingAfterMs);
   }
 
   #lookAt(subscription: WebhookSubscription, atMs: number): void {
@@ -345,9 +310,4 @@ function reported(storing: MaybePromise<void>, report: (error: unknown, name?: s
 function due(subscription: WebhookSubscription): void {
   if (subscription.refreshBeforeMs !== null) subscription.end();
   else subscription.terminate(callbackEndpointError(subscription.lane.lastError ?? 'timeout'));
-}
-
-function atLeast(value: number, least: number, name: string): number {
-  if (value >= least) return value;
-  throw new TypeError(`webhooks.${name} must be a number of at least ${least}, not ${value}`);
 }
