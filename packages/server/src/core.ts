@@ -9,7 +9,7 @@ import type { Lifecycle } from './subscription/lifecycle.ts';
 import type { Registry } from './subscription/registry.ts';
 import type { Selection } from './subscription/selection.ts';
 
-/** What the requests of one server share. Made once by {@link Events}. */
+/** What the requests of one server share. Made once by `compose`. */
 export interface Core extends Environment {
   readonly catalog: Catalog;
   readonly registry: Registry;

@@ -53,6 +53,8 @@ export class Restoration {
   readonly #persistence: Persistence;
   /** By event type. */
   readonly #returning = new Map<string, Returning>();
+  /** Ids that were read, for when reading begins anew: what has ended since does not come back. */
+  readonly #known = new Set<string>();
   #loading: Promise<void>;
 
   constructor(core: Core, webhooks: Webhooks, persistence: Persistence) {
@@ -109,14 +111,15 @@ export class Restoration {
       const { id, name } = record;
       // Also that of an event type which is never offered again.
       if (this.#hasExpired(record)) void this.#persistence.delete(record);
-      // When reading begins anew after a failure, some are back.
-      else if (this.#core.registry.get(id) === undefined) {
+      else if (!this.#known.has(id)) {
+        this.#known.add(id);
         const returning = this.#returningOf(name);
         returning.stored.set(id, record);
         returning.untried.push(record);
         this.#run(name, returning, 0);
       }
     });
+    this.#known.clear();
   }
 
   #returningOf(name: string): Returning {
@@ -166,6 +169,8 @@ export class Restoration {
   }
 
   async #restoreOne(record: StoredSubscription): Promise<void> {
+    // A new subscription may have its place.
+    if (this.#returning.get(record.name)?.stored.get(record.id) !== record) return;
     if (this.#hasExpired(record)) {
       this.forget(record.name, record.id);
       await this.#persistence.delete(record);
@@ -286,7 +291,7 @@ async function readArguments({ compiled: { input } }: EventType, rawArguments: A
 
 /** Acknowledged positions that delivery, which goes on at `cursor`, does not come to any more. */
 function settledBefore({ feed }: EventType, cursor: string | null, { settled }: StoredSubscription): string[] {
-  if (!(feed instanceof LogFeed) || cursor === null) return [];
+  if (!(feed instanceof LogFeed) || cursor === null || settled.length === 0) return [];
   const start = feed.positionOf(cursor) ?? 0;
   return settled.filter((position) => (feed.positionOf(position) ?? Infinity) <= start);
 }

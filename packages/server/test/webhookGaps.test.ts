@@ -96,6 +96,28 @@ describe('a gap that is not told yet', () => {
     },
   );
 
+  it('DELIV-12 OP-14 was told with bytes that do not change when the client turns out to know of it', async () => {
+    const { server, handle } = await serverWithGap();
+    await server.clock.advance(2 * QUARTER_MS);
+    // Given up while the envelope that follows is tried.
+    await handle.emit({ n: 1 });
+    await server.clock.advance(120_000);
+    const { cursor: told } = await server.subscribe('counted', { ttlMs: 86_400_000 });
+    await settle();
+    const sentSoFar = server.recorder.envelopes('gap').length;
+    while ((await server.events.deadLetters()).length < 2) await server.clock.advance(1_000);
+    await server.subscribe('counted', { cursor: told!, ttlMs: 86_400_000 });
+    await server.clock.advance(QUARTER_MS);
+    const bodies = new Map<string, Set<string>>();
+    for (const { headers, text } of server.recorder.envelopes('gap')) {
+      const id = headers['webhook-id']!;
+      bodies.set(id, (bodies.get(id) ?? new Set()).add(text));
+    }
+    expect([...bodies.values()].map(({ size }) => size)).toEqual(Array.from(bodies, () => 1));
+    const later = server.recorder.envelopes('gap').slice(sentSoFar).at(-1)!;
+    expect((orderOf(later) as { missing: unknown[] }).missing).toHaveLength(1);
+  });
+
   it('SUB-11 is not known to who comes with another cursor, nor one that was found later', async () => {
     const { server, handle, before } = await serverWithGap();
     await server.clock.advance(2 * QUARTER_MS);

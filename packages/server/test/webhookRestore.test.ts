@@ -595,6 +595,41 @@ describe('a subscription that cannot come back', () => {
     expect(deployment.store.records).toHaveLength(1);
   });
 
+  it('SUB-12 TTL-11 because it lapsed while it waited leaves alone the new subscription that has its place', async () => {
+    const deployment = new Deployment();
+    const { store, clock } = deployment;
+    await deployment.leaveSubscriptions(32);
+    const old = await deployment.leaveSubscription({ arguments: { n: 'x' }, ttlMs: 3_600_000 });
+    store.put(old.id, { ...old, refreshBeforeMs: clock.now() + 3_000 });
+    const server = deployment.start();
+    let fails = true;
+    let goOn = (): void => {};
+    let allow = (): void => {};
+    const hook = new Promise<void>((resolve) => (goOn = resolve));
+    const allowed = new Promise<boolean>((resolve) => (allow = () => resolve(true)));
+    server.events.define('counted', {
+      ...deployment.definition,
+      authorize: ({ authInfo }) => (authInfo === undefined ? true : allowed),
+      onSubscribe: ({ authInfo }) => {
+        if (fails) throw new Error('not now');
+        return authInfo === undefined ? hook : undefined;
+      },
+    });
+    await settle();
+    fails = false;
+    const answer = server.trySubscribe('counted', { arguments: { n: 'x' }, ttlMs: 3_600_000 });
+    await settle();
+    // All that come back at the same time hang in their hooks now.
+    await clock.advance(1_000);
+    allow();
+    expect((await answer).result).toMatchObject({ id: old.id });
+    await clock.advance(3_000);
+    goOn();
+    await settle();
+    expect(server.events.subscriptions().some(({ id }) => id === old.id)).toBe(true);
+    expect(store.records.some(({ id }) => id === old.id)).toBe(true);
+  });
+
   it('SUB-06 because the name of the server changed is reported: its client could not reach it', async () => {
     const deployment = new Deployment();
     await deployment.leaveSubscription();

@@ -15,7 +15,7 @@ function sealed(id: string, secret: string): string {
 }
 
 /** Stores so many subscriptions that differ in their arguments. */
-async function leaveSubscriptions(deployment: Deployment, count: number): Promise<void> {
+async function fillStore(deployment: Deployment, count: number): Promise<void> {
   const record = await deployment.leaveSubscription({ arguments: { n: 0 } });
   const { name, principal, url } = record;
   for (let n = 1; n < count; n++) {
@@ -58,7 +58,7 @@ describe('the store', () => {
 
   it('TTL-10 with many records gives back the first ones before all are read', async () => {
     const deployment = new Deployment();
-    await leaveSubscriptions(deployment, 600);
+    await fillStore(deployment, 600);
     let liveAtTheEnd = 0;
     onLoading(deployment, 590, () => (liveAtTheEnd = server.events.subscriptions().length));
     const server = deployment.start();
@@ -71,7 +71,7 @@ describe('the store', () => {
   it('TTL-10 that fails in the middle gives back each subscription once', async () => {
     const deployment = new Deployment();
     const { store, clock, hooks } = deployment;
-    await leaveSubscriptions(deployment, 600);
+    await fillStore(deployment, 600);
     const load = onLoading(deployment, 590, () => {
       throw new Error('the store cannot load more');
     });
@@ -84,6 +84,27 @@ describe('the store', () => {
     expect(server.events.subscriptions()).toHaveLength(600);
     expect(hooks).toHaveLength(600);
     expect(store.records).toHaveLength(600);
+  });
+
+  it('TERM-01 TTL-10 that fails in the middle does not give back what has ended when it is read again', async () => {
+    const deployment = new Deployment();
+    const { store, clock } = deployment;
+    await fillStore(deployment, 300);
+    onLoading(deployment, 290, () => {
+      throw new Error('the store cannot load more');
+    });
+    const server = await deployment.run();
+    await settle(20);
+    store.failing.add('delete');
+    const live = server.events.subscriptions().map(({ id }) => id);
+    expect(server.events.terminate({}, forbidden())).toBeGreaterThan(0);
+    await settle();
+    store.failing.clear();
+    await clock.advance(2_000);
+    const back = new Set(server.events.subscriptions().map(({ id }) => id));
+    expect(live.filter((id) => back.has(id)).length).toBe(0);
+    await clock.advance(60_000);
+    expect(store.records).toHaveLength(back.size);
   });
 
   it('TTL-10 with damaged records gives back the others, reports which they are, and leaves them alone', async () => {

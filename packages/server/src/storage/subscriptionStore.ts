@@ -48,7 +48,10 @@ export interface StoredSubscription {
  * have no `authInfo`, and decide by its principal.
  */
 export interface SubscriptionStore {
-  /** Every subscription, once, when the server starts. */
+  /**
+   * Every subscription, once, when the server starts. While it is still read from, subscriptions that it has given may be
+   * saved and deleted.
+   */
   load(): MaybePromise<Iterable<StoredSubscription>>;
   /** Adds or replaces. */
   save(subscription: StoredSubscription): MaybePromise<void>;

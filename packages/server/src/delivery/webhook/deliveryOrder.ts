@@ -52,8 +52,10 @@ export class DeliveryOrder {
 
   /** Where a later run goes on: nothing up to it is outstanding. */
   get position(): string | null {
+    // The source may stand behind a gap that is not in its place yet.
+    if (this.#restored !== undefined) return this.#restored.cursor;
     if (this.#watermark?.isClear === false) return this.#watermark.cursor;
-    return this.#source === undefined ? (this.#restored?.cursor ?? null) : this.#source.cursor;
+    return this.#source?.cursor ?? null;
   }
 
   /** The position that is safe for the client (SUB-14): nothing up to it is outstanding, or missing without its knowing. */
@@ -190,9 +192,14 @@ export class DeliveryOrder {
     this.#settleTickets(this.#ensureGaps().hold(cursor, answered, nowMs));
   }
 
-  /** The client was told of the held gap in another way. @returns the envelope that tells of nothing else, if any */
-  release(): Delivery | undefined {
-    return this.#gaps?.release();
+  /** The client was told of the held gap in another way. */
+  release(): void {
+    this.#gaps?.release();
+  }
+
+  /** @returns the envelope on its way, which is not to tell of anything any more */
+  takeBackEnvelope(): Delivery | undefined {
+    return this.#gaps?.takeBack();
   }
 
   /** Nothing is sent, or told, any more. */

@@ -178,10 +178,10 @@ export class Lane implements Sink, DeliveryLane {
     return this.#health.status(this.outstanding === 0 ? 0 : this.#context.scheduler.throttledMs(this.#flow));
   }
 
-  /** What a later run needs to go on where this one is. */
-  get progress(): Pick<StoredSubscription, 'cursor' | 'settled' | 'gapAfter' | 'suspended' | 'failing'> {
-    const { position: cursor, settled, gapAfter } = this.#order;
-    return { cursor, settled, gapAfter, ...this.#health.record };
+  /** What a later run needs to go on where this one is, beside the gap. */
+  get progress(): Pick<StoredSubscription, 'cursor' | 'settled' | 'suspended' | 'failing'> {
+    const { position: cursor, settled } = this.#order;
+    return { cursor, settled, ...this.#health.record };
   }
 
   /** Takes over what an earlier run left. Before the first event. */
@@ -269,7 +269,8 @@ export class Lane implements Sink, DeliveryLane {
     // The answer was not lost, whatever becomes of the envelope.
     const isKnown = cursor !== null && cursor === held.answeredCursor && cursor !== held.cursor;
     const isNew = !isKnown && !held.answered;
-    if (isKnown || this.#subscriber.dialect === 'sketch') this.#release();
+    if (isKnown) this.#heldIsKnown();
+    else if (this.#subscriber.dialect === 'sketch') this.#order.release();
     else {
       if (isNew) held.answeredCursor = position;
       if (this.#order.envelope === undefined) this.#sendGap(0);
@@ -448,11 +449,18 @@ export class Lane implements Sink, DeliveryLane {
     this.#order.hold(cursor, answered, this.#context.clock.now());
   }
 
-  #release(): void {
-    const envelope = this.#order.release();
-    if (envelope === undefined) return;
-    envelope.observed?.cut();
-    this.#drop(envelope);
+  /**
+   * The envelope on its way tells of the held gap as well, and a body that was sent once does not change any more
+   * (DELIV-12): what else is missing needs another one.
+   */
+  #heldIsKnown(): void {
+    this.#order.release();
+    const envelope = this.#order.takeBackEnvelope();
+    if (envelope !== undefined) {
+      envelope.observed?.cut();
+      this.#drop(envelope);
+    }
+    if (this.#order.missing.length > 0) this.#sendGap(0);
     this.#resumePump();
   }
 

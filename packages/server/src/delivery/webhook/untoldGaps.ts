@@ -14,9 +14,9 @@ export interface HeldGap {
   /** The last cursor that is safe without knowing of the gap. */
   readonly cursor: string | null;
   readonly missing: readonly MissingPlace[];
-  /** The answer to a refresh told it, so that nobody is told twice that way. */
+  /** The answer to a refresh need not tell it: another one did, or an envelope is to. */
   answered: boolean;
-  /** The cursor of that answer, behind the gap: a client that comes with it knows. */
+  /** The cursor of the answer that told it, behind the gap: a client that comes with it knows. */
   answeredCursor: string | null;
   /** When an envelope last tried to tell it. */
   readonly triedAtMs: number;
@@ -114,15 +114,16 @@ export class UntoldGaps {
     return places.toSorted((a, b) => a.ticket - b.ticket).slice(-MAX_MISSING);
   }
 
-  /**
-   * The client was told in another way.
-   *
-   * @returns the envelope on its way, when that tells of nothing else
-   */
-  release(): Delivery | undefined {
+  /** The client was told of what is held in another way. */
+  release(): void {
     this.#held = undefined;
+  }
+
+  /** @returns the envelope on its way, which is not to tell of anything any more */
+  takeBack(): Delivery | undefined {
     const { envelope } = this;
-    if (envelope === undefined || this.size > 0) return undefined;
+    this.#told.push(...this.#foundLater);
+    this.#foundLater = [];
     this.envelope = undefined;
     return envelope;
   }
