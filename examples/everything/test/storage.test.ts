@@ -64,7 +64,7 @@ describe('SQLite storage', { timeout }, () => {
     await first.next();
     const second = new ServerProcess('--storage', `sqlite:${file}`);
     const { code, stderr } = await second.ended;
-    expect(stderr).toMatch(/^error: .*events\.db: another process is using this file.*\n$/);
+    expect(stderr).toMatch(/^error: .*events\.db: this process or another is using this file already.*\n$/);
     expect(code).toBe(1);
   });
 

@@ -8,19 +8,7 @@ import { StorageError, storageError } from './storageError.ts';
  * @param migrations each takes a file from the version of its index to the next, in a transaction of its own
  */
 export function migrate(db: DatabaseSyncInstance, file: string, migrations: readonly string[]): void {
-  const applicationId = pragma(db, 'application_id');
-  const version = pragma(db, 'user_version');
-  const { count } = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number };
-  const isEmpty = applicationId === 0 && version === 0 && count === 0;
-  if (applicationId !== APPLICATION_ID && !isEmpty) throw storageError('not-a-storage-file', file);
-  if (version > migrations.length) {
-    throw new StorageError(
-      'newer-version',
-      file,
-      `this file has version ${version}, and this package knows versions up to ${migrations.length}. ` +
-        'It was left alone; update @mcp-events/sqlite, or restore a backup from before the update',
-    );
-  }
+  const version = versionOf(db, file, migrations.length);
   for (const [from, sql] of migrations.entries()) {
     if (from < version) continue;
     db.exec('BEGIN EXCLUSIVE');
@@ -32,6 +20,24 @@ export function migrate(db: DatabaseSyncInstance, file: string, migrations: read
       throw error;
     }
   }
+}
+
+/** 0 for an empty file. Throws when the file is something else, or of a version after `newest`. */
+export function versionOf(db: DatabaseSyncInstance, file: string, newest: number): number {
+  const applicationId = pragma(db, 'application_id');
+  const version = pragma(db, 'user_version');
+  const { count } = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number };
+  const isEmpty = applicationId === 0 && version === 0 && count === 0;
+  if (applicationId !== APPLICATION_ID && !isEmpty) throw storageError('not-a-storage-file', file);
+  if (version > newest) {
+    throw new StorageError(
+      'newer-version',
+      file,
+      `this file has version ${version}, and this package knows versions up to ${newest}. ` +
+        'It was left alone; update @mcp-events/sqlite, or restore a backup from before the update',
+    );
+  }
+  return version;
 }
 
 function pragma(db: DatabaseSyncInstance, name: string): number {

@@ -16,7 +16,7 @@ import { systemClock } from '@mcp-events/server';
 import type { Clock, Storage } from '@mcp-events/server';
 import { FileLock } from './fileLock.ts';
 import { checkIntegrity } from './integrity.ts';
-import { migrate } from './migrate.ts';
+import { migrate, versionOf } from './migrate.ts';
 import { migrations } from './schema.ts';
 import { OpenSqliteStorage } from './sqliteStorage.ts';
 import { fromDriver, storageError } from './storageError.ts';
@@ -55,8 +55,8 @@ const BUSY_MS = 1_000;
 /**
  * Opens a storage file, or creates it.
  *
- * @throws StorageError when the file is used by another process, cannot be written, is damaged, is of a newer version, or
- * is something else
+ * @throws StorageError when the file is in use, cannot be read or written, is damaged, is of a newer version, or is
+ * something else; TypeError when no file is named
  */
 export async function openSqliteStorage(options: SqliteStorageOptions): Promise<SqliteStorage> {
   return openFile(options, () => {});
@@ -67,16 +67,27 @@ export async function openFile(
   options: SqliteStorageOptions,
   prepare: (db: DatabaseSyncInstance) => void,
 ): Promise<SqliteStorage> {
+  // Without types, the path alone is an easy mistake.
+  if (typeof options?.file !== 'string' || options.file === '') {
+    throw new TypeError("openSqliteStorage needs the path of a file as option `file`, as in { file: 'events.db' }");
+  }
   const { clock = systemClock, onWarning = () => {}, createEpoch = randomEpoch } = options;
   const file = locate(options.file);
+  const connect = (): DatabaseSyncInstance => new DatabaseSync(file, { timeout: BUSY_MS });
   let lock: FileLock | undefined;
   let db: DatabaseSyncInstance | undefined;
   try {
     // SQLite makes files beside this one, and would only say that it cannot open something.
     accessSync(dirname(file), constants.W_OK);
+    // Before there is a lock, whose file would be left beside a file of something else. To remove it again would not be
+    // safe: another process may have opened it already, and would lock what the next one no longer finds.
+    if (existsSync(file)) {
+      db = connect();
+      versionOf(db, file, migrations.length);
+    }
     lock = new FileLock(file);
     create(file);
-    db = new DatabaseSync(file, { timeout: BUSY_MS });
+    db ??= connect();
     migrate(db, file, migrations);
     const { journal_mode: mode } = db.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
     if (mode !== 'wal') throw storageError('unavailable', file, 'the file system does not allow a write-ahead log');
@@ -103,7 +114,7 @@ function locate(path: string): string {
     // The file it leads to is yet to be created.
     return isLink ? locate(resolve(folder, readlinkSync(file))) : join(folder, basename(file));
   } catch (error) {
-    throw storageError('unavailable', file, undefined, error);
+    throw storageError('unavailable', file, (error as Error).message, error);
   }
 }
 

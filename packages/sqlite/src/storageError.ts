@@ -1,7 +1,7 @@
 /**
  * Why a storage file cannot be used, or could not store something:
  *
- * - `locked`: another process uses the file
+ * - `locked`: another process, or another storage of this one, uses the file
  * - `read-only`: the file, its directory or the file system does not allow writing
  * - `full`: no space is left
  * - `newer-version`: the file was written by a newer version of this package
@@ -39,7 +39,9 @@ export class StorageError extends Error {
 }
 
 const messages: Record<Exclude<StorageErrorCode, 'newer-version'>, string> = {
-  locked: 'another process is using this file. One server at a time can: stop the other one, or give this one its own',
+  locked:
+    'this process or another is using this file already. One server at a time can: stop the other one, or give this one ' +
+    'its own',
   'read-only': 'this file cannot be written. Allow writing to it and to its directory',
   full: 'there is no space left to store anything. Free some, or shorten the retention of event types',
   'not-a-storage-file': 'this file is not a storage of events. It was left alone; choose another path',
@@ -90,6 +92,12 @@ const systemCodes: Readonly<Record<string, Exclude<StorageErrorCode, 'newer-vers
 /** No space, file too large, quota exceeded: SQLite itself knows only the first by name. */
 const NO_SPACE: ReadonlySet<number> = new Set([28, 27, 122]);
 
+/** EACCES and EISDIR: SQLite says the same of all files that it cannot open. */
+const openingMessages: Readonly<Record<number, string>> = {
+  13: 'this user may not open this file, or one that SQLite has beside it. Allow reading and writing them',
+  21: 'this is a directory, not a file. Name a file in it, or choose another path',
+};
+
 /** What SQLite or the file system threw, as our own error. Others stay as they are. */
 export function fromDriver(error: unknown, file: string): unknown {
   if (error instanceof Error && typeof (error as { syscall?: unknown }).syscall === 'string') {
@@ -100,6 +108,8 @@ export function fromDriver(error: unknown, file: string): unknown {
   if (error instanceof SyntaxError) return storageError('corrupt', file, 'a row is no JSON');
   const { errcode, systemErrno } = error as { errcode?: unknown; systemErrno?: unknown };
   if (!(error instanceof Error) || typeof errcode !== 'number') return error;
+  const openingMessage = errcode % 256 === 14 ? openingMessages[systemErrno as number] : undefined;
+  if (openingMessage !== undefined) return new StorageError('unavailable', file, openingMessage, { cause: error });
   const code = NO_SPACE.has(systemErrno as number) ? 'full' : (codes[errcode % 256] ?? 'failed');
   return storageError(code, file, error.message, error);
 }

@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openSqliteStorage, StorageError } from '../src/index.ts';
@@ -80,6 +80,7 @@ describe('a storage file', () => {
       expect((await refusal(file)).code).toBe('not-a-storage-file');
       expect(readFileSync(file, 'utf8')).toBe(text);
     }
+    expect(readdirSync(dirname(file))).toEqual(['notes.txt']);
   });
 
   it('is refused and left alone when it is the database of something else', async () => {
@@ -90,6 +91,7 @@ describe('a storage file', () => {
     const before = readFileSync(file);
     expect((await refusal(file)).code).toBe('not-a-storage-file');
     expect(readFileSync(file).equals(before)).toBe(true);
+    expect(readdirSync(dirname(file))).toEqual(['other.db']);
   });
 
   it('is refused and left alone when a newer version wrote it', async () => {
@@ -107,9 +109,27 @@ describe('a storage file', () => {
 
   it('is refused when its folder is missing or it is a folder itself', async () => {
     const folder = temporaryFolder();
-    expect((await refusal(join(folder, 'missing', 'a.db'))).code).toBe('unavailable');
+    const missing = await refusal(join(folder, 'missing', 'a.db'));
+    expect(missing).toMatchObject({ code: 'unavailable', message: expect.stringContaining('ENOENT') });
     mkdirSync(join(folder, 'a.db'));
-    expect((await refusal(join(folder, 'a.db'))).code).toBe('unavailable');
+    const directory = await refusal(join(folder, 'a.db'));
+    expect(directory).toMatchObject({ code: 'unavailable', message: expect.stringContaining('this is a directory') });
+    expect(readdirSync(folder)).toEqual(['a.db']);
+  });
+
+  it('is refused when this user may not open it, and nothing is left', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'a.db');
+    writeFileSync(file, '', { mode: 0 });
+    chmodSync(folder, 0o777);
+    const expected = { code: 'unavailable', message: expect.stringContaining('this user may not open this file') };
+    await asNobody(async () => expect(await refusal(file)).toMatchObject(expected));
+    expect(readdirSync(folder)).toEqual(['a.db']);
+  });
+
+  it.each([[undefined], ['events.db'], [{}], [{ file: '' }]])('has to be named: %j does not', async (options) => {
+    const told = 'openSqliteStorage needs the path of a file as option `file`';
+    await expect(openSqliteStorage(options as never)).rejects.toThrow(told);
   });
 
   it('is refused when it is damaged where the start looks', async () => {
@@ -138,8 +158,7 @@ describe('a storage file', () => {
     const folder = temporaryFolder();
     const file = join(folder, 'a.db');
     await (await openSqliteStorage({ file })).close();
-    chmodSync(`${file}.lock`, 0o444);
-    chmodSync(file, 0o666);
+    for (const name of readdirSync(folder)) chmodSync(join(folder, name), name.endsWith('.lock') ? 0o444 : 0o666);
     chmodSync(folder, 0o777);
     await asNobody(async () => expect((await refusal(file)).code).toBe('read-only'));
     chmodSync(folder, 0o555);

@@ -73,7 +73,7 @@ it('EMIT-09 a second process is refused while the first goes on', async () => {
   second.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
   const [status] = (await once(second, 'close')) as [number];
   expect(status).not.toBe(0);
-  expect(told).toContain(`${file}: another process is using this file`);
+  expect(told).toContain(`${file}: this process or another is using this file already`);
   await appendAll(log, 1, 'next');
   expect(log.head).toBe(2);
 }, 30_000);
