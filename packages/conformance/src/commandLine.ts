@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
 
+/** What shells report of a program that SIGPIPE ended, which Node.js ignores. */
+const OUTPUT_CLOSED = 141;
+
 /** An option that cannot be used; the message is for people. */
 export class UsageError extends Error {}
 
@@ -30,12 +33,21 @@ export function readWholeNumber(name: string, text: string, least: number, most:
   throw new UsageError(`--${name} is a whole number, not ${JSON.stringify(text)}`);
 }
 
-/** Runs what the command line asks for. Exit status: that of `run`, or 2 with the usage for unusable options. */
+/**
+ * Runs what the command line asks for. Exit status: that of `run`, or 2 with the usage for unusable options.
+ *
+ * @param end called when nobody reads the output any more, as after `head`; by default the process ends at once
+ */
 export async function runCommand<Options extends { readonly help: boolean }>(
   usage: string,
   readOptions: (args: readonly string[]) => Options,
   run: (options: Options) => Promise<number>,
+  end: () => void = () => process.exit(OUTPUT_CLOSED),
 ): Promise<void> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    end();
+  });
   try {
     const options = readOptions(process.argv.slice(2));
     if (options.help) console.log(usage);

@@ -22,6 +22,12 @@ it('has every kind of fault happen, and requires every kind of violation to be f
   expect(new Set(behaviours).size).toBe(4);
 });
 
+it('takes the largest seed it names', () => {
+  const bound = 4_503_599_627_370_495;
+  expect(() => readOptions(['--seed', 'x'])).toThrow(`--seed is a number from 0 to ${bound}, not "x"`);
+  expect(readOptions(['--seed', String(bound)]).seeds).toEqual([bound]);
+});
+
 it.each([
   [['--seed', 'x'], '--seed is a number'],
   [['--seed', '1.5'], 'whole number'],

@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { UsageError } from '../src/commandLine.ts';
 import { describeVerdict } from '../src/history/verdict.ts';
@@ -50,6 +53,17 @@ describe('simulation', () => {
   });
 });
 
+it('ends quietly when nobody reads its output any more', async () => {
+  const main = fileURLToPath(new URL('../src/simulation/main.ts', import.meta.url));
+  const command = ['--conditions=@mcp-events/source', '--import', 'tsx', main];
+  const child = spawn(process.execPath, [...command, '--first', '127', '--seeds', '1', '--facts']);
+  child.stdout.destroy();
+  let told = '';
+  child.stderr.on('data', (chunk: Buffer) => (told += chunk.toString()));
+  expect(await once(child, 'close')).toEqual([141, null]);
+  expect(told).toBe('');
+});
+
 it('knows what its faults bring about by what it is, and anything else by what it is not', () => {
   const fault = new SimulatedFault('the simulated upstream failed');
   const told = new Error('in other words', { cause: new Error('and again', { cause: fault }) });
@@ -64,10 +78,14 @@ describe('the options of the simulation', () => {
     expect(readOptions(['--first', '7', '--seeds', '2', '--facts'])).toMatchObject({ first: 7, count: 2, facts: true });
   });
 
-  it.each([[['--seeds', 'many']], [['--first', '-1']], [['--seeds', '']], [['--first', '1.5']], [['--sedes', '1']]])(
-    '%j are refused',
-    (args) => {
-      expect(() => readOptions(args)).toThrow(UsageError);
-    },
-  );
+  it.each([
+    [['--seeds', 'many']],
+    [['--first', '-1']],
+    [['--seeds', '']],
+    [['--seeds', '0']],
+    [['--first', '1.5']],
+    [['--sedes', '1']],
+  ])('%j are refused', (args) => {
+    expect(() => readOptions(args)).toThrow(UsageError);
+  });
 });

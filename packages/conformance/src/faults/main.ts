@@ -13,7 +13,8 @@ import { settingsOf } from './settings.ts';
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
 
-await runCommand(USAGE, readOptions, runAll);
+// As by a signal: the processes and small disks of a run have to go.
+await runCommand(USAGE, readOptions, runAll, () => stopping.abort());
 
 async function runAll(options: FaultOptions): Promise<number> {
   const failed: number[] = [];

@@ -35,7 +35,7 @@ const CI = { seeds: [113, 138], minutes: 0.2 };
 const MOST_MINUTES = 600;
 
 /** Seeds that follow it are whole numbers, too. */
-const MOST_SEED = Number.MAX_SAFE_INTEGER / 2;
+const MOST_SEED = (Number.MAX_SAFE_INTEGER - 1) / 2;
 
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): FaultOptions {

@@ -32,6 +32,6 @@ export function readOptions(args: readonly string[]): SimulationOptions {
     facts: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   });
-  const count = readWholeNumber('seeds', seeds, 0, MOST_SEEDS);
+  const count = readWholeNumber('seeds', seeds, 1, MOST_SEEDS);
   return { first: readWholeNumber('first', first, 0, MOST_SEEDS), count, facts, help };
 }
