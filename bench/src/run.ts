@@ -38,21 +38,36 @@ const benchmarks = [
   growth,
 ];
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string', multiple: true },
-    rounds: { type: 'string', default: '5' },
-    quick: { type: 'boolean', default: false },
-    profile: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-const rounds = Number(values.rounds);
-const unknown = values.only?.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name)) ?? [];
-if (values.help || unknown.length > 0 || !(Number.isInteger(rounds) && rounds > 0)) {
-  console.log(USAGE);
-  process.exit(values.help ? 0 : 1);
+const config = {
+  only: { type: 'string', multiple: true },
+  rounds: { type: 'string', default: '5' },
+  quick: { type: 'boolean', default: false },
+  profile: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+function readOptions(): ReturnType<typeof parseArgs<{ options: typeof config }>>['values'] {
+  try {
+    return parseArgs({ options: config }).values;
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
 }
+
+function refuse(problem: string): never {
+  console.error(`${problem}\n\n${USAGE}`);
+  process.exit(2);
+}
+
+const values = readOptions();
+if (values.help) {
+  console.log(USAGE);
+  process.exit();
+}
+const rounds = Number(values.rounds);
+if (!(Number.isInteger(rounds) && rounds > 0)) refuse(`--rounds is a whole number above 0, not "${values.rounds}"`);
+const unknown = values.only?.find((name) => !benchmarks.some((benchmark) => benchmark.name === name));
+if (unknown !== undefined) refuse(`--only takes the name of a benchmark, not "${unknown}"`);
 
 const options: RunOptions = {
   rounds,
