@@ -57,7 +57,7 @@ export function compose(options: EventsOptions): Parts {
   const { logger, telemetry } = options;
   const observer = (logger ?? telemetry) ? new Observer(clock, logger, telemetry) : undefined;
   const { report, warn } = createReporting(options, observer);
-  const storage = options.storage ?? memoryStorage({ clock, createEpoch: createRunId });
+  const storage = opened(options.storage) ?? memoryStorage({ clock, createEpoch: createRunId });
   const lifecycle = new Lifecycle(clock, limits.hookMs, report);
   const ended = new EndedSubscriptions(clock);
   const registry = new Registry(limits, {
@@ -150,6 +150,12 @@ export function compose(options: EventsOptions): Parts {
 export function webhookSubscriptionsOf({ webhooks, registry }: Core): WebhookSubscription[] {
   if (webhooks === undefined) return [];
   return registry.find().filter((subscription) => subscription instanceof WebhookSubscription);
+}
+
+function opened(storage: Storage | undefined): Storage | undefined {
+  // What opens a storage gives a promise of it, and without types nothing else tells of a forgotten `await`.
+  if (storage == null || typeof storage.openLog === 'function') return storage;
+  throw new TypeError('storage must be an open storage; wait for it, as in storage: await openSqliteStorage({ file })');
 }
 
 function positive(value: number, most: number, name: string): number {

@@ -1,5 +1,5 @@
 import { McpServer } from '@modelcontextprotocol/server';
-import { Events } from '@mcp-events/server';
+import { Events, memoryStorage } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { EXTENSION } from './kit/httpServer.ts';
 import { counted, httpServer, stdioServer } from './kit/servers.ts';
@@ -174,4 +174,12 @@ describe('requests and results', () => {
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ error: { code: -32601 } });
   });
+});
+
+it('a storage that was not waited for, or that is none, is refused at once', () => {
+  for (const storage of [Promise.resolve(memoryStorage()), 'events.db', {}]) {
+    const create = (): Events => new Events({ storage: storage as never });
+    expect(create).toThrow(TypeError);
+    expect(create).toThrow('storage: await openSqliteStorage(');
+  }
 });
