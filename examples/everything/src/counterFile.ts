@@ -47,7 +47,12 @@ export class CounterFile {
 
   /** Opens or creates the file. Rejects with what is wrong with it. */
   static async open(path: string): Promise<CounterFile> {
-    const handle = await open(path, 'a+');
+    const handle = await open(path, 'a+').catch((error: unknown) => {
+      const reason = (error as Error).message;
+      throw new Error(`${path} cannot be opened; name a file to read and write, in a folder there is (${reason})`, {
+        cause: error,
+      });
+    });
     try {
       let { size } = await handle.stat();
       if (size === 0) {

@@ -131,6 +131,6 @@ async function openCounter(path: string, { storage }: OpenedStorage): Promise<Co
     return await CounterFile.open(path);
   } catch (error) {
     await storage.close();
-    throw error;
+    throw new Error(`--counter: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -50,7 +50,8 @@ function stopOnSignals(server: EverythingServer, connection: { close(): Promise<
 }
 
 function explain(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') return `error: ${message}; choose another port with --port`;
+  const { syscall, message } = error as NodeJS.ErrnoException;
+  // The port is taken, or kept for others.
+  if (syscall === 'listen') return `error: ${message}; choose another port with --port, such as 0 for a free one`;
   return `error: ${message}`;
 }

@@ -37,7 +37,10 @@ async function readKey(path: string): Promise<string | undefined> {
     if (Buffer.from(key, 'base64').byteLength === KEY_BYTES) return key;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const reason = (error as Error).message;
+    throw new Error(`${path}: this key cannot be read (${reason}). Restore it, or choose another file for --storage`, {
+      cause: error,
+    });
   }
   throw new Error(`${path}: this is no key of ${KEY_BYTES} bytes in base64. Restore it, or remove it and the storage`);
 }

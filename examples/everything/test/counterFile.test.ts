@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CounterFile } from '../src/counterFile.ts';
+import { createEverythingServer } from '../src/everythingServer.ts';
 
 const now = new Date('2026-01-01T00:00:00Z');
 
@@ -86,6 +87,14 @@ describe('the counter file', () => {
         hasMore: false,
         gap: true,
       });
+    }
+  });
+
+  it('refuses what cannot be opened, and says by which option to name something else', async () => {
+    for (const file of [folder, join(folder, 'missing', 'counter')]) {
+      const options = { counterFile: file, tokens: new Map(), quota: 1, controls: false };
+      const told = `--counter: ${file} cannot be opened; name a file to read and write, in a folder there is (E`;
+      await expect(createEverythingServer(options)).rejects.toThrow(told);
     }
   });
 

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { request } from './support/messages.ts';
 import { RawClient, SECRET } from './support/rawClient.ts';
 import { isSignedWith, Receiver } from './support/receiver.ts';
@@ -66,6 +69,16 @@ describe('the process', { timeout }, () => {
       _meta: { 'io.modelcontextprotocol/subscriptionId': 'stream' },
     });
     expect(await server.ended).toEqual({ code: 0, stderr: '' });
+  });
+
+  it('refuses a port it cannot have, in one line', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    onTestFinished(() => void taken.close());
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const { code, stderr } = await new ServerProcess('--port', String(port)).ended;
+    expect(stderr).toMatch(/^error: listen EADDRINUSE.*; choose another port with --port.*\n$/);
+    expect(code).toBe(1);
   });
 
   it('ends when the client of stdio leaves', async () => {

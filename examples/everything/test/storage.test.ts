@@ -1,6 +1,7 @@
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createEverythingServer } from '../src/everythingServer.ts';
 import { RawClient, SECRET } from './support/rawClient.ts';
 import { isSignedWith, Receiver } from './support/receiver.ts';
 import { scratchFolder } from './support/scratchFolder.ts';
@@ -75,6 +76,14 @@ describe('SQLite storage', { timeout }, () => {
     expect(stderr).toMatch(/^error: .*notes\.txt: .*not a storage of events.*\n$/);
     expect(code).toBe(1);
     expect(await readFile(file, 'utf8')).toContain('Buy milk');
+  });
+
+  it('is refused with a key that cannot be read, by the name of the key', async () => {
+    const file = join(await scratchFolder(), 'events.db');
+    await mkdir(`${file}.key`);
+    const options = { storageFile: file, tokens: new Map(), quota: 1, controls: false };
+    const told = `${file}.key: this key cannot be read (EISDIR`;
+    await expect(createEverythingServer(options)).rejects.toThrow(told);
   });
 
   it('is opened anew by each generation', async () => {
