@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock } from '@mcp-events/server';
@@ -7,6 +7,7 @@ import { describeReport, timeline } from './demo/output.ts';
 import { MIN_COMMITS, Scenario } from './demo/scenario.ts';
 import { ScratchRepository } from './demo/scratchRepository.ts';
 import { Waiting } from './demo/waiting.ts';
+import { openRepository } from './git/repository.ts';
 import { serveRepository } from './server.ts';
 
 interface Options {
@@ -27,7 +28,7 @@ const command = new Command('npm run demo --')
   )
   .option('--repo <path>', 'use a clone of this repository, or serve it; it is only read', (path) => resolve(path))
   .option('--serve', 'keep a server running instead, to connect to')
-  .option('--port <number>', 'where to serve; by default any free port', integerFrom(0), 0)
+  .option('--port <number>', 'where to serve; by default any free port', integerFrom(0, 65_535), 0)
   .option('--storage <file>', 'with --serve --repo: keeps events; by default beside the repository')
   .option('--commits <number>', 'commits to make', integerFrom(MIN_COMMITS), 40)
   .option('--json <file>', 'also write the result to this file')
@@ -39,6 +40,10 @@ class Interrupted extends Error {}
 const folder = await mkdtemp(join(tmpdir(), 'mcp-events-demo-'));
 let isWorthKeeping = false;
 try {
+  if (options.repo !== undefined) {
+    const repository = await needed('--repo needs the folder of a git repository', openRepository(options.repo));
+    options.repo = repository.path;
+  }
   if (options.serve === true) await serve(options);
   else await tellStory(options);
 } catch (error) {
@@ -50,6 +55,7 @@ if (isWorthKeeping) console.error(`\nRepository, journals and logs are kept in $
 else await rm(folder, { recursive: true, force: true, maxRetries: 3 });
 
 async function tellStory({ repo, commits, json }: Options): Promise<void> {
+  if (json !== undefined) await needed('--json needs a file to write, in a folder there is', appendFile(json, ''));
   const waiting = new Waiting(systemClock, deadlineMs(commits));
   const onInterrupt = (): void => waiting.fail(new Interrupted('interrupted'));
   process.once('SIGINT', onInterrupt).once('SIGTERM', onInterrupt);
@@ -100,10 +106,20 @@ Stop with Ctrl+C.`);
   await server.close();
 }
 
-function integerFrom(least: number): (text: string) => number {
+/** What would fail much later, or in the words of somebody else. */
+async function needed<T>(need: string, attempt: Promise<T>): Promise<T> {
+  try {
+    return await attempt;
+  } catch (error) {
+    throw new Error(`${need} (${(error as Error).message})`, { cause: error });
+  }
+}
+
+function integerFrom(least: number, most = Infinity): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (Number.isInteger(value) && value >= least) return value;
-    throw new InvalidArgumentError(`It must be an integer of at least ${least}.`);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    const bounds = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new InvalidArgumentError(`It must be an integer ${bounds}.`);
   };
 }
