@@ -1,3 +1,5 @@
+import { EventsError } from '@mcp-events/protocol';
+
 /** The code of a failure found on this side, before or without an answer of the server. */
 export type EventsClientErrorCode =
   | 'EVENTS_NOT_SUPPORTED'
@@ -5,6 +7,7 @@ export type EventsClientErrorCode =
   | 'DELIVERY_MODE_NOT_AVAILABLE'
   | 'ALREADY_SUBSCRIBED'
   | 'NOT_CONNECTED'
+  | 'SERVER_UNREACHABLE'
   | 'CLOSED'
   | 'STREAM_DROPPED'
   | 'STREAM_SILENT'
@@ -63,6 +66,22 @@ export class DeliveryModeNotAvailableError extends EventsClientError {
 function missing(mode: string, offered: readonly string[], usable: readonly string[]): string {
   if (mode !== 'webhook' || !offered.includes(mode) || usable.includes(mode)) return '';
   return ' To take webhooks, give the events client the "webhook" option.';
+}
+
+/** What every call of a closed client gets. */
+export function closed(): EventsClientError {
+  return new EventsClientError('CLOSED', 'The events client is closed.');
+}
+
+/** Whether an error says that no answer of the server was to be had. */
+export function isUnreachable(error: unknown): error is EventsClientError {
+  return error instanceof EventsClientError && (error.code === 'SERVER_UNREACHABLE' || error.code === 'STREAM_DROPPED');
+}
+
+/** Whether the same request would be refused again. By the error's name alone, never by its message (ERR-07). */
+export function isFinal(error: Error): boolean {
+  if (error instanceof EventsNotSupportedError) return true;
+  return error instanceof EventsError && (error.errorName === 'Forbidden' || error.errorName === 'InvalidParams');
 }
 
 /** Anything thrown, as an `Error`. */

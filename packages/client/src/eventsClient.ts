@@ -1,17 +1,19 @@
-import { type EventsCapability, type EventTypeDescriptor, notFound, subscriptionKey } from '@mcp-events/protocol';
-import { EventTypes } from './catalog/eventTypes.ts';
+import { type EventsCapability, type EventTypeDescriptor, subscriptionKey } from '@mcp-events/protocol';
+import { AwaitedTypes } from './catalog/awaitedTypes.ts';
+import { EventTypes, unknownType } from './catalog/eventTypes.ts';
 import { watchEventTypes } from './catalog/watchEventTypes.ts';
 import { type ClientSource, Connection } from './connection/connection.ts';
 import { isUnusable } from './delivery/chooseMode.ts';
 import { type DeliveredSource, SubscriptionDelivery } from './delivery/subscriptionDelivery.ts';
 import { assertCallbackBase, Callback } from './delivery/webhook/callback.ts';
-import { EventsClientError } from './errors.ts';
+import { closed, EventsClientError, isUnreachable } from './errors.ts';
 import { isInbox } from './inbox/inbox.ts';
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';
 import { EventBuffer } from './subscription/eventBuffer.ts';
 import { Subscription } from './subscription/subscription.ts';
+import { untilAborted } from './untilAborted.ts';
 
 /**
  * The Events side of an MCP client: lists event types, subscribes, keeps delivery going and positions safe.
@@ -24,6 +26,7 @@ export class EventsClient {
   readonly #settings: Settings;
   readonly #connection: Connection;
   readonly #types: EventTypes;
+  readonly #awaitedTypes: AwaitedTypes;
   readonly #subscriptions = new Map<string, Subscription<unknown>>();
   /** Ended by the server and not read to the end yet. */
   readonly #terminated = new Map<string, Subscription<unknown>>();
@@ -44,6 +47,7 @@ export class EventsClient {
     this.#settings = settingsOf(options);
     this.#connection = new Connection(client, options.acceptSketch ?? true, this.#warn);
     this.#types = new EventTypes(this.#connection, this.#warn);
+    this.#awaitedTypes = new AwaitedTypes(this.#types, this.#settings);
   }
 
   /** The subscriptions delivered at present. */
@@ -97,8 +101,12 @@ export class EventsClient {
     const { store } = this.#settings;
     const kept = await store.load(key);
     const start = isInbox(store) && typeof kept?.cursor === 'string' ? undefined : from;
+    this.#assertFree(key);
+    const found = await this.#find(name);
+    if (found === undefined) throw unknownType(name);
     return this.#start<T>(
       key,
+      found,
       {
         name,
         arguments: ownArguments,
@@ -134,12 +142,12 @@ export class EventsClient {
       const record = (await store.load(key)) ?? listed;
       const { delivery, maxAgeMs, maxEvents, longPollMs } = record;
       const options = { delivery, maxAgeMs, maxEvents, longPollMs, ...optionsFor(record) };
-      const type = await this.#types.find(record.name);
+      const found = await this.#find(record.name);
       try {
-        if (type === undefined) throw notFound('event', `The server has no event type "${record.name}".`);
-        resumed.push(await this.#start(key, record, options));
+        if (found === undefined) throw unknownType(record.name);
+        resumed.push(await this.#start(key, found, record, options));
       } catch (error) {
-        if (type !== undefined && !isUnusable(error)) throw error;
+        if (found !== undefined && !isUnusable(error)) throw error;
         this.#warn(`Subscription "${record.name}" was not resumed: ${(error as Error).message}`);
       }
     }
@@ -148,24 +156,39 @@ export class EventsClient {
 
   /** Stops all subscriptions, keeps their positions, and leaves the SDK's client as it was. */
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#closing.abort(closed());
     for (const subscription of [...this.#subscriptions.values(), ...this.#terminated.values()]) subscription.stop();
     await Promise.all([this.#watching, ...this.#ending.values()]);
     await this.#connection.close();
   }
 
-  async #start<T>(key: string, kept: SubscriptionRecord, options: SubscribeOptions): Promise<Subscription<T>> {
-    this.#assertFree(key);
+  /** The type, undefined if there is none, or why the server has to be waited for. */
+  async #find(name: string): Promise<EventTypeDescriptor | Error | undefined> {
     this.#watch();
-    const type = await this.#types.find(kept.name);
-    if (type === undefined) throw notFound('event', `The server has no event type "${kept.name}".`);
+    const { outage } = this.#awaitedTypes;
+    if (outage !== undefined) return outage;
+    try {
+      return await untilAborted(this.#types.find(name), this.#closing.signal);
+    } catch (error) {
+      if (this.#connection.canReconnect && isUnreachable(error)) return error;
+      throw error;
+    }
+  }
+
+  async #start<T>(
+    key: string,
+    found: EventTypeDescriptor | Error,
+    kept: SubscriptionRecord,
+    options: SubscribeOptions,
+  ): Promise<Subscription<T>> {
     const context = {
       settings: this.#settings,
       connection: this.#connection,
       types: this.#types,
+      awaitedTypes: this.#awaitedTypes,
       onWarning: this.#warn,
     };
-    const delivery = new SubscriptionDelivery(context, type, options);
+    const delivery = new SubscriptionDelivery(context, found, options);
     // Checked again because of the wait; from here to the registration nothing waits.
     this.#assertFree(key);
     const { store, clock, backoff, random } = this.#settings;
@@ -239,7 +262,7 @@ export class EventsClient {
   }
 
   #assertOpen(): void {
-    if (this.#closing.signal.aborted) throw new EventsClientError('CLOSED', 'The events client is closed.');
+    if (this.#closing.signal.aborted) throw closed();
   }
 
   #watch(): void {

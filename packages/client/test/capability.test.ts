@@ -58,7 +58,7 @@ describe('capability', () => {
     isSlow = true;
     await server.die();
     await clock.advance(5_000);
-    expect(subscription.status).toMatchObject({ state: 'waiting', error: { code: 'NOT_CONNECTED' } });
+    expect(subscription.status).toMatchObject({ state: 'waiting', error: { code: 'SERVER_UNREACHABLE' } });
     isSlow = false;
     await clock.advance(60_000);
     expect(server.stream().request.params['cursor']).toBe('c0');

@@ -1,4 +1,4 @@
-import { type EventTypeDescriptor, eventTypeSchema, Methods } from '@mcp-events/protocol';
+import { type EventsError, type EventTypeDescriptor, eventTypeSchema, Methods, notFound } from '@mcp-events/protocol';
 import type { Connection } from '../connection/connection.ts';
 import { EventsClientError } from '../errors.ts';
 
@@ -68,4 +68,9 @@ export class EventTypes {
       `The server's ${Methods.list} does not end: it repeats a page, or has more than ${MAX_PAGES}.`,
     );
   }
+}
+
+/** What is wrong with the name of a type that is not listed. */
+export function unknownType(name: string): EventsError {
+  return notFound('event', `The server has no event type "${name}".`);
 }

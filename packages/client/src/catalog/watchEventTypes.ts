@@ -3,6 +3,7 @@ import { backoffMs, type BackoffOptions } from '../backoff.ts';
 import { type Clock, MAX_DELAY_MS, sleep } from '../clock.ts';
 import type { Connection } from '../connection/connection.ts';
 import { asError } from '../errors.ts';
+import { untilAborted } from '../untilAborted.ts';
 import type { EventTypes } from './eventTypes.ts';
 
 export interface WatchOptions {
@@ -42,7 +43,7 @@ export async function watchEventTypes(options: WatchOptions): Promise<void> {
       missed = true;
     };
     try {
-      if (!(await connection.capability()).listChanged) return;
+      if (!(await untilAborted(connection.capability(), signal)).listChanged) return;
       const params = { notifications: { eventsListChanged: true } };
       await connection.request('subscriptions/listen', params, {
         signal: listen.signal,

@@ -1,10 +1,12 @@
 import { EXTENSION_ID, type EventsCapability, eventsErrorFromRpc } from '@mcp-events/protocol';
 import type { Client } from '@modelcontextprotocol/client';
 import { MAX_DELAY_MS } from '../clock.ts';
-import { asError, EventsClientError, EventsNotSupportedError } from '../errors.ts';
+import { asError, closed, EventsClientError, EventsNotSupportedError } from '../errors.ts';
 import { anyResult } from './anyResult.ts';
 import { discoverEvents } from './capability.ts';
+import { untilAborted } from '../untilAborted.ts';
 import { type Exchange, TransportTap } from './transportTap.ts';
+import { isOutage, unreachable } from './unreachable.ts';
 
 /**
  * The SDK client to work on, or a function that makes a connected one. The function is called again whenever the
@@ -49,6 +51,11 @@ export class Connection {
     this.#onWarning = onWarning;
   }
 
+  /** Whether a lost connection can be replaced from here. */
+  get canReconnect(): boolean {
+    return typeof this.#source === 'function';
+  }
+
   /** What the server offers, asked once per connection; throws {@link EventsNotSupportedError} if it is not Events. */
   async capability(): Promise<EventsCapability> {
     return (await this.#ready()).capability;
@@ -89,6 +96,8 @@ export class Connection {
       });
     } catch (error) {
       if (dropped) throw new EventsClientError('STREAM_DROPPED', `The connection ended before ${method} was answered.`);
+      // What was given up here says nothing about the server.
+      if (!stop.signal.aborted && isOutage(error)) throw unreachable(error);
       throw fromWire(error);
     } finally {
       signal?.removeEventListener('abort', onAbort);
@@ -106,7 +115,7 @@ export class Connection {
   }
 
   async #ready(): Promise<Attached & { capability: EventsCapability }> {
-    if (this.#closed) throw new EventsClientError('CLOSED', 'The events client is closed.');
+    if (this.#closed) throw closed();
     const current = this.#attached;
     let attached = current?.client.transport === current?.tap.transport ? current : undefined;
     if (attached === undefined) {
@@ -120,8 +129,17 @@ export class Connection {
     return { ...attached, capability };
   }
 
+  async #connected(): Promise<Client> {
+    if (typeof this.#source !== 'function') return this.#source;
+    try {
+      return await this.#source();
+    } catch (error) {
+      throw isOutage(error) ? unreachable(error) : error;
+    }
+  }
+
   async #attach(): Promise<Attached> {
-    const client = typeof this.#source === 'function' ? await this.#source() : this.#source;
+    const client = await this.#connected();
     if (client.transport === undefined) {
       throw new EventsClientError('NOT_CONNECTED', 'The MCP client is not connected; call its connect() first.');
     }
@@ -130,7 +148,7 @@ export class Connection {
       const capability = await discoverEvents(client, tap, this.#acceptSketch);
       // The SDK's client falls back to an older revision when a stdio server is slow to answer, or ends while it starts.
       if (capability === undefined && this.#offered && client.getProtocolEra() !== 'modern') {
-        throw new EventsClientError('NOT_CONNECTED', `${notSupported(client)} It offered Events before.`);
+        throw new EventsClientError('SERVER_UNREACHABLE', `${notSupported(client)} It offered Events before.`);
       }
       this.#offered ||= capability !== undefined;
       const attached = { client, tap, capability };
@@ -143,7 +161,7 @@ export class Connection {
       tap.detach();
       // Nobody else holds a client of the factory, so it would stay open for ever.
       if (typeof this.#source === 'function') await client.close();
-      throw error;
+      throw isOutage(error) ? unreachable(error) : error;
     }
   }
 }
@@ -161,15 +179,4 @@ function fromWire(error: unknown): Error {
   // The SDK's own errors have string codes; a number came from the server.
   if (typeof code !== 'number') return asError(error);
   return eventsErrorFromRpc({ code, message: String(message), data });
-}
-
-/** A client that is still being made must not hold up somebody who no longer waits for it. */
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(asError(signal.reason));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

@@ -1,5 +1,6 @@
 import type { EventTypeDescriptor } from '@mcp-events/protocol';
-import type { EventTypes } from '../catalog/eventTypes.ts';
+import type { AwaitedTypes } from '../catalog/awaitedTypes.ts';
+import { type EventTypes, unknownType } from '../catalog/eventTypes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { asError } from '../errors.ts';
 import type { SubscribeOptions } from '../options.ts';
@@ -14,6 +15,7 @@ export interface ClientContext {
   settings: Settings;
   connection: Connection;
   types: EventTypes;
+  awaitedTypes: AwaitedTypes;
   onWarning: (message: string) => void;
 }
 
@@ -27,15 +29,23 @@ export interface DeliveredSource extends Source {
 export class SubscriptionDelivery {
   readonly #context: ClientContext;
   readonly #options: SubscribeOptions;
-  readonly #modes: readonly ClientDeliveryMode[];
+  /** Undefined until the server has told what it offers. */
+  #modes: readonly ClientDeliveryMode[] | undefined;
+  /** Why it has not yet. */
+  readonly #outage: Error | undefined;
+  #isOutageTold = false;
   #run = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  /** @throws NoCompatibleDeliveryModeError, DeliveryModeNotAvailableError (CLIENT-03, CLIENT-04) */
-  constructor(context: ClientContext, type: EventTypeDescriptor, options: SubscribeOptions) {
+  /**
+   * @param found the type, or why the server has to be waited for
+   * @throws NoCompatibleDeliveryModeError, DeliveryModeNotAvailableError (CLIENT-03, CLIENT-04)
+   */
+  constructor(context: ClientContext, found: EventTypeDescriptor | Error, options: SubscribeOptions) {
     this.#context = context;
     this.#options = options;
-    this.#modes = this.#modesOf(type);
+    if (found instanceof Error) this.#outage = found;
+    else this.#modes = this.#modesOf(found);
   }
 
   /** Resolves when the present run is over. */
@@ -63,6 +73,12 @@ export class SubscriptionDelivery {
     { buffer, callback }: DeliveredSource,
     signal: AbortSignal,
   ): Promise<void> {
+    try {
+      this.#modes ??= await this.#awaitModes(subscription, signal);
+    } catch (error) {
+      if (!signal.aborted) subscription.terminate(asError(error));
+      return;
+    }
     const { name } = subscription;
     const { settings, connection, types, onWarning } = this.#context;
     const { limits, pollFloorMs, heartbeatIntervalMs, backoff, clock, random } = settings;
@@ -94,6 +110,26 @@ export class SubscriptionDelivery {
       onStatus: (status) => subscription.report(status),
     });
     if (error !== undefined) subscription.terminate(error);
+  }
+
+  /**
+   * Waits until the server can be reached.
+   *
+   * @throws what makes the subscription impossible
+   */
+  async #awaitModes(subscription: Subscription<unknown>, signal: AbortSignal): Promise<ClientDeliveryMode[]> {
+    const { name } = subscription;
+    const onFailure = (error: Error): void => {
+      subscription.fail(error);
+      subscription.report({ state: 'waiting', error });
+    };
+    const onAttempt = (): void => subscription.report({ state: 'connecting' });
+    if (this.#outage !== undefined && !this.#isOutageTold) onFailure(this.#outage);
+    this.#isOutageTold = true;
+    const types = await this.#context.awaitedTypes.list(this.#outage, { onAttempt, onFailure }, signal);
+    const type = types.find((candidate) => candidate.name === name);
+    if (type === undefined) throw unknownType(name);
+    return this.#modesOf(type);
   }
 
   /** The modes now usable: none if the type is gone. */

@@ -1,7 +1,7 @@
 import { EventsError } from '@mcp-events/protocol';
 import { backoffMs } from '../backoff.ts';
 import { sleep } from '../clock.ts';
-import { asError, EventsNotSupportedError } from '../errors.ts';
+import { asError, isFinal } from '../errors.ts';
 import type { ClientDeliveryMode } from './chooseMode.ts';
 import type { DeliveryContext, DeliveryLoop, DeliveryOutcome } from './deliveryLoop.ts';
 import { Failover } from './failover.ts';
@@ -22,7 +22,7 @@ export interface SubscriptionStatus {
    * `stopped`: closed here, the position is kept. `cancelled`: closed here and forgotten. `terminated`: ended by the server.
    */
   state: 'connecting' | 'active' | 'paused' | 'waiting' | 'stopped' | 'cancelled' | 'terminated';
-  /** The delivery mode in use. */
+  /** The delivery mode in use; absent until the server has told what it offers. */
   delivery?: ClientDeliveryMode;
   /** Why it is `waiting` or `terminated`. */
   error?: Error;
@@ -130,12 +130,10 @@ async function runFor(
 /** What an error leads to, by its name alone: never by its message (ERR-07). */
 function reactionTo(outcome: DeliveryOutcome & { error: Error }): 'end' | 'resubscribe' | 'retry' {
   const { error } = outcome;
-  if (error instanceof EventsNotSupportedError) return 'end';
+  if (isFinal(error)) return 'end';
   const name = error instanceof EventsError ? error.errorName : 'Unknown';
   // TERM-08: the type may have moved, changed or lost a mode; the list tells.
   if (name === 'NotFound' || name === 'Unsupported') return 'resubscribe';
-  // The same request would be refused again.
-  if (name === 'Forbidden' || name === 'InvalidParams') return 'end';
   // A callback endpoint is of this side, and may be mended any time.
   if (name === 'CallbackEndpointError') return 'retry';
   // ERR-08: a failed request says nothing about the subscription, while `terminated` says it is over.

@@ -5,6 +5,7 @@ import type { BufferItem, EventBuffer, Gap } from '../subscription/eventBuffer.t
 import type { KeptPosition } from '../subscription/keptPosition.ts';
 import { acknowledged, moved } from '../subscription/position.ts';
 import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
+import { untilAborted } from '../untilAborted.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
 import type { PreparedHandler, ProcessOptions } from './processOptions.ts';
 
@@ -182,6 +183,7 @@ export class Processor<Db, P> {
     let prepared: P;
     try {
       const preparing = this.#handler.prepare(event as never, { attempt, signal: stopped });
+      // Also where the application does not listen to the signal.
       prepared = isPromise(preparing) ? await untilAborted(preparing, stopped) : preparing;
     } catch (error) {
       return stopped.aborted ? 'stopped' : new HandlerFailure(error);
@@ -310,19 +312,4 @@ function assertSynchronous(result: unknown): void {
 
 function isPromise<R>(result: R | PromiseLike<R>): result is PromiseLike<R> {
   return typeof (result as PromiseLike<R> | undefined)?.then === 'function';
-}
-
-/** Also where the application does not listen to the signal: a stop must not wait for what may never come. */
-async function untilAborted<R>(step: PromiseLike<R>, signal: AbortSignal): Promise<R> {
-  let abort = (): void => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(asError(signal.reason));
-    if (signal.aborted) abort();
-  });
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await Promise.race([step, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

@@ -1,0 +1,90 @@
+import { EventsError } from '@mcp-events/protocol';
+import { EventsClientError } from '../errors.ts';
+
+/** What the SDK's client and the runtime put on their errors. */
+interface Details {
+  name?: string;
+  code?: unknown;
+  /** Of an HTTP answer. */
+  status?: unknown;
+  cause?: unknown;
+  /** Where the runtime connected to, or tried to. */
+  address?: string;
+  hostname?: string;
+  port?: number;
+  socket?: { remoteAddress?: string; remotePort?: number };
+  /** One for each address that was tried. */
+  errors?: unknown[];
+}
+
+/** The SDK's errors about a connection that ended or was silent. Its other errors come of an answer, or have a cause. */
+const UNANSWERED: readonly unknown[] = ['NOT_CONNECTED', 'REQUEST_TIMEOUT', 'CONNECTION_CLOSED', 'SEND_FAILED'];
+
+/** Errors of the SDK that carry an answer, beside those with an HTTP status. */
+const ANSWERS: readonly unknown[] = [
+  'ProtocolError',
+  'UnsupportedProtocolVersionError',
+  'UnauthorizedError',
+  'OAuthError',
+];
+
+/** A program to start that is not there, or is none. */
+const NO_PROGRAM: readonly unknown[] = ['ENOENT', 'EACCES'];
+
+/**
+ * Whether an error of connecting or of a request says that no answer of the server was to be had. Whatever is not known
+ * to be something else counts as that: the function that connects is the application's, and may throw anything.
+ */
+export function isOutage(error: unknown): boolean {
+  if (error instanceof EventsError || error instanceof EventsClientError) return false;
+  const { name, code, status, cause } = detailsOf(error);
+  // Of the answers, only those of a server that cannot serve now, or of what stands in front of it.
+  if (typeof status === 'number') return status >= 500 || status === 408 || status === 429;
+  if (name === 'SdkError') {
+    return UNANSWERED.includes(code) || cause instanceof TypeError || (cause !== undefined && isOutage(cause));
+  }
+  if (ANSWERS.includes(name) || NO_PROGRAM.includes(code)) return false;
+  // `fetch` tells a failure of the network as a TypeError with a cause; one without is a mistake in the program.
+  if (error instanceof TypeError) return cause !== undefined;
+  return !(error instanceof ReferenceError || error instanceof SyntaxError || error instanceof RangeError);
+}
+
+/** An outage as the application is told of it; what was thrown is the cause. */
+export function unreachable(error: unknown): EventsClientError {
+  return new EventsClientError('SERVER_UNREACHABLE', `The server cannot be reached: ${reasonOf(error)}`, {
+    cause: error,
+  });
+}
+
+/** "fetch failed" says too little, and what the runtime knows of it is a cause or two further down. */
+function reasonOf(error: unknown): string {
+  const chain = [error];
+  for (let next = detailsOf(error).cause; next !== undefined && chain.length < 10; next = detailsOf(next).cause) {
+    chain.push(next);
+  }
+  const last = chain.at(-1);
+  const { message } = chain.at(-2) instanceof Error ? (chain.at(-2) as Error) : asMessage(last);
+  const { code, status } = detailsOf(last);
+  const facts = typeof status === 'number' ? `HTTP ${status}` : [code, ...placesOf(last)].filter(isText).join(' ');
+  return facts === '' || message.includes(facts) ? message : `${message} (${facts})`;
+}
+
+function placesOf(error: unknown): string[] {
+  const { address, hostname, port, socket, errors } = detailsOf(error);
+  const host = address ?? hostname ?? socket?.remoteAddress;
+  const at = port ?? socket?.remotePort;
+  if (host === undefined) return (errors ?? []).flatMap(placesOf);
+  return [at === undefined ? host : `${host.includes(':') ? `[${host}]` : host}:${at}`];
+}
+
+function asMessage(error: unknown): { message: string } {
+  return error instanceof Error ? error : { message: String(error) };
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function detailsOf(error: unknown): Details {
+  return typeof error === 'object' && error !== null ? error : {};
+}
