@@ -82,12 +82,18 @@ export class Connection {
     const onAbort = (): void => stop.abort(signal?.reason);
     signal?.addEventListener('abort', onAbort);
     let dropped = false;
+    let open = false;
     const exchange: Exchange = {
       onDropped: () => {
         dropped = true;
         stop.abort('stream dropped');
       },
-      ...(onNotification && { onNotification }),
+      ...(onNotification && {
+        onNotification: (notification, notified) => {
+          open = true;
+          onNotification(notification, notified);
+        },
+      }),
     };
     try {
       return await client.request({ method, params: tap.mark(params, exchange) }, anyResult, {
@@ -95,7 +101,11 @@ export class Connection {
         ...(timeoutMs !== undefined && { timeout: Math.min(timeoutMs, MAX_DELAY_MS) }),
       });
     } catch (error) {
-      if (dropped) throw new EventsClientError('STREAM_DROPPED', `The connection ended before ${method} was answered.`);
+      // A transport with one channel for all closes, and says nothing of the single request.
+      if (dropped || isConnectionClosed(error)) {
+        const when = open ? `while ${method} was open` : `before ${method} was answered`;
+        throw new EventsClientError('STREAM_DROPPED', `The connection ended ${when}.`, dropped ? {} : { cause: error });
+      }
       // What was given up here says nothing about the server.
       if (!stop.signal.aborted && isOutage(error)) throw unreachable(error);
       throw fromWire(error);
@@ -171,6 +181,10 @@ function notSupported(client: Client): string {
   return client.getProtocolEra() === 'modern'
     ? `The server does not declare ${EXTENSION_ID}, so no events request was sent.`
     : `The connection speaks protocol version ${version ?? 'unknown'}, and Events needs 2026-07-28: create the MCP client with versionNegotiation: { mode: 'auto' }, and check that the server supports it.`;
+}
+
+function isConnectionClosed(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'CONNECTION_CLOSED';
 }
 
 /** Only answers to `events/*` pass here, so the sketch's code numbers mean what they mean there (DIALECT-09). */
