@@ -108,6 +108,18 @@ describe('fileStore', () => {
     }
   });
 
+  it('says what to give it instead of a folder', async () => {
+    for (const path of [folder, join(folder, 'missing/')]) {
+      const store = fileStore(path);
+      for (const call of [() => store.load('a'), () => store.list(), () => store.save('a', record('1'))]) {
+        await expect(call()).rejects.toMatchObject({
+          code: 'STORE_UNAVAILABLE',
+          message: `The path given to fileStore, ${path}, is a folder: name a file in it, such as ${join(path, 'cursors.json')}.`,
+        });
+      }
+    }
+  });
+
   it('goes on after a write that failed', async () => {
     const path = join(folder, 'blocked.json');
     const store = fileStore(path);

@@ -1,5 +1,5 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isJsonObject } from '@mcp-events/protocol';
 import { z } from 'zod';
 import { EventsClientError } from '../errors.ts';
@@ -23,9 +23,9 @@ const fileSchema = z.object({
  * Keeps positions in one JSON file. Each save replaces the file as a whole (written beside it, flushed, renamed), so a
  * crash leaves the old or the new content, never a torn one. One process at a time may use a file.
  *
- * @param path created with its folders on the first save; a missing file is an empty store
+ * @param path of a file, created with its folders on the first save; a missing file is an empty store
  * @throws EventsClientError with code `STORE_CORRUPT`, from each method, if the file is not one of ours: positions are
- *   too valuable to be overwritten silently
+ *   too valuable to be overwritten silently; with code `STORE_UNAVAILABLE` if the path is a folder
  */
 export function fileStore(path: string): CursorStore {
   let loading: Promise<Map<string, SubscriptionRecord>> | undefined;
@@ -71,7 +71,13 @@ async function read(path: string): Promise<Map<string, SubscriptionRecord>> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
+    const { code } = error as NodeJS.ErrnoException;
+    // What ends like a folder could not become a file either.
+    if (code === 'EISDIR' || /[/\\]$/.test(path)) {
+      const message = `The path given to fileStore, ${path}, is a folder: name a file in it, such as ${join(path, 'cursors.json')}.`;
+      throw new EventsClientError('STORE_UNAVAILABLE', message, { cause: error });
+    }
+    if (code === 'ENOENT') return new Map();
     throw error;
   }
   try {
