@@ -38,7 +38,7 @@ export class EventsClient {
 
   /**
    * @param client a connected SDK client, or a function that makes one and is called again after a lost connection
-   *   (PUSH-19); clients it made are closed by `close()`
+   *   (PUSH-19) and while the server cannot be reached at the start; clients it made are closed by `close()`
    * @throws TypeError if `webhook.url` cannot be a callback URL
    */
   constructor(client: ClientSource, options: EventsClientOptions = {}) {
@@ -80,11 +80,23 @@ export class EventsClient {
    * Subscribes to an event type. Resolves when the type is known and the start is recorded; delivery runs in the
    * background from then on, also through failures, until it is stopped or the server ends it.
    *
+   * If the server cannot be reached and the client was given a function that connects, it resolves too: the client goes
+   * on connecting in the background with `backoff`, one attempt at a time for all subscriptions that wait, each failure
+   * told to `onError` (the first ones perhaps before this resolves). What would have rejected this call then ends the
+   * subscription, as an error that comes later does: told to `onTerminated`, and thrown by the iteration.
+   *
+   * The server looks at the arguments only when delivery begins, so `InvalidParams` and `Forbidden` are thrown by the
+   * iteration as well.
+   *
    * @typeParam T what the type's `payloadSchema` describes; the data itself is not checked against it
    * @param args compared as canonical JSON: the same name and arguments are the same subscription
    * @throws EventsError `NotFound` if the server has no such type
    * @throws NoCompatibleDeliveryModeError, DeliveryModeNotAvailableError (CLIENT-03, CLIENT-04)
-   * @throws EventsClientError `ALREADY_SUBSCRIBED` while the same subscription is being delivered
+   * @throws EventsNotSupportedError if the server does not offer Events (CAP-05)
+   * @throws EventsClientError `ALREADY_SUBSCRIBED` while the same subscription is being delivered; `SERVER_UNREACHABLE`
+   *   if the client was given connected, so that it cannot connect again; `CLOSED`, also if it is closed meanwhile
+   * @throws what else the function that connects threw, unless it says that the server cannot be reached now: a refused
+   *   login, a wrong address and mistakes in the program pass; what the store threw
    */
   async subscribe<T = Record<string, unknown>>(
     name: string,
@@ -127,7 +139,13 @@ export class EventsClient {
    * already, that the server had ended, and whose type is not offered any more (told to `onWarning`; they stay in the
    * store).
    *
+   * A server that cannot be reached is waited for in the background, as by {@link subscribe}. A type that turns out then
+   * not to be offered ends its subscription, and the record is marked as ended.
+   *
    * @param optionsFor callbacks for a subscription, which the store cannot keep; the other options are kept
+   * @throws EventsNotSupportedError, EventsError as answered by the server, EventsClientError `SERVER_UNREACHABLE` if the
+   *   client was given connected, `CLOSED`; what else the function that connects threw, as for {@link subscribe}; what
+   *   the store threw. Subscriptions resumed before that go on (see {@link subscriptions})
    */
   async resume(
     optionsFor: (record: SubscriptionRecord) => Omit<SubscribeOptions, 'from'> = () => ({}),

@@ -10,7 +10,8 @@ import { isOutage, unreachable } from './unreachable.ts';
 
 /**
  * The SDK client to work on, or a function that makes a connected one. The function is called again whenever the
- * connection was lost, which is how subscriptions survive the restart of a stdio server (PUSH-19).
+ * connection was lost, which is how subscriptions survive the restart of a stdio server (PUSH-19), and a server that is
+ * down when they begin.
  */
 export type ClientSource = Client | (() => Promise<Client>);
 
