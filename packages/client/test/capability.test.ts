@@ -33,7 +33,7 @@ describe('capability', () => {
     const { server, events } = await world();
     server.capabilities = { tools: {} };
     await expect(events.list()).rejects.toBeInstanceOf(EventsNotSupportedError);
-    await expect(events.subscribe('incident.created')).rejects.toMatchObject({ code: 'EVENTS_NOT_SUPPORTED' });
+    await expect(events.subscribe('incident.opened')).rejects.toMatchObject({ code: 'EVENTS_NOT_SUPPORTED' });
     expect(server.received.filter(({ method }) => method.startsWith('events/'))).toEqual([]);
     await events.close();
   });
@@ -52,7 +52,7 @@ describe('capability', () => {
     let isSlow = false;
     const connect = async (): Promise<Client> => (isSlow ? legacyClient() : server.client());
     const events = new EventsClient(connect, { clock, random: noJitter });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await settle();
     server.stream().active('c0');
     isSlow = true;
@@ -94,8 +94,8 @@ describe('capability', () => {
   it('CAP-03 CAP-08 sends protocol version, client capabilities and the declaration with every events request', async () => {
     const { server, events } = await world();
     server.on(Methods.poll, () => batch([], 'c0'));
-    await events.subscribe('incident.created', {}, { delivery: 'push' });
-    await events.subscribe('incident.created', { n: 1 }, { delivery: 'poll' });
+    await events.subscribe('incident.opened', {}, { delivery: 'push' });
+    await events.subscribe('incident.opened', { n: 1 }, { delivery: 'poll' });
     await settle();
     const sent = server.received.filter(({ method }) => method.startsWith('events/'));
     expect(new Set(sent.map(({ method }) => method))).toEqual(new Set([Methods.list, Methods.stream, Methods.poll]));
@@ -111,8 +111,8 @@ describe('capability', () => {
     server.withResultType = false;
     server.on(Methods.poll, () => batch([], 'c0'));
     expect(await events.list()).toHaveLength(1);
-    const polled = await events.subscribe('incident.created', {}, { delivery: 'poll' });
-    const pushed = await events.subscribe('incident.created', { n: 1 }, { delivery: 'push' });
+    const polled = await events.subscribe('incident.opened', {}, { delivery: 'poll' });
+    const pushed = await events.subscribe('incident.opened', { n: 1 }, { delivery: 'push' });
     await settle();
     expect(polled.status.state).toBe('active');
     expect(polled.cursor).toBe('c0');
@@ -126,7 +126,7 @@ describe('capability', () => {
     const { server, clock } = await world();
     const client = await server.client();
     const events = new EventsClient(client, { clock, random: noJitter });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await settle();
     server.stream().active('c0');
     await server.die();
@@ -165,7 +165,7 @@ describe('capability', () => {
       heard.push(method);
     };
     const events = new EventsClient(client);
-    await events.subscribe('incident.created');
+    await events.subscribe('incident.opened');
     await settle();
     server.send({ jsonrpc: '2.0', method: 'notifications/custom', params: {} });
     server.stream().heartbeat('c1');

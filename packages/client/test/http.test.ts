@@ -32,8 +32,8 @@ async function connected(): Promise<{
 describe('over HTTP', () => {
   it('CAP-09 mirrors version and method in the headers and accepts JSON and SSE', async () => {
     const { server, events } = await connected();
-    await events.subscribe('incident.created', {}, { delivery: 'push' });
-    await events.subscribe('incident.created', { n: 1 }, { delivery: 'poll' });
+    await events.subscribe('incident.opened', {}, { delivery: 'push' });
+    await events.subscribe('incident.opened', { n: 1 }, { delivery: 'poll' });
     await until(() => server.requests(Methods.stream).length + server.requests(Methods.poll).length === 2);
     for (const method of [Methods.list, Methods.poll, Methods.stream]) {
       const { verb, headers, body } = server.requests(method)[0]!;
@@ -48,7 +48,7 @@ describe('over HTTP', () => {
   it('PUSH-17 PUSH-19 notices a dropped stream without a result and reopens it with the last cursor', async () => {
     for (const end of ['destroy', 'end'] as const) {
       const { server, events, clock, warnings } = await connected();
-      const subscription = await events.subscribe('incident.created', { end });
+      const subscription = await events.subscribe('incident.opened', { end });
       const reader = new Reader(subscription);
       await until(() => server.streams.length === 1);
       server.numbered = true;
@@ -72,9 +72,9 @@ describe('over HTTP', () => {
 
   it('PUSH-17 PUSH-18 a request answered by a dropped response fails, and other streams go on', async () => {
     const { server, events, clock } = await connected();
-    const first = await events.subscribe('incident.created', { n: 1 });
+    const first = await events.subscribe('incident.opened', { n: 1 });
     await until(() => server.streams.length === 1);
-    const second = await events.subscribe('incident.created', { n: 2 });
+    const second = await events.subscribe('incident.opened', { n: 2 });
     await until(() => server.streams.length === 2);
     server.notify(Notifications.active, { cursor: 'c0', truncated: false });
     await until(() => second.status.state === 'active');
@@ -93,7 +93,7 @@ describe('over HTTP', () => {
 
   it('CLIENT-07 cancel closes the response of its stream', async () => {
     const { server, events } = await connected();
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await until(() => server.streams.length === 1);
     await subscription.cancel();
     await until(() => server.streams[0]!.closed);

@@ -87,7 +87,7 @@ describe('changes of the list', () => {
     server.types.push(eventType('new', ['poll']));
     announce(server);
     await settle();
-    expect(seen).toEqual([['incident.created', 'new']]);
+    expect(seen).toEqual([['incident.opened', 'new']]);
     expect(server.requests(Methods.list)).toHaveLength(2);
     await events.list();
     expect(server.requests(Methods.list)).toHaveLength(2);
@@ -96,7 +96,7 @@ describe('changes of the list', () => {
     server.types.pop();
     await clock.advance(1_000);
     expect(server.requests('subscriptions/listen')).toHaveLength(2);
-    expect(seen.at(-1)).toEqual(['incident.created']);
+    expect(seen.at(-1)).toEqual(['incident.opened']);
     await events.close();
     expect(server.cancelled).toContain(server.requests('subscriptions/listen')[1]!.id);
   });

@@ -4,7 +4,7 @@ import { DeliveryModeNotAvailableError, NoCompatibleDeliveryModeError, type Subs
 import { batch, eventType, pending, type RawRequest, RpcFailure } from './support/rawServer.ts';
 import { Reader, settle, world } from './support/world.ts';
 
-const both = [eventType('incident.created', ['poll', 'push'])];
+const both = [eventType('incident.opened', ['poll', 'push'])];
 
 describe('choice of the delivery mode', () => {
   it('CLIENT-02 prefers push, then poll, among what the type offers', async () => {
@@ -14,8 +14,8 @@ describe('choice of the delivery mode', () => {
       [['push'], 'push'],
     ] as const) {
       const { server, events } = await world();
-      server.types = [eventType('incident.created', [...offered])];
-      const subscription = await events.subscribe('incident.created');
+      server.types = [eventType('incident.opened', [...offered])];
+      const subscription = await events.subscribe('incident.opened');
       await settle();
       expect(subscription.status.delivery).toBe(expected);
       await events.close();
@@ -24,8 +24,8 @@ describe('choice of the delivery mode', () => {
 
   it('CLIENT-03 fails without a common mode', async () => {
     const { server, events } = await world();
-    server.types = [eventType('incident.created', ['webhook']), eventType('empty', [])];
-    await expect(events.subscribe('incident.created')).rejects.toBeInstanceOf(NoCompatibleDeliveryModeError);
+    server.types = [eventType('incident.opened', ['webhook']), eventType('empty', [])];
+    await expect(events.subscribe('incident.opened')).rejects.toBeInstanceOf(NoCompatibleDeliveryModeError);
     await expect(events.subscribe('empty')).rejects.toMatchObject({ code: 'NO_COMPATIBLE_DELIVERY_MODE' });
     expect(events.subscriptions).toEqual([]);
     await events.close();
@@ -35,7 +35,7 @@ describe('choice of the delivery mode', () => {
     const { server, events } = await world();
     server.types = [...both, eventType('polled', ['poll'])];
     server.on(Methods.poll, () => batch([], 'c0'));
-    const forced = await events.subscribe('incident.created', {}, { delivery: 'poll' });
+    const forced = await events.subscribe('incident.opened', {}, { delivery: 'poll' });
     await settle();
     expect(forced.status.delivery).toBe('poll');
     expect(server.streams()).toEqual([]);
@@ -52,7 +52,7 @@ describe('failover', () => {
     const { server, events, clock } = await world();
     server.types = both;
     const reader = new Reader(
-      await events.subscribe('incident.created', {}, { onStatus: (status) => states.push(status) }),
+      await events.subscribe('incident.opened', {}, { onStatus: (status) => states.push(status) }),
     );
     await settle();
     server.stream().active('c0');
@@ -97,8 +97,8 @@ describe('failover', () => {
     const { server, events, clock } = await world();
     server.types = both;
     server.on(Methods.poll, () => batch([], 'c0'));
-    await events.subscribe('incident.created', { forced: true }, { delivery: 'push' });
-    await events.subscribe('incident.created', { forced: false });
+    await events.subscribe('incident.opened', { forced: true }, { delivery: 'push' });
+    await events.subscribe('incident.opened', { forced: false });
     for (let round = 0; round < 8; round += 1) {
       await settle();
       for (const stream of server.streams().slice(-2)) {

@@ -68,15 +68,15 @@ function downWorld(options: EventsClientOptions = {}): DownWorld {
   };
 }
 
-const kept: SubscriptionRecord = { name: 'incident.created', arguments: {}, cursor: 'c5', seen: [] };
-const KEY = '{"arguments":{},"name":"incident.created"}';
+const kept: SubscriptionRecord = { name: 'incident.opened', arguments: {}, cursor: 'c5', seen: [] };
+const KEY = '{"arguments":{},"name":"incident.opened"}';
 
 describe('a server that is down at the start', () => {
   it('CLIENT-01 CLIENT-09 is waited for with backoff, and then delivers from the stored position', async () => {
     const store = memoryStore();
     const first = downWorld({ store });
     first.up();
-    const before = await first.events.subscribe('incident.created');
+    const before = await first.events.subscribe('incident.opened');
     await settle();
     first.server.stream().active('c5');
     await settle();
@@ -87,7 +87,7 @@ describe('a server that is down at the start', () => {
     const states: string[] = [];
     const onStatus: SubscribeOptions['onStatus'] = ({ state, delivery = '?' }) =>
       void states.push(`${state} ${delivery}`);
-    const subscription = await w.events.subscribe('incident.created', {}, { ...w.options, onStatus });
+    const subscription = await w.events.subscribe('incident.opened', {}, { ...w.options, onStatus });
     const reader = new Reader(subscription);
     expect(subscription.status).toMatchObject({ state: 'waiting', error: { code: 'SERVER_UNREACHABLE' } });
     expect(w.events.subscriptions).toEqual([subscription]);
@@ -137,9 +137,9 @@ describe('a server that is down at the start', () => {
 
   it('costs one attempt at a time, whenever the subscriptions begin and end', async () => {
     const w = downWorld();
-    const both = await Promise.all([1, 2].map((n) => w.events.subscribe('incident.created', { n }, w.options)));
+    const both = await Promise.all([1, 2].map((n) => w.events.subscribe('incident.opened', { n }, w.options)));
     expect(w.attempts()).toBe(1);
-    const third = await w.events.subscribe('incident.created', { n: 3 }, w.options);
+    const third = await w.events.subscribe('incident.opened', { n: 3 }, w.options);
     expect(third.status).toMatchObject({ state: 'waiting', error: { code: 'SERVER_UNREACHABLE' } });
     expect(w.attempts()).toBe(1);
     for (const subscription of both) subscription.stop();
@@ -152,7 +152,7 @@ describe('a server that is down at the start', () => {
     expect(w.attempts()).toBe(2);
     // Nobody waits any more, so the next one sees for itself.
     w.up();
-    await w.events.subscribe('incident.created', { n: 1 });
+    await w.events.subscribe('incident.opened', { n: 1 });
     await settle();
     expect(w.server.streams()).toHaveLength(1);
     await w.events.close();
@@ -171,7 +171,7 @@ describe('a server that is down at the start', () => {
     for (const failure of [unavailable, negotiation, closed, new Error('no token'), 'text']) {
       const w = downWorld();
       w.way.connect = () => Promise.reject(failure);
-      await w.events.subscribe('incident.created', {}, w.options);
+      await w.events.subscribe('incident.opened', {}, w.options);
       expect(w.errors).toMatchObject([{ code: 'SERVER_UNREACHABLE', cause: failure }]);
       await w.events.close();
     }
@@ -182,7 +182,7 @@ describe('a server that is down at the start', () => {
       void w.server.die();
       return {};
     });
-    const subscription = await w.events.subscribe('incident.created', {}, w.options);
+    const subscription = await w.events.subscribe('incident.opened', {}, w.options);
     expect(subscription.status.state).toBe('waiting');
     w.server.on(Methods.list, () => ({ events: w.server.types }));
     await w.clock.advance(1_000);
@@ -199,7 +199,7 @@ describe('a server that is down at the start', () => {
     for (const failure of [notFound, unauthorized, missing, era, badUrl, new ReferenceError('x is not defined')]) {
       const w = downWorld({ store: memoryStore() });
       w.way.connect = () => Promise.reject(failure);
-      await expect(w.events.subscribe('incident.created')).rejects.toBe(failure);
+      await expect(w.events.subscribe('incident.opened')).rejects.toBe(failure);
       expect(w.events.subscriptions).toEqual([]);
       await w.events.close();
     }
@@ -213,7 +213,7 @@ describe('a server that is down at the start', () => {
     const events = new EventsClient(client, { store });
     client.transport!.send = () => Promise.reject(refused());
     const unreachable = { code: 'SERVER_UNREACHABLE' };
-    await expect(events.subscribe('incident.created')).rejects.toMatchObject(unreachable);
+    await expect(events.subscribe('incident.opened')).rejects.toMatchObject(unreachable);
     await expect(events.resume()).rejects.toMatchObject(unreachable);
     await expect(events.list()).rejects.toMatchObject(unreachable);
     await events.close();
@@ -224,14 +224,14 @@ describe('what the server says when it is there at last', () => {
   it('TERM-07 ends a subscription of an unknown type, or of one without a usable mode', async () => {
     for (const [types, expected] of [
       [[], { errorName: 'NotFound', data: { kind: 'event' } }],
-      [[eventType('incident.created', ['webhook'])], { code: 'NO_COMPATIBLE_DELIVERY_MODE' }],
+      [[eventType('incident.opened', ['webhook'])], { code: 'NO_COMPATIBLE_DELIVERY_MODE' }],
     ] as const) {
       const told: Error[] = [];
       const store = memoryStore();
       const w = downWorld({ store });
       w.server.types = [...types];
       const onTerminated = (error: Error): void => void told.push(error);
-      const subscription = await w.events.subscribe('incident.created', {}, { onTerminated });
+      const subscription = await w.events.subscribe('incident.opened', {}, { onTerminated });
       const reader = new Reader(subscription);
       w.up();
       await w.clock.advance(1_000);
@@ -248,7 +248,7 @@ describe('what the server says when it is there at last', () => {
   it('CAP-05 ends it when the server does not offer Events, without an events request', async () => {
     const w = downWorld();
     w.server.capabilities = { tools: {} };
-    const reader = new Reader(await w.events.subscribe('incident.created'));
+    const reader = new Reader(await w.events.subscribe('incident.opened'));
     w.up();
     await w.clock.advance(600_000);
     expect(reader.error).toMatchObject({ code: 'EVENTS_NOT_SUPPORTED' });
@@ -265,7 +265,7 @@ describe('what the server says when it is there at last', () => {
       w.server.on(method, () => {
         throw new RpcFailure(code);
       });
-      const reader = new Reader(await w.events.subscribe('incident.created', { wrong: 1 }));
+      const reader = new Reader(await w.events.subscribe('incident.opened', { wrong: 1 }));
       w.up();
       await w.clock.advance(600_000);
       expect(reader.error).toMatchObject({ errorName });
@@ -276,7 +276,7 @@ describe('what the server says when it is there at last', () => {
 
   it('ERR-08 keeps waiting through what may pass', async () => {
     const w = downWorld();
-    await w.events.subscribe('incident.created', {}, w.options);
+    await w.events.subscribe('incident.opened', {}, w.options);
     w.up();
     w.server.on(Methods.list, () => {
       throw new RpcFailure(-32603);
@@ -292,7 +292,7 @@ describe('what the server says when it is there at last', () => {
   it('CLIENT-04 keeps a forced mode', async () => {
     const w = downWorld();
     w.server.on(Methods.poll, () => batch(['e1'], 'c1'));
-    const reader = new Reader(await w.events.subscribe('incident.created', {}, { delivery: 'poll' }));
+    const reader = new Reader(await w.events.subscribe('incident.opened', {}, { delivery: 'poll' }));
     w.up();
     await w.clock.advance(1_000);
     expect(reader.ids).toEqual(['e1']);
@@ -305,7 +305,7 @@ describe('what the server says when it is there at last', () => {
     await store.save(KEY, { ...kept, webhook: { path: 'earlier', seen: [] } });
     const receiver = new FakeReceiver();
     const w = downWorld({ store, webhook: { receiver, url: 'https://agent.example/hooks' } });
-    w.server.types = [eventType('incident.created', ['webhook', 'push', 'poll'])];
+    w.server.types = [eventType('incident.opened', ['webhook', 'push', 'poll'])];
     w.server.on(Methods.subscribe, () => granted(w.clock, 3_600_000));
     w.server.on(Methods.unsubscribe, () => ({}));
     const [subscription] = await w.events.resume();
@@ -329,7 +329,7 @@ describe('processing with an inbox while the server is down', () => {
     const inbox = sqliteInbox(db);
     await inbox.save(KEY, kept);
     const w = downWorld({ store: isStore ? inbox : memoryStore() });
-    const subscription = await w.events.subscribe('incident.created', {}, w.options);
+    const subscription = await w.events.subscribe('incident.opened', {}, w.options);
     const ended = subscription.process(note, { inbox });
     await w.clock.advance(1_000);
     expect(w.attempts()).toBe(2);
@@ -352,7 +352,7 @@ describe('processing with an inbox while the server is down', () => {
     const inbox = sqliteInbox(openDatabase());
     const w = downWorld({ store: inbox });
     w.server.types = [];
-    const subscription = await w.events.subscribe('incident.created');
+    const subscription = await w.events.subscribe('incident.opened');
     const ended = subscription.process(note, { inbox });
     ended.catch(() => {});
     w.up();
@@ -366,7 +366,7 @@ describe('an end while the server is down', () => {
   it('close() ends everything, between two attempts and in the middle of one', async () => {
     for (const inTheMiddle of [false, true]) {
       const w = downWorld({ onEventTypesChanged: () => {} });
-      const reader = new Reader(await w.events.subscribe('incident.created', {}, w.options));
+      const reader = new Reader(await w.events.subscribe('incident.opened', {}, w.options));
       if (inTheMiddle) {
         w.way.connect = () => new Promise(() => {});
         await w.clock.advance(1_000);
@@ -385,7 +385,7 @@ describe('an end while the server is down', () => {
     const w = downWorld({ onEventTypesChanged: () => {} });
     let connected: (client: Client) => void = () => {};
     w.way.connect = () => new Promise((resolve) => (connected = resolve));
-    const subscribing = w.events.subscribe('incident.created');
+    const subscribing = w.events.subscribe('incident.opened');
     subscribing.catch(() => {});
     await settle();
     await w.events.close();
@@ -401,16 +401,16 @@ describe('an end while the server is down', () => {
     const store = memoryStore();
     await store.save(KEY, kept);
     const w = downWorld({ store });
-    const stopped = await w.events.subscribe('incident.created', {}, w.options);
+    const stopped = await w.events.subscribe('incident.opened', {}, w.options);
     stopped.stop();
     await settle();
     expect(w.clock.pending).toBe(0);
-    const again = await w.events.subscribe('incident.created', {}, w.options);
+    const again = await w.events.subscribe('incident.opened', {}, w.options);
     expect(again.cursor).toBe('c5');
     await again.cancel();
     expect(await store.list()).toEqual([]);
     expect(w.clock.pending).toBe(0);
-    const aborted = await w.events.subscribe('incident.created', {}, { signal: AbortSignal.abort() });
+    const aborted = await w.events.subscribe('incident.opened', {}, { signal: AbortSignal.abort() });
     expect(aborted.status.state).toBe('stopped');
     expect(w.clock.pending).toBe(0);
     await w.events.close();
@@ -428,7 +428,7 @@ describe('a client that can connect', () => {
   it('waits with a further subscription for a server that went down meanwhile', async () => {
     const w = downWorld();
     w.up();
-    await w.events.subscribe('incident.created', {}, w.options);
+    await w.events.subscribe('incident.opened', {}, w.options);
     await settle();
     w.server.types.push(eventType('new', ['push']));
     w.way.connect = () => Promise.reject(refused());

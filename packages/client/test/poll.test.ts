@@ -30,7 +30,7 @@ describe('poll', () => {
       batch([], 'c3', { nextPollMs: 2_500 }),
       batch([], 'c3', { nextPollMs: 2 ** 40 }),
     ]);
-    const reader = new Reader(await w.events.subscribe('incident.created', {}, poll));
+    const reader = new Reader(await w.events.subscribe('incident.opened', {}, poll));
     await w.clock.advance(200_000);
     expect(reader.ids).toEqual(['e1', 'e2', 'e3']);
     expect(log.cursors).toEqual([null, 'c0', 'c2', 'c3', 'c3', 'c3']);
@@ -41,7 +41,7 @@ describe('poll', () => {
   it('POLL-06 has a configurable floor, which also stands in for a missing nextPollMs', async () => {
     const w = await world({ pollFloorMs: 7_000 });
     const log = script(w, [{ events: [], cursor: 'c0' }]);
-    await w.events.subscribe('incident.created', {}, poll);
+    await w.events.subscribe('incident.opened', {}, poll);
     await w.clock.advance(21_000);
     expect(gapsOf(log.atMs)).toEqual([7_000, 7_000, 7_000]);
     await w.events.close();
@@ -54,7 +54,7 @@ describe('poll', () => {
     ]) {
       const w = await world();
       const log = script(w, [answer]);
-      new Reader(await w.events.subscribe('incident.created', {}, poll));
+      new Reader(await w.events.subscribe('incident.opened', {}, poll));
       await w.clock.advance(20_000);
       expect(log.atMs.length).toBeLessThanOrEqual(23);
       await w.events.close();
@@ -65,7 +65,7 @@ describe('poll', () => {
     const w = await world();
     let polls = 0;
     w.server.on(Methods.poll, () => batch([], `c${(polls += 1)}`, { hasMore: true, nextPollMs: 0 }));
-    await w.events.subscribe('incident.created', {}, poll);
+    await w.events.subscribe('incident.opened', {}, poll);
     await w.clock.advance(10_000);
     expect(polls).toBeLessThan(130);
     await w.events.close();
@@ -74,7 +74,7 @@ describe('poll', () => {
   it('POLL-09 keeps one poll in flight and none while events wait', async () => {
     const w = await world();
     const log = script(w, [batch([], 'c0', { hasMore: true }), batch(['e1', 'e2'], 'c2', { hasMore: true }), pending]);
-    const subscription = await w.events.subscribe('incident.created', {}, poll);
+    const subscription = await w.events.subscribe('incident.opened', {}, poll);
     await w.clock.advance(60_000);
     expect(log.cursors).toEqual([null, 'c0']);
     await subscription.next();
@@ -90,7 +90,7 @@ describe('poll', () => {
     const store = memoryStore();
     const first = await world({ store });
     script(first, [batch([], 'c0', { hasMore: true }), batch(['e1', 'e2', 'e3'], 'c3')]);
-    const subscription = await first.events.subscribe('incident.created', {}, poll);
+    const subscription = await first.events.subscribe('incident.opened', {}, poll);
     const handled: string[] = [];
     const failing = async (): Promise<void> => {
       for await (const { eventId } of subscription) {
@@ -125,7 +125,7 @@ describe('poll', () => {
     };
     const events = new EventsClient(client, { clock: w.clock });
     const log = script(w, [batch([], 'c0', { nextPollMs: 3_000 })]);
-    await events.subscribe('incident.created', {}, { ...poll, longPollMs: 90_000 });
+    await events.subscribe('incident.opened', {}, { ...poll, longPollMs: 90_000 });
     await w.clock.advance(3_000);
     expect(w.server.requests(Methods.poll)[0]!.params['timeoutMs']).toBe(90_000);
     expect(gapsOf(log.atMs)).toEqual([3_000]);
@@ -136,8 +136,8 @@ describe('poll', () => {
   it('sends the request options, and bounds the batch by the buffer when none are given', async () => {
     const w = await world({ maxBufferedEvents: 50 });
     script(w, [batch([], 'c0')]);
-    await w.events.subscribe('incident.created', { n: 1 }, poll);
-    await w.events.subscribe('incident.created', { n: 2 }, { ...poll, maxAgeMs: 60_000, maxEvents: 7 });
+    await w.events.subscribe('incident.opened', { n: 1 }, poll);
+    await w.events.subscribe('incident.opened', { n: 2 }, { ...poll, maxAgeMs: 60_000, maxEvents: 7 });
     await settle();
     const [first, second] = w.server.requests(Methods.poll).map(({ params }) => params);
     expect(first).toMatchObject({ arguments: { n: 1 }, maxEvents: 50 });
@@ -151,7 +151,7 @@ describe('poll', () => {
     const store = memoryStore();
     const w = await world({ store });
     const log = script(w, [{ events: [], truncated: false, hasMore: false, nextPollMs: 1_000 }]);
-    await w.events.subscribe('incident.created', {}, poll);
+    await w.events.subscribe('incident.opened', {}, poll);
     await w.clock.advance(1_000);
     expect(log.cursors).toEqual([null, null]);
     expect(await store.list()).toMatchObject([{ cursor: null }]);
@@ -168,7 +168,7 @@ describe('poll', () => {
     ]);
     const order: unknown[] = [];
     const subscription = await w.events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       { ...poll, onGap: (gap) => void order.push(gap) },
     );
@@ -191,7 +191,7 @@ describe('poll', () => {
       batch([], 'c1', { events: [null, { eventId: 5 }, occurrence('x', 'other'), ...ids.map((id) => occurrence(id))] }),
       batch([], 'c1'),
     ]);
-    const subscription = await w.events.subscribe('incident.created', {}, poll);
+    const subscription = await w.events.subscribe('incident.opened', {}, poll);
     const reader = new Reader(subscription);
     await settle();
     await settle();
@@ -205,7 +205,7 @@ describe('poll', () => {
     const errors: Error[] = [];
     const w = await world();
     const log = script(w, [{ nonsense: true }, { events: [], cursor: 7 }, batch([], 'c0')]);
-    const subscription = await w.events.subscribe('incident.created', {}, { ...poll, onError: (e) => errors.push(e) });
+    const subscription = await w.events.subscribe('incident.opened', {}, { ...poll, onError: (e) => errors.push(e) });
     await w.clock.advance(3_000);
     expect(errors).toMatchObject([{ code: 'MALFORMED_ANSWER' }, { code: 'MALFORMED_ANSWER' }]);
     expect(log.atMs).toHaveLength(3);
@@ -216,7 +216,7 @@ describe('poll', () => {
   it('CLIENT-07 cancel stops polling', async () => {
     const w = await world();
     const log = script(w, [batch([], 'c0', { nextPollMs: 1_000 })]);
-    const subscription = await w.events.subscribe('incident.created', {}, poll);
+    const subscription = await w.events.subscribe('incident.opened', {}, poll);
     await w.clock.advance(2_000);
     await subscription.cancel();
     const before = log.atMs.length;

@@ -265,7 +265,7 @@ describe('process', () => {
 
 it('the types of the handler follow from the inbox and from what prepare resolves with', async () => {
   const w = await processWorld();
-  const subscription = await w.events.subscribe<{ id: string }>('incident.created');
+  const subscription = await w.events.subscribe<{ id: string }>('incident.opened');
   const processing = subscription.process(
     {
       prepare: async ({ data }) => data.id.length,
@@ -283,7 +283,7 @@ it('the types of the handler follow from the inbox and from what prepare resolve
 it('SUB-11 keeps a new callback URL with the event that is handled meanwhile', async () => {
   const receiver = new FakeReceiver();
   const first = await processWorld({ webhook: { receiver, url: BASE_URL } });
-  first.server.types = [eventType('incident.created', ['webhook', 'push'])];
+  first.server.types = [eventType('incident.opened', ['webhook', 'push'])];
   first.server.on(Methods.unsubscribe, () => ({}));
   first.server.on(Methods.subscribe, () => granted(first.clock, null));
   await first.start({ subscribe: { delivery: 'webhook', from: 'c0' } });

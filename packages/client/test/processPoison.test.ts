@@ -58,7 +58,7 @@ describe('an event whose handler fails', () => {
     const parked = await w.inbox.parked();
     expect(parked).toMatchObject([
       {
-        name: 'incident.created',
+        name: 'incident.opened',
         event: { eventId: 'e2', data: { id: 'e2' } },
         reason: 'cannot handle e2',
         attempts: 5,

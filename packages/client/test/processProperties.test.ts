@@ -125,7 +125,7 @@ class Processes {
     this.#events = events;
     try {
       const subscription = await events.subscribe(
-        'incident.created',
+        'incident.opened',
         {},
         { from: fromNow ? undefined : 'c0', delivery: this.#delivery },
       );

@@ -44,7 +44,7 @@ async function run(plan: Action[]): Promise<{ server: ModelServer; handled: stri
   const start = (): EventsClient =>
     new EventsClient(() => server.client(), { clock, store, random: () => 1, maxBufferedEvents: 5 });
   let events = start();
-  await events.subscribe('incident.created', {}, { from: 'c0' });
+  await events.subscribe('incident.opened', {}, { from: 'c0' });
   const application = new Application();
   for (const action of plan) {
     if (action.do === 'emit') server.emitted += action.count;

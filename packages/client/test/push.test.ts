@@ -11,11 +11,11 @@ function cursors(server: RawServer): unknown[] {
 describe('push', () => {
   it('CLIENT-05 hands out events in order, with the same members as in other modes', async () => {
     const { server, events } = await world();
-    const subscription = await events.subscribe<{ id: string }>('incident.created', { severity: 'P1' });
+    const subscription = await events.subscribe<{ id: string }>('incident.opened', { severity: 'P1' });
     const reader = new Reader(subscription);
     await settle();
     expect(server.stream().request.params).toMatchObject({
-      name: 'incident.created',
+      name: 'incident.opened',
       arguments: { severity: 'P1' },
       cursor: null,
     });
@@ -27,7 +27,7 @@ describe('push', () => {
     expect(reader.events).toEqual([
       {
         eventId: 'e1',
-        name: 'incident.created',
+        name: 'incident.opened',
         timestamp: '2026-07-28T12:00:00Z',
         data: { id: 'e1' },
         cursor: 'c1',
@@ -36,7 +36,7 @@ describe('push', () => {
       },
       {
         eventId: 'e2',
-        name: 'incident.created',
+        name: 'incident.opened',
         timestamp: '2026-07-28T12:00:00Z',
         data: { id: 'e2' },
         cursor: 'c2',
@@ -49,7 +49,7 @@ describe('push', () => {
 
   it('PUSH-17 PUSH-19 reopens with the last cursor when the stream ends, with or without a result', async () => {
     const { server, events, clock } = await world();
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     server.stream().active('c0');
     server.stream().event('e1', 'c1');
@@ -71,7 +71,7 @@ describe('push', () => {
 
   it('PUSH-19 opens every stream again after the server process was replaced', async () => {
     const { server, events, clock } = await world();
-    for (const n of [1, 2, 3]) await events.subscribe('incident.created', { n });
+    for (const n of [1, 2, 3]) await events.subscribe('incident.opened', { n });
     await settle();
     for (const stream of server.streams()) stream.event(`e${stream.request.params['arguments'].n}`, 'c');
     await server.die();
@@ -91,7 +91,7 @@ describe('push', () => {
   it('PUSH-17 CLIENT-07 cancels one stream and leaves the others delivering', async () => {
     const { server, events, warnings } = await world();
     const subscriptions = [];
-    for (const n of [1, 2, 3]) subscriptions.push(await events.subscribe('incident.created', { n }));
+    for (const n of [1, 2, 3]) subscriptions.push(await events.subscribe('incident.opened', { n }));
     const readers = subscriptions.map((subscription) => new Reader(subscription));
     await settle();
     const streams = server.streams();
@@ -111,7 +111,7 @@ describe('push', () => {
   it('PUSH-18 takes a stream for dead after more than two heartbeat intervals of silence, not before', async () => {
     const { server, events, clock } = await world({ heartbeatIntervalMs: 30_000 });
     const errors: Error[] = [];
-    await events.subscribe('incident.created', {}, { onError: (error) => errors.push(error) });
+    await events.subscribe('incident.opened', {}, { onError: (error) => errors.push(error) });
     await settle();
     server.stream().active('c0');
     await clock.advance(40_000);
@@ -128,7 +128,7 @@ describe('push', () => {
 
   it('PUSH-18 counts any message of the stream as life, and watches the opening too', async () => {
     const { server, events, clock } = await world();
-    await events.subscribe('incident.created', {}, { delivery: 'push' });
+    await events.subscribe('incident.opened', {}, { delivery: 'push' });
     await clock.advance(60_000);
     expect(server.streams()).toHaveLength(1);
     await clock.advance(1_001);
@@ -159,7 +159,7 @@ describe('push', () => {
       at.push(clock.now());
       throw { rpc: { code: -32603, message: 'down' } };
     });
-    await events.subscribe('incident.created', {}, { delivery: 'push' });
+    await events.subscribe('incident.opened', {}, { delivery: 'push' });
     await clock.advance(200_000);
     const waits = at.slice(1).map((time, index) => time - at[index]!);
     expect(waits.slice(0, 8)).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
@@ -173,7 +173,7 @@ describe('push', () => {
       server.stream().active('c0');
       return { _meta: { [SUBSCRIPTION_ID_META_KEY]: request.id } };
     });
-    await events.subscribe('incident.created', {}, { delivery: 'push' });
+    await events.subscribe('incident.opened', {}, { delivery: 'push' });
     await clock.advance(60_000);
     expect(server.streams().length).toBeLessThan(10);
     await events.close();
@@ -189,7 +189,7 @@ describe('push', () => {
       [() => server.stream().active('z', true), 'z'],
       [() => server.stream().event('e1', 'again'), 'again'],
     ];
-    new Reader(await events.subscribe('incident.created'));
+    new Reader(await events.subscribe('incident.opened'));
     for (const [send, expected] of steps) {
       await settle();
       send();
@@ -203,7 +203,7 @@ describe('push', () => {
   it('CUR-04 CUR-05 reads a missing cursor as null, keeps it from being a position and reconnects with null', async () => {
     const store = memoryStore();
     const { server, events, clock } = await world({ store });
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     const stream = server.stream();
     stream.notify(Notifications.active, {});
@@ -224,7 +224,7 @@ describe('push', () => {
     const gaps: Gap[] = [];
     const { server, events } = await world({ store });
     const subscription = await events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       {
         from: 'stale',
@@ -258,7 +258,7 @@ describe('push', () => {
   it('CUR-14 ignores truncated for a type without cursors', async () => {
     let gaps = 0;
     const { server, events } = await world();
-    await events.subscribe('incident.created', {}, { onGap: () => void (gaps += 1) });
+    await events.subscribe('incident.opened', {}, { onGap: () => void (gaps += 1) });
     await settle();
     server.stream().active(null, true);
     await settle();
@@ -268,7 +268,7 @@ describe('push', () => {
 
   it('ORDER-04 hands out a repeated event once, also after a reconnect that overlaps', async () => {
     const { server, events, clock } = await world();
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     const reader = new Reader(subscription);
     await settle();
     server.stream().event('e1', 'c1');
@@ -285,8 +285,8 @@ describe('push', () => {
 
   it('DIALECT-16 matches a stream result with empty _meta by its JSON-RPC id', async () => {
     const { server, events, clock } = await world();
-    await events.subscribe('incident.created', { n: 1 });
-    const other = await events.subscribe('incident.created', { n: 2 });
+    await events.subscribe('incident.opened', { n: 1 });
+    const other = await events.subscribe('incident.opened', { n: 2 });
     await settle();
     const [first, second] = server.streams();
     first!.active('c0');
@@ -301,10 +301,10 @@ describe('push', () => {
 
   it('routes by value and JSON type of the subscription id, and reports what belongs to no stream', async () => {
     const { server, events, warnings } = await world();
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     const { id } = server.stream().request;
-    const event = { eventId: 'e1', name: 'incident.created', timestamp: 't', data: {}, cursor: 'c1' };
+    const event = { eventId: 'e1', name: 'incident.opened', timestamp: 't', data: {}, cursor: 'c1' };
     for (const meta of [{ [SUBSCRIPTION_ID_META_KEY]: String(id) }, {}, { [SUBSCRIPTION_ID_META_KEY]: 99 }]) {
       server.send({ jsonrpc: '2.0', method: Notifications.event, params: { ...event, _meta: meta } });
     }
@@ -319,7 +319,7 @@ describe('push', () => {
     const errors: Error[] = [];
     const { server, events } = await world();
     const reader = new Reader(
-      await events.subscribe('incident.created', {}, { onError: (error) => errors.push(error) }),
+      await events.subscribe('incident.opened', {}, { onError: (error) => errors.push(error) }),
     );
     await settle();
     server.stream().error(-32012, { reason: 'upstream' });
@@ -334,15 +334,15 @@ describe('push', () => {
 
   it('survives messages that are not what the protocol describes', async () => {
     const { server, events, warnings } = await world();
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     const stream = server.stream();
     const bad: [string, Record<string, unknown>][] = [
       [Notifications.event, {}],
-      [Notifications.event, { eventId: '', name: 'incident.created', timestamp: 't', data: {} }],
+      [Notifications.event, { eventId: '', name: 'incident.opened', timestamp: 't', data: {} }],
       [Notifications.event, { eventId: 'x', name: 'other', timestamp: 't', data: {} }],
-      [Notifications.event, { eventId: 'x', name: 'incident.created', timestamp: 't', data: [] }],
-      [Notifications.event, { eventId: 'x', name: 'incident.created', timestamp: 't', data: {}, cursor: 5 }],
+      [Notifications.event, { eventId: 'x', name: 'incident.opened', timestamp: 't', data: [] }],
+      [Notifications.event, { eventId: 'x', name: 'incident.opened', timestamp: 't', data: {}, cursor: 5 }],
       [Notifications.active, { cursor: {}, truncated: 'yes' }],
       [Notifications.heartbeat, { cursor: 7 }],
       [Notifications.error, {}],
@@ -361,7 +361,7 @@ describe('push', () => {
 describe('a slow application', () => {
   it('keeps a bounded number of events, stops the stream and resumes from the last one kept', async () => {
     const { server, events, warnings } = await world({ maxBufferedEvents: 4 });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await settle();
     server.stream().active('c0');
     for (let n = 1; n <= 100; n += 1) server.stream().event(`e${n}`, `c${n}`);
@@ -382,7 +382,7 @@ describe('a slow application', () => {
 
   it('counts bytes too, and takes an event beyond the bound when nothing else waits', async () => {
     const { server, events } = await world({ maxBufferedBytes: 10_000 });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await settle();
     server.stream().event('big', 'c1', { data: { text: 'x'.repeat(50_000) } });
     await settle();
@@ -400,7 +400,7 @@ describe('a slow application', () => {
     const order: string[] = [];
     const { server, events } = await world({ maxBufferedEvents: 2 });
     const subscription = await events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       { onGap: ({ reason }) => void order.push(reason) },
     );

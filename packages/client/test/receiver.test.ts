@@ -95,7 +95,7 @@ describe('signatures', () => {
   it('SIG-06 are verified over the raw bytes: odd spacing and escapes do not matter', async () => {
     const world = new ReceiverWorld();
     world.receiver.register({ secret: secretA, id: 'sub_1', accept: world.accept });
-    const body = `\t{ "name":"incident.created" ,"data":{"text":"\\u00fc ü 🙂"},\n "eventId" : "e\\u0031","timestamp":"2026-07-28T10:00:00Z"} \n`;
+    const body = `\t{ "name":"incident.opened" ,"data":{"text":"\\u00fc ü 🙂"},\n "eventId" : "e\\u0031","timestamp":"2026-07-28T10:00:00Z"} \n`;
     expect(await world.post({ body })).toBe(204);
     expect(world.received).toMatchObject([{ event: { eventId: 'e1', data: { text: 'ü ü 🙂' } } }]);
   });

@@ -28,7 +28,7 @@ export interface PostOptions {
 export function occurrence(eventId = 'e1', more: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     eventId,
-    name: 'incident.created',
+    name: 'incident.opened',
     timestamp: '2026-07-28T10:00:00Z',
     data: { n: 1 },
     cursor: 'c1',

@@ -27,7 +27,7 @@ describe('acknowledgement', () => {
       },
     };
     const { server, events } = await world({ store });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await pushed(subscription, server, 2);
     expect(saved).toEqual([null, 'c0']);
     await subscription.next();
@@ -51,7 +51,7 @@ describe('acknowledgement', () => {
   it('CLIENT-06 does not let a heartbeat pass an event that is not acknowledged', async () => {
     const store = memoryStore();
     const { server, events } = await world({ store });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await pushed(subscription, server, 1);
     server.stream().heartbeat('c5');
     await subscription.next();
@@ -80,7 +80,7 @@ describe('acknowledgement', () => {
     };
     const errors: Error[] = [];
     const { server, events } = await world({ store });
-    const subscription = await events.subscribe('incident.created', {}, { onError: (error) => errors.push(error) });
+    const subscription = await events.subscribe('incident.opened', {}, { onError: (error) => errors.push(error) });
     await pushed(subscription, server, 2);
     await subscription.next();
     broken = true;
@@ -96,7 +96,7 @@ describe('acknowledgement', () => {
 
     const idle = await world({ store });
     broken = false;
-    await idle.events.subscribe('incident.created', { n: 2 }, { onError: (error) => errors.push(error) });
+    await idle.events.subscribe('incident.opened', { n: 2 }, { onError: (error) => errors.push(error) });
     await settle();
     broken = true;
     idle.server.stream().heartbeat('c1');
@@ -107,7 +107,7 @@ describe('acknowledgement', () => {
 
   it('answers overlapping next() calls in order', async () => {
     const { server, events } = await world();
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     const calls = [subscription.next(), subscription.next(), subscription.next()];
     await pushed(subscription, server, 3);
     expect((await Promise.all(calls)).map(({ value }) => value!.eventId)).toEqual(['e1', 'e2', 'e3']);
@@ -118,7 +118,7 @@ describe('acknowledgement', () => {
 describe('policy', () => {
   it('AUTH-05 offers no way from an event to a tool call', async () => {
     const { server, events } = await world();
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     server.stream().event('e1', 'c1', { data: { tool: 'delete', arguments: {} }, _meta: { 'tools/call': 'delete' } });
     await settle();
@@ -137,7 +137,7 @@ describe('policy', () => {
     const order: string[] = [];
     const { server, events } = await world({ store });
     const subscription = await events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       {
         filter: async (event) => {
@@ -158,7 +158,7 @@ describe('policy', () => {
     let broken = true;
     const { server, events } = await world();
     const subscription = await events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       {
         filter: () => {
@@ -185,9 +185,9 @@ describe('policy', () => {
       },
     };
     const { events } = await world({ store });
-    const first = await events.subscribe('incident.created');
+    const first = await events.subscribe('incident.opened');
     const cancelling = first.cancel();
-    const second = events.subscribe('incident.created');
+    const second = events.subscribe('incident.opened');
     await settle();
     forget();
     await cancelling;
@@ -198,7 +198,7 @@ describe('policy', () => {
   it('CLIENT-01 changes to the arguments object after subscribe reach nobody', async () => {
     const { events, server } = await world();
     const args = { level: 'high' };
-    const subscription = await events.subscribe('incident.created', args);
+    const subscription = await events.subscribe('incident.opened', args);
     args.level = 'low';
     await settle();
     expect(subscription.arguments).toEqual({ level: 'high' });
@@ -208,7 +208,7 @@ describe('policy', () => {
   it('AUTH-07 CLIENT-07 cancel is a kill switch: nothing already received is handed out', async () => {
     const store = memoryStore();
     const { server, events } = await world({ store });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await pushed(subscription, server, 3);
     await subscription.next();
     await subscription.cancel();
@@ -227,7 +227,7 @@ describe('policy', () => {
     };
     const { server, events, warnings } = await world();
     const options = { onStatus: fail, onError: fail, onGap: fail, onTerminated: fail, from: 'c' };
-    const subscription = await events.subscribe('incident.created', {}, options);
+    const subscription = await events.subscribe('incident.opened', {}, options);
     const reader = new Reader(subscription);
     await settle();
     server.stream().active('c0', true);
@@ -246,13 +246,13 @@ describe('life of a subscription', () => {
   it('leaving the loop stops delivery and keeps the position, the last event unacknowledged', async () => {
     const store = memoryStore();
     const { server, events } = await world({ store });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await pushed(subscription, server, 3);
     for await (const { eventId } of subscription) if (eventId === 'e2') break;
     await settle();
     expect(subscription.status.state).toBe('stopped');
     expect(server.cancelled).toHaveLength(1);
-    const again = await events.subscribe('incident.created');
+    const again = await events.subscribe('incident.opened');
     await settle();
     expect(server.stream().request.params['cursor']).toBe('c1');
     expect(again.cursor).toBe('c1');
@@ -261,14 +261,14 @@ describe('life of a subscription', () => {
 
   it('refuses the same subscription twice; another order of arguments is the same', async () => {
     const { events } = await world();
-    const first = await events.subscribe('incident.created', { a: 1, b: 2 });
-    await expect(events.subscribe('incident.created', { b: 2, a: 1 })).rejects.toMatchObject({
+    const first = await events.subscribe('incident.opened', { a: 1, b: 2 });
+    await expect(events.subscribe('incident.opened', { b: 2, a: 1 })).rejects.toMatchObject({
       code: 'ALREADY_SUBSCRIBED',
     });
-    const racing = await Promise.allSettled([1, 2, 3].map(() => events.subscribe('incident.created', { c: 1 })));
+    const racing = await Promise.allSettled([1, 2, 3].map(() => events.subscribe('incident.opened', { c: 1 })));
     expect(racing.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     first.stop();
-    await events.subscribe('incident.created', { a: 1, b: 2 });
+    await events.subscribe('incident.opened', { a: 1, b: 2 });
     await events.close();
   });
 
@@ -277,7 +277,7 @@ describe('life of a subscription', () => {
     const { server, events } = await world({ store });
     const asked: unknown[] = [];
     for (const from of ['given', undefined, null, undefined]) {
-      const subscription = await events.subscribe('incident.created', {}, { from });
+      const subscription = await events.subscribe('incident.opened', {}, { from });
       await settle();
       asked.push(server.stream().request.params['cursor']);
       subscription.stop();
@@ -290,14 +290,14 @@ describe('life of a subscription', () => {
   it('stops on its signal, before or after the start', async () => {
     const { server, events } = await world();
     const stop = new AbortController();
-    const subscription = await events.subscribe('incident.created', {}, { signal: stop.signal });
+    const subscription = await events.subscribe('incident.opened', {}, { signal: stop.signal });
     const reader = new Reader(subscription);
     await settle();
     stop.abort();
     await settle();
     expect(reader.done).toBe(true);
     expect(server.cancelled).toHaveLength(1);
-    const late = await events.subscribe('incident.created', {}, { signal: stop.signal });
+    const late = await events.subscribe('incident.opened', {}, { signal: stop.signal });
     await settle();
     expect(late.status.state).toBe('stopped');
     expect(server.streams()).toHaveLength(1);
@@ -310,7 +310,7 @@ describe('life of a subscription', () => {
     const first = await world({ store });
     first.server.types.push(eventType('other', ['poll']));
     first.server.on(Methods.poll, () => batch([], 'p0'));
-    const subscription = await first.events.subscribe('incident.created', { n: 1 }, { maxAgeMs: 5_000 });
+    const subscription = await first.events.subscribe('incident.opened', { n: 1 }, { maxAgeMs: 5_000 });
     await first.events.subscribe('other', { n: 2 }, { longPollMs: 1_000, maxEvents: 3 });
     await pushed(subscription, first.server, 1);
     const waiting = subscription.next().then(() => subscription.next());
@@ -323,7 +323,7 @@ describe('life of a subscription', () => {
     second.server.on(Methods.poll, () => pending);
     const seen: string[] = [];
     const resumed = await second.events.resume((record) => ({ filter: () => (seen.push(record.name), true) }));
-    const reader = new Reader(resumed.find(({ name }) => name === 'incident.created')!);
+    const reader = new Reader(resumed.find(({ name }) => name === 'incident.opened')!);
     await settle();
     expect(second.events.subscriptions).toHaveLength(2);
     expect(second.server.stream().request.params).toMatchObject({ arguments: { n: 1 }, cursor: 'c1', maxAgeMs: 5_000 });
@@ -337,7 +337,7 @@ describe('life of a subscription', () => {
     second.server.stream().event('e2', 'c2');
     await settle();
     expect(reader.ids).toEqual(['e2']);
-    expect(seen).toEqual(['incident.created']);
+    expect(seen).toEqual(['incident.opened']);
     // Nothing runs twice.
     expect(await second.events.resume()).toEqual([]);
     await second.events.close();
@@ -348,10 +348,10 @@ describe('life of a subscription', () => {
     const first = await world({ store });
     first.server.types.push(eventType('going', ['push']));
     await first.events.subscribe('going');
-    await first.events.subscribe('incident.created');
+    await first.events.subscribe('incident.opened');
     await first.events.close();
     const second = await world({ store });
-    expect((await second.events.resume()).map(({ name }) => name)).toEqual(['incident.created']);
+    expect((await second.events.resume()).map(({ name }) => name)).toEqual(['incident.opened']);
     expect(second.warnings.join()).toContain('going');
     expect(await store.list()).toHaveLength(2);
     await second.events.close();
@@ -364,7 +364,7 @@ describe('life of a subscription', () => {
       clock,
       random: () => 1,
     });
-    await events.subscribe('incident.created');
+    await events.subscribe('incident.opened');
     await settle();
     await server.die();
     await clock.advance(1_000);

@@ -14,11 +14,7 @@ describe('termination', () => {
       const told: Error[] = [];
       const store = memoryStore();
       const { server, events, clock } = await world({ store });
-      const subscription = await events.subscribe(
-        'incident.created',
-        {},
-        { onTerminated: (error) => told.push(error) },
-      );
+      const subscription = await events.subscribe('incident.opened', {}, { onTerminated: (error) => told.push(error) });
       await settle();
       server.stream().active('c0');
       server.stream().event('e1', 'c1');
@@ -39,7 +35,7 @@ describe('termination', () => {
       // Kept, so that access which comes back costs no events; but not resumed by itself.
       expect(await store.list()).toMatchObject([{ cursor: 'c1', ended: true }]);
       expect(await events.resume()).toEqual([]);
-      await events.subscribe('incident.created');
+      await events.subscribe('incident.opened');
       await settle();
       expect(server.stream().request.params['cursor']).toBe('c1');
       expect(await store.list()).not.toMatchObject([{ ended: true }]);
@@ -56,7 +52,7 @@ describe('termination', () => {
       server.on(method, () => {
         throw new RpcFailure(-32024, undefined, 'NotFound: please retry in a second');
       });
-      const reader = new Reader(await events.subscribe('incident.created', {}, { delivery }));
+      const reader = new Reader(await events.subscribe('incident.opened', {}, { delivery }));
       await clock.advance(600_000);
       expect(reader.error).toMatchObject({ errorName: 'Forbidden' });
       expect(server.requests(method)).toHaveLength(1);
@@ -66,7 +62,7 @@ describe('termination', () => {
 
   it('tells the end to a reader that waits, and only once', async () => {
     const { server, events } = await world();
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     const waiting = subscription.next();
     await settle();
     server.stream().terminated(-32024);
@@ -84,7 +80,7 @@ describe('termination', () => {
     it(`TERM-08 ${name} (${code}) lists again and subscribes anew from the kept cursor`, async () => {
       let ended = 0;
       const { server, events, clock } = await world();
-      const subscription = await events.subscribe('incident.created', {}, { onTerminated: () => void (ended += 1) });
+      const subscription = await events.subscribe('incident.opened', {}, { onTerminated: () => void (ended += 1) });
       const reader = new Reader(subscription);
       await settle();
       server.stream().event('e1', 'c1');
@@ -102,9 +98,9 @@ describe('termination', () => {
   }
 
   it('TERM-07 TERM-08 ends when the type is not listed any more, or in no usable mode', async () => {
-    for (const types of [[], [eventType('incident.created', ['webhook'])]]) {
+    for (const types of [[], [eventType('incident.opened', ['webhook'])]]) {
       const { server, events, clock } = await world();
-      const reader = new Reader(await events.subscribe('incident.created'));
+      const reader = new Reader(await events.subscribe('incident.opened'));
       await settle();
       server.types = types;
       server.stream().terminated(-32023, { kind: 'event' });
@@ -120,10 +116,10 @@ describe('termination', () => {
   it('TERM-08 changes to a mode the type still offers', async () => {
     const { server, events, clock } = await world();
     server.on(Methods.poll, () => batch(['e2'], 'c2'));
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     server.stream().event('e1', 'c1');
-    server.types = [eventType('incident.created', ['poll'])];
+    server.types = [eventType('incident.opened', ['poll'])];
     server.stream().terminated(-32026, { feature: 'deliveryMode', value: 'push' });
     await clock.advance(1_000);
     expect(server.requests(Methods.poll)[0]!.params['cursor']).toBe('c1');
@@ -136,7 +132,7 @@ describe('termination', () => {
     server.on(Methods.poll, () => {
       throw new RpcFailure(-32023);
     });
-    const reader = new Reader(await events.subscribe('incident.created', {}, { delivery: 'poll' }));
+    const reader = new Reader(await events.subscribe('incident.opened', {}, { delivery: 'poll' }));
     await clock.advance(600_000);
     expect(reader.error).toMatchObject({ errorName: 'NotFound' });
     expect(server.requests(Methods.poll)).toHaveLength(4);
@@ -152,7 +148,7 @@ describe('termination', () => {
       throw new RpcFailure(-32026, { feature: 'payloadSchema', reason: 'schema_changed' });
     });
     const subscription = await events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       { delivery: 'poll', from: 'old', onGap: (gap) => void gaps.push(gap) },
     );
@@ -170,7 +166,7 @@ describe('termination', () => {
 
   it('keeps trying while the list cannot be read', async () => {
     const { server, events, clock } = await world();
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await settle();
     server.on(Methods.list, () => {
       throw new RpcFailure(-32603);
@@ -197,7 +193,7 @@ describe('other errors', () => {
         return batch([], 'c0');
       });
       const subscription = await events.subscribe(
-        'incident.created',
+        'incident.opened',
         {},
         { delivery: 'poll', onError: (error) => errors.push(error) },
       );
@@ -232,7 +228,7 @@ describe('other errors', () => {
     server.on(Methods.stream, () => {
       throw new RpcFailure(-32602);
     });
-    const reader = new Reader(await events.subscribe('incident.created', { wrong: true }));
+    const reader = new Reader(await events.subscribe('incident.opened', { wrong: true }));
     await clock.advance(600_000);
     expect(reader.error).toMatchObject({ errorName: 'InvalidParams' });
     expect(server.streams()).toHaveLength(1);

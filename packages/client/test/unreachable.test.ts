@@ -55,7 +55,7 @@ describe('the message of a lost connection', () => {
     ] as const) {
       const errors: Error[] = [];
       const { server, events } = await world({ server: new RawServer() });
-      await events.subscribe('incident.created', {}, { onError: (error) => errors.push(error) });
+      await events.subscribe('incident.opened', {}, { onError: (error) => errors.push(error) });
       await settle();
       if (isOpen) server.stream().active('c0');
       await server.die();

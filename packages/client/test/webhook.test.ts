@@ -15,12 +15,12 @@ describe('a webhook subscription', () => {
     const { receiver, subscribes, unsubscribes, events, server } = await webhookWorld({
       hooks: { ttlMs: 5 * HOUR_MS },
     });
-    const subscription = await events.subscribe('incident.created', { severity: 'P1' }, { maxAgeMs: 60_000 });
+    const subscription = await events.subscribe('incident.opened', { severity: 'P1' }, { maxAgeMs: 60_000 });
     const reader = new Reader(subscription);
     await settle();
     const { params } = subscribes()[0]!;
     expect(params).toMatchObject({
-      name: 'incident.created',
+      name: 'incident.opened',
       arguments: { severity: 'P1' },
       delivery: { mode: 'webhook' },
       cursor: null,
@@ -35,7 +35,7 @@ describe('a webhook subscription', () => {
     expect(await receiver.last.event('e1', 'c1', order, { _meta })).toBe('accepted');
     expect(await receiver.last.event('e2', 'c1', { position: 'c2', previous: 'c1' })).toBe('accepted');
     await settle();
-    const head = { name: 'incident.created', timestamp: '2026-07-28T12:00:00Z', delivery: 'webhook' };
+    const head = { name: 'incident.opened', timestamp: '2026-07-28T12:00:00Z', delivery: 'webhook' };
     expect(reader.events).toEqual([
       { ...head, eventId: 'e1', data: { id: 'e1' }, cursor: 'c1', _meta: { trace: 'x' } },
       { ...head, eventId: 'e2', data: { id: 'e2' }, cursor: 'c2' },
@@ -53,7 +53,7 @@ describe('a webhook subscription', () => {
       atSubscribe.push(receiver.at(url)?.secrets.includes(secret));
       return granted(clock, HOUR_MS);
     });
-    await events.subscribe('incident.created');
+    await events.subscribe('incident.opened');
     await settle();
     expect(subscribes()).toHaveLength(1);
     expect(atSubscribe).toEqual([true]);
@@ -76,12 +76,12 @@ describe('a webhook subscription', () => {
       });
       return pending;
     });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     const reader = new Reader(subscription);
     await settle();
     expect(echoes).toEqual([{ challenge: 'c' }]);
     expect(subscription.status.state).toBe('active');
-    const occurrence = { name: 'incident.created', timestamp: '2026-07-28T12:00:00Z', data: {} };
+    const occurrence = { name: 'incident.opened', timestamp: '2026-07-28T12:00:00Z', data: {} };
     for (const n of [1, 1, 2]) {
       expect((await post(`msg_${n}`, { ...occurrence, eventId: `e${n}`, cursor: `c${n}` })).status).toBe(204);
     }
@@ -96,7 +96,7 @@ describe('a webhook subscription', () => {
     const secrets: string[] = [];
     for (let start = 0; start < 2; start += 1) {
       const { subscribes, events } = await webhookWorld({ store });
-      if (start === 0) for (const n of [1, 2]) await events.subscribe('incident.created', { n });
+      if (start === 0) for (const n of [1, 2]) await events.subscribe('incident.opened', { n });
       else await events.resume();
       await settle();
       secrets.push(...subscribes().map(({ params }) => params['delivery'].secret));
@@ -108,7 +108,7 @@ describe('a webhook subscription', () => {
 
     const own = `whsec_${btoa('x'.repeat(24))}`;
     const { subscribes, events } = await webhookWorld({ hooks: { createSecret: () => own } });
-    await events.subscribe('incident.created');
+    await events.subscribe('incident.opened');
     await settle();
     expect(subscribes()[0]!.params['delivery'].secret).toBe(own);
     await events.close();
@@ -117,7 +117,7 @@ describe('a webhook subscription', () => {
   it('OP-28 gives each subscription a path of its own, which the store keeps and the secret never enters', async () => {
     const store = memoryStore();
     const first = await webhookWorld({ store, hooks: { url: `${BASE_URL}/?tenant=1` } });
-    for (const n of [1, 2]) await first.events.subscribe('incident.created', { n });
+    for (const n of [1, 2]) await first.events.subscribe('incident.opened', { n });
     await settle();
     const urls = first.subscribes().map(({ params }) => params['delivery'].url);
     expect(new Set(urls).size).toBe(2);
@@ -143,7 +143,7 @@ describe('a webhook subscription', () => {
     const told: unknown[] = [];
     const { receiver, subscribes, events, server, clock } = await webhookWorld();
     server.on(Methods.subscribe, () => pending);
-    const reading = events.subscribe('incident.created', {}, { from: 'stale', onGap: (gap) => void told.push(gap) });
+    const reading = events.subscribe('incident.opened', {}, { from: 'stale', onGap: (gap) => void told.push(gap) });
     void reading.then(async (subscription) => {
       for await (const { eventId } of subscription) told.push(eventId);
     });
@@ -160,7 +160,7 @@ describe('a webhook subscription', () => {
 
   it('ignores an event of another type', async () => {
     const { receiver, events, warnings } = await webhookWorld();
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     expect(await receiver.last.event('x', 'c1', undefined, { name: 'other' })).toBe('accepted');
     await receiver.last.event('e1', 'c1');
@@ -175,7 +175,7 @@ describe('a webhook subscription', () => {
     const { receiver, subscribes, events, server, clock } = await webhookWorld({ store });
     server.withResultType = false;
     server.on(Methods.subscribe, () => ({ id: 'i', refreshBefore: new Date(clock.now() + HOUR_MS).toISOString() }));
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     await receiver.last.event('e1');
     await clock.advance(HOUR_MS);
@@ -191,7 +191,7 @@ describe('a webhook subscription', () => {
     let gaps = 0;
     const { events, server, clock } = await webhookWorld();
     server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { truncated: true, cursor: null }));
-    await events.subscribe('incident.created', {}, { onGap: () => void (gaps += 1) });
+    await events.subscribe('incident.opened', {}, { onGap: () => void (gaps += 1) });
     await settle();
     expect(gaps).toBe(0);
     await events.close();
@@ -203,7 +203,7 @@ describe('a webhook subscription', () => {
     const { receiver, subscribes, events, server, clock } = await webhookWorld({ store });
     server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { truncated: true, cursor: 'fresh' }));
     const subscription = await events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       { from: 'stale', onGap: (gap) => void gaps.push(gap) },
     );
@@ -222,7 +222,7 @@ describe('a webhook subscription', () => {
     const order: unknown[] = [];
     const store = memoryStore();
     const { receiver, subscribes, events } = await webhookWorld({ store });
-    const subscription = await events.subscribe('incident.created', {}, { onGap: (gap) => void order.push(gap) });
+    const subscription = await events.subscribe('incident.opened', {}, { onGap: (gap) => void order.push(gap) });
     void (async () => {
       for await (const { eventId } of subscription) order.push(eventId);
     })();

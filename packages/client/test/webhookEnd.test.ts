@@ -9,11 +9,11 @@ describe('the end of a webhook subscription', () => {
   it('CLIENT-07 cancel ends it at the server, forgets it and takes no more posts', async () => {
     const store = memoryStore();
     const { receiver, subscribes, unsubscribes, events, clock } = await webhookWorld({ store });
-    const subscription = await events.subscribe('incident.created', { a: 1 });
+    const subscription = await events.subscribe('incident.opened', { a: 1 });
     await settle();
     await subscription.cancel();
     expect(unsubscribes().map(({ params }) => params)).toMatchObject([
-      { name: 'incident.created', arguments: { a: 1 }, delivery: { url: subscribes()[0]!.params['delivery'].url } },
+      { name: 'incident.opened', arguments: { a: 1 }, delivery: { url: subscribes()[0]!.params['delivery'].url } },
     ]);
     expect(unsubscribes()[0]!.params['delivery']).not.toHaveProperty('mode');
     expect(await receiver.last.event('e1', 'c1')).toBe('unknown');
@@ -30,7 +30,7 @@ describe('the end of a webhook subscription', () => {
       server.on(Methods.unsubscribe, () => {
         throw new RpcFailure(code);
       });
-      const subscription = await events.subscribe('incident.created');
+      const subscription = await events.subscribe('incident.opened');
       await settle();
       await subscription.cancel();
       expect(warnings).toEqual([]);
@@ -41,8 +41,8 @@ describe('the end of a webhook subscription', () => {
   it('stop and close end it at the server too and keep the position; a server that does not answer holds up nobody', async () => {
     const store = memoryStore();
     const { receiver, unsubscribes, events, server, clock, warnings } = await webhookWorld({ store });
-    const stopped = await events.subscribe('incident.created', { n: 1 });
-    await events.subscribe('incident.created', { n: 2 });
+    const stopped = await events.subscribe('incident.opened', { n: 1 });
+    await events.subscribe('incident.opened', { n: 2 });
     await settle();
     stopped.stop();
     await settle();
@@ -62,13 +62,13 @@ describe('the end of a webhook subscription', () => {
   });
 
   for (const [how, again] of [
-    ['subscribe', (events: EventsClient) => events.subscribe('incident.created')],
+    ['subscribe', (events: EventsClient) => events.subscribe('incident.opened')],
     ['resume', (events: EventsClient) => events.resume()],
   ] as const) {
     it(`ends it at the server also if stopped before the answer came, and lets the next one wait for that (${how})`, async () => {
       const { subscribes, unsubscribes, events, server } = await webhookWorld();
       server.on(Methods.subscribe, () => pending);
-      const first = await events.subscribe('incident.created');
+      const first = await events.subscribe('incident.opened');
       await settle();
       server.on(Methods.unsubscribe, () => pending);
       first.stop();
@@ -88,7 +88,7 @@ describe('the end of a webhook subscription', () => {
   it('CLIENT-01 ends what an earlier process left before it subscribes from the kept cursor', async () => {
     const store = memoryStore();
     const crashed = await webhookWorld({ store });
-    const reader = new Reader(await crashed.events.subscribe('incident.created'));
+    const reader = new Reader(await crashed.events.subscribe('incident.opened'));
     await settle();
     await crashed.receiver.last.event('e1', 'c1');
     await settle();
@@ -115,7 +115,7 @@ describe('the end of a webhook subscription', () => {
   it('takes another URL if the server refuses to end what an earlier process left', async () => {
     const store = memoryStore();
     const first = await webhookWorld({ store });
-    await first.events.subscribe('incident.created');
+    await first.events.subscribe('incident.opened');
     await settle();
     await first.events.close();
     const { server, subscribes, unsubscribes, events, warnings } = await webhookWorld({ store });
@@ -135,7 +135,7 @@ describe('the end of a webhook subscription', () => {
   it('does not subscribe before it knows that an earlier subscription is gone', async () => {
     const store = memoryStore();
     const first = await webhookWorld({ store });
-    await first.events.subscribe('incident.created', {}, { delivery: 'webhook' });
+    await first.events.subscribe('incident.opened', {}, { delivery: 'webhook' });
     await settle();
     await first.events.close();
     const { server, subscribes, unsubscribes, events, clock } = await webhookWorld({ store });
@@ -158,11 +158,7 @@ describe('the end of a webhook subscription', () => {
       const told: Error[] = [];
       const store = memoryStore();
       const { receiver, subscribes, unsubscribes, events, server, clock } = await webhookWorld({ store });
-      const subscription = await events.subscribe(
-        'incident.created',
-        {},
-        { onTerminated: (error) => told.push(error) },
-      );
+      const subscription = await events.subscribe('incident.opened', {}, { onTerminated: (error) => told.push(error) });
       await settle();
       const { last } = receiver;
       await last.event('e1', 'c1');
@@ -185,7 +181,7 @@ describe('the end of a webhook subscription', () => {
 
   it('TERM-08 NotFound lists again and subscribes anew from the kept cursor', async () => {
     const { receiver, subscribes, events, server, clock } = await webhookWorld();
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     await receiver.last.event('e1', 'c1');
     await receiver.last.terminated(-32023, { kind: 'event' });

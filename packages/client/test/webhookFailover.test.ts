@@ -17,9 +17,9 @@ describe('choice of webhook mode', () => {
       [['poll'], 'poll'],
     ] as const) {
       const { server, events } = await webhookWorld();
-      server.types = [eventType('incident.created', [...offered])];
+      server.types = [eventType('incident.opened', [...offered])];
       server.on(Methods.poll, () => batch([], 'c0'));
-      const subscription = await events.subscribe('incident.created');
+      const subscription = await events.subscribe('incident.opened');
       await settle();
       expect(subscription.status.delivery).toBe(expected);
       await events.close();
@@ -42,12 +42,12 @@ describe('choice of webhook mode', () => {
 
   it('CLIENT-04 refuses webhook for a type that does not offer it, and takes another mode when forced', async () => {
     const { server, events } = await webhookWorld();
-    server.types = [eventType('incident.created', ['webhook', 'poll']), eventType('polled', ['poll'])];
+    server.types = [eventType('incident.opened', ['webhook', 'poll']), eventType('polled', ['poll'])];
     server.on(Methods.poll, () => batch([], 'c0'));
     await expect(events.subscribe('polled', {}, { delivery: 'webhook' })).rejects.toMatchObject({
       message: expect.not.stringContaining('"webhook" option'),
     });
-    const forced = await events.subscribe('incident.created', {}, { delivery: 'poll' });
+    const forced = await events.subscribe('incident.opened', {}, { delivery: 'poll' });
     await settle();
     expect(forced.status.delivery).toBe('poll');
     await events.close();
@@ -57,7 +57,7 @@ describe('choice of webhook mode', () => {
 describe('failover from webhook', () => {
   it('CLIENT-06 changes to push after three failures, on the same cursor, and comes back after five minutes', async () => {
     const { server, receiver, subscribes, unsubscribes, events, clock } = await webhookWorld();
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     await receiver.last.event('e1', 'c1');
     await receiver.last.event('e2', 'c1');
@@ -101,13 +101,13 @@ describe('failover from webhook', () => {
     it(`changes the mode at once when the first answer is ${name}, and tries again after five minutes`, async () => {
       const errors: Error[] = [];
       const { server, subscribes, unsubscribes, events, clock } = await webhookWorld();
-      server.types = [eventType('incident.created', ['webhook', 'poll'])];
+      server.types = [eventType('incident.opened', ['webhook', 'poll'])];
       server.on(Methods.subscribe, () => {
         throw new RpcFailure(code, { reason: 'challenge_failed' });
       });
       server.on(Methods.poll, ({ params }: RawRequest) => batch(['e1'], params['cursor'] ?? 'c1'));
       const reader = new Reader(
-        await events.subscribe('incident.created', {}, { onError: (error) => errors.push(error) }),
+        await events.subscribe('incident.opened', {}, { onError: (error) => errors.push(error) }),
       );
       await settle();
       expect(reader.ids).toEqual(['e1']);
@@ -130,7 +130,7 @@ describe('failover from webhook', () => {
         throw new RpcFailure(-32602);
       });
     }
-    const reader = new Reader(await events.subscribe('incident.created', { wrong: true }));
+    const reader = new Reader(await events.subscribe('incident.opened', { wrong: true }));
     await clock.advance(600_000);
     expect(reader.error).toMatchObject({ errorName: 'InvalidParams' });
     expect(subscribes()).toHaveLength(1);
@@ -145,7 +145,7 @@ describe('failover from webhook', () => {
       throw new RpcFailure(CALLBACK_ENDPOINT_ERROR, { reason: 'timeout' });
     });
     const options = { delivery: 'webhook', onError: (error: Error) => errors.push(error) } as const;
-    const subscription = await events.subscribe('incident.created', {}, options);
+    const subscription = await events.subscribe('incident.opened', {}, options);
     await clock.advance(1_000 + 2_000 + 4_000);
     expect(subscribes()).toHaveLength(4);
     expect(errors).toHaveLength(4);
@@ -162,7 +162,7 @@ describe('failover from webhook', () => {
     server.on(Methods.subscribe, () => {
       throw new RpcFailure(-32602);
     });
-    const reader = new Reader(await events.subscribe('incident.created', {}, { delivery: 'webhook' }));
+    const reader = new Reader(await events.subscribe('incident.opened', {}, { delivery: 'webhook' }));
     await clock.advance(600_000);
     expect(reader.error).toMatchObject({ errorName: 'InvalidParams' });
     expect(subscribes()).toHaveLength(1);
@@ -172,7 +172,7 @@ describe('failover from webhook', () => {
   it('ORDER-04 repeats nothing and loses nothing that waited for its turn when the mode changes', async () => {
     const store = memoryStore();
     const { server, receiver, events } = await webhookWorld({ store });
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     await receiver.last.event('e1', 'c1', { position: 'c1', previous: null });
     await receiver.last.event('e3', 'c1', { position: 'c3', previous: 'c2' });
@@ -191,7 +191,7 @@ describe('failover from webhook', () => {
   it('refuses posts while another mode delivers', async () => {
     const { server, receiver, events } = await webhookWorld();
     server.on(Methods.subscribe, () => pending);
-    await events.subscribe('incident.created');
+    await events.subscribe('incident.opened');
     await settle();
     const waiting = receiver.last.event('e1', 'c1');
     server.fail(server.requests(Methods.subscribe)[0]!.id, { code: CALLBACK_ENDPOINT_ERROR, message: 'unreachable' });

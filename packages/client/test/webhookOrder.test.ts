@@ -13,7 +13,7 @@ describe('order and bounds of webhooks', () => {
 
   it('ORDER-02 ORDER-04 puts arrivals in order and drops repetitions', async () => {
     const { receiver, events } = await webhookWorld();
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     for (const n of [3, 1, 3, 5, 2, 2, 4, 1]) await receiver.last.event(`e${n}`, 'c0', chain(n));
     await settle();
@@ -25,7 +25,7 @@ describe('order and bounds of webhooks', () => {
     const order: unknown[] = [];
     const { receiver, events, clock } = await webhookWorld();
     const subscription = await events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       { onGap: ({ reason }) => void order.push(reason) },
     );
@@ -47,7 +47,7 @@ describe('order and bounds of webhooks', () => {
   it('does not move the position past what waits, by a refresh or by a server that began anew', async () => {
     const store = memoryStore();
     const { receiver, events, server, clock } = await webhookWorld({ store });
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     await receiver.last.event('e1', 'c1', chain(1));
     await clock.advance(HOUR_MS * 0.8 - 1_000);
@@ -69,7 +69,7 @@ describe('order and bounds of webhooks', () => {
   it('CLIENT-06 sends the cursor received last with each refresh, and stores that of the answer in its place', async () => {
     const store = memoryStore();
     const { receiver, subscribes, events, server, clock } = await webhookWorld({ store });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await settle();
     await receiver.last.event('e1', 'c1');
     server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: 'c7' }));
@@ -85,7 +85,7 @@ describe('order and bounds of webhooks', () => {
 
   it('keeps a bounded number of events, pauses by ending the subscription, and resumes from the cursor', async () => {
     const { receiver, subscribes, unsubscribes, events } = await webhookWorld({ maxBufferedEvents: 4 });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await settle();
     const answers: string[] = [];
     for (let n = 1; n <= 6; n += 1) answers.push(await receiver.last.event(`e${n}`, `c${n}`, chain(n)));
@@ -107,7 +107,7 @@ describe('order and bounds of webhooks', () => {
 
   it('refuses what would wait beyond a bound, but never the one that is waited for', async () => {
     const { receiver, events } = await webhookWorld({ maxBufferedBytes: 2_000_000 });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await settle();
     const post = (n: number): Promise<string> =>
       receiver.last.event(`e${n}`, 'c0', chain(n), { data: { text: 'x'.repeat(100_000) } });
@@ -125,7 +125,7 @@ describe('order and bounds of webhooks', () => {
 
   it('pauses for a slow application also when the posts overtake each other', async () => {
     const { receiver, unsubscribes, events } = await webhookWorld({ maxBufferedEvents: 4 });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     await settle();
     const answers: string[] = [];
     for (const n of [1, 2, 3, 5, 6, 4, 7, 9]) answers.push(await receiver.last.event(`e${n}`, `c${n}`, chain(n)));
@@ -148,7 +148,7 @@ describe('order and bounds of webhooks', () => {
     const { receiver, unsubscribes, events, server, clock } = await webhookWorld({ maxBufferedEvents: 2 });
     server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: null }));
     const subscription = await events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       { onGap: ({ reason }) => void order.push(reason) },
     );
@@ -167,7 +167,7 @@ describe('order and bounds of webhooks', () => {
   it('CLIENT-01 ORDER-04 keeps the ids acknowledged beyond a watermark, so that a restart hands none out twice', async () => {
     const store = memoryStore();
     const first = await webhookWorld({ store });
-    const reader = new Reader(await first.events.subscribe('incident.created'));
+    const reader = new Reader(await first.events.subscribe('incident.opened'));
     await settle();
     // Unordered, the first one still missing.
     for (const n of [3, 2, 5]) await first.receiver.last.event(`e${n}`, 'c0');
@@ -204,7 +204,7 @@ describe('order and bounds of webhooks', () => {
       request = received;
       return pending;
     });
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     const posts = [1, 2, 3, 4].map((n) => receiver.last.event(`e${n}`, 'c0', chain(n)));
     expect(await posts[3]).toBe('retry');
@@ -224,7 +224,7 @@ describe('order and bounds of webhooks', () => {
       request = received;
       return pending;
     });
-    await events.subscribe('incident.created');
+    await events.subscribe('incident.opened');
     await settle();
     // Of a hundred bytes each.
     const posts = [1, 2, 3].map((n) => receiver.last.event(`e${n}`, 'c0', chain(n)));

@@ -26,7 +26,7 @@ describe('the position of a webhook subscription that tells the order', () => {
   it('CLIENT-01 CLIENT-06 ORDER-04 is that of the last event handled, however far the watermark lags: a restart repeats and loses nothing', async () => {
     const store = memoryStore();
     const first = await webhookWorld({ store });
-    const reader = new Reader(await first.events.subscribe('incident.created', {}, { from: 'c0' }));
+    const reader = new Reader(await first.events.subscribe('incident.opened', {}, { from: 'c0' }));
     await settle();
     // The server never learns that the first one was acknowledged.
     await posts(first.receiver.last, 1, 1_300, 'c0');
@@ -49,7 +49,7 @@ describe('the position of a webhook subscription that tells the order', () => {
 
   it('CLIENT-06 is handed out with each event, in the order of release', async () => {
     const { receiver, events } = await webhookWorld();
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     // While others wait, the start of a chain may lie beyond them.
     for (const n of [3, 1, 2, 6, 4, 5, 7]) await receiver.last.event(`e${n}`, 'c0', place(n));
@@ -62,7 +62,7 @@ describe('the position of a webhook subscription that tells the order', () => {
     const store = memoryStore();
     const { receiver, events, server, clock } = await webhookWorld({ store });
     server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: null }));
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     const reader = new Reader(subscription);
     await settle();
     for (const n of [1, 2]) await receiver.last.event(`e${n}`, null, place(n));
@@ -75,7 +75,7 @@ describe('the position of a webhook subscription that tells the order', () => {
   it('ORDER-04 stays before an event that is overdue, until the watermark shows that it is settled', async () => {
     const store = memoryStore();
     const { receiver, events, clock } = await webhookWorld({ store });
-    const reader = new Reader(await events.subscribe('incident.created'));
+    const reader = new Reader(await events.subscribe('incident.opened'));
     await settle();
     for (const n of [1, 3, 4]) await receiver.last.event(`e${n}`, 'c0', place(n));
     await clock.advance(60_000);
@@ -99,7 +99,7 @@ describe('the position of a webhook subscription that tells the order', () => {
   it('ORDER-04 does not go back with a repetition', async () => {
     const store = memoryStore();
     const { receiver, events } = await webhookWorld({ store });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     const reader = new Reader(subscription);
     await settle();
     await posts(receiver.last, 1, 3, 'c0');
@@ -118,7 +118,7 @@ describe('the position of a webhook subscription that tells the order', () => {
   it('CUR-07 follows the watermark of a refresh only after an interval without posts', async () => {
     const store = memoryStore();
     const { receiver, events, server, clock } = await webhookWorld({ store });
-    const subscription = await events.subscribe('incident.created');
+    const subscription = await events.subscribe('incident.opened');
     new Reader(subscription);
     await settle();
     await receiver.last.event('e1', 'c0', place(1));
@@ -138,7 +138,7 @@ describe('the position of a webhook subscription that tells the order', () => {
     for (const gap of [true, false]) {
       const store = memoryStore();
       const first = await webhookWorld({ store });
-      const reader = new Reader(await first.events.subscribe('incident.created'));
+      const reader = new Reader(await first.events.subscribe('incident.opened'));
       await settle();
       await posts(first.receiver.last, 1, 5, 'c0');
       if (gap) await first.receiver.last.gap('c2');

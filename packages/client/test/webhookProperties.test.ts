@@ -95,8 +95,7 @@ class Processes {
     const onGap = (gap: Gap): void => void this.gaps.push(gap);
     const records = await this.#store.list();
     let subscription: Subscription | undefined;
-    if (records.length === 0)
-      subscription = await this.#events.subscribe('incident.created', {}, { from: 'c0', onGap });
+    if (records.length === 0) subscription = await this.#events.subscribe('incident.opened', {}, { from: 'c0', onGap });
     else [subscription] = await this.#events.resume(() => ({ delivery, onGap }));
     this.application.restart(subscription!);
   }

@@ -24,7 +24,7 @@ describe('refresh', () => {
     const w = await webhookWorld({ hooks: { ttlMs: HOUR_MS } });
     const at = times(w, () => granted(w.clock, w.grant.ms));
     w.grant.ms = 60_000;
-    await w.events.subscribe('incident.created', { a: 1 });
+    await w.events.subscribe('incident.opened', { a: 1 });
     await w.clock.advance(60_000);
     expect(at).toEqual([0, 48_000]);
     w.grant.ms = 600_000;
@@ -58,7 +58,7 @@ describe('refresh', () => {
     for (const refreshBefore of ['1970-01-01T00:00:00Z', undefined]) {
       const w = await webhookWorld();
       const at = times(w, () => granted(w.clock, 1, refreshBefore === undefined ? {} : { refreshBefore }));
-      const subscription = await w.events.subscribe('incident.created');
+      const subscription = await w.events.subscribe('incident.opened');
       await w.clock.advance(100_000);
       expect(at).toHaveLength(11);
       expect(subscription.status.state).toBe('active');
@@ -69,7 +69,7 @@ describe('refresh', () => {
   it('SUB-13 comes within hours even if a century was granted, since only it resumes what was suspended', async () => {
     const w = await webhookWorld();
     const at = times(w, () => granted(w.clock, 1, { refreshBefore: '9999-12-31T23:59:59Z' }));
-    await w.events.subscribe('incident.created');
+    await w.events.subscribe('incident.opened');
     await w.clock.advance(HOUR_MS);
     expect(at).toHaveLength(1);
     await w.clock.advance(DAY_MS);
@@ -80,7 +80,7 @@ describe('refresh', () => {
   it('TTL-14 without expiry still refreshes and lists now and then', async () => {
     const w = await webhookWorld({ hooks: { ttlMs: null } });
     const at = times(w, () => granted(w.clock, null));
-    await w.events.subscribe('incident.created');
+    await w.events.subscribe('incident.opened');
     await w.clock.advance(3 * DAY_MS);
     expect(w.subscribes()[0]!.params['ttlMs']).toBeNull();
     expect(at.length).toBeGreaterThan(9);
@@ -96,7 +96,7 @@ describe('refresh', () => {
       if (at.length > 1 && at.length < 6) throw new RpcFailure(-32603);
       return granted(w.clock, HOUR_MS);
     });
-    const subscription = await w.events.subscribe('incident.created', {}, { onError: (error) => errors.push(error) });
+    const subscription = await w.events.subscribe('incident.opened', {}, { onError: (error) => errors.push(error) });
     const reader = new Reader(subscription);
     await w.clock.advance(HOUR_MS * 0.8 + 2_000);
     await w.receiver.last.event('e1', 'c1');
@@ -116,7 +116,7 @@ describe('refresh', () => {
   it('CLIENT-09 subscribes anew from the cursor after a lapse', async () => {
     const w = await webhookWorld();
     w.grant.ms = 60_000;
-    const reader = new Reader(await w.events.subscribe('incident.created', {}, { delivery: 'webhook' }));
+    const reader = new Reader(await w.events.subscribe('incident.opened', {}, { delivery: 'webhook' }));
     await settle();
     await w.receiver.last.event('e1', 'c1');
     w.server.on(Methods.subscribe, () => {
@@ -142,7 +142,7 @@ describe('refresh', () => {
 
   it('TERM-08 ends when a refresh is answered with Forbidden', async () => {
     const w = await webhookWorld();
-    const reader = new Reader(await w.events.subscribe('incident.created'));
+    const reader = new Reader(await w.events.subscribe('incident.opened'));
     await settle();
     w.server.on(Methods.subscribe, () => {
       throw new RpcFailure(-32024);
@@ -157,7 +157,7 @@ describe('refresh', () => {
   it('subscribes anew when the server process was replaced, without waiting for the refresh', async () => {
     const w = await webhookWorld();
     const readers: Reader[] = [];
-    for (const n of [1, 2]) readers.push(new Reader(await w.events.subscribe('incident.created', { n })));
+    for (const n of [1, 2]) readers.push(new Reader(await w.events.subscribe('incident.opened', { n })));
     await settle();
     for (const [index, callback] of w.receiver.callbacks.entries()) await callback.event(`e${index}`, `c${index}`);
     await w.server.die();
@@ -185,7 +185,7 @@ describe('refresh', () => {
       void settle().then(() => w.server.die());
       return granted(w.clock, HOUR_MS);
     });
-    await w.events.subscribe('incident.created');
+    await w.events.subscribe('incident.opened');
     for (let second = 0; second < 60; second += 1) await w.clock.advance(1_000);
     expect(at.length).toBeGreaterThan(2);
     expect(at.length).toBeLessThan(10);
@@ -196,7 +196,7 @@ describe('refresh', () => {
 describe('the secret', () => {
   it('is replaced by a refresh; the old one is accepted until posts signed with it are too old', async () => {
     const w = await webhookWorld({ hooks: { rotateSecretAfterMs: 2 * HOUR_MS } });
-    await w.events.subscribe('incident.created');
+    await w.events.subscribe('incident.opened');
     await settle();
     const registered = (): string[] => w.receiver.last.secrets;
     const [first] = registered();
@@ -234,7 +234,7 @@ describe('deliveryStatus', () => {
     const answers: object[] = [{}, { deliveryStatus: suspended }, {}, { deliveryStatus: throttled }];
     w.server.on(Methods.subscribe, () => granted(w.clock, HOUR_MS, answers.shift()));
     const subscription = await w.events.subscribe(
-      'incident.created',
+      'incident.opened',
       {},
       {
         onDeliveryStatus: (status) => {

@@ -98,7 +98,7 @@ export class HttpServer {
         ttlMs: 0,
         cacheScope: 'private',
       },
-      [Methods.list]: { events: [eventType('incident.created', ['push', 'poll'])] },
+      [Methods.list]: { events: [eventType('incident.opened', ['push', 'poll'])] },
       [Methods.poll]: batch([], 'c0'),
     };
     const result = { resultType: 'complete', ...(results[body.method] as object) };

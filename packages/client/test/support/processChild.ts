@@ -32,7 +32,7 @@ server.emitted = 30;
 const inbox = sqliteInbox(database);
 const events = new EventsClient(() => server.client(), { store: inbox });
 const subscription = await events.subscribe(
-  'incident.created',
+  'incident.opened',
   {},
   { from: 'c0', delivery: delivery as 'push' | 'poll', maxEvents: 10 },
 );

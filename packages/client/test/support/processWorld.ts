@@ -65,7 +65,7 @@ export async function processWorld(options: Options = {}): Promise<ProcessWorld>
   const w = await world({ store: inbox, ...rest, ...(on && { server: on }) });
   const start: ProcessWorld['start'] = async ({ handler = note as never, subscribe, ...process } = {}) => {
     const onError = (error: Error): void => void errors.push(error);
-    const subscription = await w.events.subscribe('incident.created', {}, { onError, ...subscribe });
+    const subscription = await w.events.subscribe('incident.opened', {}, { onError, ...subscribe });
     const ended = subscription.process(handler as never, { inbox, ...process }).then(
       () => undefined,
       (error: Error) => error,

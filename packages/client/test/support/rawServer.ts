@@ -31,7 +31,7 @@ export class RawServer {
   readonly received: RawRequest[] = [];
   readonly cancelled: RequestId[] = [];
   capabilities: Record<string, unknown> = { extensions: { [EXTENSION_ID]: {} } };
-  types: Record<string, unknown>[] = [eventType('incident.created', ['push', 'poll'])];
+  types: Record<string, unknown>[] = [eventType('incident.opened', ['push', 'poll'])];
   /** Whether results carry resultType. */
   withResultType = true;
   /** Applied to outgoing messages, to break them. */
@@ -164,7 +164,7 @@ export function eventType(name: string, delivery: string[]): Record<string, unkn
   return { name, description: name, delivery, inputSchema: { type: 'object' }, payloadSchema: { type: 'object' } };
 }
 
-export function occurrence(eventId: string, name = 'incident.created'): Record<string, unknown> {
+export function occurrence(eventId: string, name = 'incident.opened'): Record<string, unknown> {
   return { eventId, name, timestamp: '2026-07-28T12:00:00Z', data: { id: eventId } };
 }
 

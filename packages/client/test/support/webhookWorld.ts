@@ -24,7 +24,7 @@ export async function webhookWorld(
   const receiver = new FakeReceiver();
   const w = await world({ ...rest, webhook: { receiver, url: BASE_URL, ...hooks } });
   const grant: WebhookWorld['grant'] = { ms: HOUR_MS };
-  w.server.types = [eventType('incident.created', ['webhook', 'push', 'poll'])];
+  w.server.types = [eventType('incident.opened', ['webhook', 'push', 'poll'])];
   w.server.on(Methods.subscribe, () => granted(w.clock, grant.ms));
   w.server.on(Methods.unsubscribe, () => ({}));
   return {
