@@ -6,7 +6,7 @@ import { type ClientSource, Connection } from './connection/connection.ts';
 import { isUnusable } from './delivery/chooseMode.ts';
 import { type DeliveredSource, SubscriptionDelivery } from './delivery/subscriptionDelivery.ts';
 import { assertCallbackBase, Callback } from './delivery/webhook/callback.ts';
-import { closed, EventsClientError, isUnreachable } from './errors.ts';
+import { asError, closed, EventsClientError, isUnreachable } from './errors.ts';
 import { isInbox } from './inbox/inbox.ts';
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
 import { type Settings, settingsOf } from './settings.ts';
@@ -61,7 +61,7 @@ export class EventsClient {
    * @throws EventsNotSupportedError if it declared nothing; no `events/*` request is sent then (CAP-05)
    */
   capability(): Promise<EventsCapability> {
-    return this.#connection.capability();
+    return untilAborted(this.#connection.capability(), this.#closing.signal);
   }
 
   /**
@@ -73,7 +73,8 @@ export class EventsClient {
   async list(options: { refresh?: boolean } = {}): Promise<EventTypeDescriptor[]> {
     this.#assertOpen();
     this.#watch();
-    return options.refresh === true ? this.#types.refresh() : this.#types.list();
+    const listing = options.refresh === true ? this.#types.refresh() : this.#types.list();
+    return untilAborted(listing, this.#closing.signal);
   }
 
   /**
@@ -82,8 +83,9 @@ export class EventsClient {
    *
    * If the server cannot be reached and the client was given a function that connects, it resolves too: the client goes
    * on connecting in the background with `backoff`, one attempt at a time for all subscriptions that wait, each failure
-   * told to `onError` (the first ones perhaps before this resolves). What would have rejected this call then ends the
-   * subscription, as an error that comes later does: told to `onTerminated`, and thrown by the iteration.
+   * told to `onError` (the first ones perhaps before this resolves). If the server then has no such type, no usable mode
+   * or no Events, that ends the subscription, as an error that comes later does: told to `onTerminated`, and thrown by
+   * the iteration. Anything else is tried again.
    *
    * The server looks at the arguments only when delivery begins, so `InvalidParams` and `Forbidden` are thrown by the
    * iteration as well.
@@ -114,7 +116,7 @@ export class EventsClient {
     const kept = await store.load(key);
     const start = isInbox(store) && typeof kept?.cursor === 'string' ? undefined : from;
     this.#assertFree(key);
-    const found = await this.#find(name);
+    const found = await this.#find(name, options.signal);
     if (found === undefined) throw unknownType(name);
     return this.#start<T>(
       key,
@@ -160,7 +162,8 @@ export class EventsClient {
       const record = (await store.load(key)) ?? listed;
       const { delivery, maxAgeMs, maxEvents, longPollMs } = record;
       const options = { delivery, maxAgeMs, maxEvents, longPollMs, ...optionsFor(record) };
-      const found = await this.#find(record.name);
+      const found = await this.#find(record.name, options.signal);
+      if (this.#subscriptions.has(key)) continue;
       try {
         if (found === undefined) throw unknownType(record.name);
         resumed.push(await this.#start(key, found, record, options));
@@ -181,13 +184,16 @@ export class EventsClient {
   }
 
   /** The type, undefined if there is none, or why the server has to be waited for. */
-  async #find(name: string): Promise<EventTypeDescriptor | Error | undefined> {
+  async #find(name: string, signal?: AbortSignal): Promise<EventTypeDescriptor | Error | undefined> {
     this.#watch();
     const { outage } = this.#awaitedTypes;
-    if (outage !== undefined) return outage;
+    // What is not an outage, each call is told by itself.
+    if (isUnreachable(outage) && this.#types.last === undefined) return outage;
     try {
-      return await untilAborted(this.#types.find(name), this.#closing.signal);
+      return await untilAborted(untilAborted(this.#types.find(name), signal), this.#closing.signal);
     } catch (error) {
+      // It is stopped before it starts, and needs no type.
+      if (signal?.aborted === true && !this.#closing.signal.aborted) return asError(error);
       if (this.#connection.canReconnect && isUnreachable(error)) return error;
       throw error;
     }
@@ -300,6 +306,10 @@ export class EventsClient {
   }
 
   readonly #warn = (message: string): void => {
-    this.#options.onWarning?.(message);
+    try {
+      this.#options.onWarning?.(message);
+    } catch {
+      // A log that fails must not stop delivery, and there is nowhere left to tell it.
+    }
   };
 }

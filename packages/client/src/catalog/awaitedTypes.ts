@@ -41,6 +41,8 @@ export class AwaitedTypes {
    * @throws what the server says for good; the reason of the signal
    */
   async list(outage: Error | undefined, waiter: TypesWaiter, signal: AbortSignal): Promise<EventTypeDescriptor[]> {
+    // Read meanwhile, by somebody else.
+    if (this.#types.last !== undefined) return this.#types.last;
     this.#outage ??= outage;
     this.#waiting.add(waiter);
     this.#answer ??= this.#list();
@@ -57,12 +59,13 @@ export class AwaitedTypes {
   }
 
   async #list(): Promise<EventTypeDescriptor[]> {
-    const { clock, backoff, random } = this.#waits;
+    const { backoff, random } = this.#waits;
     this.#left = new AbortController();
     const { signal } = this.#left;
     for (let attempt = 0; ; attempt += 1) {
-      await sleep(clock, backoffMs(attempt, backoff, random), signal);
+      await this.#pause(backoffMs(attempt, backoff, random), signal);
       signal.throwIfAborted();
+      if (this.#types.last !== undefined) return this.#types.last;
       for (const { onAttempt } of this.#waiting) onAttempt();
       try {
         return await untilAborted(this.#types.refresh(), signal);
@@ -73,5 +76,16 @@ export class AwaitedTypes {
         for (const { onFailure } of this.#waiting) onFailure(error);
       }
     }
+  }
+
+  /** Waits, and no longer than until somebody else could reach the server. */
+  async #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    const wake = new AbortController();
+    const onWake = (): void => wake.abort();
+    this.#types.onRead.add(onWake);
+    signal.addEventListener('abort', onWake);
+    await sleep(this.#waits.clock, delayMs, wake.signal);
+    signal.removeEventListener('abort', onWake);
+    this.#types.onRead.delete(onWake);
   }
 }

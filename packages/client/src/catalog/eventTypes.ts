@@ -10,10 +10,18 @@ export class EventTypes {
   readonly #connection: Connection;
   readonly #onWarning: (message: string) => void;
   #known: Promise<EventTypeDescriptor[]> | undefined;
+  #last: EventTypeDescriptor[] | undefined;
+  /** Called after each reading, whoever asked for it. */
+  readonly onRead: Set<() => void> = new Set();
 
   constructor(connection: Connection, onWarning: (message: string) => void) {
     this.#connection = connection;
     this.#onWarning = onWarning;
+  }
+
+  /** All types, if the last reading succeeded. */
+  get last(): EventTypeDescriptor[] | undefined {
+    return this.#last;
   }
 
   /** All types, as read last. */
@@ -25,9 +33,15 @@ export class EventTypes {
   refresh(): Promise<EventTypeDescriptor[]> {
     const reading = this.#read();
     this.#known = reading;
-    reading.catch(() => {
-      if (this.#known === reading) this.#known = undefined;
-    });
+    reading.then(
+      (types) => {
+        if (this.#known === reading) this.#last = types;
+        for (const tell of this.onRead) tell();
+      },
+      () => {
+        if (this.#known === reading) this.#known = this.#last = undefined;
+      },
+    );
     return reading;
   }
 

@@ -26,7 +26,16 @@ const ANSWERS: readonly unknown[] = [
   'UnsupportedProtocolVersionError',
   'UnauthorizedError',
   'OAuthError',
+  'InsufficientScopeError',
+  'IssuerMismatchError',
+  'InsecureTokenEndpointError',
+  'AuthorizationServerMismatchError',
+  // An answer that is JSON and not JSON-RPC: something else lives at that address.
+  'ZodError',
 ];
+
+/** How runtimes other than Node tell a failure of the network: without a cause. */
+const OPAQUE = /^(failed to fetch|networkerror|load failed|network error|error sending request)/i;
 
 /** A program to start that is not there, or is none. */
 const NO_PROGRAM: readonly unknown[] = ['ENOENT', 'EACCES'];
@@ -41,12 +50,17 @@ export function isOutage(error: unknown): boolean {
   // Of the answers, only those of a server that cannot serve now, or of what stands in front of it.
   if (typeof status === 'number') return status >= 500 || status === 408 || status === 429;
   if (name === 'SdkError') {
-    return UNANSWERED.includes(code) || cause instanceof TypeError || (cause !== undefined && isOutage(cause));
+    return UNANSWERED.includes(code) || (cause !== undefined && isOutage(cause));
   }
   if (ANSWERS.includes(name) || NO_PROGRAM.includes(code)) return false;
-  // `fetch` tells a failure of the network as a TypeError with a cause; one without is a mistake in the program.
-  if (error instanceof TypeError) return cause !== undefined;
+  if (error instanceof TypeError) return isNetworkFailure(error);
   return !(error instanceof ReferenceError || error instanceof SyntaxError || error instanceof RangeError);
+}
+
+/** `fetch` throws a TypeError for failures of the network and for mistakes, such as an unknown scheme or an invalid header. */
+function isNetworkFailure({ message, cause }: TypeError): boolean {
+  if (cause === undefined) return OPAQUE.test(message);
+  return !(cause instanceof TypeError) && isText(detailsOf(cause).code);
 }
 
 /** An outage as the application is told of it; what was thrown is the cause. */
@@ -66,7 +80,8 @@ function reasonOf(error: unknown): string {
   const { message } = chain.at(-2) instanceof Error ? (chain.at(-2) as Error) : asMessage(last);
   const { code, status } = detailsOf(last);
   const facts = typeof status === 'number' ? `HTTP ${status}` : [code, ...placesOf(last)].filter(isText).join(' ');
-  return facts === '' || message.includes(facts) ? message : `${message} (${facts})`;
+  const told = facts === '' ? asMessage(last).message : facts;
+  return message.includes(told) ? message : `${message} (${told})`;
 }
 
 function placesOf(error: unknown): string[] {

@@ -77,6 +77,11 @@ export class SubscriptionDelivery {
       this.#modes ??= await this.#awaitModes(subscription, signal);
     } catch (error) {
       if (!signal.aborted) subscription.terminate(asError(error));
+      else if (subscription.status.state === 'cancelled' && callback?.mayBeLive === true) {
+        this.#context.onWarning(
+          `The server was not told that "${subscription.name}" is cancelled, so it may go on for a while: it cannot be reached.`,
+        );
+      }
       return;
     }
     const { name } = subscription;
