@@ -46,6 +46,7 @@ describe('simulation', () => {
     ['a cursor passed a gap that no envelope could tell', 35],
     ['a cursor passed a gap that was owed from before a restart', 90],
     ['room at a host was left unused after a subscription had ended', 127],
+    ['an event that waited was repeated at another place after a restart', 50_352],
     ['the end of a subscription was answered before it was stored', 64],
     ['a suspended subscription that was coming back was stored without its position', 6_476],
   ])('seed of a mistake: %s', async (_mistake, seed) => {

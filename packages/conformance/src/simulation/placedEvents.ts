@@ -40,7 +40,10 @@ export class PlacedEvents {
   }
 
   take(eventId: string, order: EventOrder): void {
-    this.#place(eventId, order);
+    const [at] = [...this.#waiting].find(([, waiting]) => waiting.eventId === eventId) ?? [order.position];
+    // The next run of a server repeats it in its own chain, and a source that is read anew may place it elsewhere.
+    if (at !== order.position) this.#waiting.set(order.position, { eventId: undefined, previous: at });
+    this.#place(eventId, { position: at, previous: order.previous });
   }
 
   #place(eventId: string | undefined, { position, previous }: EventOrder): void {
