@@ -4,17 +4,27 @@ import type { Clock } from './clock.ts';
 export interface Deadline<T> {
   readonly item: T;
   atMs: number;
+  /** How long it was to wait; `undefined` for a date. */
+  readonly waitMs: number | undefined;
   /** Place in the heap; -1 when it is not in it. */
   index: number;
 }
 
-/** Any number of deadlines on one timer: a heap, so each change costs the logarithm of their number. */
+/** The clock is looked at this often at least: until then a date may pass unseen when the clock was set forward. */
+const LONGEST_TIMER_MS = 600_000;
+
+/**
+ * Any number of deadlines on one timer: a heap, so each change costs the logarithm of their number. Some are dates, others
+ * waits: one that began while the clock was ahead does not last until the clock has caught up.
+ */
 export class Deadlines<T> {
   readonly #clock: Clock;
   readonly #due: (item: T) => void;
   readonly #heap: Deadline<T>[] = [];
   #timer: unknown;
   #timerAtMs = Infinity;
+  /** What the clock said last. */
+  #seenMs = -Infinity;
 
   /** @param due called once for each deadline when its time has come */
   constructor(clock: Clock, due: (item: T) => void) {
@@ -26,13 +36,22 @@ export class Deadlines<T> {
     return this.#heap.length;
   }
 
+  /** Due at a date. */
   add(item: T, atMs: number): Deadline<T> {
-    const deadline: Deadline<T> = { item, atMs, index: -1 };
+    this.#look();
+    const deadline: Deadline<T> = { item, atMs, waitMs: undefined, index: -1 };
     this.#insert(deadline);
     return deadline;
   }
 
-  /** Gives a deadline another time, also when it has passed. */
+  /** Due after a while, whatever the clock is set to meanwhile. */
+  addIn(item: T, waitMs: number): Deadline<T> {
+    const deadline: Deadline<T> = { item, atMs: this.#look() + waitMs, waitMs, index: -1 };
+    this.#insert(deadline);
+    return deadline;
+  }
+
+  /** Gives a date another time, also when it has passed. */
   move(deadline: Deadline<T>, atMs: number): void {
     this.#remove(deadline);
     deadline.atMs = atMs;
@@ -105,7 +124,26 @@ export class Deadlines<T> {
     if (first === undefined || first.atMs >= this.#timerAtMs) return;
     this.#unschedule();
     this.#timerAtMs = first.atMs;
-    this.#timer = this.#clock.setTimeout(() => this.#fire(), Math.max(0, first.atMs - this.#clock.now()));
+    const delayMs = Math.min(Math.max(0, first.atMs - this.#clock.now()), LONGEST_TIMER_MS);
+    this.#timer = this.#clock.setTimeout(() => this.#fire(), delayMs);
+  }
+
+  #look(): number {
+    const nowMs = this.#clock.now();
+    if (nowMs < this.#seenMs) this.#setBack(nowMs);
+    this.#seenMs = nowMs;
+    return nowMs;
+  }
+
+  /** The clock was set back: no wait lasts longer than it was to. */
+  #setBack(nowMs: number): void {
+    for (const deadline of this.#heap) {
+      if (deadline.waitMs !== undefined) deadline.atMs = Math.min(deadline.atMs, nowMs + deadline.waitMs);
+    }
+    this.#heap.sort((a, b) => a.atMs - b.atMs);
+    for (const [index, deadline] of this.#heap.entries()) deadline.index = index;
+    this.#unschedule();
+    this.#schedule();
   }
 
   #unschedule(): void {
@@ -116,7 +154,7 @@ export class Deadlines<T> {
 
   #fire(): void {
     this.#timerAtMs = Infinity;
-    const nowMs = this.#clock.now();
+    const nowMs = this.#look();
     let first: Deadline<T> | undefined;
     while ((first = this.#heap[0]) !== undefined && first.atMs <= nowMs) {
       this.#remove(first);

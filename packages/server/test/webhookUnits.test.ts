@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Clock } from '../src/clock.ts';
 import type { Deadline } from '../src/deadlines.ts';
 import { Deadlines } from '../src/deadlines.ts';
 import { defaultSuspensionRules, FailureRate } from '../src/delivery/webhook/failureRate.ts';
@@ -171,6 +172,54 @@ describe('token bucket', () => {
 });
 
 describe('deadlines', () => {
+  it.each([
+    ['forward', 3_600_000],
+    ['back', -3_600_000],
+  ])(
+    'no wait lasts longer than it or one before it was to, though the clock was set %s meanwhile',
+    async (_, offsetMs) => {
+      const clock = new FakeClock();
+      let setByMs = 0;
+      // Timers run on regardless, as those of a machine do.
+      const machine: Clock = {
+        now: () => clock.now() + setByMs,
+        setTimeout: (callback, delayMs) => clock.setTimeout(callback, delayMs),
+        clearTimeout: (handle) => clock.clearTimeout(handle),
+        setImmediate: (callback) => clock.setImmediate(callback),
+      };
+      const startMs = clock.now();
+      const fired: [string, number][] = [];
+      const deadlines = new Deadlines<string>(machine, (name) => fired.push([name, clock.now() - startMs]));
+      deadlines.addIn('before', 30_000);
+      await clock.advance(1_000);
+      setByMs = offsetMs;
+      deadlines.addIn('meanwhile', 5_000);
+      deadlines.addIn('meanwhile, longer', 40_000);
+      await clock.advance(2_000);
+      setByMs = 0;
+      deadlines.addIn('after', 1_000);
+      await clock.advance(120_000);
+      const within = new Map(fired);
+      expect(deadlines.size).toBe(0);
+      expect(within.get('after')).toBeLessThanOrEqual(8_000);
+      expect(within.get('meanwhile')).toBeLessThanOrEqual(8_000);
+      expect(within.get('before')).toBeLessThanOrEqual(33_000);
+      expect(within.get('meanwhile, longer')).toBeLessThanOrEqual(43_000);
+    },
+  );
+
+  it('a date further away than one timer may be is met to the millisecond', async () => {
+    const clock = new FakeClock();
+    const fired: number[] = [];
+    const deadlines = new Deadlines<string>(clock, () => fired.push(clock.now()));
+    const dateMs = clock.now() + 86_400_000;
+    deadlines.add('date', dateMs);
+    deadlines.addIn('wait', 1_000);
+    await clock.advance(86_400_000);
+    expect(fired).toEqual([dateMs - 86_399_000, dateMs]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('fire in order, once, whatever was moved or taken back', async () => {
     const action = fc.record({
       kind: fc.constantFrom('add' as const, 'move' as const, 'cancel' as const, 'advance' as const),

@@ -469,7 +469,8 @@ export class Lane implements Sink, DeliveryLane {
     const { held, envelope } = this.#order;
     if (held === undefined || envelope !== undefined || this.#subscriber.dialect === 'sketch') return;
     // One that refuses envelopes only is not asked after each event (DIALECT-13).
-    if (nowMs - held.triedAtMs >= this.#context.retryRules.maxDelayMs) this.#sendGap(0);
+    // Also after the clock was set back.
+    if (Math.abs(nowMs - held.triedAtMs) >= this.#context.retryRules.maxDelayMs) this.#sendGap(0);
   }
 
   /** Acknowledged, refused for good or given up. */
@@ -501,8 +502,7 @@ export class Lane implements Sink, DeliveryLane {
   }
 
   #queueIn(delivery: Delivery, delayMs: number): void {
-    const { retries, clock } = this.#context;
-    delivery.retry = retries.add(delivery, clock.now() + delayMs);
+    delivery.retry = this.#context.retries.addIn(delivery, delayMs);
   }
 
   /** Asks the scheduler for an attempt. */

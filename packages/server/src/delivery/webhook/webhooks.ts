@@ -213,7 +213,7 @@ export class Webhooks {
 
   /** Does something later, unless the server closes until then. */
   retryIn(delayMs: number, callback: () => void): void {
-    this.#chores.add(callback, this.#environment.clock.now() + delayMs);
+    this.#chores.addIn(callback, delayMs);
   }
 
   /** Many events of this type were dispatched: most subscriptions stand far behind where they were stored. */
