@@ -34,6 +34,26 @@ for (const [kind, { title, plant }] of Object.entries(plants)) {
   });
 }
 
+it('plants no cursor behind an event that had been handed out, though its arrival was recorded later', () => {
+  const mine = { subscription: 's' };
+  const facts: Fact[] = [
+    { fact: 'begun', ...mine, process: 'client', type: 'opened', mode: 'webhook', cursor: 'run.0' },
+    ...['e1', 'e2'].flatMap((eventId, index): Fact[] => [
+      { fact: 'emitting', type: 'opened', eventId },
+      { fact: 'emitted', eventId, cursor: `run.${index + 1}` },
+    ]),
+    { fact: 'received', ...mine, cursor: 'run.0' },
+    { fact: 'handed', ...mine, eventId: 'e1' },
+    { fact: 'received', ...mine, events: ['e2'], cursor: 'run.0' },
+    { fact: 'received', ...mine, events: ['e1'], cursor: 'run.1' },
+    { fact: 'committed', ...mine, eventId: 'e1' },
+    { fact: 'handed', ...mine, eventId: 'e2' },
+    { fact: 'committed', ...mine, eventId: 'e2' },
+    { fact: 'settled' },
+  ];
+  expect(plants.cursor.plant(new PlantableHistory(facts, readLogCursor), 0)).toBe(undefined);
+});
+
 it('shows the facts of a violation', () => {
   const facts: Fact[] = [
     { fact: 'begun', subscription: 's', process: 'client', type: 'opened', mode: 'poll', cursor: 'run.0' },

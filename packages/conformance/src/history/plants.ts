@@ -97,15 +97,16 @@ function promisesBefore(facts: readonly Fact[]): Map<string, number> {
       latest.delete(fact.subscription);
       hasBegun.delete(fact.subscription);
     }
-    if (fact.fact !== 'received') return;
+    if (fact.fact !== 'received' && fact.fact !== 'handed') return;
     const { subscription } = fact;
-    for (const eventId of fact.events ?? []) {
+    // A handing may be recorded before the arrival: once it was given, a cursor behind it is true.
+    for (const eventId of fact.fact === 'handed' ? [fact.eventId] : (fact.events ?? [])) {
       const key = JSON.stringify([subscription, eventId]);
       const promise = latest.get(subscription);
       if (promise !== undefined && !arrived.has(key)) promises.set(key, promise);
       arrived.add(key);
     }
-    if (typeof fact.cursor !== 'string') return;
+    if (fact.fact === 'handed' || typeof fact.cursor !== 'string') return;
     // The first cursor says where the subscription starts: that one may be anything.
     if (hasBegun.has(subscription) && fact.gap !== true) latest.set(subscription, index);
     hasBegun.add(subscription);
