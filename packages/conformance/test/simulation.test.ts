@@ -75,7 +75,7 @@ it('knows what its faults bring about by what it is, and anything else by what i
 
 describe('the options of the simulation', () => {
   it('are read, with defaults', () => {
-    expect(readOptions([])).toEqual({ first: 1, count: 1_000, facts: false, help: false });
+    expect(readOptions([])).toEqual({ first: 1, count: 1_000, facts: false, stopAtFirst: false, help: false });
     expect(readOptions(['--first', '7', '--seeds', '2', '--facts'])).toMatchObject({ first: 7, count: 2, facts: true });
   });
 

@@ -4,12 +4,14 @@ import { readOptions, USAGE } from './options.ts';
 import type { SimulationOptions } from './options.ts';
 import { simulate } from './simulate.ts';
 
-async function run({ first, count, facts: showsFacts }: SimulationOptions): Promise<number> {
+async function run({ first, count, facts: showsFacts, stopAtFirst }: SimulationOptions): Promise<number> {
   const startMs = performance.now();
   const totals: Record<string, number> = {};
   let failed = 0;
+  let run = 0;
   for (let seed = first; seed < first + count; seed++) {
     const { facts, verdict, complaints } = await simulate(seed);
+    run++;
     for (const [name, figure] of Object.entries(verdict.figures)) totals[name] = (totals[name] ?? 0) + figure;
     if (showsFacts) for (const [index, fact] of facts.entries()) console.log(`#${index} ${JSON.stringify(fact)}`);
     if (verdict.violations.length === 0 && complaints.length === 0) continue;
@@ -17,9 +19,10 @@ async function run({ first, count, facts: showsFacts }: SimulationOptions): Prom
     console.log(`\nseed ${seed} (again: npm run simulate -- --first ${seed} --seeds 1 --facts)`);
     console.log(describeVerdict(verdict));
     for (const complaint of complaints) console.log(`complaint: ${complaint}`);
+    if (stopAtFirst) break;
   }
-  const perMinute = Math.round((count * 60_000) / (performance.now() - startMs));
-  console.log(`${count} seeds from ${first}, ${failed} with violations; ${perMinute} seeds a minute`);
+  const perMinute = Math.round((run * 60_000) / (performance.now() - startMs));
+  console.log(`${run} seeds from ${first}, ${failed} with violations; ${perMinute} seeds a minute`);
   console.log(
     Object.entries(totals)
       .map(([name, total]) => `${name} ${total}`)

@@ -6,6 +6,8 @@ export interface SimulationOptions {
   readonly count: number;
   /** Print every fact, not only those that show a violation. */
   readonly facts: boolean;
+  /** End at the first schedule that shows something. */
+  readonly stopAtFirst: boolean;
   readonly help: boolean;
 }
 
@@ -17,6 +19,7 @@ what was seen. The same seed gives the same facts.
   --seeds N    so many schedules (default 1000)
   --first N    the seed of the first one (default 1)
   --facts      print all that was seen
+  --stop-at-first   end at the first schedule that shows something
   --help
 
 Exit status: 0 all is well, 1 violations or complaints, 2 unusable options.`;
@@ -26,12 +29,19 @@ const MOST_SEEDS = 999_999_999;
 
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): SimulationOptions {
-  const { seeds, first, facts, help } = parseOptions(args, {
+  const {
+    seeds,
+    first,
+    facts,
+    'stop-at-first': stopAtFirst,
+    help,
+  } = parseOptions(args, {
     seeds: { type: 'string', default: '1000' },
     first: { type: 'string', default: '1' },
     facts: { type: 'boolean', default: false },
+    'stop-at-first': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   });
   const count = readWholeNumber('seeds', seeds, 1, MOST_SEEDS);
-  return { first: readWholeNumber('first', first, 0, MOST_SEEDS), count, facts, help };
+  return { first: readWholeNumber('first', first, 0, MOST_SEEDS), count, facts, stopAtFirst, help };
 }
