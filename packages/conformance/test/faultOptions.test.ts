@@ -18,7 +18,7 @@ it('has every kind of fault happen, and requires every kind of violation to be f
   const faults = seeds.flatMap((seed) => scheduleOf(seed, durationMs)).map(({ fault }) => fault);
   const kinds = faults.map((fault) => (fault.kind === 'link' ? fault.fault.kind : fault.kind));
   const behaviours = faults.flatMap((fault) => (fault.kind === 'endpoint' ? [fault.behaviour.kind] : []));
-  expect(new Set(kinds).size).toBe(10);
+  expect(new Set(kinds).size).toBe(11);
   expect(new Set(behaviours).size).toBe(4);
 });
 

@@ -49,6 +49,7 @@ it('has every kind of fault happen', () => {
     'kill',
     'refuse',
     'reset',
+    'restart',
     'stop',
     'truncate',
   ]);

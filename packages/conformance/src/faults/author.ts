@@ -1,5 +1,6 @@
 import type { EventHandle } from '@mcp-events/server';
 import type { EmittingFact } from '../history/facts.ts';
+import type { Random } from '../simulation/random.ts';
 import { readOwnFacts } from './factReader.ts';
 import { isPassing, textOf } from './passingFailures.ts';
 import { pause } from './processShell.ts';
@@ -17,6 +18,7 @@ export class Author {
   readonly #handle: EventHandle;
   readonly #repeats: boolean;
   readonly #life = process.hrtime.bigint().toString(36);
+  readonly #random: Random;
   #emits = 0;
   #running: Promise<void> = Promise.resolve();
 
@@ -25,6 +27,7 @@ export class Author {
     this.#shell = shell;
     this.#handle = handle;
     this.#repeats = repeats;
+    this.#random = shell.random(handle.name);
   }
 
   begin(): void {
@@ -41,9 +44,9 @@ export class Author {
     const { signal } = this.#shell.stopping;
     const { emitEveryMs } = this.#shell.config.settings;
     while (!signal.aborted) {
-      await pause(Math.random() * 2 * emitEveryMs);
+      await pause(this.#random.next() * 2 * emitEveryMs);
       if (signal.aborted || !this.#shell.circumstances.emitting) continue;
-      const count = Math.random() < 0.1 ? MOST_AT_ONCE : 1;
+      const count = this.#random.chance(0.1) ? MOST_AT_ONCE : 1;
       await Promise.all(Array.from({ length: count }, () => this.#emitNew()));
     }
   }
@@ -55,12 +58,12 @@ export class Author {
       else if (fact.fact === 'emitted' || fact.fact === 'emitFailed') open.delete(fact.eventId);
     }
     for (const { eventId, values } of open.values()) {
-      if (Math.random() < 0.7) await this.#emit(eventId, values?.['severity'] as Severity);
+      if (this.#random.chance(0.7)) await this.#emit(eventId, values?.['severity'] as Severity);
     }
   }
 
   #emitNew(): Promise<void> {
-    const severity = SEVERITIES[Math.random() < 0.5 ? 0 : 1] as Severity;
+    const severity = this.#random.pick(SEVERITIES);
     return this.#emit(`${this.#handle.name}-${this.#life}-${++this.#emits}`, severity);
   }
 

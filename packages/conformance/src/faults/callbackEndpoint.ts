@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { toNodeHandler } from '@modelcontextprotocol/node';
+import type { Random } from '../simulation/random.ts';
 import { pause } from './processShell.ts';
 import type { ProcessConfig, ProcessShell } from './processShell.ts';
 
@@ -11,10 +12,12 @@ type Handle = (request: Request) => Promise<Response>;
 export class CallbackEndpoint {
   readonly port: number;
   readonly #shell: ProcessShell<ProcessConfig>;
+  readonly #random: Random;
   readonly #handle: ReturnType<typeof toNodeHandler>;
 
   private constructor(shell: ProcessShell<ProcessConfig>, handle: Handle, server: Server) {
     this.#shell = shell;
+    this.#random = shell.random('endpoint');
     this.#handle = toNodeHandler({ fetch: handle });
     this.port = (server.address() as AddressInfo).port;
     server.on('request', (request, response) => void this.#answer(request, response));
@@ -28,13 +31,13 @@ export class CallbackEndpoint {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const behaviour = this.#shell.circumstances.endpoint;
-    if (behaviour === null || Math.random() >= behaviour.share) {
+    if (behaviour === null || !this.#random.chance(behaviour.share)) {
       await this.#handle(request, response);
       return;
     }
     switch (behaviour.kind) {
       case 'status':
-        response.writeHead(behaviour.status, Math.random() < 0.5 ? { 'retry-after': '1' } : {}).end();
+        response.writeHead(behaviour.status, this.#random.chance(0.5) ? { 'retry-after': '1' } : {}).end();
         request.resume();
         return;
       case 'slow':

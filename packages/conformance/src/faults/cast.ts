@@ -3,6 +3,11 @@ export const PROCESSES = ['server', 'poller', 'pusher', 'hooked', 'receiver', 'p
 
 export type ProcessName = (typeof PROCESSES)[number];
 
+/** Processes that the runner can have end in order: the other one belongs to its client. */
+export const STOPPABLE = ['server', 'poller', 'pusher', 'hooked', 'receiver', 'piped'] as const;
+
+export type StoppableName = (typeof STOPPABLE)[number];
+
 /** Processes that webhooks are posted to. */
 export const ENDPOINTS = ['hooked', 'receiver', 'piped'] as const;
 

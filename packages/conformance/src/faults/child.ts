@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { once } from 'node:events';
+import { INCOMPLETE_STATUS } from './processShell.ts';
 
 /** A process that the runner started, and is alone to end. */
 export class Child {
@@ -10,6 +11,7 @@ export class Child {
   readonly #complain: (message: string) => void;
   readonly gone: Promise<void>;
   #isToEnd = false;
+  #isKilled = false;
 
   /** @param logFile receives what the process prints */
   constructor(name: string, args: readonly string[], logFile: string, complain: (message: string) => void) {
@@ -41,17 +43,21 @@ export class Child {
   /** Resolves when it is gone. */
   async kill(): Promise<void> {
     this.#isToEnd = true;
+    this.#isKilled = true;
     this.signal('SIGKILL');
     await this.gone;
   }
 
-  /** Asks it to end, and complains if it does not do so in order. */
-  async stop(): Promise<void> {
-    if (!this.isAlive) return;
+  /** Asks it to end, and complains if it does not do so in order. `killed`: by us, meanwhile. */
+  async stop(): Promise<'complete' | 'incomplete' | 'killed'> {
+    if (!this.isAlive) return 'complete';
     this.#isToEnd = true;
     const exit = once(this.#process, 'exit');
     this.signal('SIGTERM');
     const [code, signal] = (await exit) as [number | null, string | null];
+    if (this.#isKilled) return 'killed';
+    if (code === INCOMPLETE_STATUS) return 'incomplete';
     if (code !== 0) this.#complain(`${this.#name} did not stop in order: ${signal ?? `exit status ${code}`}`);
+    return 'complete';
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { factLine } from '../history/factLines.ts';
 import type { Fact } from '../history/facts.ts';
@@ -10,6 +10,11 @@ export function monotonicMs(): number {
 
 export const FACTS_SUFFIX = '.facts.jsonl';
 export const COMPLAINTS_SUFFIX = '.complaints.jsonl';
+
+/** Processes of this name that have written facts so far. */
+export function countLives(folder: string, name: string): number {
+  return readdirSync(folder).filter((file) => file.startsWith(`${name}.`) && file.endsWith(FACTS_SUFFIX)).length;
+}
 
 /**
  * Writes down what a process sees, line by line: each line is with the operating system when the call returns, so that it

@@ -2,6 +2,7 @@ import type { EventsClient, Gap, Subscription, SubscribeOptions } from '@mcp-eve
 import { EventsClientError } from '@mcp-events/client';
 import type { SqliteInbox } from '@mcp-events/client/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import type { Random } from '../simulation/random.ts';
 import type { ClientConfig, Followed } from './clientConfig.ts';
 import type { Effects } from './effects.ts';
 import { isPassing, textOf } from './passingFailures.ts';
@@ -57,14 +58,15 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
       () => events.subscribe(type, args, options),
       (error) => !signal.aborted && !(error instanceof EventsClientError && UNEXPECTED.has(error.code)),
     );
-    await (by === 'loop' ? read(follower, subscription) : handle(follower, name, subscription));
+    const work = workOf(shell.random(name));
+    await (by === 'loop' ? read(follower, subscription, work) : handle(follower, name, subscription, work));
   } catch (error) {
     if (!signal.aborted) complain(follower, name, error);
   }
   if (!signal.aborted) shell.facts.complain(`${name} ended by itself`);
 }
 
-async function read({ shell, positions }: Follower, subscription: Subscription): Promise<void> {
+async function read({ shell, positions }: Follower, subscription: Subscription, work: Work): Promise<void> {
   for (;;) {
     const { done, value } = await shell.insist(
       () => subscription.next(),
@@ -76,7 +78,7 @@ async function read({ shell, positions }: Follower, subscription: Subscription):
   }
 }
 
-function handle(follower: Follower, name: string, subscription: Subscription): Promise<void> {
+function handle(follower: Follower, name: string, subscription: Subscription, work: Work): Promise<void> {
   const { shell, inbox, effects } = follower;
   return subscription.process<DatabaseSyncInstance, void>(
     { prepare: work, handle: ({ eventId }) => effects.write(eventId) },
@@ -89,9 +91,13 @@ function handle(follower: Follower, name: string, subscription: Subscription): P
   );
 }
 
-function work(): Promise<void> | undefined {
-  const ms = WORK_MS[Math.floor(Math.random() * WORK_MS.length)] ?? 0;
-  return ms === 0 ? undefined : pause(ms);
+type Work = () => Promise<void> | undefined;
+
+function workOf(random: Random): Work {
+  return () => {
+    const ms = random.pick(WORK_MS);
+    return ms === 0 ? undefined : pause(ms);
+  };
 }
 
 function gapTold({ shell }: Follower, subscription: string, { cursor, reason }: Gap): void {

@@ -36,6 +36,11 @@ export class Injector {
         await until(endMs, signal);
         stage.start(fault.whom);
         return;
+      case 'restart':
+        if (await stage.end(fault.whom)) this.#count('restart');
+        await until(endMs, signal);
+        stage.start(fault.whom);
+        return;
       case 'stop':
         if (!stage.signal(fault.whom, 'SIGSTOP')) return;
         this.#count('stop');

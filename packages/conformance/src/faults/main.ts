@@ -36,7 +36,14 @@ async function runOne(seed: number, { durationMs, keep, required }: FaultOptions
   console.log(`\nseed ${seed}, ${minutes} minutes, ${schedule.length} faults; ${JSON.stringify(settings)}`);
   for (const scheduled of schedule) console.log(describeFault(scheduled));
   const folder = mkdtempSync(join(tmpdir(), 'mcp-events-faults-'));
-  const { result, unmount } = await runFaults({ folder, settings, schedule, durationMs, signal: stopping.signal });
+  const { result, unmount } = await runFaults({
+    folder,
+    settings,
+    seed,
+    schedule,
+    durationMs,
+    signal: stopping.signal,
+  });
   let isWell = true;
   let kept = keep === undefined ? undefined : join(resolve(keep), `seed-${seed}`);
   if (result !== undefined) {

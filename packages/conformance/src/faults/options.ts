@@ -29,7 +29,7 @@ was seen.
 Exit status: 0 all is well, 1 violations or complaints, 2 unusable options.`;
 
 /** Together they have every kind of fault happen at least once. */
-const CI = { seeds: [113, 138], minutes: 0.2 };
+const CI = { seeds: [113, 7933], minutes: 0.2 };
 
 /** Beyond it, one run has more to look at than anybody would. */
 const MOST_MINUTES = 600;

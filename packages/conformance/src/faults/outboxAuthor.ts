@@ -6,8 +6,8 @@ import { isPassing, textOf } from './passingFailures.ts';
 import { pause } from './processShell.ts';
 import type { ProcessShell } from './processShell.ts';
 import type { ServerConfig } from './serverConfig.ts';
+import type { Random } from '../simulation/random.ts';
 import { SEVERITIES } from './severity.ts';
-import type { Severity } from './severity.ts';
 
 /** The first event of the type, emitted before the outbox is used: its cursor names the log. */
 const FIRST_ID = 'first';
@@ -26,6 +26,7 @@ export class OutboxAuthor {
   readonly #db: DatabaseSyncInstance;
   readonly #outbox: Outbox;
   readonly #handle: EventHandle;
+  readonly #random: Random;
   #epoch = '';
   #running: Promise<void> = Promise.resolve();
 
@@ -39,6 +40,7 @@ export class OutboxAuthor {
     this.#db = db;
     this.#outbox = outbox;
     this.#handle = handle;
+    this.#random = shell.random(handle.name);
   }
 
   static open(shell: ProcessShell<ServerConfig>, events: Events, handle: EventHandle, path: string): OutboxAuthor {
@@ -68,7 +70,7 @@ export class OutboxAuthor {
     this.#epoch = cursor?.split('.')[0] ?? '';
     this.#tellCommitted();
     while (!stopping.signal.aborted) {
-      await pause(Math.random() * 4 * config.settings.emitEveryMs);
+      await pause(this.#random.next() * 4 * config.settings.emitEveryMs);
       if (!stopping.signal.aborted && this.#shell.circumstances.emitting) this.#change();
     }
   }
@@ -88,7 +90,7 @@ export class OutboxAuthor {
   #change(): void {
     const { facts } = this.#shell;
     const eventId = `${this.#handle.name}-${process.hrtime.bigint().toString(36)}`;
-    const severity = SEVERITIES[Math.random() < 0.5 ? 0 : 1] as Severity;
+    const severity = this.#random.pick(SEVERITIES);
     facts.record({ fact: 'emitting', type: this.#handle.name, eventId, values: { severity } });
     let number: number;
     try {

@@ -1,9 +1,11 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import type { Random } from '../simulation/random.ts';
 import type { ProcessName } from './cast.ts';
 import { onMessage, send } from './controlMessages.ts';
 import type { Circumstances } from './controlMessages.ts';
-import { FactWriter } from './factWriter.ts';
+import { countLives, FactWriter } from './factWriter.ts';
+import { loadRandom } from './loadRandom.ts';
 import { ClockOffset } from './jumpingClock.ts';
 
 /** What every process is told at its start. */
@@ -13,10 +15,15 @@ export interface ProcessConfig {
   readonly folder: string;
   /** Path of the runner's socket. */
   readonly control: string;
+  /** Of the run: decides on the load. */
+  readonly seed: number;
 }
 
 /** How long an orderly end may take before it counts as hanging. */
 const STOP_MS = 20_000;
+
+/** Exit status of an orderly end that could not store everything: what was acknowledged last may come again. */
+export const INCOMPLETE_STATUS = 3;
 
 const PAUSE_MS = 200;
 
@@ -30,10 +37,14 @@ export class ProcessShell<Config extends ProcessConfig> {
   readonly #line: Socket;
   readonly #onStop: (() => Promise<unknown>)[] = [];
   readonly stopping: AbortController = new AbortController();
+  /** Which one it is of the processes of this name, from 0. */
+  readonly #life: number;
+  #isIncomplete = false;
 
   private constructor(config: Config, line: Socket) {
     this.config = config;
     this.#line = line;
+    this.#life = countLives(config.folder, config.name);
     this.facts = new FactWriter(config.folder, config.name);
     this.facts.record({ fact: 'started', process: config.name });
     // The runner is gone: nobody else would end this process.
@@ -72,6 +83,16 @@ export class ProcessShell<Config extends ProcessConfig> {
     await told;
   }
 
+  /** Numbers for a part of what this process does. */
+  random(part: string): Random {
+    return loadRandom(this.config.seed, this.config.name, this.#life, part);
+  }
+
+  /** Something could not be stored; if that is during an orderly end, it is as if the process had died before. */
+  storeFailed(): void {
+    if (this.stopping.signal.aborted) this.#isIncomplete = true;
+  }
+
   /** To be done before an orderly end, in this order. */
   beforeStop(step: () => Promise<unknown>): void {
     this.#onStop.push(step);
@@ -87,7 +108,7 @@ export class ProcessShell<Config extends ProcessConfig> {
     overdue.unref();
     void (async () => {
       for (const step of this.#onStop) await step();
-      process.exit(0);
+      process.exit(this.#isIncomplete ? INCOMPLETE_STATUS : 0);
     })();
   }
 

@@ -37,7 +37,12 @@ export class RecordedInboxStore implements InboxStore {
 
   async append(change: InboxChange): Promise<void> {
     if (change.kind === 'message') this.#keep(change.number, change.message);
-    await this.#store.append(change);
+    try {
+      await this.#store.append(change);
+    } catch (error) {
+      this.#shell.storeFailed();
+      throw error;
+    }
     if (change.kind !== 'done') return;
     const eventId = this.#eventIds.get(change.number);
     this.#eventIds.delete(change.number);

@@ -51,7 +51,12 @@ export class RecordedPositions {
   async save(record: SubscriptionRecord, store: () => Promise<void>): Promise<void> {
     const eventIds = [...this.#uncommitted];
     if (eventIds.length > 0) appendFileSync(this.#journal, `${JSON.stringify({ record, eventIds })}\n`);
-    await store();
+    try {
+      await store();
+    } catch (error) {
+      this.#shell.storeFailed();
+      throw error;
+    }
     for (const eventId of eventIds) this.#committed(eventId);
     this.#uncommitted = this.#uncommitted.slice(eventIds.length);
     if (record.cursor !== null) this.promised(record.cursor);

@@ -13,6 +13,8 @@ export interface Surroundings {
   readonly control: string;
   readonly upstream: string;
   readonly settings: Settings;
+  /** Decides on the load. */
+  readonly seed: number;
   readonly maxOffsetMs: number;
   portOf(link: LinkName): number;
   diskOf(disk: DiskName): string;
@@ -34,14 +36,14 @@ export function argsOf(name: Exclude<ProcessName, 'pipedServer'>, around: Surrou
 }
 
 function serverConfig(name: 'server' | 'pipedServer', around: Surroundings): ServerConfig {
-  const { folder, control, upstream, settings } = around;
+  const { folder, control, seed, upstream, settings } = around;
   const prefix = name === 'server' ? 'http' : 'stdio';
-  return { name, folder, control, prefix, disk: around.diskOf(name), upstream, settings };
+  return { name, folder, control, seed, prefix, disk: around.diskOf(name), upstream, settings };
 }
 
 function clientConfig(name: 'poller' | 'pusher' | 'hooked' | 'piped', around: Surroundings): ClientConfig {
-  const { folder, control, settings } = around;
-  const common = { name, folder, control, disk: around.diskOf('clients'), followed: FOLLOWED[name] };
+  const { folder, control, seed, settings } = around;
+  const common = { name, folder, control, seed, disk: around.diskOf('clients'), followed: FOLLOWED[name] };
   const server = { url: serverUrl(around) };
   const webhookAt = (link: 'hooked' | 'piped') => ({
     url: `http://127.0.0.1:${around.portOf(link)}/hooks`,
@@ -62,7 +64,7 @@ function clientConfig(name: 'poller' | 'pusher' | 'hooked' | 'piped', around: Su
 }
 
 function receiverConfig(around: Surroundings): ReceiverConfig {
-  const { folder, control, settings, maxOffsetMs } = around;
+  const { folder, control, seed, settings, maxOffsetMs } = around;
   const callback = `http://127.0.0.1:${around.portOf('receiver')}/hooks`;
   const keep = (subscription: string, type: string, args: Followed['arguments'], ttlMs: number | null) => {
     const secret = `whsec_${createHash('sha256').update(subscription).digest('base64')}`;
@@ -72,6 +74,7 @@ function receiverConfig(around: Surroundings): ReceiverConfig {
     name: 'receiver',
     folder,
     control,
+    seed,
     disk: around.diskOf('clients'),
     server: serverUrl(around),
     callback,

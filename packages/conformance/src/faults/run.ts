@@ -15,6 +15,8 @@ import { Stage } from './stage.ts';
 export interface RunOptions {
   readonly folder: string;
   readonly settings: Settings;
+  /** Decides on the load. */
+  readonly seed: number;
   readonly schedule: readonly ScheduledFault[];
   readonly durationMs: number;
   /** Ends the run early, without a verdict. */
@@ -53,9 +55,9 @@ export interface FinishedRun {
 
 /** One run: load, faults, time to recover, and the verdict on what was seen. */
 export async function runFaults(options: RunOptions): Promise<FinishedRun> {
-  const { folder, settings, schedule, signal } = options;
+  const { folder, settings, seed, schedule, signal } = options;
   const offsets = schedule.map(({ fault }) => (fault.kind === 'clock' ? fault.offsetMs : 0));
-  const stage = await Stage.build(folder, settings, Math.max(0, ...offsets));
+  const stage = await Stage.build(folder, settings, seed, Math.max(0, ...offsets));
   const unmount = (): void => stage.unmount();
   // Nothing may stay mounted, whatever ends this process.
   process.once('exit', unmount);

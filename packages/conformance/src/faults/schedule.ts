@@ -1,6 +1,6 @@
 import { Random } from '../simulation/random.ts';
-import { DISKS, ENDPOINTS, LINKS, PROCESSES } from './cast.ts';
-import type { DiskName, EndpointName, LinkName, ProcessName } from './cast.ts';
+import { DISKS, ENDPOINTS, LINKS, PROCESSES, STOPPABLE } from './cast.ts';
+import type { DiskName, EndpointName, LinkName, ProcessName, StoppableName } from './cast.ts';
 import type { EndpointBehaviour } from './endpointBehaviour.ts';
 import type { LinkFault } from './tcpProxy.ts';
 
@@ -8,6 +8,8 @@ import type { LinkFault } from './tcpProxy.ts';
 export type Fault =
   /** SIGKILL; started again after that time. */
   | { readonly kind: 'kill'; readonly whom: ProcessName }
+  /** An orderly end by SIGTERM; started again after that time. */
+  | { readonly kind: 'restart'; readonly whom: StoppableName }
   /** SIGSTOP, then SIGCONT. */
   | { readonly kind: 'stop'; readonly whom: ProcessName }
   /** Between a process and whoever connects to it. */
@@ -52,11 +54,13 @@ export function scheduleOf(seed: number, durationMs: number): ScheduledFault[] {
 }
 
 function faultOf(random: Random): Fault {
-  const kind = random.weighted({ kill: 6, stop: 3, link: 6, endpoint: 5, diskFull: 2, clock: 2 });
+  const kind = random.weighted({ kill: 6, restart: 4, stop: 3, link: 6, endpoint: 5, diskFull: 2, clock: 2 });
   switch (kind) {
     case 'kill':
     case 'stop':
       return { kind, whom: random.pick(PROCESSES) };
+    case 'restart':
+      return { kind, whom: random.pick(STOPPABLE) };
     case 'link':
       return { kind, whom: random.pick(['server', ...LINKS]), fault: linkFaultOf(random) };
     case 'endpoint':
@@ -102,6 +106,8 @@ function behaviourOf(random: Random): EndpointBehaviour {
 
 function lastsMsOf(fault: Fault, random: Random): number {
   if (fault.kind === 'link' && fault.fault.kind === 'reset') return 0;
+  // A clock that is off is not set right within seconds.
+  if (fault.kind === 'clock') return random.pick([500, 4_000, 8_000, 20_000, 60_000]);
   return random.pick([100, 500, 1_000, 2_000, 4_000, 8_000]);
 }
 
@@ -116,6 +122,8 @@ function whatOf(fault: Fault): string {
   switch (fault.kind) {
     case 'kill':
       return 'SIGKILL, away';
+    case 'restart':
+      return 'SIGTERM, away';
     case 'stop':
       return 'SIGSTOP';
     case 'diskFull':

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { Child } from './child.ts';
 import { Control } from './control.ts';
 import { DISKS, LINKS, PROCESSES } from './cast.ts';
-import type { DiskName, LinkName, ProcessName } from './cast.ts';
+import type { DiskName, LinkName, ProcessName, StoppableName } from './cast.ts';
 import type { Circumstances } from './controlMessages.ts';
 import { Disk } from './disk.ts';
 import { FactWriter, monotonicMs } from './factWriter.ts';
+import { loadRandom } from './loadRandom.ts';
 import { pause } from './processShell.ts';
 import { argsOf } from './roles.ts';
 import type { Surroundings } from './roles.ts';
@@ -41,7 +42,7 @@ export class Stage {
     this.#proxies = proxies;
     this.#disks = disks;
     this.facts = new FactWriter(around.folder, 'runner');
-    this.upstream = new UpstreamAuthor(this.facts, around.upstream);
+    this.upstream = new UpstreamAuthor(this.facts, around.upstream, loadRandom(around.seed, 'upstream'));
     control.onHello = ({ name, port }) => {
       const proxy = proxies.get(name as LinkName);
       if (proxy !== undefined) proxy.targetPort = port;
@@ -52,7 +53,7 @@ export class Stage {
     };
   }
 
-  static async build(folder: string, settings: Settings, maxOffsetMs: number): Promise<Stage> {
+  static async build(folder: string, settings: Settings, seed: number, maxOffsetMs: number): Promise<Stage> {
     mkdirSync(folder, { recursive: true });
     const disks = new Map(DISKS.map((name) => [name, new Disk(join(folder, 'disks', name))]));
     const proxies = new Map<LinkName, TcpProxy>();
@@ -64,6 +65,7 @@ export class Stage {
       control: control.path,
       upstream,
       settings,
+      seed,
       maxOffsetMs,
       portOf: (name) => (proxies.get(name) as TcpProxy).port,
       diskOf: (name) => (disks.get(name) as Disk).folder,
@@ -114,6 +116,18 @@ export class Stage {
     if (proxy !== undefined) proxy.targetPort = undefined;
     await child.kill();
     this.facts.record({ fact: 'killed', process: name });
+    return true;
+  }
+
+  /** Has it end in order; resolves when it is gone, and with whether it was there. */
+  async end(name: StoppableName): Promise<boolean> {
+    const child = this.#children.get(name);
+    if (child?.isAlive !== true) return false;
+    const end = await child.stop();
+    const proxy = this.#proxies.get(name as LinkName);
+    if (proxy !== undefined) proxy.targetPort = undefined;
+    // What it could not store any more is as lost as if it had been killed.
+    if (end === 'incomplete') this.facts.record({ fact: 'killed', process: name });
     return true;
   }
 
