@@ -27,7 +27,7 @@ export {
 export type { SchemaChange, SchemaChangeKind, SchemaRole } from './evolution/change.ts';
 export { canonicalArguments, deriveSubscriptionId, subscriptionKey } from './identity.ts';
 export type { SubscriptionIdentity, SubscriptionIdInput } from './identity.ts';
-export { missingOf, ORDER_META_KEY, orderOf } from './order.ts';
+export { missingOf, ORDER_META_KEY, ORDERED_META_KEY, orderOf } from './order.ts';
 export type { EventOrder } from './order.ts';
 export { parseUrl } from './parseUrl.ts';
 export {

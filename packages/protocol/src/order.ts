@@ -6,6 +6,13 @@ import { isJsonObject } from './schemas/json.ts';
  */
 export const ORDER_META_KEY = 'mcp-events/order';
 
+/**
+ * Key in `_meta` of `events/subscribe` by which a client asks for order on the wire (ORDER-06): `true` for one delivery at
+ * a time, `false` for several, as for clients that put events in order themselves. In the result, `true` says that the
+ * subscription has it. Servers that do not know the key ignore it, and say nothing.
+ */
+export const ORDERED_META_KEY = 'mcp-events/ordered';
+
 /** Receivers remember positions, so a longer one is read as none. */
 const MAX_POSITION_LENGTH = 256;
 

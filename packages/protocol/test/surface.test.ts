@@ -15,6 +15,7 @@ describe('public surface', () => {
       'MIN_SECRET_BYTES',
       'Methods',
       'Notifications',
+      'ORDERED_META_KEY',
       'ORDER_META_KEY',
       'PROTOCOL_VERSION',
       'PROTOCOL_VERSION_META_KEY',

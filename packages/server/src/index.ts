@@ -17,7 +17,7 @@ export type { RetryRules } from './delivery/webhook/retryPolicy.ts';
 export type { SchedulingLimits } from './delivery/webhook/scheduling/fairScheduler.ts';
 export type { ServerSigningKey } from './delivery/webhook/signing/serverIdentity.ts';
 export { defaultWebhookLimits } from './delivery/webhook/webhookRules.ts';
-export type { WebhookLimits, WebhookOptions, WebhookPeer } from './delivery/webhook/webhookOptions.ts';
+export type { OrderedPeer, WebhookLimits, WebhookOptions, WebhookPeer } from './delivery/webhook/webhookOptions.ts';
 export { Events } from './extension.ts';
 export type { CloseOptions, SubscriptionInfo } from './extension.ts';
 export type { Check, CheckContext, CheckedEvent, CheckResult } from './feed/check.ts';

@@ -253,6 +253,7 @@ export class Restoration {
         definition: compiled.definition,
         callback,
         dialect,
+        ordered: record.ordered ?? false,
         secrets,
       });
       return { type, subscription };

@@ -321,6 +321,7 @@ describe('what a server holds', () => {
       lane: {
         url: `${TRUSTED}/a`,
         host: expect.stringContaining('hooks.test'),
+        ordered: false,
         refreshBefore: new Date(server.clock.now() + 3_600_000).toISOString(),
         suspendedSince: null,
         failingSince: nowIso,

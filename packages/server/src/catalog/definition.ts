@@ -21,6 +21,13 @@ export interface EventTypeDefinition<Input = Record<string, unknown>, Args = Inp
   readonly _meta?: Readonly<Record<string, unknown>>;
   /** Delivery modes to offer, of those the source allows. Default: all of them (EMIT-02). */
   readonly delivery?: readonly DeliveryMode[];
+  /**
+   * Whether webhooks get the events of this type one at a time, each after the one before was acknowledged, refused for
+   * good or told as lost, so that they arrive in order at receivers that do not restore it themselves (ORDER-05). Costs one
+   * round trip per event, and an event that fails holds up those behind it while it is tried again. A client may ask for
+   * order, or for none, with its subscription. Default false.
+   */
+  readonly orderedWebhooks?: boolean;
   /** Asks the upstream. Without it, events come from `emit`. */
   readonly check?: Check<Args, Payload>;
   /**

@@ -58,6 +58,10 @@ export function compileType(name: string, definition: AnyDefinition, offersWebho
   const input = compileSchema(definition.input ?? { type: 'object' }, `the input schema of ${what}`);
   const payload = compileSchema(definition.payload, `the payload schema of ${what}`);
   assertFilter(definition.filter ?? {}, input, payload, what);
+  const { orderedWebhooks = false } = definition;
+  if (typeof orderedWebhooks !== 'boolean') {
+    throw new TypeError(`orderedWebhooks of ${what} must be true or false, not ${String(orderedWebhooks)}`);
+  }
   const nextPollMs = interval(definition.nextPollMs, DEFAULT_NEXT_POLL_MS, `nextPollMs of ${what}`);
   const leaseMs = interval(definition.leaseMs, LEASE_INTERVALS * nextPollMs, `leaseMs of ${what}`);
   const rules = {

@@ -47,6 +47,8 @@ export interface InspectedLane {
   /** As the client sent it: it may hold a secret of the client's. */
   readonly url: string;
   readonly host: string;
+  /** Whether deliveries are sent one at a time; those behind the first are `waiting` then. */
+  readonly ordered: boolean;
   /** When it ends without a refresh; `null` for never. */
   readonly refreshBefore: string | null;
   readonly suspendedSince: string | null;
@@ -208,6 +210,7 @@ function laneOf({ url, host, refreshBeforeMs, lane }: WebhookSubscription): Insp
   return {
     url,
     host,
+    ordered: lane.ordered,
     refreshBefore: isoTime(refreshBeforeMs ?? undefined),
     suspendedSince: isoTime(lane.suspendedAtMs),
     failingSince: isoTime(lane.failedSinceMs),

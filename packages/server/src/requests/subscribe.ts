@@ -2,6 +2,8 @@ import {
   deriveSubscriptionId,
   forbidden,
   internalError,
+  invalidParams,
+  ORDERED_META_KEY,
   subscribeParamsSchema,
   unsupported,
 } from '@mcp-events/protocol';
@@ -24,6 +26,8 @@ interface SubscribeCall {
   readonly caller: Caller;
   readonly principal: string;
   readonly request: SubscribeParams;
+  /** Whether the client asks for one delivery at a time; `undefined` when it does not say. */
+  readonly ordered: boolean | undefined;
   readonly callback: CallbackUrl;
 }
 
@@ -41,6 +45,7 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
   const { principal } = caller;
   if (principal === undefined) throw forbidden('unauthenticated');
   const request = parseParams(subscribeParamsSchema, params);
+  const ordered = readOrdered(request);
   const { mode = 'webhook', url } = request.delivery;
   const { webhooks } = core;
   if (mode !== 'webhook' || webhooks === undefined) {
@@ -49,7 +54,7 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
   }
   const callback = webhooks.readCallbackUrl(url);
   await core.restored(request.name);
-  const call: SubscribeCall = { core, webhooks, caller, principal, request, callback };
+  const call: SubscribeCall = { core, webhooks, caller, principal, request, ordered, callback };
   for (;;) {
     const admitted = await admitSubscription(call);
     const { subscription, established } = admitted;
@@ -79,6 +84,7 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
         definition: target.compiled.definition,
         callback,
         dialect: webhooks.dialectFor(caller, principal, callback.text),
+        ordered: orderedFor(call, target),
         secrets: new SigningSecrets({ secret: request.delivery.secret }),
       });
       let release: (() => void) | undefined;
@@ -122,8 +128,9 @@ async function establish(call: SubscribeCall, { subscription, target }: Admitted
 }
 
 /** A live subscription: it gets its time and the secret anew, and delivery goes on (SUB-10, SUB-11, SUB-13). */
-async function refresh(call: SubscribeCall, { subscription, details }: Admitted): Promise<SubscribeResult> {
+async function refresh(call: SubscribeCall, { subscription, target, details }: Admitted): Promise<SubscribeResult> {
   const { webhooks, request } = call;
+  subscription.ordered = orderedFor(call, target);
   webhooks.replaceSecret(subscription, request.delivery.secret);
   webhooks.grant(subscription, request.ttlMs);
   await webhooks.persistence?.save(subscription);
@@ -140,8 +147,23 @@ function assertLive(subscription: WebhookSubscription): void {
   if (subscription.ended) throw subscription.terminated ?? internalError('The subscription has ended meanwhile');
 }
 
+/** What the client asks for in `_meta`, where servers that do not know it ignore it (ORDER-06). */
+function readOrdered({ _meta }: SubscribeParams): boolean | undefined {
+  const asked = _meta?.[ORDERED_META_KEY];
+  if (asked === undefined || typeof asked === 'boolean') return asked;
+  throw invalidParams(`_meta[${JSON.stringify(ORDERED_META_KEY)}] must be true or false`);
+}
+
+function orderedFor(
+  { webhooks, caller, principal, request, ordered, callback }: SubscribeCall,
+  target: Target,
+): boolean {
+  const { orderedWebhooks = false } = target.compiled.definition;
+  return webhooks.orderedFor(caller, { principal, url: callback.text, name: request.name }, ordered, orderedWebhooks);
+}
+
 function resultOf(
-  { id, refreshBeforeMs }: WebhookSubscription,
+  { id, refreshBeforeMs, ordered }: WebhookSubscription,
   cursor: string | null,
   truncated: boolean,
   deliveryStatus?: DeliveryStatus,
@@ -152,6 +174,7 @@ function resultOf(
     refreshBefore: refreshBeforeMs === null ? null : new Date(refreshBeforeMs).toISOString(),
     cursor,
     truncated,
+    ...(ordered ? { _meta: { [ORDERED_META_KEY]: true } } : {}),
     // Nothing was delivered before the first subscribe (OP-31).
     ...(deliveryStatus === undefined ? {} : { deliveryStatus }),
   };

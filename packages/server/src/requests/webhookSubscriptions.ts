@@ -16,13 +16,15 @@ export interface NewWebhookSubscription {
   readonly definition: AnyDefinition;
   readonly callback: CallbackUrl;
   readonly dialect: Dialect;
+  /** Whether it is sent one delivery at a time. */
+  readonly ordered: boolean;
   readonly secrets: SigningSecrets;
 }
 
 /** Makes and counts a webhook subscription that is not delivered to yet. Throws ResourceExhausted (ERR-04). */
 export function addWebhookSubscription(options: NewWebhookSubscription): WebhookSubscription {
-  const { core, webhooks, details, callback, definition, dialect, secrets } = options;
-  const subscription = webhooks.create(details, callback, { definition, dialect, secrets });
+  const { core, webhooks, details, callback, definition, dialect, ordered, secrets } = options;
+  const subscription = webhooks.create(details, callback, { definition, dialect, ordered, secrets });
   try {
     core.registry.add(subscription);
   } catch (error) {

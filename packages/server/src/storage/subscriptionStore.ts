@@ -13,6 +13,8 @@ export interface StoredSubscription {
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly url: string;
   readonly dialect: Dialect;
+  /** Whether it is sent one delivery at a time (ORDER-06). Absent: several. */
+  readonly ordered?: boolean | undefined;
   /** The signing secret, encrypted. */
   readonly secret: string;
   /** A secret that was replaced and signs along until then (SIG-05), encrypted as well. */
@@ -67,6 +69,7 @@ const storedSubscriptionSchema: z.ZodType<StoredSubscription> = z.object({
   arguments: z.custom<Record<string, unknown>>(isJsonObject, { error: 'expected object' }),
   url: z.string(),
   dialect: z.enum(['final', 'sketch']),
+  ordered: z.boolean().optional(),
   secret: z.string(),
   replacedSecret: z.object({ secret: z.string(), untilMs: z.number() }).optional(),
   refreshBeforeMs: z.number().nullable(),

@@ -36,6 +36,7 @@ export interface SubscribeOptions extends RequestOptions {
   readonly ttlMs?: number | null;
   readonly maxAgeMs?: number;
   readonly mode?: string;
+  readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
 /** A key of 32 bytes that encrypts secrets. */
@@ -79,9 +80,18 @@ export class WebhookTestServer extends TestServer {
 
   /** The answer of `events/subscribe`, by default as principal alice. */
   trySubscribe(name: string, options: SubscribeOptions = {}): ReturnType<TestServer['call']> {
-    const { url = `${TRUSTED}/a`, secret = secretOf(), arguments: args, cursor, ttlMs, maxAgeMs, mode } = options;
+    const {
+      url = `${TRUSTED}/a`,
+      secret = secretOf(),
+      arguments: args,
+      cursor,
+      ttlMs,
+      maxAgeMs,
+      mode,
+      _meta,
+    } = options;
     const delivery = { url, secret, ...(mode === undefined ? {} : { mode }) };
-    const params = { name, arguments: args, delivery, cursor, ttlMs, maxAgeMs };
+    const params = { name, arguments: args, delivery, cursor, ttlMs, maxAgeMs, _meta };
     return this.call('events/subscribe', params, { as: 'alice', ...options });
   }
 

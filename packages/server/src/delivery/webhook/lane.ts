@@ -53,6 +53,8 @@ export interface LaneSubscriber extends PostTarget {
   /** Name under which the endpoint's host is limited. */
   readonly host: string;
   readonly dialect: Dialect;
+  /** Whether it is sent one delivery at a time, as long as {@link Lane.setOrdered} does not say otherwise. */
+  readonly ordered: boolean;
 }
 
 /** What the lane tells the subscription. */
@@ -87,9 +89,10 @@ const MAX_BODY_BYTES = 256 * 1024;
 const FINAL_ERRORS: ReadonlySet<string> = new Set(['NotFound', 'Forbidden', 'Unsupported', 'InvalidParams']);
 
 /**
- * Delivers one subscription's events to its callback: several at a time, each retried on its own (DELIV-05). It holds a
- * bounded number of them; past that it refuses, and the pump remembers the cursor. It owns retry and acknowledgement; what
- * that means for order and positions is {@link DeliveryOrder}'s, and when an attempt may start the scheduler's decision.
+ * Delivers one subscription's events to its callback: several at a time, each retried on its own (DELIV-05), or one after
+ * the other where order on the wire was asked for (ORDER-05). It holds a bounded number of them; past that it refuses, and
+ * the pump remembers the cursor. It owns retry and acknowledgement; what that means for order and positions is
+ * {@link DeliveryOrder}'s, and when an attempt may start the scheduler's decision.
  */
 export class Lane implements Sink, DeliveryLane {
   readonly #context: LaneContext;
@@ -100,6 +103,11 @@ export class Lane implements Sink, DeliveryLane {
   readonly #order = new DeliveryOrder();
   readonly #outstanding: OutstandingDeliveries;
   #pump: Pump | undefined;
+  #ordered: boolean;
+  /** Where deliveries are sent one by one: the one that is sent, or waits for its retry. */
+  #turn: Delivery | undefined;
+  /** Posts that were sent and neither answered nor given up, also of deliveries that are not wanted any more. */
+  #posting = 0;
   /** The pump was told that there is no room. */
   #refusedEvent = false;
   #terminated: EventsError | undefined;
@@ -111,6 +119,7 @@ export class Lane implements Sink, DeliveryLane {
     this.#context = context;
     this.#subscriber = subscriber;
     this.#listener = listener;
+    this.#ordered = subscriber.ordered;
     this.#flow = context.scheduler.join(subscriber.principal, host);
     this.#outstanding = new OutstandingDeliveries(context.maxOutstanding, this.#flow.principal);
   }
@@ -142,6 +151,20 @@ export class Lane implements Sink, DeliveryLane {
 
   get suspended(): boolean {
     return this.#health.suspended;
+  }
+
+  /** Whether deliveries are sent one at a time. */
+  get ordered(): boolean {
+    return this.#ordered;
+  }
+
+  /** From the next delivery on; what is being sent already is not called back. */
+  setOrdered(ordered: boolean): void {
+    if (ordered === this.#ordered) return;
+    this.#ordered = ordered;
+    this.#turn = undefined;
+    if (ordered) this.#takeTurn();
+    else if (!this.suspended) for (const delivery of this.#outstanding) this.#goOnWith(delivery);
   }
 
   /** Since when delivery is suspended. */
@@ -229,7 +252,7 @@ export class Lane implements Sink, DeliveryLane {
       return true;
     }
     const needsRoom = this.#order.envelope === undefined && !this.#outstanding.hasRoom;
-    if (this.suspended || needsRoom || this.#order.isTooFarAhead) return this.#refuse();
+    if (this.suspended || needsRoom || this.#order.isTooFarAhead || this.#isBeforeEvents()) return this.#refuse();
     this.#order.missUpTo(cursor);
     this.#tellMissing(0);
     this.#listener.onProgress();
@@ -289,8 +312,10 @@ export class Lane implements Sink, DeliveryLane {
     if (suspendedMs === undefined) return;
     for (const delivery of this.#outstanding) {
       delivery.firstAttemptAtMs += suspendedMs;
-      if (delivery.state === 'waiting') this.queue(delivery);
+      if (!this.#ordered) this.#goOnWith(delivery);
     }
+    if (this.#turn !== undefined) this.#goOnWith(this.#turn);
+    this.#takeTurn();
     this.#resumePump();
   }
 
@@ -312,7 +337,7 @@ export class Lane implements Sink, DeliveryLane {
 
   /** Makes one attempt. Called by the scheduler when it is this delivery's turn. */
   attempt(delivery: Delivery): Promise<HostOutcome> {
-    if (this.suspended) {
+    if (this.suspended || (this.#ordered && delivery !== this.#turn)) {
       delivery.state = 'waiting';
       return skipped;
     }
@@ -328,12 +353,15 @@ export class Lane implements Sink, DeliveryLane {
     if (body === undefined) return skipped;
     if (delivery.attempts++ === 0) delivery.firstAttemptAtMs = clock.now();
     const observedAttempt = delivery.observed?.attempt(delivery.attempts);
+    this.#posting++;
     // No asynchronous function: it would be one more promise for each delivery.
     return post(postOptions, this.#subscriber, delivery.webhookId, body, 0).then((result) => {
+      this.#posting--;
       const outcome = outcomeOf(result, clock.now());
       observedAttempt?.(outcome);
       // It may have ended while the endpoint thought about it.
-      if (!delivery.cancelled) this.#attempted(delivery, outcome);
+      if (delivery.cancelled) this.#takeTurn();
+      else this.#attempted(delivery, outcome);
       return result.kind === 'response' ? 'answered' : 'unreachable';
     });
   }
@@ -431,6 +459,7 @@ export class Lane implements Sink, DeliveryLane {
       this.#tellMissing(this.#context.retryRules.firstDelayMs);
       this.#listener.onProgress();
       this.#resumePump();
+      this.#takeTurn();
     }
   }
 
@@ -462,6 +491,7 @@ export class Lane implements Sink, DeliveryLane {
     }
     if (this.#order.missing.length > 0) this.#sendGap(0);
     this.#resumePump();
+    this.#takeTurn();
   }
 
   /** The endpoint answers again, so it may take what it did not take before. */
@@ -485,10 +515,12 @@ export class Lane implements Sink, DeliveryLane {
     if (delivery === this.#order.envelope && this.#order.told()) this.#sendGap(0);
     this.#listener.onProgress();
     this.#resumePump();
+    this.#takeTurn();
   }
 
   #drop(delivery: Delivery): void {
     delivery.state = 'settled';
+    if (delivery === this.#turn) this.#turn = undefined;
     this.#context.retries.cancel(delivery.retry);
     this.#outstanding.delete(delivery);
   }
@@ -496,9 +528,32 @@ export class Lane implements Sink, DeliveryLane {
   #add(delivery: Delivery, delayMs = 0): void {
     this.#outstanding.add(delivery);
     delivery.observed = this.#context.observer?.delivering(this.#subscriber, delivery);
-    if (this.suspended) return;
-    if (delayMs === 0) this.queue(delivery);
+    if (this.#ordered) this.#takeTurn(delayMs);
+    else if (this.suspended) return;
+    else if (delayMs === 0) this.queue(delivery);
     else this.#queueIn(delivery, delayMs);
+  }
+
+  /**
+   * Where deliveries are sent one by one: begins with the next one when nothing of the one before is on its way any more.
+   * What is missing is told first, since everything else that waits was behind it (ORDER-05).
+   */
+  #takeTurn(delayMs = 0): void {
+    if (!this.#ordered || this.#turn !== undefined || this.#posting > 0 || this.suspended) return;
+    this.#turn = this.#order.envelope ?? this.#outstanding.first;
+    if (this.#turn === undefined) return;
+    if (delayMs === 0) this.#goOnWith(this.#turn);
+    else this.#queueIn(this.#turn, delayMs);
+  }
+
+  /** Whether a gap would be told at its place only after events that wait: then it has to wait for them, too. */
+  #isBeforeEvents(): boolean {
+    return this.#ordered && this.#outstanding.count > (this.#order.envelope === undefined ? 0 : 1);
+  }
+
+  /** Not when it waits for its retry, or for its turn among other attempts. */
+  #goOnWith(delivery: Delivery): void {
+    if (delivery.state === 'waiting' && delivery.retry === undefined) this.queue(delivery);
   }
 
   #queueIn(delivery: Delivery, delayMs: number): void {

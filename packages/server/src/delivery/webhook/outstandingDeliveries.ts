@@ -28,6 +28,11 @@ export class OutstandingDeliveries {
     return this.#deliveries?.size ?? 0;
   }
 
+  /** The one that began first. */
+  get first(): Delivery | undefined {
+    return this.#deliveries?.values().next().value;
+  }
+
   [Symbol.iterator](): Iterator<Delivery> {
     return (this.#deliveries ?? [])[Symbol.iterator]();
   }

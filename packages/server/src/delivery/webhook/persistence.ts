@@ -200,6 +200,7 @@ export class Persistence {
       arguments: rawArguments,
       url,
       dialect,
+      ...(subscription.ordered ? { ordered: true } : {}),
       secret: (secrets.sealed ??= this.#sealer.seal(id, secret)),
       ...(replaced === undefined
         ? {}

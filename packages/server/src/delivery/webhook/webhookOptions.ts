@@ -24,6 +24,12 @@ export interface WebhookPeer {
   readonly clientInfo?: { readonly name: string; readonly version: string } | undefined;
 }
 
+/** Whose deliveries are decided on. Input of the `ordered` option. */
+export interface OrderedPeer extends WebhookPeer {
+  /** Name of the event type. */
+  readonly name: string;
+}
+
 /** Webhook mode. Everything has a default, so `webhooks: {}` switches it on. */
 export interface WebhookOptions {
   /**
@@ -54,6 +60,12 @@ export interface WebhookOptions {
   readonly signingKey?: ServerSigningKey;
   /** Overrides the dialect of a new subscription (DIALECT-07). Default: that of the request. */
   readonly dialect?: (peer: WebhookPeer) => Dialect | undefined;
+  /**
+   * Whether a subscription gets one delivery at a time, so that its events arrive in order at every receiver (ORDER-05):
+   * overrides what the client asks for and what `orderedWebhooks` of the event type says. `undefined` leaves it to them.
+   * Asked with each subscribe and refresh; the answer is stored with the subscription.
+   */
+  readonly ordered?: (peer: OrderedPeer) => boolean | undefined;
   /**
    * Keys that encrypt signing secrets in durable storage (AES-256-GCM): 32 bytes in base64 each. The first encrypts, all of
    * them decrypt: to replace a key, put the new one in front. Required with durable storage, and not used without.

@@ -20,6 +20,8 @@ export interface CallbackDetails {
   readonly trusted: boolean;
   /** Fixed for the life of the subscription (DIALECT-07). */
   readonly dialect: Dialect;
+  /** Whether it is sent one delivery at a time, until a refresh decides otherwise. */
+  readonly ordered: boolean;
   readonly secrets: SigningSecrets;
   readonly definition: LifecycleFunctions;
 }
@@ -45,6 +47,8 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   readonly host: string;
   readonly trusted: boolean;
   readonly dialect: Dialect;
+  /** Whether it is sent one delivery at a time (ORDER-05). */
+  ordered: boolean;
   readonly secrets: SigningSecrets;
   /** The author's functions it began with, and ends with. */
   readonly definition: LifecycleFunctions;
@@ -85,6 +89,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     this.host = callback.host;
     this.trusted = callback.trusted;
     this.dialect = callback.dialect;
+    this.ordered = callback.ordered;
     this.secrets = callback.secrets;
     this.definition = callback.definition;
     this.#listener = listener;
@@ -152,6 +157,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     cursor: string | null,
   ): { status: DeliveryStatus; truncated: boolean; cursor: string | null } {
     this.context = context;
+    this.#lane.setOrdered(this.ordered);
     const status = this.#lane.status();
     if (this.suspended) this.#listener.onResumed(this);
     this.#lane.resume();

@@ -9,7 +9,7 @@ import type { MaybePromise } from '../../maybePromise.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Subscription, SubscriptionDetails } from '../../subscription/subscription.ts';
 import { withTimeLimit } from '../../timeLimit.ts';
-import type { Lifecycle, LifecycleFunctions } from '../../subscription/lifecycle.ts';
+import type { Lifecycle } from '../../subscription/lifecycle.ts';
 import type { Registry } from '../../subscription/registry.ts';
 import type { Delivery } from './delivery.ts';
 import { Egress } from './egress/egress.ts';
@@ -18,7 +18,6 @@ import type { LaneContext } from './lane.ts';
 import { Persistence } from './persistence.ts';
 import { FairScheduler } from './scheduling/fairScheduler.ts';
 import { ServerIdentity } from './signing/serverIdentity.ts';
-import type { SigningSecrets } from './signing/signingSecrets.ts';
 import { readCallbackUrl } from './verification/callbackUrl.ts';
 import type { CallbackUrl } from './verification/callbackUrl.ts';
 import { ChallengeLimit } from './verification/challengeLimit.ts';
@@ -29,7 +28,7 @@ import type { WebhookOptions } from './webhookOptions.ts';
 import { resolveWebhookRules } from './webhookRules.ts';
 import type { WebhookRules } from './webhookRules.ts';
 import { WebhookSubscription } from './webhookSubscription.ts';
-import type { WebhookSubscriptionListener } from './webhookSubscription.ts';
+import type { CallbackDetails, WebhookSubscriptionListener } from './webhookSubscription.ts';
 
 /**
  * How often positions are stored that moved without a delivery. What they are behind by after a crash has to be read
@@ -161,14 +160,41 @@ export class Webhooks {
 
   /** Which rules and numbers a new subscription gets (DIALECT-01, DIALECT-07). */
   dialectFor({ clientInfo, dialect }: Caller, principal: string, url: string): Dialect {
-    return this.#options.dialect?.({ principal, url, clientInfo }) ?? dialect;
+    const rule = this.#options.dialect;
+    return this.#decided('dialect', isDialect, () => rule?.({ principal, url, clientInfo })) ?? dialect;
+  }
+
+  /**
+   * Whether a subscription is sent one delivery at a time (ORDER-06): as the operator's rule says, else as the client asks,
+   * else as its event type does.
+   */
+  orderedFor(
+    { clientInfo }: Caller,
+    { principal, url, name }: { readonly principal: string; readonly url: string; readonly name: string },
+    asked: boolean | undefined,
+    ofType: boolean,
+  ): boolean {
+    const rule = this.#options.ordered;
+    return this.#decided('ordered', isBoolean, () => rule?.({ principal, url, clientInfo, name })) ?? asked ?? ofType;
+  }
+
+  /** What an operator's rule says; one that fails, or says something else, is reported and says nothing. */
+  #decided<T>(option: string, isAnswer: (value: unknown) => value is T, rule: () => unknown): T | undefined {
+    try {
+      const answer = rule();
+      if (answer === undefined || isAnswer(answer)) return answer;
+      throw new TypeError(`webhooks.${option} answered with something else than it may: ${typeof answer}`);
+    } catch (error) {
+      this.#environment.report(error, `webhooks.${option}`);
+      return undefined;
+    }
   }
 
   /** A subscription that is not delivered to yet, and not counted. */
   create(
     details: SubscriptionDetails & { readonly principal: string },
     { text, host, trusted }: CallbackUrl,
-    made: { readonly dialect: Dialect; readonly secrets: SigningSecrets; readonly definition: LifecycleFunctions },
+    made: Pick<CallbackDetails, 'dialect' | 'ordered' | 'secrets' | 'definition'>,
   ): WebhookSubscription {
     const callback = { ...made, principal: details.principal, url: text, host, trusted };
     return new WebhookSubscription(details, callback, this.#laneContext, this.#listener);
@@ -299,6 +325,14 @@ export class Webhooks {
       subscription.expiry = this.#expiries.add(subscription, atMs);
     } else this.#expiries.move(subscription.expiry, atMs);
   }
+}
+
+function isDialect(value: unknown): value is Dialect {
+  return value === 'final' || value === 'sketch';
+}
+
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === 'boolean';
 }
 
 /** Nobody waits for what is stored on the side. */
