@@ -8,6 +8,16 @@ export interface Provisional {
   rolledBack(): void;
 }
 
+export interface GroupCommitOptions {
+  readonly db: DatabaseSyncInstance;
+  readonly file: string;
+  readonly clock: Clock;
+  /** Called after each commit, before anybody is told of it. Throws when what was written is not where it belongs. */
+  readonly assertKept: () => void;
+  /** Such a failure, once: nothing is written after it. */
+  readonly onNotKept: (error: unknown) => void;
+}
+
 interface Change {
   readonly run: () => unknown;
   /** Of the last run. */
@@ -32,6 +42,8 @@ export class GroupCommit {
   readonly #db: DatabaseSyncInstance;
   readonly #file: string;
   readonly #clock: Clock;
+  readonly #assertKept: () => void;
+  readonly #onNotKept: (error: unknown) => void;
   readonly #begin: StatementSyncInstance;
   readonly #commit: StatementSyncInstance;
   readonly #rollback: StatementSyncInstance;
@@ -40,11 +52,15 @@ export class GroupCommit {
   readonly #enlisted = new Set<Provisional>();
   #scheduled = false;
   #closed = false;
+  /** What was written last is not in the storage's files, and the next would not be either. */
+  #notKept: { readonly error: unknown } | undefined;
 
-  constructor(db: DatabaseSyncInstance, file: string, clock: Clock) {
+  constructor({ db, file, clock, assertKept, onNotKept }: GroupCommitOptions) {
     this.#db = db;
     this.#file = file;
     this.#clock = clock;
+    this.#assertKept = assertKept;
+    this.#onNotKept = onNotKept;
     this.#begin = db.prepare('BEGIN IMMEDIATE');
     this.#commit = db.prepare('COMMIT');
     this.#rollback = db.prepare('ROLLBACK');
@@ -76,6 +92,7 @@ export class GroupCommit {
 
   #add<T>(queue: Change[], run: () => T, byteLength: number): Promise<T> {
     if (this.#closed) return Promise.reject(storageError('closed', this.#file));
+    if (this.#notKept !== undefined) return Promise.reject(this.#notKept.error);
     if (!this.#scheduled) this.#schedule();
     return new Promise<T>((resolve, reject) =>
       queue.push({ run, result: undefined, resolve: resolve as (result: unknown) => void, reject, byteLength }),
@@ -121,6 +138,7 @@ export class GroupCommit {
   #try(changes: readonly Change[]): { begun: boolean; index: number | undefined; error: unknown } | undefined {
     let begun = false;
     let index: number | undefined;
+    if (this.#notKept !== undefined) return { begun, index, error: this.#notKept.error };
     try {
       this.#begin.run();
       begun = true;
@@ -132,14 +150,26 @@ export class GroupCommit {
       this.#commit.run();
     } catch (error) {
       this.#rollBack();
-      for (const memory of this.#enlisted) memory.rolledBack();
-      this.#enlisted.clear();
+      this.#takeBack();
       return { begun, index, error: fromDriver(error, this.#file) };
+    }
+    try {
+      this.#assertKept();
+    } catch (error) {
+      this.#takeBack();
+      this.#notKept = { error: fromDriver(error, this.#file) };
+      this.#onNotKept(this.#notKept.error);
+      return { begun: false, index, error: this.#notKept.error };
     }
     for (const memory of this.#enlisted) memory.committed();
     this.#enlisted.clear();
     for (const change of changes) change.resolve(change.result);
     return undefined;
+  }
+
+  #takeBack(): void {
+    for (const memory of this.#enlisted) memory.rolledBack();
+    this.#enlisted.clear();
   }
 
   /** SQLite ends some failed transactions by itself. If one cannot be ended, the next cannot begin, and tells why. */

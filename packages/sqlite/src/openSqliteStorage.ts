@@ -14,7 +14,9 @@ import { DatabaseSync } from '@photostructure/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { systemClock } from '@mcp-events/server';
 import type { Clock, Storage } from '@mcp-events/server';
-import { FileLock } from './fileLock.ts';
+import { FileIdentity } from './fileIdentity.ts';
+import { loadFileLock, OWNER_ONLY } from './fileLock.ts';
+import type { FileLock } from './fileLock.ts';
 import { checkIntegrity } from './integrity.ts';
 import { migrate, versionOf } from './migrate.ts';
 import { migrations } from './schema.ts';
@@ -49,6 +51,9 @@ export interface SqliteStorage extends Storage {
 /** Memory for pages of the file. Positions of subscriptions are written in any order; all of 100,000 fit. */
 const CACHE_KIB = 32 * 1024;
 
+/** What the write-ahead log is cut down to after a reader that held it up. About what it has otherwise. */
+const WAL_BYTES = 8 * 1024 * 1024;
+
 /** How long a tool that writes to the file from outside may hold up the server before writes fail. */
 const BUSY_MS = 1_000;
 
@@ -74,29 +79,33 @@ export async function openFile(
   const { clock = systemClock, onWarning = () => {}, createEpoch = randomEpoch } = options;
   const file = locate(options.file);
   const connect = (): DatabaseSyncInstance => new DatabaseSync(file, { timeout: BUSY_MS });
+  const takeLock = await loadFileLock();
   let lock: FileLock | undefined;
   let db: DatabaseSyncInstance | undefined;
   try {
     // SQLite makes files beside this one, and would only say that it cannot open something.
     accessSync(dirname(file), constants.W_OK);
-    // Before there is a lock, whose file would be left beside a file of something else. To remove it again would not be
-    // safe: another process may have opened it already, and would lock what the next one no longer finds.
+    // Before there is a lock, which may have a file that would be left beside a file of something else. To remove it again
+    // would not be safe: another process may have opened it already, and would lock what the next one no longer finds.
     if (existsSync(file)) {
       db = connect();
       versionOf(db, file, migrations.length);
-    }
-    lock = new FileLock(file);
-    create(file);
+    } else closeSync(openSync(file, 'a', OWNER_ONLY));
+    lock = takeLock(file);
     db ??= connect();
     migrate(db, file, migrations);
     const { journal_mode: mode } = db.prepare('PRAGMA journal_mode = WAL').get() as { journal_mode: string };
     if (mode !== 'wal') throw storageError('unavailable', file, 'the file system does not allow a write-ahead log');
     // Every commit reaches the disk before it is answered, so that a power failure takes back nothing either.
-    db.exec(`PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB}`);
+    db.exec(`PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB}; PRAGMA journal_size_limit = ${WAL_BYTES}`);
     checkIntegrity(db, file);
     prepare(db);
-    return new OpenSqliteStorage({ db, lock, file, clock, createEpoch, onWarning });
+    lock.protect();
+    const paths = [file, `${file}-wal`, ...(lock.lockFile === undefined ? [] : [lock.lockFile])];
+    const identity = new FileIdentity(file, paths);
+    return new OpenSqliteStorage({ db, lock, identity, file, clock, createEpoch, onWarning });
   } catch (error) {
+    lock?.unprotect();
     db?.close();
     lock?.release();
     throw fromDriver(error, file);
@@ -116,11 +125,6 @@ function locate(path: string): string {
   } catch (error) {
     throw storageError('unavailable', file, (error as Error).message, error);
   }
-}
-
-/** A new file is for its owner only: it holds payloads. Nobody else can have it open, which closing it would disturb. */
-function create(file: string): void {
-  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
 }
 
 function randomEpoch(): string {

@@ -1,6 +1,8 @@
+import { statSync } from 'node:fs';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { Clock, EventLog, Retention, Storage } from '@mcp-events/server';
 import { backUp } from './backup.ts';
+import type { FileIdentity } from './fileIdentity.ts';
 import type { FileLock } from './fileLock.ts';
 import { GroupCommit } from './groupCommit.ts';
 import { Past } from './log/past.ts';
@@ -19,6 +21,7 @@ const SWEEP_MS = 60_000;
 export interface SqliteStorageParts {
   readonly db: DatabaseSyncInstance;
   readonly lock: FileLock;
+  readonly identity: FileIdentity;
   readonly file: string;
   readonly clock: Clock;
   readonly createEpoch: () => string;
@@ -43,16 +46,19 @@ export class OpenSqliteStorage implements Storage {
   #backup: Promise<void> = Promise.resolve();
 
   constructor(parts: SqliteStorageParts) {
-    const { db, file, clock, createEpoch, onWarning } = parts;
+    const { db, file, clock, identity, createEpoch } = parts;
     this.#parts = parts;
-    this.#commit = new GroupCommit(db, file, clock);
+    this.#commit = new GroupCommit({
+      db,
+      file,
+      clock,
+      assertKept: () => identity.assertUnchanged(),
+      onNotKept: (error) => this.#notKept(error),
+    });
     db.function('new_epoch', createEpoch);
     this.notes = new SqliteNotes(db, this.#commit);
     this.subscriptions = new SqliteSubscriptions(db, this.#commit, file);
     this.deadLetters = new SqliteDeadLetters(db, this.#commit, file);
-    const onProblem = (error: unknown): void => {
-      if (!this.#closed) onWarning(`storage: ${error instanceof Error ? error.message : String(error)}`);
-    };
     this.#context = {
       db,
       statements: new Statements(db),
@@ -60,7 +66,7 @@ export class OpenSqliteStorage implements Storage {
       notes: this.notes,
       clock,
       onStored: () => this.#sweepLater(),
-      onProblem,
+      onProblem: (error) => this.#report(error),
     };
     // A restored backup (backup.ts).
     this.#context.statements.get("UPDATE logs SET epoch = new_epoch() WHERE epoch = ''").run();
@@ -80,8 +86,10 @@ export class OpenSqliteStorage implements Storage {
   }
 
   async backup(toFile: string): Promise<void> {
-    const { file } = this.#parts;
+    const { file, identity } = this.#parts;
     if (this.#closed) throw storageError('closed', file);
+    // What is there by this name now may be something else.
+    identity.assertUnchanged();
     // One after the other, so that none writes where another does.
     const done = this.#backup.then(async () => backUp(file, toFile));
     this.#backup = done.catch(() => {});
@@ -99,15 +107,41 @@ export class OpenSqliteStorage implements Storage {
     clock.clearTimeout(this.#sweepTimer);
     this.#commit.close();
     await this.#backup;
+    // The driver keeps a closed connection, and its write-ahead log, until its statements are collected. The file alone is
+    // to be complete.
+    this.#completeFile();
+    lock.unprotect();
+    db.close();
+    lock.release();
+  }
+
+  /** Moves everything from the write-ahead log to the file itself. */
+  #completeFile(): void {
     try {
-      // The driver keeps a closed connection, and its write-ahead log, until its statements are collected. The file alone
-      // is to be complete.
-      db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      this.#parts.db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
       // What is stored is safe in the log as well.
     }
-    db.close();
-    lock.release();
+  }
+
+  /**
+   * What was promised before may be in a log that was removed, and would go with this process. The file itself can still
+   * take it, unless somebody has begun a new log for it.
+   */
+  #notKept(error: unknown): void {
+    const { file } = this.#parts;
+    const log = statSync(`${file}-wal`, { throwIfNoEntry: false });
+    if (log === undefined || log.size === 0) this.#completeFile();
+    this.#report(error);
+  }
+
+  #report(error: unknown): void {
+    if (this.#closed) return;
+    try {
+      this.#parts.onWarning(`storage: ${error instanceof Error ? error.message : String(error)}`);
+    } catch {
+      // Whoever is told must not stop what is told.
+    }
   }
 
   #openSlot(name: string, retention: Retention): LogSlot {

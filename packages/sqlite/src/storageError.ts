@@ -8,6 +8,7 @@
  * - `not-a-storage-file`: the file is something else
  * - `corrupt`: the file is damaged
  * - `unavailable`: the operating system could not open, read or write it
+ * - `replaced`: a file of the storage was removed, moved or replaced while it was in use
  * - `exists`: a backup was to be written where there is a file already
  * - `closed`: the storage was closed
  * - `failed`: anything else; `cause` says more
@@ -20,6 +21,7 @@ export type StorageErrorCode =
   | 'not-a-storage-file'
   | 'corrupt'
   | 'unavailable'
+  | 'replaced'
   | 'exists'
   | 'closed'
   | 'failed';
@@ -48,6 +50,9 @@ const messages: Record<Exclude<StorageErrorCode, 'newer-version'>, string> = {
   corrupt: 'this file is damaged. Restore a backup of it, or move it away to begin anew',
   unavailable:
     'the operating system could not open, read or write this file. Its directory must exist and be accessible',
+  replaced:
+    'a file of this storage was removed, moved or replaced while this server used it. Nothing more is stored: stop the ' +
+    'server, put back the files that belong together, and start it again',
   exists: 'there is a file already. A backup replaces nothing; choose another path',
   closed: 'this storage is closed',
   failed: 'the operation failed',

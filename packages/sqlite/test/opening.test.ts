@@ -154,16 +154,18 @@ describe('a storage file', () => {
     await (await openSqliteStorage({ file })).close();
   });
 
-  it('is refused where its lock or its folder can only be read: nothing would be locked', async () => {
+  it('is refused where it or its folder can only be read: nothing would be locked', async () => {
     const folder = temporaryFolder();
     const file = join(folder, 'a.db');
     await (await openSqliteStorage({ file })).close();
-    for (const name of readdirSync(folder)) chmodSync(join(folder, name), name.endsWith('.lock') ? 0o444 : 0o666);
+    for (const name of readdirSync(folder)) chmodSync(join(folder, name), 0o666);
+    chmodSync(file, 0o444);
     chmodSync(folder, 0o777);
     await asNobody(async () => expect((await refusal(file)).code).toBe('read-only'));
     chmodSync(folder, 0o555);
     await asNobody(async () => expect((await refusal(join(folder, 'new.db'))).code).toBe('read-only'));
     chmodSync(folder, 0o700);
+    chmodSync(file, 0o600);
     await (await openSqliteStorage({ file })).close();
   });
 
