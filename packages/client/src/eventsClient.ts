@@ -243,7 +243,8 @@ export class EventsClient {
       onEnd: (storing) => {
         if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
         if (this.#terminated.get(key) === subscription) this.#terminated.delete(key);
-        return this.#endLast(key, [storing, delivery.running]);
+        const isForgotten = subscription.status.state === 'cancelled';
+        return this.#endLast(key, [storing, isForgotten ? delivery.refuse() : delivery.running]);
       },
     });
     this.#subscriptions.set(key, subscription);

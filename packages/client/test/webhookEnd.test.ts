@@ -1,12 +1,13 @@
 import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { type EventsClient, memoryStore } from '../src/index.ts';
+import { challenge, ReceiverWorld, secretA } from './receiverWorld.ts';
 import { pending, RpcFailure } from './support/rawServer.ts';
 import { HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
 import { Reader, settle } from './support/world.ts';
 
 describe('the end of a webhook subscription', () => {
-  it('CLIENT-07 cancel ends it at the server, forgets it and takes no more posts', async () => {
+  it('CLIENT-07 OP-06 cancel ends it at the server, forgets it and takes no more posts', async () => {
     const store = memoryStore();
     const { receiver, subscribes, unsubscribes, events, clock } = await webhookWorld({ store });
     const subscription = await events.subscribe('incident.opened', { a: 1 });
@@ -15,12 +16,57 @@ describe('the end of a webhook subscription', () => {
     expect(unsubscribes().map(({ params }) => params)).toMatchObject([
       { name: 'incident.opened', arguments: { a: 1 }, delivery: { url: subscribes()[0]!.params['delivery'].url } },
     ]);
-    expect(unsubscribes()[0]!.params['delivery']).not.toHaveProperty('mode');
+    expect(unsubscribes()[0]!.params['delivery']).toHaveProperty('mode', 'webhook');
     expect(await receiver.last.event('e1', 'c1')).toBe('unknown');
     expect(await store.list()).toEqual([]);
     await clock.advance(10 * HOUR_MS);
     expect(subscribes()).toHaveLength(1);
     expect(clock.pending).toBe(0);
+    await events.close();
+  });
+
+  it('RECV-10 posts of a server that does not end a cancelled subscription get 410, those for a stopped one 503', async () => {
+    const world = new ReceiverWorld();
+    const store = memoryStore();
+    const { server, subscribes, events } = await webhookWorld({ store, hooks: { receiver: world.receiver } });
+    server.on(Methods.unsubscribe, () => {
+      throw new RpcFailure(-32602);
+    });
+    const cancelled = await events.subscribe('incident.opened', { n: 1 });
+    const stopped = await events.subscribe('incident.opened', { n: 2 });
+    await settle();
+    const [first, second] = subscribes().map(({ params }) => params['delivery'] as { url: string; secret: string });
+    await cancelled.cancel();
+    stopped.stop();
+    await settle();
+    expect(await world.post(first)).toBe(410);
+    expect(await world.post({ ...first, id: 'msg_verification_1', body: challenge })).toBe(401);
+    // Another process may go on with it, behind the same URL.
+    expect(await world.post(second)).toBe(503);
+    await stopped.cancel();
+    expect(await world.post(second)).toBe(410);
+    await events.close();
+  });
+
+  it('RECV-10 a URL that was given up for a new one gets 410, and one that is registered again does not', async () => {
+    const world = new ReceiverWorld();
+    const store = memoryStore();
+    const first = await webhookWorld({ store });
+    await first.events.subscribe('incident.opened');
+    await settle();
+    await first.events.close();
+    const { server, subscribes, events } = await webhookWorld({ store, hooks: { receiver: world.receiver } });
+    server.on(Methods.unsubscribe, () => {
+      throw new RpcFailure(-32602);
+    });
+    await events.resume();
+    await settle();
+    const { url: given } = first.subscribes()[0]!.params['delivery'] as { url: string };
+    const { url, secret } = subscribes()[0]!.params['delivery'] as { url: string; secret: string };
+    expect(await world.post({ url: given })).toBe(410);
+    expect(await world.post({ url, secret })).toBe(204);
+    world.receiver.register({ path: given.split('/').at(-1)!, secret: secretA, id: 'sub_1', accept: world.accept });
+    expect(await world.post({ url: given })).toBe(204);
     await events.close();
   });
 

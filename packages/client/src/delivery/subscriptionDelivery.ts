@@ -36,6 +36,7 @@ export class SubscriptionDelivery {
   #isOutageTold = false;
   #run = new AbortController();
   #running: Promise<void> = Promise.resolve();
+  #callback: Callback | undefined;
 
   /**
    * @param found the type, or why the server has to be waited for
@@ -58,6 +59,7 @@ export class SubscriptionDelivery {
     const { stopped, status } = subscription;
     if (stopped.aborted || status.state === 'terminated') return;
     this.#run = new AbortController();
+    this.#callback = source.callback;
     const signal = AbortSignal.any([stopped, this.#run.signal]);
     this.#running = this.#deliver(subscription, source, signal);
   }
@@ -66,6 +68,12 @@ export class SubscriptionDelivery {
   async stop(): Promise<void> {
     this.#run.abort();
     await this.#running;
+  }
+
+  /** The subscription is over and nobody goes on with it: what its server may still post is refused for good (RECV-10). */
+  async refuse(): Promise<void> {
+    await this.#running;
+    this.#callback?.refuse();
   }
 
   async #deliver(

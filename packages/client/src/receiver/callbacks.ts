@@ -1,4 +1,8 @@
 import type { Callback } from './callback.ts';
+import { RecentKeys } from './recentKeys.ts';
+
+/** Refused paths that are remembered: servers give up within days, and applications cancel that many at most in them. */
+const MAX_REFUSED_PATHS = 10_000;
 
 /** Whose key a post may be signed with. */
 export interface Candidates {
@@ -14,6 +18,7 @@ export interface Candidates {
 export class Callbacks {
   readonly #byPath = new Map<string, Set<Callback>>();
   readonly #shared = new Set<Callback>();
+  readonly #refused = new RecentKeys(MAX_REFUSED_PATHS);
 
   /** @throws TypeError if the path is not one segment of a URL */
   add(callback: Callback): void {
@@ -25,6 +30,7 @@ export class Callbacks {
     if (path === '' || lastSegment(`https://localhost/${path}`) !== path) {
       throw new TypeError(`path must be one segment of a URL as it is sent, such as "3f6c1d"; got "${path}"`);
     }
+    this.#refused.delete(path);
     this.#byPath.set(path, (this.#byPath.get(path) ?? new Set()).add(callback));
   }
 
@@ -35,6 +41,16 @@ export class Callbacks {
     const own = this.#byPath.get(path);
     own?.delete(callback);
     if (own?.size === 0) this.#byPath.delete(path);
+  }
+
+  /** Nothing more is to be posted to this path. */
+  refuse(path: string): void {
+    this.#refused.add(path);
+  }
+
+  isRefused(url: string): boolean {
+    const path = lastSegment(url);
+    return this.#refused.has(path) && !this.#byPath.has(path);
   }
 
   /** Chooses by what stands outside of the body (RECV-01). */

@@ -26,6 +26,10 @@ export class RecentKeys {
     }
   }
 
+  delete(key: string): void {
+    if (this.#keys.delete(key)) this.#totalLength -= key.length;
+  }
+
   [Symbol.iterator](): Iterator<string> {
     return this.#keys.values();
   }

@@ -67,6 +67,15 @@ export class WebhookReceiver {
     return callback;
   }
 
+  /**
+   * Answers posts to this path with 410 from now on, as nobody waits for them any more: the subscription was cancelled,
+   * which its server may not have heard, or refused to hear (RECV-10). Registering the path again ends that. The last
+   * 10,000 paths are remembered, for as long as the process lives.
+   */
+  refuse(path: string): void {
+    this.#callbacks.refuse(path);
+  }
+
   /** Answers one request. Never rejects. */
   readonly handle = async (request: Request): Promise<Response> => {
     try {
@@ -87,6 +96,8 @@ export class WebhookReceiver {
         'Expected webhook-id, webhook-timestamp, webhook-signature and X-MCP-Subscription-Id, each of them once.',
       );
     }
+    // A challenge is answered as for any URL that nobody registered.
+    if (this.#callbacks.isRefused(request.url) && !isChallenge(headers)) return emptyAnswer(410);
     const candidates = this.#callbacks.find(request.url, headers.subscriptionId);
     if (candidates.bound.length + candidates.unbound.length === 0) return notKnownYet(isChallenge(headers));
 

@@ -26,8 +26,14 @@ export class Callback {
     return url.href;
   }
 
+  /** The subscription is cancelled: what its server still posts is refused for good (RECV-10). */
+  refuse(): void {
+    this.options.receiver.refuse?.(this.#path);
+  }
+
   /** The server does not end what it has for this URL: under another one a subscription is a new one (SUB-02). */
   renew(): void {
+    this.refuse();
     this.#path = createPath();
     this.mayBeLive = false;
   }

@@ -39,7 +39,8 @@ export async function subscribe(
 /** `events/unsubscribe`. That there was nothing to end is as good (CLIENT-08, OP-23). */
 export async function unsubscribe(context: DeliveryContext, callback: Callback, signal: AbortSignal): Promise<void> {
   const { name, arguments: args, connection } = context;
-  const params = { name, arguments: args, delivery: { url: callback.url } };
+  // OP-06: some servers want the mode here as well. Without it they would refuse, and go on for as long as they granted.
+  const params = { name, arguments: args, delivery: { mode: 'webhook', url: callback.url } };
   try {
     await connection.request(Methods.unsubscribe, params, { signal });
   } catch (error) {

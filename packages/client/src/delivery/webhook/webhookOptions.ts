@@ -4,6 +4,11 @@ import type { RegisteredCallback, WebhookRegistration } from '../../receiver/reg
 export interface CallbackReceiver {
   /** Takes posts for a callback from now on, the challenge that verifies it among them. */
   register(registration: WebhookRegistration): RegisteredCallback;
+  /**
+   * Refuses posts to this path for good: its subscription is cancelled, whatever its server made of that (RECV-10). Until
+   * the path is registered again.
+   */
+  refuse?(path: string): void;
 }
 
 /** How an `EventsClient` takes events by webhook. */
