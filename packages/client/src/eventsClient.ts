@@ -217,7 +217,7 @@ export class EventsClient {
     this.#assertFree(key);
     const { store, clock, backoff, random } = this.#settings;
     const first = this.#sourceOf(kept, store);
-    const subscription = new Subscription<T>({
+    const subscription: Subscription<T> = new Subscription<T>({
       key,
       source: first,
       moveTo: async (to, record) => {

@@ -17,7 +17,7 @@ it('exports exactly these values', () => {
 });
 
 it('exports exactly these values for Node.js', () => {
-  expect(Object.keys(node).toSorted()).toEqual(['fileInboxStore', 'fileStore']);
+  expect(Object.keys(node).toSorted()).toEqual(['fileInboxStore', 'fileStore', 'nodeHandler']);
 });
 
 it('exports exactly these values for SQLite', () => {

@@ -1,31 +1,10 @@
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import { createServer, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
+import { decodeWebhookSecret, signWebhook } from '@mcp-events/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
+import { nodeHandler } from '../src/node.ts';
 import { RECEIVER_DOCUMENT_PATH, receiverDocument } from '../src/receiver/index.ts';
 import { challenge, occurrence, ReceiverWorld, secretA } from './receiverWorld.ts';
-
-/** The least that connects Node.js' requests to a handler of the Fetch API. */
-function mount(handle: (request: Request) => Response | Promise<Response>) {
-  const answer = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
-    const headers = new Headers();
-    for (let at = 0; at < incoming.rawHeaders.length; at += 2) {
-      headers.append(incoming.rawHeaders[at]!, incoming.rawHeaders[at + 1]!);
-    }
-    const hasBody = incoming.method !== 'GET' && incoming.method !== 'HEAD';
-    const response = await handle(
-      new Request(new URL(incoming.url ?? '/', 'http://localhost'), {
-        method: incoming.method,
-        headers,
-        body: hasBody ? Readable.toWeb(incoming) : undefined,
-        duplex: 'half',
-      } as RequestInit),
-    );
-    outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-    outgoing.end(Buffer.from(await response.arrayBuffer()));
-  };
-  return (incoming: IncomingMessage, outgoing: ServerResponse): void => void answer(incoming, outgoing);
-}
 
 const open: Server[] = [];
 
@@ -39,8 +18,10 @@ afterEach(() => {
 async function serve(world: ReceiverWorld): Promise<string> {
   const document = receiverDocument(['/hooks']);
   const server = createServer(
-    mount((request) =>
-      new URL(request.url).pathname === RECEIVER_DOCUMENT_PATH ? document(request) : world.receiver.handle(request),
+    nodeHandler(
+      (request) =>
+        new URL(request.url).pathname === RECEIVER_DOCUMENT_PATH ? document(request) : world.receiver.handle(request),
+      { timers: world.clock },
     ),
   );
   open.push(server);
@@ -130,4 +111,82 @@ describe('mounted in node:http', () => {
     expect((await send(origin, world, {})).status).toBe(204);
     expect(world.eventIds).toEqual(['e1']);
   });
+
+  it('RECV-11 refuses by the headers, while the body is still to come', async () => {
+    const world = new ReceiverWorld();
+    world.receiver.register({ path: 'cb-1', secret: secretA, accept: world.accept });
+    const { port } = new URL(await serve(world));
+    const headers = { ...Object.fromEntries(world.request().headers), 'content-length': '4000000' };
+    const statusOf = (path: string): Promise<number | undefined> =>
+      new Promise((resolve) => {
+        const posting = request({ port, method: 'POST', path, headers }, (response) => {
+          resolve(response.statusCode);
+          posting.destroy();
+        });
+        posting.on('error', () => {});
+        posting.flushHeaders();
+      });
+    expect(await statusOf('/hooks/nobody')).toBe(503);
+    expect(await statusOf('/hooks/cb-1')).toBe(413);
+  });
+
+  it('RECV-11 answers a body that comes too slowly at its time', async () => {
+    const world = new ReceiverWorld();
+    world.receiver.register({ path: 'cb-1', secret: secretA, accept: world.accept });
+    const { port } = new URL(await serve(world));
+    const headers = { ...Object.fromEntries(world.request().headers), 'content-length': '1000' };
+    const answered = new Promise<number | undefined>((resolve) => {
+      const posting = request({ port, method: 'POST', path: '/hooks/cb-1', headers }, (response) => {
+        resolve(response.statusCode);
+        posting.destroy();
+      });
+      posting.on('error', () => {});
+      posting.write('{');
+    });
+    while (world.clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+    await world.clock.advance(15_000);
+    expect(await answered).toBe(408);
+  });
+
+  it('SIG-06 RECV-11 checks the bytes that were sent, and answers them as a mount by fetch does', async () => {
+    const event = JSON.stringify(occurrence('e1', { data: { text: '?' } }));
+    const variants: Record<string, Uint8Array> = {
+      'byte order mark': Buffer.from(`\uFEFF${event}`),
+      'invalid UTF-8': Buffer.from(event).map((byte) => (byte === 0x3f ? 0xff : byte)),
+      plain: Buffer.from(event),
+    };
+    for (const [what, bytes] of Object.entries(variants)) {
+      const world = new ReceiverWorld();
+      world.receiver.register({ secret: secretA, id: 'sub_1', accept: world.accept });
+      const signed = (url: string): Request => signedBytes(world, url, bytes);
+      const origin = await serve(world);
+      const byNode = await fetch(signed(`${origin}/hooks`));
+      const again = new ReceiverWorld();
+      again.receiver.register({ secret: secretA, id: 'sub_1', accept: again.accept });
+      const byFetch = await again.receiver.handle(signed(`${origin}/hooks`));
+      expect([what, byNode.status, world.received]).toEqual([what, byFetch.status, again.received]);
+      expect(byNode.status).toBe(what === 'invalid UTF-8' ? 400 : 204);
+    }
+  });
+
+  it('RECV-11 says what is wrong where a body parser stands in front', async () => {
+    const world = new ReceiverWorld();
+    world.receiver.register({ secret: secretA, id: 'sub_1', accept: world.accept });
+    const handler = nodeHandler(world.receiver.handle);
+    const server = createServer((incoming, outgoing) => {
+      incoming.resume().on('end', () => handler(incoming, outgoing));
+    });
+    open.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect((await send(origin, world, {})).status).toBe(500);
+    expect(world.warnings).toEqual([expect.stringContaining('mount the receiver before what parses bodies')]);
+  });
 });
+
+function signedBytes(world: ReceiverWorld, url: string, body: Uint8Array): Request {
+  const timestampSeconds = world.clock.now() / 1000;
+  const signature = signWebhook(decodeWebhookSecret(secretA), { id: 'msg_event_1', timestampSeconds, body });
+  const { headers } = world.request({ headers: { 'webhook-signature': signature } });
+  return new Request(url, { method: 'POST', headers, body: new Uint8Array(body) });
+}

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { toNodeHandler } from '@modelcontextprotocol/node';
+import { nodeHandler } from '@mcp-events/client/node';
 import { WebhookReceiver } from '@mcp-events/client/receiver';
 
 /** A receiver that takes webhooks. */
@@ -15,8 +15,7 @@ export interface ReceiverServer {
 export async function serveReceiver(certificatePath: string, keyPath: string): Promise<ReceiverServer> {
   const receiver = new WebhookReceiver();
   const [cert, key] = await Promise.all([readFile(certificatePath), readFile(keyPath)]);
-  const handle = toNodeHandler({ fetch: receiver.handle });
-  const server = createServer({ cert, key }, (request, response) => void handle(request, response));
+  const server = createServer({ cert, key }, nodeHandler(receiver.handle));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);

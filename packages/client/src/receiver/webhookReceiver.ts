@@ -88,8 +88,7 @@ export class WebhookReceiver {
 
   async #answer(request: Request): Promise<Response> {
     if (request.method !== 'POST') return methodNotAllowed('POST');
-    if (request.bodyUsed || request.body?.locked === true)
-      throw new Error('the body was read already; mount the receiver before what parses bodies');
+    if (request.bodyUsed || request.body?.locked === true) throw alreadyRead();
     const headers = deliveryHeaders(request.headers);
     if (headers === undefined) {
       return badRequest(
@@ -101,7 +100,11 @@ export class WebhookReceiver {
     const candidates = this.#callbacks.find(request.url, headers.subscriptionId);
     if (candidates.bound.length + candidates.unbound.length === 0) return notKnownYet(isChallenge(headers));
 
-    const body = await readBody(request, this.#maxBodyBytes, this.#clock).catch(() => undefined);
+    const body = await readBody(request, this.#maxBodyBytes, this.#clock).catch((error: Error) => {
+      // By middleware, before there was a request of the Fetch API.
+      if (error.name === 'BodyAlreadyReadError') throw alreadyRead();
+      return undefined;
+    });
     if (body === undefined) return badRequest('The body ended early.');
     if (body === 'large') return cutOff(413, `The body is longer than ${this.#maxBodyBytes} bytes.`);
     if (body === 'slow') return cutOff(408, 'The body took too long.');
@@ -193,6 +196,10 @@ function notKnownYet(isVerification: boolean): Response {
 /** As far as a header tells, before anything is verified (ENV-02). */
 function isChallenge({ webhookId }: DeliveryHeaders): boolean {
   return webhookId.startsWith('msg_verification_');
+}
+
+function alreadyRead(): Error {
+  return new Error('the body was read already; mount the receiver before what parses bodies');
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {

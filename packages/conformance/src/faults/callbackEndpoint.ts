@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { toNodeHandler } from '@modelcontextprotocol/node';
+import { nodeHandler } from '@mcp-events/client/node';
 import type { Random } from '../simulation/random.ts';
 import { pause } from './processShell.ts';
 import type { ProcessConfig, ProcessShell } from './processShell.ts';
@@ -13,12 +13,12 @@ export class CallbackEndpoint {
   readonly port: number;
   readonly #shell: ProcessShell<ProcessConfig>;
   readonly #random: Random;
-  readonly #handle: ReturnType<typeof toNodeHandler>;
+  readonly #handle: ReturnType<typeof nodeHandler>;
 
   private constructor(shell: ProcessShell<ProcessConfig>, handle: Handle, server: Server) {
     this.#shell = shell;
     this.#random = shell.random('endpoint');
-    this.#handle = toNodeHandler({ fetch: handle });
+    this.#handle = nodeHandler(handle);
     this.port = (server.address() as AddressInfo).port;
     server.on('request', (request, response) => void this.#answer(request, response));
   }
@@ -32,7 +32,7 @@ export class CallbackEndpoint {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const behaviour = this.#shell.circumstances.endpoint;
     if (behaviour === null || !this.#random.chance(behaviour.share)) {
-      await this.#handle(request, response);
+      this.#handle(request, response);
       return;
     }
     switch (behaviour.kind) {
@@ -42,7 +42,7 @@ export class CallbackEndpoint {
         return;
       case 'slow':
         await pause(behaviour.delayMs);
-        await this.#handle(request, response);
+        this.#handle(request, response);
         return;
       case 'hang':
         return;
@@ -54,7 +54,7 @@ export class CallbackEndpoint {
           request.socket.resetAndDestroy();
           return response;
         };
-        await this.#handle(request, response);
+        this.#handle(request, response);
     }
   }
 }
