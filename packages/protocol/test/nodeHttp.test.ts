@@ -376,7 +376,7 @@ describe('a client that is slower than its response', () => {
     const outgoing = new SlowResponse();
     const body = new Own();
     const response = new Response(body, { headers: { 'content-type': 'text/event-stream' } });
-    nodeHandler(() => response)(incoming, outgoing as unknown as ServerResponse);
+    nodeHandler(() => response)(incoming, outgoing);
     for (let round = 1; round <= 50; round += 1) {
       await turn();
       expect([asked, outgoing.written]).toEqual([round, round]);
