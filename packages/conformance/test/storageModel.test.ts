@@ -56,9 +56,10 @@ class Model {
     return serial;
   }
 
-  skip(): void {
-    this.head++;
-    this.kept = [];
+  skip(atMs: number): void {
+    this.evict(atMs);
+    this.kept.push({ position: ++this.head, eventId: '', bytes: 0, atMs, serial: 0 });
+    this.evict(atMs);
   }
 
   clear(): void {
@@ -132,7 +133,7 @@ async function follow(
       clock.pass(s.ms);
     } else if (s.kind === 'skip') {
       await log.skip();
-      model.skip();
+      model.skip(clock.now());
     } else if (s.kind === 'clear') {
       await log.clear();
       model.clear();
@@ -151,7 +152,9 @@ async function follow(
       head: model.head,
       oldest: model.kept[0]?.position ?? model.head + 1,
     });
-    const read = (await log.read(0, 100)).map(({ position, eventId, data }) => [position, eventId, data['serial']]);
+    const read = (await log.read(0, 100)).map((record) =>
+      record.kind === 'gap' ? [record.position, '', 0] : [record.position, record.eventId, record.data['serial']],
+    );
     expect(read).toEqual(model.kept.map((entry) => [entry.position, entry.eventId, entry.serial]));
     for (const key of ['x', 'y']) expect(storage.notes.get(key)).toBe(model.notes.get(key));
   }

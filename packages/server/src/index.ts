@@ -22,7 +22,8 @@ export { Events } from './extension.ts';
 export type { CloseOptions, SubscriptionInfo } from './extension.ts';
 export type { Check, CheckContext, CheckedEvent, CheckResult } from './feed/check.ts';
 export { FeedEvent } from './occurrence/feedEvent.ts';
-export type { OccurrenceInput } from './occurrence/feedEvent.ts';
+export type { FeedRecord, OccurrenceInput } from './occurrence/feedEvent.ts';
+export { Gap } from './occurrence/gap.ts';
 export type { Explanation, Verdict } from './inspection/explanation.ts';
 export type {
   InspectedDeadLetter,

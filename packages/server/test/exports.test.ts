@@ -6,6 +6,7 @@ it('exports exactly these values', () => {
     'Events',
     'EventsError',
     'FeedEvent',
+    'Gap',
     'deadLetterBounds',
     'defaultLimits',
     'defaultRetention',

@@ -4,6 +4,7 @@ import { decodeCheckCursor, encodeCheckCursor } from '../src/feed/checkCursor.ts
 import { checkedPage } from '../src/feed/checkedPage.ts';
 import { Dispatcher } from '../src/feed/dispatcher.ts';
 import { FeedEvent } from '../src/occurrence/feedEvent.ts';
+import type { FeedRecord } from '../src/occurrence/feedEvent.ts';
 import { LiveFeed } from '../src/feed/liveFeed.ts';
 import { SharedCalls } from '../src/feed/sharedCalls.ts';
 import { FilterIndex, passesFilter } from '../src/subscription/filterIndex.ts';
@@ -38,6 +39,14 @@ describe('check cursor', () => {
   );
 });
 
+function idsOf(records: readonly FeedRecord[]): string[] {
+  return records.map((record) => (record.kind === 'event' ? record.eventId : 'gap'));
+}
+
+function numberOf(record: FeedRecord): unknown {
+  return record.kind === 'event' ? record.data['n'] : 'gap';
+}
+
 describe('page of a check', () => {
   const context = { name: 'counted', validate: () => {}, report: () => {}, maxPayloadBytes: 1_000, eventIdOf: String };
   const checked = (
@@ -53,14 +62,14 @@ describe('page of a check', () => {
   it('PUSH-06 POLL-04 gives every event the cursor after it, and the last one that of the answer', () => {
     const result = { events: [checked(1), checked(2, 'two'), checked(3)], cursor: 'end' };
     const page = checkedPage(context, { upstream: 'start', skip: 0 }, result as never, { limit: 10 });
-    expect(page.events.map(({ cursor }) => cursor)).toEqual(['c1.start', 'c0.two', 'c0.end']);
+    expect(page.records.map(({ cursor }) => cursor)).toEqual(['c1.start', 'c0.two', 'c0.end']);
     expect(page).toMatchObject({ from: 'c0.start', cursor: 'c0.end', truncated: false, hasMore: false });
   });
 
   it('POLL-04 stands before what did not fit', () => {
     const result = { events: [checked(1), checked(2), checked(3)], cursor: 'end' };
     const page = checkedPage(context, { upstream: 'start', skip: 1 }, result as never, { limit: 1 });
-    expect(page.events.map(({ eventId }) => eventId)).toEqual(['e2']);
+    expect(idsOf(page.records)).toEqual(['e2']);
     expect(page).toMatchObject({ cursor: 'c2.start', hasMore: true });
   });
 
@@ -68,13 +77,13 @@ describe('page of a check', () => {
     const result = { events: [checked(1), checked(2), checked(3)], cursor: 'end' };
     const options = { limit: 10, notBeforeMs: Date.parse('2026-01-01T00:00:02Z') };
     const page = checkedPage(context, { upstream: 'start', skip: 0 }, result as never, options);
-    expect(page.events.map(({ eventId }) => eventId)).toEqual(['e2', 'e3']);
+    expect(idsOf(page.records)).toEqual(['e2', 'e3']);
     expect(page).toMatchObject({ from: 'c1.start', truncated: true });
     const none = checkedPage(context, { upstream: 'start', skip: 0 }, result as never, {
       limit: 10,
       notBeforeMs: 9e15,
     });
-    expect(none).toMatchObject({ events: [], from: 'c0.end', cursor: 'c0.end', truncated: true });
+    expect(none).toMatchObject({ records: [], from: 'c0.end', cursor: 'c0.end', truncated: true });
   });
 });
 
@@ -124,8 +133,8 @@ describe('dispatcher', () => {
     let audience = 3;
     const dispatcher = new Dispatcher<number>(new FakeClock(), {
       candidates: () => Array.from({ length: audience }, (_, index) => index),
-      give: (receiver, event) => void served.push([receiver, event.data['n']]),
-      finished: (event) => void finished.push(event.data['n']),
+      give: (receiver, event) => void served.push([receiver, numberOf(event)]),
+      finished: (event) => void finished.push(numberOf(event)),
     });
     expect(dispatcher.add(eventOf({ n: 0 }))).toBeUndefined();
     expect([served.length, finished]).toEqual([3, [0]]);
@@ -149,7 +158,7 @@ describe('dispatcher', () => {
     const dispatcher = new Dispatcher<number>(new FakeClock(), {
       candidates: () => Array.from({ length: 3_000 }, (_, index) => index),
       give: () => {},
-      finished: (event) => void finished.push(event.data['n']),
+      finished: (event) => void finished.push(numberOf(event)),
     });
     const waits = Array.from({ length: 200 }, (_, n) => dispatcher.add(eventOf({ n })));
     expect(waits[0]).toBeUndefined();
@@ -239,15 +248,16 @@ describe('live feed', () => {
 });
 
 describe('memory log', () => {
-  it('EMIT-08 EMIT-09 answers about what it keeps, and forgets everything at a known loss', () => {
+  it('EMIT-08 EMIT-11 answers about what it keeps, gaps included', () => {
     const log = memoryLog(new FakeClock(), { maxCount: 3 });
     expect([log.head, log.oldest, log.read(0, 10)]).toEqual([0, 1, []]);
     for (let n = 1; n <= 4; n++) log.append(eventOf({ n }), { byteLength: 10 });
     expect([log.head, log.oldest]).toEqual([4, 2]);
     expect(log.read(2, 1).map(({ position }) => position)).toEqual([3]);
-    log.skip();
-    expect([log.head, log.oldest, log.read(0, 10)]).toEqual([5, 6, []]);
-    log.append(eventOf(), { byteLength: 10, unique: true });
-    expect(log.read(0, 10).map(({ position }) => position)).toEqual([6]);
+    const gap = log.skip();
+    expect([log.head, log.oldest, log.read(4, 10)]).toEqual([5, 3, [gap]]);
+    log.append(eventOf(), { byteLength: 10 });
+    expect(log.read(0, 10).map(({ position }) => position)).toEqual([4, 5, 6]);
+    expect(log.append(eventOf(), { byteLength: 10, unique: true }).position).toBe(6);
   });
 });

@@ -22,14 +22,13 @@ it('EMIT-08 keeps exactly what age, count and size allow, and reads it back in o
       (steps, retention) => {
         const clock = new FakeClock();
         const log = memoryLog(clock, retention);
-        let kept: { position: number; bytes: number; atMs: number }[] = [];
+        const kept: { position: number; bytes: number; atMs: number }[] = [];
         let head = 0;
         for (const s of steps) {
           if (s.kind === 'wait') clock.jump(s.ms);
           else if (s.kind === 'skip') {
-            log.skip();
-            head++;
-            kept = [];
+            expect(log.skip().position).toBe(++head);
+            kept.push({ position: head, bytes: 0, atMs: clock.now() });
           } else {
             head++;
             const timestamp = new Date(clock.now()).toISOString();

@@ -195,6 +195,56 @@ describe('payload', () => {
     expect(server.errors.length).toBeGreaterThan(0);
   });
 
+  it.each([
+    ['no time', { timestamp: 'not a time' }],
+    ['a number as time', { timestamp: 1_483_228_799 }],
+    ['an invalid Date', { timestamp: new Date(Number.NaN) }],
+    ['no id', { eventId: undefined }],
+    ['an empty id', { eventId: '' }],
+    ['an id too long by one', { eventId: 'x'.repeat(257) }],
+    ['an id with a zero', { eventId: 'a\0b' }],
+    ['no data', { data: undefined }],
+    ['data null', { data: null }],
+    ['a list as data', { data: [2] }],
+    ['data that is no JSON', { data: { n: 2n } }],
+    [
+      'data that throws',
+      { data: { n: 2, toJSON: () => Promise.reject(new Error('down')).catch(() => {}) && undefined } },
+    ],
+    ['data too large by one', { data: { n: 2, pad: 'x'.repeat(262_144 - '{"n":2,"pad":""}'.length + 1) } }],
+    ['metadata too large with its data', { _meta: { pad: 'x'.repeat(262_144) } }],
+    ['metadata that is none', { _meta: 'text' }],
+    ['nothing at all', null],
+  ])('OCC-04 passes over a record of a check with %s, tells the gap and goes on', async (_what, broken) => {
+    const server = httpServer();
+    const rows = [1, 2, 3].map((n) => {
+      const row = { eventId: `e${n}`, timestamp: PAST, data: { n } };
+      return n === 2 ? broken && { ...row, ...broken } : row;
+    });
+    server.events.define('counted', {
+      ...counted,
+      check: (_context, _args, cursor) =>
+        ({ events: cursor === null ? [] : rows.slice(Number(cursor)), cursor: '3' }) as CheckResult,
+    });
+    const polled = await server.poll('counted', 'c0.0');
+    expect([numbersOf(polled.events), polled.truncated]).toEqual([[1, 3], true]);
+    expect(await server.poll('counted', polled.cursor)).toMatchObject({ events: [], truncated: false });
+    const stream = await server.stream('counted', { cursor: 'c0.0' });
+    expect(kindsOf(await stream.arrived())).toEqual(['active', 'event', 'error', 'active', 'event']);
+    expect(new Set(server.errors.map(({ stage }) => stage))).toEqual(new Set(['check']));
+    expect(String(server.errors[0]?.error)).toMatch(/check of counted returned/);
+  });
+
+  it('OCC-04 takes an id and a payload of a check that are as large as they may be', async () => {
+    const server = httpServer();
+    const pad = 'x'.repeat(262_144 - '{"n":1,"pad":""}'.length);
+    server.events.define('counted', {
+      ...counted,
+      check: () => ({ events: [{ eventId: 'x'.repeat(256), timestamp: PAST, data: { n: 1, pad } }], cursor: '1' }),
+    });
+    expect(await server.poll('counted', 'c0.0')).toMatchObject({ truncated: false, events: [{ data: { n: 1 } }] });
+  });
+
   it('OCC-03 OCC-04 is a copy: what the author does with the object afterwards reaches nobody', async () => {
     const server = httpServer();
     const type = server.events.define('counted', counted);

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { openSqliteStorage } from '../src/index.ts';
-import { appendAll, unbounded } from './support.ts';
+import { appendAll, idOf, unbounded } from './support.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
 
 const writer = fileURLToPath(new URL('writer.ts', import.meta.url));
@@ -42,7 +42,7 @@ it('EMIT-09 TTL-11 a process that is killed has stored everything it was told is
   const idAt = new Map<number, string>();
   for (let position = 0; position < log.head;) {
     const page = await log.read(position, 1_000);
-    for (const { position: at, eventId } of page) idAt.set(at, eventId);
+    for (const record of page) idAt.set(record.position, idOf(record));
     position = page.at(-1)?.position ?? Infinity;
   }
   expect([...idAt.keys()]).toEqual(Array.from({ length: log.head }, (_, i) => i + 1));

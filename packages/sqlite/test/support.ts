@@ -1,5 +1,5 @@
 import { FeedEvent } from '@mcp-events/server';
-import type { EventLog, OccurrenceInput, Retention } from '@mcp-events/server';
+import type { EventLog, FeedRecord, OccurrenceInput, Retention } from '@mcp-events/server';
 
 export const unbounded: Retention = { maxAgeMs: Infinity, maxCount: 10_000_000, maxBytes: Infinity };
 
@@ -13,13 +13,18 @@ export async function appendAll(log: EventLog, count: number, prefix = 'e'): Pro
   await Promise.all(ids.map(async (id) => log.append(event(id), { byteLength: 10 })));
 }
 
+/** `gap` where one is. */
+export function idOf(record: FeedRecord): string {
+  return record.kind === 'event' ? record.eventId : 'gap';
+}
+
 export async function readAll(log: EventLog): Promise<string[]> {
   const ids: string[] = [];
   let position = 0;
   while (position < log.head) {
     const page = await log.read(position, 10_000);
     if (page.length === 0) break;
-    ids.push(...page.map(({ eventId }) => eventId));
+    ids.push(...page.map((record) => idOf(record)));
     position = page.at(-1)?.position ?? Infinity;
   }
   return ids;

@@ -1,9 +1,10 @@
-import { FeedEvent } from '@mcp-events/server';
+import { FeedEvent, Gap } from '@mcp-events/server';
 import type {
   AppendOptions,
   DeadLetterFilter,
   DeadLetterStore,
   EventLog,
+  FeedRecord,
   MaybePromise,
   Note,
   Notes,
@@ -17,7 +18,7 @@ import type {
 import type { Random } from './random.ts';
 import { SimulatedFault } from './simulatedFault.ts';
 import { retain } from './virtualDisk.ts';
-import type { DiskLog, VirtualDisk } from './virtualDisk.ts';
+import type { DiskEvent, DiskLog, VirtualDisk } from './virtualDisk.ts';
 import type { ProcessClock } from './virtualTime.ts';
 
 /** How a disk behaves at the moment. Changed while it is in use. */
@@ -166,8 +167,8 @@ class StoredLog implements EventLog {
       const log = this.#log;
       this.#retain();
       if (note !== undefined) this.#storage.disk.notes.set(note.key, note.value);
-      const known = unique === true ? log.events.find((stored) => stored.input.eventId === input.eventId) : undefined;
-      if (known !== undefined) return readEvent(known);
+      const known = unique === true ? log.events.find((stored) => stored.input?.eventId === input.eventId) : undefined;
+      if (known !== undefined) return readRecord(known) as FeedEvent;
       log.head++;
       log.events.push({ position: log.head, input, byteLength, appendedAtMs: this.#storage.clock.now() });
       event.position = log.head;
@@ -175,25 +176,28 @@ class StoredLog implements EventLog {
     });
   }
 
-  skip(): Promise<void> {
+  skip(): Promise<Gap> {
     return this.#storage.write(() => {
-      this.#log.head++;
-      this.#log.events = [];
+      const log = this.#log;
+      log.head++;
+      log.events.push({ position: log.head, input: undefined, byteLength: 0, appendedAtMs: this.#storage.clock.now() });
+      return new Gap(log.head);
     });
   }
 
-  read(position: number, limit: number): MaybePromise<readonly FeedEvent[]> {
+  read(position: number, limit: number): MaybePromise<readonly FeedRecord[]> {
     return this.#storage.read(() => {
       this.#retain();
       const first = this.#log.events[0]?.position ?? 0;
       const from = Math.max(0, position + 1 - first);
-      return this.#log.events.slice(from, from + limit).map(readEvent);
+      return this.#log.events.slice(from, from + limit).map(readRecord);
     });
   }
 
   seek(position: number, notBeforeMs: number): MaybePromise<number> {
     return this.#storage.read(() => {
-      const isLater = ({ input }: { input: OccurrenceInput }): boolean => Date.parse(input.timestamp) >= notBeforeMs;
+      const isLater = ({ input }: DiskEvent): boolean =>
+        input !== undefined && Date.parse(input.timestamp) >= notBeforeMs;
       const found = this.#log.events.find((stored) => stored.position > position && isLater(stored));
       return found === undefined ? this.#log.head : found.position - 1;
     });
@@ -211,7 +215,8 @@ class StoredLog implements EventLog {
   }
 }
 
-function readEvent({ input, position }: { input: OccurrenceInput; position: number }): FeedEvent {
+function readRecord({ input, position }: DiskEvent): FeedRecord {
+  if (input === undefined) return new Gap(position);
   const event = new FeedEvent(input, null);
   event.position = position;
   return event;

@@ -1,9 +1,10 @@
 import type { OccurrenceInput, Retention, StoredDeadLetter } from '@mcp-events/server';
 
-/** One event as it is on disk. */
+/** One event, or one gap, as it is on disk. */
 export interface DiskEvent {
   readonly position: number;
-  readonly input: OccurrenceInput;
+  /** `undefined` for a gap. */
+  readonly input: OccurrenceInput | undefined;
   readonly byteLength: number;
   readonly appendedAtMs: number;
 }

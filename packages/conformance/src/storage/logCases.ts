@@ -77,7 +77,7 @@ export const logCases: readonly StorageCase[] = [
         structuredClone({ eventId, name, timestamp, dataJson, _meta, target, position });
       await log.append(full, { byteLength: 10 });
       await log.append(lean, { byteLength: 10 });
-      assert.deepEqual((await log.read(0, 10)).map(members), [members(full), members(lean)]);
+      assert.deepEqual(((await log.read(0, 10)) as readonly FeedEvent[]).map(members), [members(full), members(lean)]);
     },
   },
   {
@@ -119,15 +119,46 @@ export const logCases: readonly StorageCase[] = [
     },
   },
   {
-    title: 'CUR-12 leaves out a position and forgets what was before it',
+    title: 'EMIT-11 gives a gap its place among events, in the order of the calls, and forgets nothing',
     run: async ({ open }) => {
       const log = (await open()).openLog('sample', unbounded);
+      assert.equal((await log.skip()).position, 1);
+      const [before, gap, after] = await Promise.all([appendAll(log, ids(2)), log.skip(), appendAll(log, ['next'])]);
+      assert.deepEqual([before.at(-1)?.position, gap.position, after[0]?.position], [3, 4, 5]);
+      assert.deepEqual([gap.kind, gap.error], ['gap', undefined]);
+      assert.deepEqual([log.head, log.oldest, await readIds(log)], [5, 1, ['gap', 'e1', 'e2', 'gap', 'next']]);
+      assert.deepEqual(
+        (await log.read(3, 1)).map(({ kind, position }) => [kind, position]),
+        [['gap', 4]],
+      );
+    },
+  },
+  {
+    title: 'EMIT-11 retains a gap like an event',
+    run: async ({ open, clock }) => {
+      const log = (await open()).openLog('sample', { ...unbounded, maxCount: 3, maxAgeMs: 100 });
       await appendAll(log, ids(3));
       await log.skip();
-      assert.deepEqual([log.head, log.oldest, await readIds(log)], [4, 5, []]);
+      assert.deepEqual([log.oldest, await readIds(log)], [2, ['e2', 'e3', 'gap']]);
+      await appendAll(log, ids(2, 'f'));
+      assert.deepEqual(await readIds(log), ['gap', 'f1', 'f2']);
+      clock.pass(60);
       await log.skip();
-      await appendAll(log, ['next']);
-      assert.deepEqual([log.head, log.oldest, await readIds(log)], [6, 6, ['next']]);
+      clock.pass(60);
+      assert.deepEqual([log.head, log.oldest, await readIds(log)], [7, 7, ['gap']]);
+    },
+  },
+  {
+    title: 'CUR-08 seeks past a gap as past what happened before it',
+    run: async ({ open }) => {
+      const log = (await open()).openLog('sample', unbounded);
+      const at = (ms: number): Promise<unknown> =>
+        Promise.resolve(log.append(event('e', { timestamp: new Date(ms).toISOString() }), { byteLength: 1 }));
+      await log.skip();
+      await at(1_000);
+      await log.skip();
+      await at(2_000);
+      assert.deepEqual([await log.seek(0, 1_000), await log.seek(0, 1_001), await log.seek(3, 1_001)], [1, 3, 3]);
     },
   },
   {

@@ -18,8 +18,9 @@ export function ids(count: number, prefix = 'e'): string[] {
   return Array.from({ length: count }, (_, i) => `${prefix}${i + 1}`);
 }
 
+/** Ids of events, and `gap` where one is. */
 export async function readIds(log: EventLog, position = 0, limit = 1_000): Promise<string[]> {
-  return (await log.read(position, limit)).map(({ eventId }) => eventId);
+  return (await log.read(position, limit)).map((record) => (record.kind === 'event' ? record.eventId : 'gap'));
 }
 
 export function subscription(id: string, members: Partial<StoredSubscription> = {}): StoredSubscription {

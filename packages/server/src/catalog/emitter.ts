@@ -2,17 +2,13 @@ import type { Environment } from '../environment.ts';
 import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
+import { assertEventId } from '../occurrence/eventId.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
 import { isStorableText } from '../occurrence/storableText.ts';
 import { isoTimestamp } from '../occurrence/timestamp.ts';
 import type { Note } from '../storage/eventLog.ts';
 import type { EmittedEvent, EmitOptions } from './eventHandle.ts';
 import type { EventType } from './eventType.ts';
-
-/**
- * Longest event id. Peers of the older dialect put it into an HTTP header, and everybody keeps it for deduplication.
- */
-const MAX_EVENT_ID_LENGTH = 256;
 
 /** An event that is ready for its feed. */
 export interface PreparedEvent {
@@ -85,12 +81,7 @@ export class Emitter {
       throw new TypeError(`data of ${what} violates its payload schema: ${(error as Error).message}`, { cause: error });
     }
     const { eventId, target, timestamp } = options;
-    if (
-      eventId !== undefined &&
-      !(isStorableText(eventId) && eventId !== '' && eventId.length <= MAX_EVENT_ID_LENGTH)
-    ) {
-      throw new TypeError(`eventId of ${what} must be text of 1 to ${MAX_EVENT_ID_LENGTH} characters`);
-    }
+    if (eventId !== undefined) assertEventId(eventId, what);
     if (target !== undefined && !isStorableText(target)) throw new TypeError(`target of ${what} must be text`);
     const authoredId = eventId === undefined ? undefined : eventIdOf(eventId);
     const input: OccurrenceInput = {

@@ -48,7 +48,11 @@ export async function collectBatch(request: PollRequest): Promise<PollBatch> {
     const page = await feed.read(subscription, cursor as string, { limit, notBeforeMs });
     truncated ||= page.truncated;
     const moved: boolean = page.cursor !== cursor;
-    for (const event of page.events) {
+    for (const event of page.records) {
+      if (event.kind === 'gap') {
+        truncated = true;
+        continue;
+      }
       let selected: FeedEvent | undefined;
       try {
         const selecting = selection.select(rules, subscription, event, false);
@@ -62,7 +66,7 @@ export async function collectBatch(request: PollRequest): Promise<PollBatch> {
       if (selected !== undefined) events.push(selected);
     }
     cursor = page.cursor;
-    scanned += page.events.length;
+    scanned += page.records.length;
     const hasMore = page.hasMore && moved;
     const full = events.length === maxEvents || scanned >= SCAN_LIMIT || page.truncated;
     if (!hasMore || full) return { events, cursor, truncated, hasMore, nextPollMs: page.nextPollMs };

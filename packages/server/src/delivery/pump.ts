@@ -2,6 +2,7 @@ import type { EventsError } from '@mcp-events/protocol';
 import { internalError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { Attachment, Feed, FeedPage, FeedReceiver } from '../feed/feed.ts';
+import { passOver } from '../feed/passOver.ts';
 import type { FeedEvent } from '../occurrence/feedEvent.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
@@ -217,7 +218,13 @@ export class Pump implements FeedReceiver {
 
   /** Whether the whole page was dealt with. What the sink refused is read again later rather than kept. */
   async #deliverPage(page: FeedPage): Promise<boolean> {
-    for (const event of page.events) {
+    for (const record of page.records) {
+      if (record.kind === 'gap') {
+        passOver(this, record);
+        if (this.#closed || this.#blocked) return false;
+        continue;
+      }
+      const event = record;
       try {
         const selection = this.#select(event, false);
         const selected = isPromise(selection) ? await selection : selection;

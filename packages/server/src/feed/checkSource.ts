@@ -8,6 +8,7 @@ import { decodeCheckCursor, encodeCheckCursor } from './checkCursor.ts';
 import type { CheckCursor } from './checkCursor.ts';
 import { checkedPage } from './checkedPage.ts';
 import type { Attachment, FeedPage, FeedReceiver, ReadOptions } from './feed.ts';
+import { passOver } from './passOver.ts';
 import { SharedCalls } from './sharedCalls.ts';
 
 export interface CheckSourceOptions {
@@ -88,7 +89,7 @@ export class CheckSource {
   async now(subscription: Subscription): Promise<FeedPage> {
     const result = await this.#check(subscription, null, 1, undefined);
     const cursor = encodeCheckCursor({ upstream: result.cursor, skip: 0 });
-    return { events: [], from: cursor, cursor, truncated: false, hasMore: false, nextPollMs: result.nextPollMs };
+    return { records: [], from: cursor, cursor, truncated: false, hasMore: false, nextPollMs: result.nextPollMs };
   }
 
   async read(subscription: Subscription, cursor: string, options: ReadOptions): Promise<FeedPage> {
@@ -167,9 +168,12 @@ export class CheckSource {
       for (const { receiver } of loop.receivers) receiver.lose(page.from);
       loop.cursor = page.from as string;
     }
-    for (const event of page.events) {
-      for (const { receiver } of loop.receivers) receiver.receive(event);
-      loop.cursor = event.cursor as string;
+    for (const record of page.records) {
+      for (const { receiver } of loop.receivers) {
+        if (record.kind === 'event') receiver.receive(record);
+        else passOver(receiver, record);
+      }
+      loop.cursor = record.cursor as string;
     }
     loop.cursor = page.cursor as string;
     // An upstream that says "more" without moving would otherwise be asked in a tight loop.

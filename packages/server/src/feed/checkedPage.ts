@@ -3,8 +3,10 @@ import { encodeCheckCursor } from './checkCursor.ts';
 import type { CheckCursor } from './checkCursor.ts';
 import type { FeedPage, ReadOptions } from './feed.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { FeedRecord } from '../occurrence/feedEvent.ts';
+import { Gap } from '../occurrence/gap.ts';
+import { assertEventId } from '../occurrence/eventId.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
-import type { Payload } from '../occurrence/payload.ts';
 import { isoTimestamp } from '../occurrence/timestamp.ts';
 
 interface PageContext {
@@ -13,6 +15,7 @@ interface PageContext {
   readonly maxPayloadBytes: number;
   /** The id under which an upstream's id is known here. */
   readonly eventIdOf: (authored: string) => string;
+  readonly report: (error: unknown) => void;
 }
 
 /**
@@ -31,21 +34,22 @@ export function checkedPage(
   // Fewer events than were seen before: the upstream broke its promise, and what lay between cannot be known.
   if (result.truncated === true || events.length < position.skip) {
     const { hasMore = false, nextPollMs } = result;
-    return { events: [], from: endCursor, cursor: endCursor, truncated: true, hasMore, nextPollMs };
+    return { records: [], from: endCursor, cursor: endCursor, truncated: true, hasMore, nextPollMs };
   }
   const all = events.map((event, index) => {
-    const upstream = event.cursor ?? (index === events.length - 1 ? end : undefined);
+    const upstream = cursorOf(event) ?? (index === events.length - 1 ? end : undefined);
     const between = { upstream: position.upstream, skip: index + 1 };
-    return toFeedEvent(context, event, encodeCheckCursor(upstream === undefined ? between : { upstream, skip: 0 }));
+    return toRecord(context, event, encodeCheckCursor(upstream === undefined ? between : { upstream, skip: 0 }));
   });
   const unseen = all.slice(position.skip);
-  const wanted = notBeforeMs === undefined ? unseen : unseen.filter((e) => Date.parse(e.timestamp) >= notBeforeMs);
+  const wanted = notBeforeMs === undefined ? unseen : unseen.filter((record) => isWanted(record, notBeforeMs));
   const taken = wanted.slice(0, limit);
+  for (const record of taken) if (record.kind === 'gap') context.report(record.error);
   const cut = taken.length < wanted.length;
   const tooOld = wanted.length < unseen.length;
   const start = encodeCheckCursor(position);
   return {
-    events: taken,
+    records: taken,
     from: tooOld ? cursorBefore(all, wanted[0], start, endCursor) : start,
     cursor: cut ? (taken.at(-1)?.cursor ?? start) : endCursor,
     truncated: tooOld,
@@ -54,38 +58,48 @@ export function checkedPage(
   };
 }
 
-function cursorBefore(all: readonly FeedEvent[], first: FeedEvent | undefined, start: string, end: string): string {
+function cursorBefore(all: readonly FeedRecord[], first: FeedRecord | undefined, start: string, end: string): string {
   if (first === undefined) return end;
   return all[all.indexOf(first) - 1]?.cursor ?? start;
 }
 
-function toFeedEvent(context: PageContext, event: CheckedEvent, cursor: string): FeedEvent {
-  const { name } = context;
-  if (typeof event?.eventId !== 'string' || event.eventId === '') {
-    throw new TypeError(`check of ${name} returned an event without eventId`);
-  }
-  const eventId = context.eventIdOf(event.eventId);
-  const timestamp = isoTimestamp(event.timestamp, `the event ${eventId} that check of ${name} returned`);
-  const _meta =
-    event._meta === undefined
-      ? undefined
-      : snapshotPayload(event._meta, `_meta of the event ${eventId} that check of ${name} returned`).data;
-  const what = `data of the event ${eventId} that check of ${name} returned`;
-  const payload = snapshotPayload(event.data, what);
-  const feedEvent = new FeedEvent({ eventId, name, timestamp, dataJson: payload.json, _meta }, cursor);
-  // Told as lost, and the feed goes on: failing would hold up everything after this event for ever.
-  feedEvent.defect = defectOf(context, payload, what);
-  return feedEvent;
+/** A gap has no time: whoever wants only what is recent is told of it as well. */
+function isWanted(record: FeedRecord, notBeforeMs: number): boolean {
+  return record.kind === 'gap' || Date.parse(record.timestamp) >= notBeforeMs;
 }
 
-function defectOf({ maxPayloadBytes, validate }: PageContext, payload: Payload, what: string): Error | undefined {
-  if (payload.byteLength > maxPayloadBytes) {
-    return new TypeError(`${what} has ${payload.byteLength} bytes; at most ${maxPayloadBytes} are sent`);
+/** Also of what is no event at all; whatever is no position counts as absent. */
+function cursorOf(event: CheckedEvent | null | undefined): string | undefined {
+  return typeof event?.cursor === 'string' ? event.cursor : undefined;
+}
+
+/** One bad record is told as lost, and the feed goes on: failing would hold up everything after it for ever (OCC-04). */
+function toRecord(context: PageContext, event: CheckedEvent, cursor: string): FeedRecord {
+  try {
+    return toFeedEvent(context, event, cursor);
+  } catch (error) {
+    return new Gap(0, cursor, error as Error);
+  }
+}
+
+function toFeedEvent(context: PageContext, event: CheckedEvent, cursor: string): FeedEvent {
+  const { eventIdOf, maxPayloadBytes, name, validate } = context;
+  if (typeof event !== 'object' || event === null)
+    throw new TypeError(`check of ${name} returned an event that is none`);
+  assertEventId(event.eventId, `an event that check of ${name} returned`);
+  const eventId = eventIdOf(event.eventId);
+  const what = `the event ${eventId} that check of ${name} returned`;
+  const timestamp = isoTimestamp(event.timestamp, what);
+  const meta = event._meta === undefined ? undefined : snapshotPayload(event._meta, `_meta of ${what}`);
+  const payload = snapshotPayload(event.data, `data of ${what}`);
+  const byteLength = payload.byteLength + (meta?.byteLength ?? 0);
+  if (byteLength > maxPayloadBytes) {
+    throw new TypeError(`data and _meta of ${what} have ${byteLength} bytes; at most ${maxPayloadBytes} are sent`);
   }
   try {
     validate(payload.data);
-    return undefined;
   } catch (error) {
-    return error as Error;
+    throw new TypeError(`data of ${what} violates its payload schema: ${(error as Error).message}`, { cause: error });
   }
+  return new FeedEvent({ eventId, name, timestamp, dataJson: payload.json, _meta: meta?.data }, cursor);
 }

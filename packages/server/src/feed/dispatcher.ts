@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { FeedRecord } from '../occurrence/feedEvent.ts';
 
 /**
  * Receivers served before the event loop gets a turn. An event that matches 100,000 subscriptions would otherwise
@@ -11,21 +11,21 @@ const SLICE = 2_000;
 const QUEUE_LIMIT = 64;
 
 export interface DispatchTarget<T> {
-  /** Receivers of the event, asked for when its turn comes. */
-  candidates(event: FeedEvent): readonly T[];
-  give(receiver: T, event: FeedEvent): void;
-  /** Every receiver was given the event. */
-  finished(event: FeedEvent): void;
+  /** Receivers of the record, asked for when its turn comes. */
+  candidates(record: FeedRecord): readonly T[];
+  give(receiver: T, record: FeedRecord): void;
+  /** Every receiver was given the record. */
+  finished(record: FeedRecord): void;
 }
 
 /**
- * Gives events to receivers one event after the other, in slices. Small fan-outs finish within the call; a large one
+ * Gives events and gaps to receivers, one after the other, in slices. Small fan-outs finish within the call; a large one
  * goes on in later turns while later events queue, so order per receiver holds and the loop stays responsive.
  */
 export class Dispatcher<T> {
   readonly #clock: Clock;
   readonly #target: DispatchTarget<T>;
-  readonly #queue: FeedEvent[] = [];
+  readonly #queue: FeedRecord[] = [];
   readonly #waiting: (() => void)[] = [];
   #receivers: readonly T[] | undefined;
   #next = 0;
@@ -37,8 +37,8 @@ export class Dispatcher<T> {
   }
 
   /** A promise when the caller should wait before it adds more. */
-  add(event: FeedEvent): Promise<void> | undefined {
-    this.#queue.push(event);
+  add(record: FeedRecord): Promise<void> | undefined {
+    this.#queue.push(record);
     // A receiver may emit while it receives: that event waits for its turn in the queue.
     if (!this.#running) this.#run();
     if (this.#queue.length <= QUEUE_LIMIT) return undefined;
@@ -55,13 +55,13 @@ export class Dispatcher<T> {
   #run(): void {
     this.#running = true;
     let budget = SLICE;
-    let event: FeedEvent | undefined;
-    while ((event = this.#queue[0]) !== undefined) {
-      this.#receivers ??= this.#target.candidates(event);
+    let record: FeedRecord | undefined;
+    while ((record = this.#queue[0]) !== undefined) {
+      this.#receivers ??= this.#target.candidates(record);
       const receivers = this.#receivers;
       while (this.#next < receivers.length && budget > 0) {
         budget--;
-        this.#target.give(receivers[this.#next++] as T, event);
+        this.#target.give(receivers[this.#next++] as T, record);
       }
       if (this.#next < receivers.length) {
         this.#clock.setImmediate(() => this.#run());
@@ -70,7 +70,7 @@ export class Dispatcher<T> {
       this.#receivers = undefined;
       this.#next = 0;
       this.#queue.shift();
-      this.#target.finished(event);
+      this.#target.finished(record);
       if (this.#waiting.length > 0 && this.#queue.length <= QUEUE_LIMIT) this.#release();
     }
     this.#running = false;

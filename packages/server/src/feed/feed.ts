@@ -1,11 +1,11 @@
 import type { EventsError } from '@mcp-events/protocol';
 import type { MaybePromise } from '../maybePromise.ts';
 import type { Subscription } from '../subscription/subscription.ts';
-import type { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { FeedEvent, FeedRecord } from '../occurrence/feedEvent.ts';
 
 /** A stretch of a feed, read after a cursor. */
 export interface FeedPage {
-  readonly events: readonly FeedEvent[];
+  readonly records: readonly FeedRecord[];
   /** Where this page starts: the cursor asked for, or the position the feed was reset to. */
   readonly from: string | null;
   /** Position after the page, also when it is empty (CUR-07). */
@@ -19,7 +19,7 @@ export interface FeedPage {
 }
 
 export interface ReadOptions {
-  /** Most events in the page. A feed never drops what does not fit: the page's cursor stands before it. */
+  /** Most records in the page. A feed never drops what does not fit: the page's cursor stands before it. */
   readonly limit: number;
   /** Start no earlier than the first event that happened at this time (CUR-08). */
   readonly notBeforeMs?: number | undefined;

@@ -6,8 +6,10 @@ import type { Filter } from '../subscription/filterIndex.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Attachment, Feed, FeedPage, FeedReceiver } from './feed.ts';
+import { passOver } from './passOver.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
 import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
+import { Gap } from '../occurrence/gap.ts';
 
 interface Member {
   readonly receiver: FeedReceiver;
@@ -28,9 +30,11 @@ export class LiveFeed implements Feed {
   constructor(filter: Filter, clock: Clock) {
     this.#index = new FilterIndex(filter);
     this.#dispatcher = new Dispatcher(clock, {
-      candidates: (event) => this.#index.candidates(event),
-      give: (member, event) => {
-        if (member.attached) member.receiver.receive(event);
+      candidates: (record) => this.#index.concernedBy(record),
+      give: ({ attached, receiver }, record) => {
+        if (!attached) return;
+        if (record.kind === 'gap') passOver(receiver, record);
+        else receiver.receive(record);
       },
       finished: () => {},
     });
@@ -43,7 +47,7 @@ export class LiveFeed implements Feed {
   }
 
   now(): FeedPage {
-    return { events: [], from: null, cursor: null, truncated: false, hasMore: false };
+    return { records: [], from: null, cursor: null, truncated: false, hasMore: false };
   }
 
   read(): FeedPage {
@@ -63,10 +67,13 @@ export class LiveFeed implements Feed {
     };
   }
 
-  /** Events are known to be missing: told as a failure, since there is no position that moved (CUR-14). */
-  lose(): null {
-    for (const { receiver } of this.#index.members()) receiver.lose(null);
-    return null;
+  /**
+   * Events are known to be missing: told as a failure, since there is no position that moved (CUR-14), after what was
+   * emitted before.
+   */
+  lose(): MaybePromise<null> {
+    const turn = this.#dispatcher.add(new Gap(0));
+    return turn === undefined ? null : turn.then(() => null);
   }
 
   /** The author's source fails at the moment (PUSH-07). */

@@ -1,6 +1,7 @@
-import type { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { FeedRecord } from '../occurrence/feedEvent.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import type { Attachment, FeedReceiver } from './feed.ts';
+import { passOver } from './passOver.ts';
 
 /** What gives events to receivers: the log as it grows, or a pass over its past. */
 export interface LogDispatch {
@@ -38,16 +39,11 @@ export class LogAttachment implements Attachment {
   }
 
   /** Nothing is given twice: it may have read ahead. */
-  give(event: FeedEvent): void {
-    if (!this.attached || this.position >= event.position) return;
-    this.receiver.receive(event);
-    if (this.attached) this.position = event.position;
-  }
-
-  /** Events up to `position` are missing. */
-  lose(position: number): void {
-    if (!this.attached || this.position >= position) return;
-    this.receiver.lose(this.dispatch.cursorAt(position));
-    this.position = position;
+  give(record: FeedRecord): void {
+    if (!this.attached || this.position >= record.position) return;
+    if (record.kind === 'event') this.receiver.receive(record);
+    else passOver(this.receiver, record);
+    // Who cannot take it has left, with the position before it.
+    if (this.attached) this.position = record.position;
   }
 }

@@ -7,13 +7,15 @@ import type { MaybePromise } from '../maybePromise.ts';
 import { FilterIndex } from '../subscription/filterIndex.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
 import type { Subscription } from '../subscription/subscription.ts';
+import { DamageReports } from './damageReports.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Attachment, Feed, FeedPage, FeedReceiver, ReadOptions, Resumption } from './feed.ts';
 import { LogAttachment } from './logAttachment.ts';
 import type { LogDispatch } from './logAttachment.ts';
 import { LogReplay } from './logReplay.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
-import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
+import type { FeedRecord, OccurrenceInput } from '../occurrence/feedEvent.ts';
+import type { Gap } from '../occurrence/gap.ts';
 
 /** Positions are decimal without leading zeros, so each position has one spelling. */
 const CURSOR = /^([\w-]+)\.(0|[1-9]\d{0,15})$/;
@@ -46,6 +48,7 @@ export class LogFeed implements Feed, LogDispatch {
   readonly #replay: LogReplay;
   readonly #epoch: string;
   readonly #report: (error: unknown) => void;
+  readonly #damage: DamageReports;
   /** Everything up to this position was given to all attached receivers. */
   dispatched: number;
   #closed = false;
@@ -54,10 +57,11 @@ export class LogFeed implements Feed, LogDispatch {
     this.#log = log;
     this.#epoch = log.epoch;
     this.#report = report;
+    this.#damage = new DamageReports(report);
     this.#index = new FilterIndex(filter);
     this.#dispatcher = new Dispatcher(clock, {
-      candidates: (event) => this.#index.candidates(event),
-      give: (attachment, event) => attachment.give(event),
+      candidates: (record) => this.#index.concernedBy(record),
+      give: (attachment, record) => attachment.give(record),
       finished: ({ position }) => {
         this.dispatched = position;
         if (position % ADVANCE_EVENTS === 0) onAdvanced?.();
@@ -69,6 +73,7 @@ export class LogFeed implements Feed, LogDispatch {
       clock,
       filter,
       report,
+      damage: this.#damage,
       cursorAt: (position) => this.cursorAt(position),
       arrived: (attachment) => this.#follow(attachment),
     });
@@ -116,7 +121,7 @@ export class LogFeed implements Feed, LogDispatch {
 
   now(): FeedPage {
     const cursor = this.cursorAt(this.#log.head);
-    return { events: [], from: cursor, cursor, truncated: false, hasMore: false };
+    return { records: [], from: cursor, cursor, truncated: false, hasMore: false };
   }
 
   read(_subscription: Subscription, cursor: string, options: ReadOptions): MaybePromise<FeedPage> {
@@ -131,10 +136,10 @@ export class LogFeed implements Feed, LogDispatch {
     }
   }
 
-  /** Events after a position, whoever they are for. */
-  async readAfter(position: number, limit: number): Promise<readonly FeedEvent[]> {
-    const { events } = await this.#page(position, position, limit);
-    return events;
+  /** What stands after a position, whoever it is for. */
+  async readAfter(position: number, limit: number): Promise<readonly FeedRecord[]> {
+    const { records } = await this.#page(position, position, limit);
+    return records;
   }
 
   attach(receiver: FeedReceiver, cursor: string | null): Attachment | undefined {
@@ -164,13 +169,14 @@ export class LogFeed implements Feed, LogDispatch {
     this.#index.delete(attachment);
   }
 
-  /** Events are known to be missing after the last one: tells everybody, whenever they read (PUSH-08, CUR-12). */
-  async lose(): Promise<string> {
-    await this.#log.skip();
-    const head = this.#log.head;
-    for (const attachment of [...this.#index.members()]) attachment.lose(head);
-    this.dispatched = head;
-    return this.cursorAt(head);
+  /**
+   * Events are known to be missing after the last one. The gap stands in the order like an event: everybody is told of it
+   * after what was appended before and ahead of what is appended later, whenever they read (PUSH-08, CUR-12). Settles when
+   * it is in the log, with the position after it.
+   */
+  lose(): MaybePromise<string> {
+    const skipped = this.#log.skip();
+    return isPromise(skipped) ? skipped.then((gap) => this.#skipped(gap)) : this.#skipped(skipped);
   }
 
   /** The author's source fails at the moment (PUSH-07). */
@@ -201,6 +207,12 @@ export class LogFeed implements Feed, LogDispatch {
     if (stored !== event) return stored;
     const turn = this.#dispatcher.add(event);
     return turn === undefined ? event : turn.then(() => event);
+  }
+
+  #skipped(gap: Gap): MaybePromise<string> {
+    const cursor = (gap.cursor ??= this.cursorAt(gap.position));
+    const turn = this.#dispatcher.add(gap);
+    return turn === undefined ? cursor : turn.then(() => cursor);
   }
 
   /**
@@ -234,22 +246,25 @@ export class LogFeed implements Feed, LogDispatch {
   /** An empty page at a place. */
   #located({ position, lost }: { position: number; lost: boolean }): FeedPage {
     const cursor = this.cursorAt(position);
-    return { events: [], from: cursor, cursor, truncated: lost, hasMore: position < this.#log.head };
+    return { records: [], from: cursor, cursor, truncated: lost, hasMore: position < this.#log.head };
   }
 
   #page(asked: number, start: number, limit: number): MaybePromise<FeedPage> {
-    const events = this.#log.read(start, limit);
-    if (isPromise(events)) return events.then((read) => this.#pageOf(asked, start, read));
-    return this.#pageOf(asked, start, events);
+    const records = this.#log.read(start, limit);
+    if (isPromise(records)) return records.then((read) => this.#pageOf(asked, start, read));
+    return this.#pageOf(asked, start, records);
   }
 
-  #pageOf(asked: number, start: number, events: readonly FeedEvent[]): FeedPage {
-    for (const event of events) event.cursor ??= this.cursorAt(event.position);
+  #pageOf(asked: number, start: number, records: readonly FeedRecord[]): FeedPage {
+    for (const record of records) {
+      record.cursor ??= this.cursorAt(record.position);
+      if (record.kind === 'gap') this.#damage.report(record);
+    }
     // A durable log may have lost events to retention between locating and reading: tell it like any other gap.
-    const first = events[0]?.position ?? start + 1;
-    const end = events.at(-1)?.position ?? start;
+    const first = records[0]?.position ?? start + 1;
+    const end = records.at(-1)?.position ?? start;
     return {
-      events,
+      records,
       from: this.cursorAt(first - 1),
       cursor: this.cursorAt(end),
       truncated: first - 1 > asked,

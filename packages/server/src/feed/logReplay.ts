@@ -1,8 +1,10 @@
 import type { Clock } from '../clock.ts';
-import type { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { FeedRecord } from '../occurrence/feedEvent.ts';
+import { Gap } from '../occurrence/gap.ts';
 import type { EventLog } from '../storage/eventLog.ts';
 import { FilterIndex } from '../subscription/filterIndex.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
+import type { DamageReports } from './damageReports.ts';
 import type { LogAttachment, LogDispatch } from './logAttachment.ts';
 
 /** Events read at once. */
@@ -22,6 +24,7 @@ export interface LogReplayOptions {
   /** It was given everything there is, and follows the log from here on. */
   readonly arrived: (attachment: LogAttachment) => void;
   readonly report: (error: unknown) => void;
+  readonly damage: DamageReports;
 }
 
 /**
@@ -117,16 +120,17 @@ export class LogReplay implements LogDispatch {
   async #step(): Promise<void> {
     const { log } = this.#options;
     const from = this.#dispatched;
-    const events = await log.read(from, PAGE_LIMIT);
+    const records = await log.read(from, PAGE_LIMIT);
     if (this.#closed) return;
     // From here to the end of the pass nothing is awaited, so nothing is appended in between.
-    if (events.length === 0 && from >= log.head) {
+    if (records.length === 0 && from >= log.head) {
       this.#finishPass();
       return;
     }
     // Retention may have passed what was still to be read.
-    this.#lost((events[0]?.position ?? log.oldest) - 1);
-    for (const event of events) await this.#dispatch(event);
+    const first = (records[0]?.position ?? log.oldest) - 1;
+    if (first > from) await this.#dispatch(new Gap(first));
+    for (const record of records) await this.#dispatch(record);
     await this.#turn();
   }
 
@@ -137,24 +141,26 @@ export class LogReplay implements LogDispatch {
     }
   }
 
-  #lost(position: number): void {
-    if (position <= this.#dispatched) return;
-    this.#reached = position;
-    for (const attachment of [...this.#index.members()]) attachment.lose(position);
-    this.#dispatched = position;
-  }
-
-  async #dispatch(event: FeedEvent): Promise<void> {
-    event.cursor ??= this.cursorAt(event.position);
+  async #dispatch(found: FeedRecord): Promise<void> {
+    found.cursor ??= this.cursorAt(found.position);
     // Before the receivers are looked up: whoever comes later is not among them.
-    this.#reached = event.position;
-    const receivers = this.#index.candidates(event);
+    this.#reached = found.position;
+    let record = found;
+    let receivers: readonly LogAttachment[];
+    try {
+      receivers = this.#index.concernedBy(record);
+    } catch (error) {
+      // Its payload cannot be read: whom it concerns is not known, and what follows must not wait for it.
+      record = new Gap(found.position, found.cursor, error as Error);
+      receivers = this.#index.concernedBy(record);
+    }
+    if (record.kind === 'gap') this.#options.damage.report(record);
     for (let next = 0; next < receivers.length; next++) {
       if (next % SLICE === SLICE - 1) await this.#turn();
       if (this.#closed) return;
-      receivers[next]?.give(event);
+      receivers[next]?.give(record);
     }
-    this.#dispatched = event.position;
+    this.#dispatched = record.position;
   }
 
   #turn(): Promise<void> {

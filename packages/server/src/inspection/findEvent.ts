@@ -41,10 +41,11 @@ async function search(
   let event: FeedEvent | undefined;
   for (let position = start; position < end;) {
     // Asynchronous also where the log answers at once, so that nobody has to wait for all pages.
-    const events = (await feed.readAfter(position, end - position)).filter((read) => read.position <= end);
+    const records = (await feed.readAfter(position, end - position)).filter((read) => read.position <= end);
+    const events = records.filter((read) => read.kind === 'event');
     first ??= events[0];
     event = events.findLast((candidate) => candidate.eventId === eventId) ?? event;
-    position = events.at(-1)?.position ?? end;
+    position = records.at(-1)?.position ?? end;
     await new Promise<void>((resolve) => clock.setImmediate(resolve));
   }
   return { first, event };

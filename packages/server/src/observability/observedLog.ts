@@ -1,4 +1,5 @@
-import type { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { FeedEvent, FeedRecord } from '../occurrence/feedEvent.ts';
+import type { Gap } from '../occurrence/gap.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import type { AppendOptions, EventLog } from '../storage/eventLog.ts';
@@ -55,11 +56,11 @@ export class ObservedLog implements EventLog {
     return isPromise(answer) ? answer.then(stored, failed) : stored(answer);
   }
 
-  skip(): MaybePromise<void> {
+  skip(): MaybePromise<Gap> {
     return this.#log.skip();
   }
 
-  read(position: number, limit: number): MaybePromise<readonly FeedEvent[]> {
+  read(position: number, limit: number): MaybePromise<readonly FeedRecord[]> {
     return this.#log.read(position, limit);
   }
 

@@ -1,3 +1,8 @@
+import type { Gap } from './gap.ts';
+
+/** What stands at one place of a feed. */
+export type FeedRecord = FeedEvent | Gap;
+
 /** What an author hands in, completed: one occurrence before it has a place in a feed. */
 export interface OccurrenceInput {
   readonly eventId: string;
@@ -17,6 +22,7 @@ export interface OccurrenceInput {
  * members; a transform makes a copy.
  */
 export class FeedEvent {
+  readonly kind = 'event';
   readonly eventId: string;
   readonly name: string;
   readonly timestamp: string;
@@ -26,8 +32,6 @@ export class FeedEvent {
   cursor: string | null;
   /** Place in the log, counted from 1; 0 outside a log. */
   position: number = 0;
-  /** Why nobody may get this event (its payload breaks the schema); it is told as lost instead (OCC-04). */
-  defect: Error | undefined;
   /**
    * The event's bytes on the wire up to the place where the stream's own id goes in. Made by the first stream that
    * writes the event and reused by all others. Never persisted.
@@ -47,7 +51,6 @@ export class FeedEvent {
     this._meta = input._meta;
     this.target = input.target;
     this.cursor = cursor;
-    this.defect = undefined;
     this.frame = undefined;
     this.posted = undefined;
     this.#data = input.data;

@@ -1,4 +1,5 @@
-import type { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { FeedEvent, FeedRecord } from '../occurrence/feedEvent.ts';
+import type { Gap } from '../occurrence/gap.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 
 /** How much of one event type's past a log keeps. The first bound reached removes the oldest events. */
@@ -47,15 +48,16 @@ export interface EventLog {
   /** Stores the event and sets its `position`. Resolves with it, or with the one that was there already. */
   append(event: FeedEvent, options: AppendOptions): MaybePromise<FeedEvent>;
   /**
-   * Leaves out one position and forgets everything before it: events are known to be missing there, so every cursor
-   * handed out so far has to be found too old.
+   * Stores that events are missing here. The gap takes one position, in the order of the calls with `append`, and is
+   * retained like an event.
    */
-  skip(): MaybePromise<void>;
+  skip(): MaybePromise<Gap>;
   /**
    * Events after `position`, oldest first; from {@link oldest} if `position` is before it. At least one if there is any,
-   * and fewer than `limit` where they are large.
+   * and fewer than `limit` where they are large. Where an event cannot be given back as it was appended, because what was
+   * stored is damaged, a gap with the cause stands in its place: one position must not hold up what follows.
    */
-  read(position: number, limit: number): MaybePromise<readonly FeedEvent[]>;
+  read(position: number, limit: number): MaybePromise<readonly FeedRecord[]>;
   /**
    * The last position at or after `position` that has only events older than `notBeforeMs` behind it (CUR-08). It may be
    * earlier, never later, where events do not happen in the order they are appended.

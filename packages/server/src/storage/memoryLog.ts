@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { FeedEvent } from '../occurrence/feedEvent.ts';
+import type { FeedEvent, FeedRecord } from '../occurrence/feedEvent.ts';
+import { Gap } from '../occurrence/gap.ts';
 import type { AppendOptions, EventLog, Note, Retention } from './eventLog.ts';
 
 export interface MemoryLogOptions {
@@ -19,7 +20,7 @@ export class MemoryLog implements EventLog {
   readonly #createEpoch: () => string;
   readonly #keepNote: (note: Note) => void;
   /** Slot of position p is `p % maxCount` in each of these, so appending and evicting move nothing. */
-  readonly #events: (FeedEvent | undefined)[] = [];
+  readonly #records: (FeedRecord | undefined)[] = [];
   readonly #appendedAtMs: number[] = [];
   readonly #byteLengths: number[] = [];
   /** Made by the first search: only authors who name their events ever search. */
@@ -55,20 +56,15 @@ export class MemoryLog implements EventLog {
     if (note !== undefined) this.#keepNote(note);
     if (retained !== undefined) return retained;
     event.position = this.#head + 1;
-    this.#bytes += byteLength;
-    this.#evict(1);
-    this.#head = event.position;
-    const slot = this.#slot(event.position);
-    this.#events[slot] = event;
-    this.#appendedAtMs[slot] = this.#clock.now();
-    this.#byteLengths[slot] = byteLength;
+    this.#add(event, byteLength);
     this.#byEventId?.set(event.eventId, event);
     return event;
   }
 
-  skip(): void {
-    this.#head++;
-    this.#forgetAll();
+  skip(): Gap {
+    const gap = new Gap(this.#head + 1);
+    this.#add(gap, 0);
+    return gap;
   }
 
   clear(): void {
@@ -77,17 +73,17 @@ export class MemoryLog implements EventLog {
     this.#epoch = this.#createEpoch();
   }
 
-  read(position: number, limit: number): FeedEvent[] {
+  read(position: number, limit: number): FeedRecord[] {
     const first = Math.max(position + 1, this.oldest);
     const last = Math.min(this.#head, first + limit - 1);
-    const events: FeedEvent[] = [];
-    for (let p = first; p <= last; p++) events.push(this.#event(p));
-    return events;
+    const records: FeedRecord[] = [];
+    for (let p = first; p <= last; p++) records.push(this.#record(p));
+    return records;
   }
 
   seek(position: number, notBeforeMs: number): number {
     let p = Math.max(position, this.oldest - 1);
-    while (p < this.#head && Date.parse(this.#event(p + 1).timestamp) < notBeforeMs) p++;
+    while (p < this.#head && this.#isOlder(p + 1, notBeforeMs)) p++;
     return p;
   }
 
@@ -95,16 +91,37 @@ export class MemoryLog implements EventLog {
     this.#forgetAll();
   }
 
+  #add(record: FeedRecord, byteLength: number): void {
+    this.#bytes += byteLength;
+    this.#evict(1);
+    this.#head = record.position;
+    const slot = this.#slot(record.position);
+    this.#records[slot] = record;
+    this.#appendedAtMs[slot] = this.#clock.now();
+    this.#byteLengths[slot] = byteLength;
+  }
+
+  /** Whoever starts after a gap is told that it starts later than it asked. */
+  #isOlder(position: number, notBeforeMs: number): boolean {
+    const record = this.#record(position);
+    return record.kind === 'gap' || Date.parse(record.timestamp) < notBeforeMs;
+  }
+
   #forgetAll(): void {
     this.#oldest = this.#head + 1;
-    this.#events.length = 0;
+    this.#records.length = 0;
     this.#byEventId = undefined;
     this.#bytes = 0;
   }
 
   #find(eventId: string): FeedEvent | undefined {
     this.#evict();
-    this.#byEventId ??= new Map(this.read(0, Infinity).map((event) => [event.eventId, event]));
+    if (this.#byEventId === undefined) {
+      this.#byEventId = new Map();
+      for (const record of this.read(0, Infinity)) {
+        if (record.kind === 'event') this.#byEventId.set(record.eventId, record);
+      }
+    }
     return this.#byEventId.get(eventId);
   }
 
@@ -117,10 +134,12 @@ export class MemoryLog implements EventLog {
       const count = this.#head - this.#oldest + 1 + incoming;
       const isCurrent = (this.#appendedAtMs[slot] as number) >= expiredBeforeMs;
       if (count <= maxCount && this.#bytes <= maxBytes && isCurrent) return;
-      const event = this.#event(this.#oldest);
+      const record = this.#record(this.#oldest);
       this.#bytes -= this.#byteLengths[slot] as number;
-      this.#events[slot] = undefined;
-      if (this.#byEventId?.get(event.eventId) === event) this.#byEventId.delete(event.eventId);
+      this.#records[slot] = undefined;
+      if (record.kind === 'event' && this.#byEventId?.get(record.eventId) === record) {
+        this.#byEventId.delete(record.eventId);
+      }
       this.#oldest++;
     }
   }
@@ -129,9 +148,9 @@ export class MemoryLog implements EventLog {
     return position % this.#retention.maxCount;
   }
 
-  #event(position: number): FeedEvent {
-    const event = this.#events[this.#slot(position)];
-    if (event === undefined) throw new Error(`log position ${position} is not readable`);
-    return event;
+  #record(position: number): FeedRecord {
+    const record = this.#records[this.#slot(position)];
+    if (record === undefined) throw new Error(`log position ${position} is not readable`);
+    return record;
   }
 }

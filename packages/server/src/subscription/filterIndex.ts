@@ -1,3 +1,4 @@
+import type { FeedRecord } from '../occurrence/feedEvent.ts';
 import type { Arguments } from './subscription.ts';
 
 /** Argument name -> payload field it is compared with. */
@@ -139,6 +140,11 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
       if (members?.size === 0) shape.byValues.delete(key);
     }
     if (shape.byValues.size === 0) this.#shapes.delete(place.shapeKey);
+  }
+
+  /** Members that a record concerns; each once. What a gap stands for is not known, so it concerns everybody. */
+  concernedBy(record: FeedRecord): T[] {
+    return record.kind === 'gap' ? [...this.#members] : this.candidates(record);
   }
 
   /** Members whose filter `data` passes; each once. */

@@ -68,7 +68,6 @@ export class Selection {
     indexed: boolean,
   ): MaybePromise<FeedEvent | undefined> {
     if (event.target !== undefined && event.target !== subscription.id) return undefined;
-    if (event.defect !== undefined) throw event.defect;
     // The common case, decided without a further call: it is asked for each event and each subscription.
     const { match, transform } = rules;
     if (indexed && match === undefined && transform === undefined) return event;

@@ -1,5 +1,6 @@
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
-import { FeedEvent } from '@mcp-events/server';
+import { FeedEvent, Gap } from '@mcp-events/server';
+import type { FeedRecord } from '@mcp-events/server';
 import { eventIdIndex, eventsTable, eventsTableName } from '../schema.ts';
 import { Statements } from '../statements.ts';
 
@@ -69,12 +70,18 @@ export class EventTable {
     }
   }
 
+  /** A row without an id, which no event has. */
+  insertGap({ position, appendedMs, latestMs, bytesBefore }: Tail): void {
+    this.#insertPlain ??= this.#prepareInsert('');
+    this.#insertPlain.get(position, '', '', appendedMs, latestMs, 0, bytesBefore, '');
+  }
+
   /** What {@link find} needs. */
   indexEventIds(): void {
     this.#db.exec(eventIdIndex(this.#id));
   }
 
-  read(name: string, first: number, last: number): FeedEvent[] {
+  read(name: string, first: number, last: number): FeedRecord[] {
     if (this.#select === undefined) {
       this.#select = this.#db.prepare(
         `SELECT position, event_id, timestamp, target, meta, data FROM ${this.#name}
@@ -83,7 +90,7 @@ export class EventTable {
       // An object for each row would cost as much as everything else.
       this.#select.setReturnArrays(true);
     }
-    return (this.#select.all(first, last) as EventRow[]).map((row) => eventOf(name, row));
+    return (this.#select.all(first, last) as EventRow[]).map((row) => recordOf(name, row));
   }
 
   /** The last event of this id. */
@@ -158,7 +165,8 @@ export class EventTable {
   }
 }
 
-function eventOf(name: string, [position, eventId, timestamp, target, meta, dataJson]: EventRow): FeedEvent {
+function recordOf(name: string, [position, eventId, timestamp, target, meta, dataJson]: EventRow): FeedRecord {
+  if (eventId === '') return new Gap(position);
   const _meta = meta === null ? undefined : (JSON.parse(meta) as Record<string, unknown>);
   const event = new FeedEvent({ eventId, name, timestamp, dataJson, _meta, target: target ?? undefined }, null);
   event.position = position;

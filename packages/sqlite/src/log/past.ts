@@ -1,5 +1,6 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
-import type { Clock, FeedEvent, Note, Retention } from '@mcp-events/server';
+import { Gap } from '@mcp-events/server';
+import type { Clock, FeedEvent, FeedRecord, Note, Retention } from '@mcp-events/server';
 import type { GroupCommit, Provisional } from '../groupCommit.ts';
 import type { Statements } from '../statements.ts';
 import type { SqliteNotes } from '../sqliteNotes.ts';
@@ -7,7 +8,7 @@ import { EventTable } from './eventTable.ts';
 import type { Mark } from './eventTable.ts';
 import { PastPages } from './pastPages.ts';
 import { RecentEvents } from './recentEvents.ts';
-import type { LoggedEvent } from './recentEvents.ts';
+import type { LoggedRecord } from './recentEvents.ts';
 
 /** Rows removed in one transaction, as many as one adds: a few milliseconds, however large events are. */
 const SLICE = 512;
@@ -18,6 +19,9 @@ const MARKS_AHEAD = 256;
 
 /** A reader that is far behind gets its events in pages of this many at most, so that it never holds up the others. */
 const MAX_PAGE = 1_000;
+
+/** The earliest time a date can be: where no event came before a gap. */
+const EARLIEST_MS = -8.64e15;
 
 export interface PastContext {
   readonly db: DatabaseSyncInstance;
@@ -70,7 +74,7 @@ export class Past implements Provisional {
   /** The end as the transaction under way sees it. */
   #next: End;
   /** Appended by the transaction under way. */
-  #appended: LoggedEvent[] = [];
+  #appended: LoggedRecord[] = [];
   #oldest: number;
   /** The first row of the table: those before `#oldest` are to be removed. */
   #firstRow: number;
@@ -133,10 +137,10 @@ export class Past implements Provisional {
     if (known !== undefined) return known;
     const next = this.#change();
     const position = next.head + 1;
-    const appendedMs = Math.max(next.appendedMs, Math.floor(this.#context.clock.now()));
+    const appendedMs = this.#nowMs(next);
     const timestampMs = Date.parse(event.timestamp);
     const latestMs = Math.max(next.latestMs, Number.isNaN(timestampMs) ? appendedMs : timestampMs);
-    const logged = { event, position, appendedMs, latestMs, byteLength, bytesBefore: next.bytes };
+    const logged = { record: event, position, appendedMs, latestMs, byteLength, bytesBefore: next.bytes };
     this.#table.insert(event, metaJson, logged);
     event.position = position;
     next.head = position;
@@ -148,14 +152,24 @@ export class Past implements Provisional {
   }
 
   /** Within a transaction. */
-  skip(): void {
+  skip(): Gap {
     this.ensure();
     const next = this.#change();
-    next.head++;
-    next.floor = next.head + 1;
-    this.#context.statements
-      .get('UPDATE logs SET oldest = ?, head = ? WHERE id = ?')
-      .run(next.floor, next.head, this.id);
+    const gap = new Gap(next.head + 1);
+    const appendedMs = this.#nowMs(next);
+    const latestMs = Math.max(next.latestMs, EARLIEST_MS);
+    const at = { position: gap.position, appendedMs, latestMs, byteLength: 0, bytesBefore: next.bytes };
+    this.#table.insertGap(at);
+    next.head = gap.position;
+    next.appendedMs = appendedMs;
+    next.latestMs = latestMs;
+    this.#appended.push({ record: gap, ...at });
+    return gap;
+  }
+
+  /** Never less than for what was appended before. */
+  #nowMs({ appendedMs }: End): number {
+    return Math.max(appendedMs, Math.floor(this.#context.clock.now()));
   }
 
   /** Within a transaction: makes this the live past of its name. */
@@ -173,12 +187,9 @@ export class Past implements Provisional {
   }
 
   committed(): void {
-    const { floor } = this.#next;
-    // A position was left out: what is kept in memory must not have holes.
-    if (floor > this.#end.floor) this.#recent.clear();
     this.#end = { ...this.#next };
     this.#creating = false;
-    for (const logged of this.#appended) if (logged.event.position >= floor) this.#recent.push(logged);
+    for (const logged of this.#appended) this.#recent.push(logged);
     this.#appended = [];
     this.sweep(SLICE);
     this.#context.onStored();
@@ -189,11 +200,11 @@ export class Past implements Provisional {
     if (this.#creating) this.#created = false;
     this.#creating = false;
     this.#indexed = false;
-    for (const { event } of this.#appended) event.position = 0;
+    for (const { record } of this.#appended) record.position = 0;
     this.#appended = [];
   }
 
-  read(position: number, limit: number): FeedEvent[] {
+  read(position: number, limit: number): FeedRecord[] {
     const first = Math.max(position + 1, this.oldest);
     const last = Math.min(this.#end.head, first + Math.min(limit, MAX_PAGE) - 1);
     if (last < first) return [];
@@ -310,11 +321,11 @@ export class Past implements Provisional {
     const { maxCount = Infinity } = this.retention ?? {};
     const first = Math.max(this.#oldest, floor, head - maxCount + 1);
     if (position < first || !this.#isKept(found, this.#next)) return undefined;
-    return (
-      this.#appended.find(({ event }) => event.position === position)?.event ??
+    const stored =
+      this.#appended.find(({ record }) => record.position === position)?.record ??
       this.#recent.slice(position, position)?.[0] ??
-      this.#table.read(this.name, position, position)[0]
-    );
+      this.#table.read(this.name, position, position)[0];
+    return stored?.kind === 'event' ? stored : undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { FeedEvent } from '@mcp-events/server';
+import type { FeedRecord } from '@mcp-events/server';
 import type { EventTable } from './eventTable.ts';
 
 /**
@@ -20,7 +20,7 @@ const MAX_BYTES_READ = 1024 * 1024;
 interface Page {
   readonly first: number;
   readonly count: number;
-  readonly events: readonly FeedEvent[];
+  readonly events: readonly FeedRecord[];
   readonly bytes: number;
 }
 
@@ -46,8 +46,8 @@ export class PastPages {
    *
    * @param head only pages up to it are complete, and kept
    */
-  read(first: number, last: number, head: number): FeedEvent[] {
-    const events: FeedEvent[] = [];
+  read(first: number, last: number, head: number): FeedRecord[] {
+    const events: FeedRecord[] = [];
     let bytes = 0;
     for (let at = first; at <= last && bytes < MAX_BYTES_READ;) {
       const page = this.#pageWith(at, head);
@@ -76,7 +76,7 @@ export class PastPages {
       const last = Math.min(head, first + count - 1);
       if (count > 1 && this.#table.bytesOf(first, last) > MAX_PAGE_BYTES) continue;
       const events = this.#table.read(this.#name, first, last);
-      const page = { first, count, events, bytes: events.reduce((sum, { dataJson }) => sum + dataJson.length, 0) };
+      const page = { first, count, events, bytes: events.reduce((sum, record) => sum + sizeOf(record), 0) };
       if (last === first + count - 1) this.#keep(key, page);
       return page;
     }
@@ -92,4 +92,8 @@ export class PastPages {
       this.#bytes -= bytes;
     }
   }
+}
+
+function sizeOf(record: FeedRecord): number {
+  return record.kind === 'event' ? record.dataJson.length : 0;
 }

@@ -1,12 +1,12 @@
-import type { FeedEvent } from '@mcp-events/server';
+import type { FeedRecord } from '@mcp-events/server';
 
 /** How much of a log stays in memory, so that whoever follows it closely never waits for the disk. */
 const MAX_COUNT = 4_096;
 const MAX_BYTES = 8 * 1024 * 1024;
 
-/** An event at its place, with what retention decides by. */
-export interface LoggedEvent {
-  readonly event: FeedEvent;
+/** What stands at one place, with what retention decides by. */
+export interface LoggedRecord {
+  readonly record: FeedRecord;
   readonly appendedMs: number;
   readonly byteLength: number;
   readonly bytesBefore: number;
@@ -14,17 +14,17 @@ export interface LoggedEvent {
 
 /** The newest events of one log, without holes. */
 export class RecentEvents {
-  #events: LoggedEvent[] = [];
+  #events: LoggedRecord[] = [];
   /** Entries before it are gone; moving the rest for each of them would cost more than keeping their slots a while. */
   #start = 0;
   #bytes = 0;
 
   /** Position of the first, `Infinity` if there is none. */
   get first(): number {
-    return this.#events[this.#start]?.event.position ?? Infinity;
+    return this.#events[this.#start]?.record.position ?? Infinity;
   }
 
-  push(logged: LoggedEvent): void {
+  push(logged: LoggedRecord): void {
     this.#events.push(logged);
     this.#bytes += logged.byteLength;
     while (this.#events.length - this.#start > MAX_COUNT || this.#bytes > MAX_BYTES) {
@@ -35,15 +35,15 @@ export class RecentEvents {
     this.#start = 0;
   }
 
-  at(position: number): LoggedEvent | undefined {
+  at(position: number): LoggedRecord | undefined {
     return this.#events[this.#start + position - this.first];
   }
 
   /** Only if all of them are here. */
-  slice(first: number, last: number): FeedEvent[] | undefined {
+  slice(first: number, last: number): FeedRecord[] | undefined {
     if (first < this.first) return undefined;
     const start = this.#start + first - this.first;
-    return this.#events.slice(start, start + last - first + 1).map(({ event }) => event);
+    return this.#events.slice(start, start + last - first + 1).map(({ record }) => record);
   }
 
   clear(): void {

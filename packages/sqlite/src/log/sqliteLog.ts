@@ -1,4 +1,4 @@
-import type { AppendOptions, EventLog, FeedEvent } from '@mcp-events/server';
+import type { AppendOptions, EventLog, FeedEvent, FeedRecord, Gap } from '@mcp-events/server';
 import type { GroupCommit } from '../groupCommit.ts';
 import { fromDriver } from '../storageError.ts';
 import type { Past } from './past.ts';
@@ -39,12 +39,12 @@ export class SqliteLog implements EventLog {
     return this.#commit.write(() => past.append(event, metaJson, byteLength, unique, note), byteLength);
   }
 
-  skip(): Promise<void> {
+  skip(): Promise<Gap> {
     const { past } = this.#slot;
     return this.#commit.write(() => past.skip());
   }
 
-  read(position: number, limit: number): readonly FeedEvent[] | Promise<readonly FeedEvent[]> {
+  read(position: number, limit: number): readonly FeedRecord[] | Promise<readonly FeedRecord[]> {
     return this.#reading(() => this.#slot.past.read(position, limit));
   }
 

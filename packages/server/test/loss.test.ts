@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import { LogFeed } from '../src/feed/logFeed.ts';
+import { LiveFeed } from '../src/feed/liveFeed.ts';
+import { FakeClock, settle } from './kit/fakeClock.ts';
+import { kindsOf } from './kit/frames.ts';
+import { counted, httpServer, numbersOf } from './kit/servers.ts';
+import { keptStorage, memoryLog } from './kit/storage.ts';
+import { postedNumbers, webhookServer } from './kit/webhookServer.ts';
+import type { EventLog, Storage } from '@mcp-events/server';
+
+/** Storage whose logs answer appends and gaps a turn later, as one on a disk does. */
+function slowStorage(): Storage {
+  const storage = keptStorage(new FakeClock());
+  const slow = (log: EventLog): EventLog =>
+    new Proxy(log, {
+      get: (target, member) => {
+        const value: unknown = Reflect.get(target, member, target);
+        if (typeof value !== 'function') return value;
+        const call = (...args: unknown[]): unknown => (value as (...args: unknown[]) => unknown).apply(target, args);
+        const isWrite = member === 'append' || member === 'skip';
+        return isWrite ? async (...args: unknown[]) => settle(1).then(() => call(...args)) : call;
+      },
+    });
+  const openLog: Storage['openLog'] = (name, retention) => slow(storage.openLog(name, retention));
+  return Object.assign(Object.create(storage) as Storage, { openLog });
+}
+
+describe.each([
+  ['at once', () => keptStorage(new FakeClock())],
+  ['later', slowStorage],
+])('a loss in a log that answers %s', (_when, storage) => {
+  it.each([true, false])('EMIT-11 PUSH-08 is told to streams at its place; the author waits: %s', async (waits) => {
+    const server = httpServer({ storage: storage() });
+    const type = server.events.define('counted', counted);
+    const stream = await server.stream('counted');
+    const steps = [
+      () => type.emit({ n: 1 }),
+      () => type.reportLoss(),
+      () => type.emit({ n: 2 }),
+      () => type.reportLoss(),
+      () => type.reportLoss(),
+      () => type.emit({ n: 3 }),
+    ];
+    const answers: Promise<unknown>[] = [];
+    for (const step of steps) {
+      answers.push(step());
+      if (waits) await answers.at(-1);
+    }
+    await Promise.all(answers);
+    const messages = await stream.arrived();
+    expect(kindsOf(messages)).toEqual(['active', 'event', 'active', 'event', 'active', 'active', 'event']);
+    expect(messages[2]?.params).toMatchObject({ truncated: true, cursor: await answers[1] });
+  });
+
+  it('EMIT-11 ENV-03 is told to webhooks, before what comes after it', async () => {
+    const server = webhookServer({}, { storage: storage() });
+    const type = server.events.define('counted', counted);
+    await server.subscribe('counted');
+    const reported = type.reportLoss();
+    await type.emit({ n: 1 });
+    await settle();
+    await server.clock.advance(10_000);
+    expect(server.recorder.envelopes('gap').map(({ body }) => body.cursor)).toEqual([await reported]);
+    expect(postedNumbers(server)).toEqual([1]);
+  });
+
+  it('EMIT-11 CUR-12 gives the position right after the gap, and forgets nothing', async () => {
+    const server = httpServer({ storage: storage() });
+    const type = server.events.define('counted', counted);
+    const { cursor: start } = await server.poll('counted', null);
+    void type.emit({ n: 1 });
+    const reported = type.reportLoss();
+    await type.emit({ n: 2 });
+    const after = await server.poll('counted', await reported);
+    expect([numbersOf(after.events), after.truncated]).toEqual([[2], false]);
+    const before = await server.poll('counted', start);
+    expect([numbersOf(before.events), before.truncated]).toEqual([[1, 2], true]);
+    const stream = await server.stream('counted', { cursor: start });
+    expect(kindsOf(await stream.arrived())).toEqual(['active', 'event', 'active', 'event']);
+  });
+});
+
+it.each(['log', 'live'])(
+  'EMIT-11 EMIT-03 an event of a %s reaches everybody before the loss that follows it',
+  async (kind) => {
+    const clock = new FakeClock();
+    const feed =
+      kind === 'live'
+        ? new LiveFeed({}, clock)
+        : new LogFeed({ log: memoryLog(clock), filter: {}, clock, report: () => {} });
+    const got: string[][] = [];
+    for (let i = 0; i < 2_500; i++) {
+      const seen: string[] = [];
+      got.push(seen);
+      const subscription = { id: `s${i}`, arguments: {} } as never;
+      const receive = (): void => void seen.push('event');
+      const lose = (): void => void seen.push('gap');
+      feed.attach({ subscription, receive, lose, fail: () => {} }, (feed.now() as { cursor: string }).cursor);
+    }
+    const occurrence = { eventId: 'e', name: 'counted', timestamp: '2026-01-01T00:00:00Z', dataJson: '{"n":1}' };
+    void feed.append(occurrence, { byteLength: 7 });
+    await feed.lose();
+    await settle();
+    expect(got.filter((seen) => seen.join() !== 'event,gap')).toEqual([]);
+  },
+);
+
+it('EMIT-11 a receiver without room keeps the position before the gap', () => {
+  const clock = new FakeClock();
+  const feed = new LogFeed({ log: memoryLog(clock), filter: {}, clock, report: () => {} });
+  const subscription = { id: 's', arguments: {} } as never;
+  let left: string | null | undefined;
+  const attachment = feed.attach(
+    {
+      subscription,
+      receive: () => {},
+      fail: () => {},
+      lose: () => {
+        left = attachment?.cursor();
+        attachment?.detach();
+      },
+    },
+    feed.now().cursor,
+  );
+  void feed.lose();
+  expect([left, feed.now().cursor]).toEqual(['run.0', 'run.1']);
+});
