@@ -7,6 +7,7 @@ import { growth } from './figures/growth.ts';
 import { isolation } from './figures/isolation.ts';
 import { match } from './figures/match.ts';
 import { memory } from './figures/memory.ts';
+import { ordered } from './figures/ordered.ts';
 import { poll } from './figures/poll.ts';
 import { push } from './figures/push.ts';
 import { restart } from './figures/restart.ts';
@@ -16,7 +17,7 @@ import type { Figure, RunOptions } from './harness/figure.ts';
 import { printTable, resultsPath, writeResults } from './harness/report.ts';
 
 const USAGE = `npm run bench -- [options]
-  --only <name>    one of push, stalled, poll, webhook, isolation, acknowledgement, match, memory,
+  --only <name>    one of push, stalled, poll, webhook, ordered, isolation, acknowledgement, match, memory,
                    durable-emit, durable-fan-out, restart, catch-up, growth; may be repeated
   --rounds <n>     measured rounds per figure, default 5
   --quick          a tenth of the work
@@ -27,6 +28,7 @@ const benchmarks = [
   stalled,
   poll,
   webhook,
+  ordered,
   isolation,
   acknowledgement,
   match,

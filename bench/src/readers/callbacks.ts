@@ -14,12 +14,15 @@ export interface Callbacks {
   listen(): Promise<{ port: number }>;
   /** Connections to these addresses are accepted and never answered from now on. */
   hang(addresses: readonly string[]): Promise<void>;
+  /** Every so many-th request is answered with 503 from now on, and does not count as a delivery; 0 for none. */
+  failEvery(requests: number): Promise<void>;
   /** Resolves when this many more deliveries have arrived. Every few thousand are reported meanwhile. */
   expect(options: { deliveries: number; latencies: boolean }): Promise<Arrivals>;
   /** The last delivery, as it came over the wire. */
   sample(): Promise<string>;
 }
 
+const FAILURE = Buffer.from('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n');
 const ANSWER = Buffer.from('HTTP/1.1 204 No Content\r\n\r\n');
 
 /** Deliveries between two reports. */
@@ -29,6 +32,8 @@ const REPORT_EVERY = 500;
 const EMITTED_AT = /at:(\d+)/;
 
 let hanging = new Set<string>();
+let failEvery = 0;
+let requests = 0;
 let received = 0;
 let expected = Infinity;
 let finish: ((finishedAtNs: string) => void) | undefined;
@@ -56,13 +61,14 @@ function onConnection(socket: Socket): void {
   socket.setNoDelay(true);
   const reader = new RequestReader();
   socket.on('data', (chunk) => {
-    let answers = 0;
+    const answers: Buffer[] = [];
     reader.read(chunk, (request) => {
-      take(request);
-      answers++;
+      const fails = failEvery > 0 && ++requests % failEvery === 0;
+      if (!fails) take(request);
+      answers.push(fails ? FAILURE : ANSWER);
     });
-    if (answers === 1) socket.write(ANSWER);
-    else if (answers > 1) socket.write(Buffer.concat(Array.from({ length: answers }, () => ANSWER)));
+    if (answers.length === 1) socket.write(answers[0] as Buffer);
+    else if (answers.length > 1) socket.write(Buffer.concat(answers));
   });
 }
 
@@ -74,6 +80,9 @@ serve<Callbacks>({
   },
   hang: async (addresses) => {
     hanging = new Set(addresses);
+  },
+  failEvery: async (count) => {
+    failEvery = count;
   },
   expect: async ({ deliveries, latencies }) => {
     received = 0;

@@ -3,4 +3,6 @@ import { temporaryFile } from './temporaryFile.ts';
 import { serveWebhooks } from './webhookServer.ts';
 import { createWebhookTarget } from './webhookTarget.ts';
 
-serveWebhooks(async (origins) => createWebhookTarget(origins, await openSqliteStorage({ file: temporaryFile() })));
+serveWebhooks(async (origins) =>
+  createWebhookTarget(origins, { storage: await openSqliteStorage({ file: temporaryFile() }) }),
+);

@@ -21,6 +21,10 @@ export interface WebhookStart {
   /** Of these, how many never answer, and at how many nobody listens. The last ones. */
   readonly hanging?: number;
   readonly refusing?: number;
+  /** Every so many-th request is answered with 503, and comes again soon. */
+  readonly failEvery?: number;
+  /** Sends each subscription one delivery at a time. */
+  readonly ordered?: boolean;
 }
 
 export interface WebhookRound {
@@ -55,7 +59,9 @@ export function addressOf(host: number): string {
 }
 
 /** Runs an implementation as a server process, with its receivers in a process of their own. */
-export function serveWebhooks(create: (origins: readonly string[]) => WebhookTarget | Promise<WebhookTarget>): void {
+export function serveWebhooks(
+  create: (origins: readonly string[], options: WebhookStart) => WebhookTarget | Promise<WebhookTarget>,
+): void {
   let target: WebhookTarget;
   let receivers: Child<Callbacks>;
   let origins: string[] = [];
@@ -87,7 +93,8 @@ export function serveWebhooks(create: (origins: readonly string[]) => WebhookTar
         'hang',
         Array.from({ length: hanging }, (_, index) => addressOf(answering + index)),
       );
-      target = await create(origins);
+      await receivers.call('failEvery', options.failEvery ?? 0);
+      target = await create(origins, options);
     },
     subscribe: async (count) => {
       const end = subscribed + count;

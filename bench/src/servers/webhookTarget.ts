@@ -9,8 +9,19 @@ const PRINCIPAL = 'bench';
 /** Encrypts the secrets of storage that has any. */
 export const SECRET_KEY: string = Buffer.alloc(32, 7).toString('base64');
 
+export interface TargetOptions {
+  readonly storage?: Storage | undefined;
+  /** Sends each subscription one delivery at a time. */
+  readonly ordered?: boolean | undefined;
+  /** Wait before what failed comes again. Default: the package's. */
+  readonly firstDelayMs?: number | undefined;
+}
+
 /** The server package as `serveWebhooks` drives it. */
-export function createWebhookTarget(origins: readonly string[], storage?: Storage): WebhookTarget {
+export function createWebhookTarget(
+  origins: readonly string[],
+  { storage, ordered, firstDelayMs }: TargetOptions = {},
+): WebhookTarget {
   const { handler, handle } = createEvents(
     {},
     {
@@ -20,8 +31,9 @@ export function createWebhookTarget(origins: readonly string[], storage?: Storag
       webhooks: {
         allowedOrigins: origins,
         secretKeys: [SECRET_KEY],
+        ordered: () => ordered,
         // Short enough for hosts that hang to hang several times in a round.
-        retry: { attemptTimeoutMs: 1_000 },
+        retry: { attemptTimeoutMs: 1_000, ...(firstDelayMs === undefined ? {} : { firstDelayMs }) },
       },
     },
   );

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { settle } from './kit/fakeClock.ts';
+import { FakeClock, settle } from './kit/fakeClock.ts';
 import type { Answer, RecordedRequest } from './kit/recorder.ts';
 import { counted, numbersOf } from './kit/servers.ts';
+import { keptStorage } from './kit/storage.ts';
 import { isSignedWith, secretOf, signaturesOf, TRUSTED, webhookServer } from './kit/webhookServer.ts';
 
 const isEvent = (n: number) => (request: RecordedRequest) => request.body?.data?.n === n;
@@ -446,6 +447,30 @@ describe('ids of messages', () => {
     expect(again).toBe(a);
     expect(new Set([a, b, eventId]).size).toBe(3);
     expect(a).toMatch(/^msg_event_[0-9a-zA-Z]+$/);
+  });
+
+  it('DELIV-17 DIALECT-04 are the same when an event is sent again: by hand, after a lapse, or by a later run', async () => {
+    const clock = new FakeClock();
+    const storage = keptStorage(clock);
+    const ids: unknown[] = [];
+    for (const run of ['first', 'second']) {
+      const server = webhookServer({ retry: { attempts: 1 }, tellAbandoned: false }, { clock, storage });
+      const handle = server.events.define('counted', counted);
+      server.recorder.answer = () => (server.recorder.events.length === 1 ? 500 : 204);
+      await server.subscribe('counted');
+      const { cursor } = await handle.emit({ n: 1 }, { eventId: 'the-event' });
+      await settle();
+      expect(cursor, run).not.toBe(null);
+      await server.events.redrive();
+      await server.unsubscribe('counted');
+      await server.subscribe('counted', { cursor: run === 'first' ? `${cursor?.split('.')[0]}.0` : null });
+      await settle();
+      ids.push(...server.recorder.events.map(({ headers }) => headers['webhook-id']));
+      await server.close();
+    }
+    expect(ids.length).toBeGreaterThanOrEqual(4);
+    expect(new Set(ids).size).toBe(1);
+    expect(ids[0]).toMatch(/^msg_event_[0-9a-f]{32}$/);
   });
 
   it('DIALECT-05 DIALECT-06 equal the event id for peers of the older dialect, whatever the upstream calls the event', async () => {

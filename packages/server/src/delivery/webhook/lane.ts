@@ -14,6 +14,7 @@ import { DeliveryOrder } from './deliveryOrder.ts';
 import type { SuspensionRules } from './failureRate.ts';
 import { gapBody, occurrenceBody, terminatedBody } from './messageBody.ts';
 import { OutstandingDeliveries } from './outstandingDeliveries.ts';
+import { eventMessageId } from './messageId.ts';
 import { outcomeOf, post } from './post.ts';
 import type { AttemptOutcome, PostOptions, PostTarget } from './post.ts';
 import { nextRetryDelayMs } from './retryPolicy.ts';
@@ -26,7 +27,7 @@ export interface LaneContext {
   readonly clock: Clock;
   /** Uniform in [0, 1), for jitter. */
   readonly random: () => number;
-  /** Unique; not a secret. */
+  /** For envelopes. Unique; not a secret. */
   readonly createMessageId: () => string;
   readonly scheduler: FairScheduler;
   /** When deliveries are tried again. */
@@ -612,12 +613,13 @@ export class Lane implements Sink, DeliveryLane {
     return terminatedBody(this.#terminated as EventsError, this.#subscriber.dialect);
   }
 
-  /** The older dialect's peers insist on the event's own id (DIALECT-05); a message has one of its own (DIALECT-04). */
+  /** The older dialect's peers insist on the event's own id (DIALECT-05). */
   #eventWebhookId({ eventId }: FeedEvent): string {
-    return this.#subscriber.dialect === 'sketch' ? eventId : this.#envelopeId('event');
+    const { dialect, id } = this.#subscriber;
+    return dialect === 'sketch' ? eventId : eventMessageId(id, eventId);
   }
 
-  #envelopeId(type: string): string {
+  #envelopeId(type: 'gap' | 'terminated'): string {
     return `msg_${type}_${this.#context.createMessageId()}`;
   }
 }
