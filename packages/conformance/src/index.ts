@@ -1,10 +1,13 @@
 export { checkHistory } from './history/checkHistory.ts';
 export type { CheckOptions } from './history/checkHistory.ts';
 export { factLine, mergeFacts, readFacts } from './history/factLines.ts';
-export { matches } from './history/facts.ts';
+export { isFor, matches } from './history/facts.ts';
 export type {
   BegunFact,
+  CalmFact,
+  ClockSetFact,
   CommittedFact,
+  DisturbedFact,
   EmitFailedFact,
   EmittedFact,
   EmittingFact,
@@ -15,9 +18,11 @@ export type {
   GrantedFact,
   HandedFact,
   KilledFact,
+  LossCauseFact,
   ReceivedFact,
   SettledFact,
   StartedFact,
+  SubscribedFact,
 } from './history/facts.ts';
 export { readLogCursor } from './history/positions.ts';
 export type { LogPlace, ReadCursor } from './history/positions.ts';

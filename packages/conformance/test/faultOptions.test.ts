@@ -14,7 +14,7 @@ it('takes a seed, a number of runs and a duration', () => {
 it('has every kind of fault happen, and requires every kind of violation to be found, in continuous integration', () => {
   const { seeds, durationMs, required } = readOptions(['--ci']);
   expect(seeds.length * durationMs).toBeLessThanOrEqual(60_000);
-  expect(required).toHaveLength(7);
+  expect(required).toHaveLength(8);
   const faults = seeds.flatMap((seed) => scheduleOf(seed, durationMs)).map(({ fault }) => fault);
   const kinds = faults.map((fault) => (fault.kind === 'link' ? fault.fault.kind : fault.kind));
   const behaviours = faults.flatMap((fault) => (fault.kind === 'endpoint' ? [fault.behaviour.kind] : []));

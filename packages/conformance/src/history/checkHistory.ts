@@ -1,10 +1,22 @@
+import { Calm } from './calm.ts';
 import { CheckedSubscription } from './checkedSubscription.ts';
+import { DataRule } from './dataRule.ts';
+import { EmptinessRule } from './emptinessRule.ts';
+import { EndRule } from './endRule.ts';
 import { EventTable } from './eventTable.ts';
 import type { Fact } from './facts.ts';
+import { GapRule } from './gapRule.ts';
+import { LatenessRule } from './latenessRule.ts';
 import { placeUnanswered } from './placement.ts';
 import { readLogCursor } from './positions.ts';
 import type { ReadCursor } from './positions.ts';
+import { RepetitionRule } from './repetitionRule.ts';
+import type { Rule } from './rule.ts';
+import { StartRule } from './startRule.ts';
 import type { Verdict } from './verdict.ts';
+
+/** The process by whose clock grants are given. */
+const SERVER = 'server';
 
 export interface CheckOptions {
   /** How cursors are read. Default: as those of the project's own logs. */
@@ -14,7 +26,8 @@ export interface CheckOptions {
 /**
  * Decides whether a history keeps the guarantees: nothing owed was lost unsaid (G2), nothing came twice (G4), each
  * subscription saw the order of the log (G1), no cursor was promised that would lose something (G3), and no subscription
- * was forgotten within its grant. Takes time and memory in proportion to the facts, and to the events subscriptions want.
+ * was forgotten within its grant. Beyond that, what arrived is what was emitted for this principal, in time, once, and not
+ * after the end; no gap was told without a cause, no position given up, and something happened at all. Takes time and memory in proportion to the facts, and to the events subscriptions want.
  *
  * It reports only what is certain: of an emit that was never answered, and that nobody received, nothing is demanded.
  */
@@ -23,9 +36,23 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
   const placement = placeUnanswered(facts, table);
   table.checkPositions();
   const subscriptions = new Map<string, CheckedSubscription>();
+  const calm = new Calm();
+  const rules: Rule[] = [
+    new GapRule(table),
+    new DataRule(table),
+    new EndRule(),
+    new RepetitionRule(calm),
+    new LatenessRule(table, calm),
+    new StartRule(),
+    new EmptinessRule(),
+  ];
   let kills = 0;
+  /** Of the server. */
+  let clockAheadMs = 0;
   facts.forEach((fact, index) => {
     const evidence = { index, fact };
+    calm.take(fact, index);
+    for (const rule of rules) rule.take(fact, index);
     switch (fact.fact) {
       case 'begun': {
         let known = subscriptions.get(fact.subscription);
@@ -36,11 +63,14 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
         known.begun(fact, index);
         break;
       }
+      case 'subscribed':
+        subscriptions.get(fact.subscription)?.subscribed(index);
+        break;
       case 'received':
         subscriptions.get(fact.subscription)?.received(fact, index);
         break;
       case 'granted':
-        subscriptions.get(fact.subscription)?.granted(fact, evidence);
+        subscriptions.get(fact.subscription)?.granted(fact, evidence, clockAheadMs);
         break;
       case 'handed':
         subscriptions.get(fact.subscription)?.handed(fact.eventId, evidence);
@@ -56,6 +86,11 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
           if ((fact.subscription ?? subscription.name) === subscription.name) subscription.settled(evidence);
         }
         break;
+      case 'clockSet':
+        if (fact.process !== SERVER) break;
+        clockAheadMs = fact.offsetMs;
+        for (const subscription of subscriptions.values()) subscription.clockSet(clockAheadMs);
+        break;
       case 'killed':
         kills++;
         for (const subscription of subscriptions.values()) {
@@ -70,7 +105,12 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
   const sum = (count: (subscription: CheckedSubscription) => number): number =>
     checked.reduce((total, subscription) => total + count(subscription), 0);
   return {
-    violations: [...table.violations, ...placement, ...checked.flatMap(({ violations }) => violations)],
+    violations: [
+      ...table.violations,
+      ...placement,
+      ...checked.flatMap(({ violations }) => violations),
+      ...rules.flatMap(({ violations }) => violations),
+    ],
     figures: {
       emitted: table.emitted,
       unanswered: table.unanswered,

@@ -44,6 +44,10 @@ export class CheckedSubscription {
   /** Whatever was emitted before this fact may be lost. */
   #lostBeforeIndex = -1;
   #grant: (Evidence & { readonly refreshBeforeMs: number | null }) | undefined;
+  /** The furthest the server's clock was ahead since then. */
+  #clockAheadMs = 0;
+  /** The application was told here that it is subscribed. */
+  #subscribedIndex = Infinity;
 
   constructor(table: EventTable, fact: BegunFact, index: number) {
     this.#table = table;
@@ -63,7 +67,9 @@ export class CheckedSubscription {
     this.#received.clear();
     if (fact.cursor === null) {
       this.#safe = undefined;
+      if (fact.resumes === true) return;
       this.#next = undefined;
+      this.#subscribedIndex = Infinity;
       return;
     }
     const position = this.#table.positionOf(this.#type, fact.cursor);
@@ -83,8 +89,18 @@ export class CheckedSubscription {
     if (position !== undefined) this.#promised(position, { index, fact });
   }
 
-  granted({ refreshBeforeMs }: GrantedFact, evidence: Evidence): void {
+  subscribed(index: number): void {
+    this.#subscribedIndex = Math.min(this.#subscribedIndex, index);
+  }
+
+  granted({ refreshBeforeMs }: GrantedFact, evidence: Evidence, clockAheadMs: number): void {
     this.#grant = { ...evidence, refreshBeforeMs };
+    this.#clockAheadMs = clockAheadMs;
+  }
+
+  /** The server's clock was set: a grant is judged by the latest time it may have shown meanwhile. */
+  clockSet(offsetMs: number): void {
+    this.#clockAheadMs = Math.max(this.#clockAheadMs, offsetMs);
   }
 
   handed(eventId: string, evidence: Evidence): void {
@@ -149,7 +165,7 @@ export class CheckedSubscription {
     this.live = false;
     this.#grant = undefined;
     if (how !== 'forgotten' || grant === undefined || atMs === undefined) return;
-    if (grant.refreshBeforeMs !== null && grant.refreshBeforeMs <= atMs) return;
+    if (grant.refreshBeforeMs !== null && grant.refreshBeforeMs <= atMs + this.#clockAheadMs) return;
     const message = `${this.name} was forgotten by the server before its grant ended`;
     const { index, fact } = grant;
     this.#report('grant', message, undefined, [{ index, fact }, evidence]);
@@ -202,7 +218,7 @@ export class CheckedSubscription {
     this.cursors++;
     if (this.#safe === undefined) {
       this.#safe = position;
-      this.#next ??= this.#indexAfter(position);
+      this.#next ??= this.#start(position);
       return;
     }
     if (position <= this.#safe) return;
@@ -217,13 +233,20 @@ export class CheckedSubscription {
     this.#safe = position;
   }
 
+  /** Where what is owed begins: behind the first cursor, or before it with what was emitted to a subscription that stood. */
+  #start(position: number): number {
+    const after = this.#indexAfter(position);
+    const owed = this.#wanted.findIndex(({ emitting }) => emitting.index > this.#subscribedIndex);
+    return owed === -1 ? after : Math.min(after, owed);
+  }
+
   #require(eventId: string, evidence: Evidence): KnownEvent | undefined {
     const event = this.#table.get(eventId);
     if (event !== undefined && event.possible > 0) {
       // One without a place is in nobody's list.
       if (this.#wantedIds.has(event) || event.position === undefined) return event;
     }
-    const what = event === undefined ? 'was never emitted' : event.possible > 0 ? 'it does not want' : 'was refused';
+    const what = event === undefined ? 'was never emitted' : event.possible > 0 ? 'is not for it' : 'was refused';
     const shown = event === undefined ? [evidence] : [this.#begun, event.emitting, evidence];
     this.#report('phantom', `${this.name} was given ${eventId}, which ${what}`, event, shown);
     return undefined;

@@ -1,4 +1,4 @@
-import { matches } from './facts.ts';
+import { isFor } from './facts.ts';
 import type { BegunFact, EmitFailedFact, EmittedFact, EmittingFact, Fact } from './facts.ts';
 import { Positions } from './positions.ts';
 import type { ReadCursor } from './positions.ts';
@@ -8,7 +8,8 @@ import type { Evidence, Violation } from './verdict.ts';
 export interface KnownEvent {
   readonly id: string;
   readonly type: string;
-  readonly values: EmittingFact['values'];
+  /** Whom it is for, and with which data. */
+  readonly content: Pick<EmittingFact, 'values' | 'readers' | 'hash' | 'hashes'>;
   /** Where it was first about to be emitted. */
   readonly emitting: Evidence;
   answered: Evidence | undefined;
@@ -82,14 +83,15 @@ export class EventTable {
   }
 
   /** Events that exist, whose place is known, and which such a subscription wants, in the order of the log. */
-  wantedBy({ type, arguments: wanted }: BegunFact): readonly KnownEvent[] {
-    const key = JSON.stringify([type, wanted ?? {}]);
+  wantedBy(begun: BegunFact): readonly KnownEvent[] {
+    const { type, arguments: wanted, principal } = begun;
+    const key = JSON.stringify([type, wanted ?? {}, principal]);
     let events = this.#wanted.get(key);
     if (events === undefined) {
       events = this.#type(type)
         .events.filter(
-          ({ position, answered, seen, values }) =>
-            position !== undefined && (answered ?? seen) !== undefined && matches(wanted, values),
+          ({ position, answered, seen, content }) =>
+            position !== undefined && (answered ?? seen) !== undefined && isFor(begun, content),
         )
         .toSorted((a, b) => (a.position as number) - (b.position as number));
       this.#wanted.set(key, events);
@@ -118,7 +120,7 @@ export class EventTable {
   }
 
   #emitting(fact: EmittingFact, index: number): void {
-    const { eventId, type, values } = fact;
+    const { eventId, type } = fact;
     const known = this.#events.get(eventId);
     if (known !== undefined) {
       known.possible++;
@@ -127,7 +129,7 @@ export class EventTable {
     const event: KnownEvent = {
       id: eventId,
       type,
-      values,
+      content: fact,
       emitting: { index, fact },
       answered: undefined,
       seen: undefined,

@@ -11,6 +11,7 @@ export type Fact =
   | EmittedFact
   | EmitFailedFact
   | BegunFact
+  | SubscribedFact
   | ReceivedFact
   | GrantedFact
   | HandedFact
@@ -18,7 +19,11 @@ export type Fact =
   | EndedFact
   | SettledFact
   | StartedFact
-  | KilledFact;
+  | KilledFact
+  | LossCauseFact
+  | DisturbedFact
+  | CalmFact
+  | ClockSetFact;
 
 /** Members of every fact. */
 export interface FactBase {
@@ -40,6 +45,12 @@ export interface EmittingFact extends FactBase {
   readonly eventId: string;
   /** What subscriptions choose by: see {@link matches}. */
   readonly values?: Readonly<Record<string, FactValue>>;
+  /** The only principals that may get it. Default: all. */
+  readonly readers?: readonly string[];
+  /** Hash of the data that is to arrive. Default: nothing is said of the data. */
+  readonly hash?: string;
+  /** The same for principals that get other data, by principal. */
+  readonly hashes?: Readonly<Record<string, string>>;
 }
 
 export type FactValue = string | number | boolean | null;
@@ -77,6 +88,24 @@ export interface BegunFact extends FactBase {
   readonly mode: 'poll' | 'push' | 'webhook';
   /** `null`: from now, which is the first cursor that is received. Forgoes what was owed before. */
   readonly cursor: string | null;
+  /** Who subscribes: see {@link EmittingFact.readers}. */
+  readonly principal?: string;
+  /**
+   * The application asked to go on where it was: what was owed stays owed, and to begin from now instead is a violation.
+   * To be taken from what the application asked for, never from the store that is under test.
+   */
+  readonly resumes?: boolean;
+  /** What it wants is received, or handed out, within this time, as long as nothing is disturbed. Default: nothing is said of it. */
+  readonly withinMs?: number;
+}
+
+/**
+ * The application was told that its subscription has begun: whatever an author begins to emit from here on is owed,
+ * wherever the first cursor stands.
+ */
+export interface SubscribedFact extends FactBase {
+  readonly fact: 'subscribed';
+  readonly subscription: string;
 }
 
 /**
@@ -88,6 +117,8 @@ export interface ReceivedFact extends FactBase {
   readonly subscription: string;
   /** Ids of the events in it, in their order. */
   readonly events?: readonly string[];
+  /** Hashes of their data, in the same order. */
+  readonly hashes?: readonly string[];
   /** The cursor in it: promised to be safe once the message is taken. */
   readonly cursor?: string | null;
   /**
@@ -111,6 +142,8 @@ export interface HandedFact extends FactBase {
   readonly fact: 'handed';
   readonly subscription: string;
   readonly eventId: string;
+  /** Of the data the application saw. */
+  readonly hash?: string;
 }
 
 /** The application's acknowledgement of an event, or its effect, is stored: it must not be given out again. */
@@ -129,8 +162,10 @@ export interface EndedFact extends FactBase {
    * which is what happens after a grant, and must not happen within one.
    */
   readonly how: 'asked' | 'told' | 'forgotten';
-  /** By the clock of the server, at the latest. */
+  /** By the clock of the server at the latest, before what {@link ClockSetFact} adds to it. */
   readonly atMs?: number;
+  /** The server answered that it has ended: nothing more may arrive. What is told is final in any case. */
+  readonly final?: boolean;
 }
 
 /**
@@ -152,6 +187,52 @@ export interface StartedFact extends FactBase {
 export interface KilledFact extends FactBase {
   readonly fact: 'killed';
   readonly process: string;
+}
+
+/**
+ * Something happened for which a gap may be told to the subscriptions it names: an endpoint refused, an author's function
+ * failed, retention removed events. Without a cause a gap is a violation, once the history has a {@link CalmFact}.
+ */
+export interface LossCauseFact extends FactBase {
+  readonly fact: 'lossCause';
+  readonly why: string;
+  /** Default: of any subscription that the other members name. */
+  readonly subscription?: string;
+  readonly type?: string;
+  readonly principal?: string;
+  /** Concerns those only that stand before this position, whenever they come back to it. */
+  readonly upTo?: string;
+}
+
+/** From here on something may be late or come again, until all is calm. With a subscription: of this one, and once. */
+export interface DisturbedFact extends FactBase {
+  readonly fact: 'disturbed';
+  readonly subscription?: string;
+  readonly why?: string;
+}
+
+/**
+ * No fault is at work from here on, and every later one is told by a fact. Before the first such fact nothing is said of
+ * needless gaps, of lateness and of repetition.
+ */
+export interface CalmFact extends FactBase {
+  readonly fact: 'calm';
+}
+
+/** The time of day of a process differs from the clock of the history by so much from now on. */
+export interface ClockSetFact extends FactBase {
+  readonly fact: 'clockSet';
+  readonly process: string;
+  readonly offsetMs: number;
+}
+
+/** Whether an event is for a subscription, by what it wants and by who may see it. */
+export function isFor(
+  { arguments: wanted, principal }: Pick<BegunFact, 'arguments' | 'principal'>,
+  { values, readers }: Pick<EmittingFact, 'values' | 'readers'>,
+): boolean {
+  if (readers !== undefined && principal !== undefined && !readers.includes(principal)) return false;
+  return matches(wanted, values);
 }
 
 /** Whether a subscription with these arguments wants an event of these values: each argument equals its value, or lists it. */

@@ -11,6 +11,14 @@ export interface PlainHanding {
   readonly eventId: string;
 }
 
+/** A history with one violation in it; `undefined` when this one has no place for it. */
+export type Plant = (history: PlantableHistory, choice: number) => Fact[] | undefined;
+
+/** The n-th of what there is, whatever n. */
+export function pick<T>(items: readonly T[], choice: number): T | undefined {
+  return items[choice % items.length];
+}
+
 /** What planters look up in a history, which may be long. */
 export class PlantableHistory {
   readonly facts: readonly Fact[];

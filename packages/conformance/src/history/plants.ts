@@ -1,15 +1,17 @@
-import { matches } from './facts.ts';
+import {
+  afterTheEnd,
+  emptiness,
+  foreignData,
+  forgottenPosition,
+  lateness,
+  needlessGap,
+  repetition,
+} from './arrivalPlants.ts';
+import { isFor } from './facts.ts';
 import type { BegunFact, EmittedFact, Fact } from './facts.ts';
-import type { PlainHanding, PlantableHistory } from './plantableHistory.ts';
+import { pick } from './plantableHistory.ts';
+import type { PlainHanding, Plant, PlantableHistory } from './plantableHistory.ts';
 import type { ViolationKind } from './verdict.ts';
-
-/** A history with one violation in it; `undefined` when this one has no place for it. */
-type Plant = (history: PlantableHistory, choice: number) => Fact[] | undefined;
-
-/** The n-th of what there is, whatever n. */
-function pick<T>(items: readonly T[], choice: number): T | undefined {
-  return items[choice % items.length];
-}
 
 /** Takes an event away from a subscription, everywhere. */
 const loss: Plant = (history, choice) => {
@@ -127,7 +129,7 @@ const grant: Plant = ({ facts }, choice) => {
   });
 };
 
-/** An event that was refused, or never emitted, or that another argument asks for. */
+/** An event that was refused, or never emitted, that another argument asks for, or that others alone may see. */
 const phantom: Plant = (history, choice) => {
   const { facts } = history;
   const at = pick(
@@ -139,7 +141,7 @@ const phantom: Plant = (history, choice) => {
   const { subscription } = begun;
   const foreign = facts.flatMap((fact) => {
     if (fact.fact !== 'emitting') return [];
-    const isForeign = fact.type !== begun.type || !matches(begun.arguments, fact.values);
+    const isForeign = fact.type !== begun.type || !isFor(begun, fact);
     const isAnswered = history.answerOf(fact.eventId) !== undefined;
     return history.isRefused(fact.eventId) || (isForeign && isAnswered) ? [fact.eventId] : [];
   });
@@ -171,4 +173,11 @@ export const plants: Readonly<Record<ViolationKind, { readonly title: string; re
   grant: { title: 'a subscription that is forgotten within its grant', plant: grant },
   phantom: { title: 'an event that should not be there', plant: phantom },
   log: { title: 'a position that is given twice', plant: position },
+  gap: { title: 'a gap without a cause', plant: needlessGap },
+  data: { title: 'an event with the data of another', plant: foreignData },
+  ended: { title: 'an event after the end', plant: afterTheEnd },
+  repetition: { title: 'an event that arrives again though nothing was disturbed', plant: repetition },
+  late: { title: 'an event that comes after the stated time', plant: lateness },
+  position: { title: 'a position that was given up', plant: forgottenPosition },
+  empty: { title: 'a history in which nothing is handed out', plant: emptiness },
 };

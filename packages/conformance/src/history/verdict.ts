@@ -15,7 +15,21 @@ export type ViolationKind =
   /** An event was delivered that does not exist, or that the subscription does not want. */
   | 'phantom'
   /** The log contradicts itself: a position was given twice, or against the order of the emits. */
-  | 'log';
+  | 'log'
+  /** A gap was told, and nothing had happened that could have lost anything. */
+  | 'gap'
+  /** An event arrived with other data than it has for this principal. */
+  | 'data'
+  /** Something arrived after the subscription had ended. */
+  | 'ended'
+  /** An event arrived again, and nothing had disturbed its arrival. */
+  | 'repetition'
+  /** An event did not arrive within the stated time, though nothing was disturbed. */
+  | 'late'
+  /** A subscription that was to go on where it was began from now. */
+  | 'position'
+  /** The history shows nothing: no event that was emitted, handed to an application, and judged at the end. */
+  | 'empty';
 
 /** A fact and its place in the history. */
 export interface Evidence {

@@ -39,6 +39,13 @@ interface Write {
   readonly reject: (error: Error) => void;
 }
 
+export interface DiskStorageOptions {
+  readonly clock: ProcessClock;
+  readonly random: Random;
+  readonly onActivity: () => void;
+  readonly onRemoved: (name: string, cursor: string) => void;
+}
+
 /**
  * A server's storage on a virtual disk. Writes that wait at the same time are stored as one group, completely or not at
  * all, and answered when they are stored. When the process dies, the group under way is on disk or not.
@@ -51,6 +58,8 @@ export class DiskStorage implements Storage {
   readonly disk: VirtualDisk;
   readonly clock: ProcessClock;
   readonly random: Random;
+  /** Told the last position that retention removed. */
+  readonly onRemoved: (name: string, cursor: string) => void;
   readonly #behaviour: DiskBehaviour;
   readonly #onActivity: () => void;
   #waiting: Write[] = [];
@@ -61,11 +70,12 @@ export class DiskStorage implements Storage {
   constructor(
     disk: VirtualDisk,
     behaviour: DiskBehaviour,
-    { clock, random, onActivity }: { clock: ProcessClock; random: Random; onActivity: () => void },
+    { clock, random, onActivity, onRemoved }: DiskStorageOptions,
   ) {
     this.disk = disk;
     this.clock = clock;
     this.random = random;
+    this.onRemoved = onRemoved;
     this.#behaviour = behaviour;
     this.#onActivity = onActivity;
     this.subscriptions = subscriptionsOn(this);
@@ -74,7 +84,7 @@ export class DiskStorage implements Storage {
   }
 
   openLog(name: string, retention: Retention): EventLog {
-    return new StoredLog(this, this.disk.log(name), retention);
+    return new StoredLog(this, name, retention);
   }
 
   /** Resolves with what `apply` returns, when it is on disk. */
@@ -132,12 +142,14 @@ export class DiskStorage implements Storage {
 
 class StoredLog implements EventLog {
   readonly #storage: DiskStorage;
+  readonly #name: string;
   readonly #log: DiskLog;
   readonly #retention: Retention;
 
-  constructor(storage: DiskStorage, log: DiskLog, retention: Retention) {
+  constructor(storage: DiskStorage, name: string, retention: Retention) {
     this.#storage = storage;
-    this.#log = log;
+    this.#name = name;
+    this.#log = storage.disk.log(name);
     this.#retention = retention;
   }
 
@@ -211,7 +223,8 @@ class StoredLog implements EventLog {
   close(): void {}
 
   #retain(): void {
-    retain(this.#log, this.#retention, this.#storage.clock.now());
+    const removed = retain(this.#log, this.#retention, this.#storage.clock.now());
+    if (removed !== undefined) this.#storage.onRemoved(this.#name, `${this.#log.epoch}.${removed.position}`);
   }
 }
 

@@ -9,7 +9,12 @@ export type Severity = 'high' | 'low';
 export interface AuthorBehaviour {
   latencyMs: number;
   failure: number;
+  /** Told that an author's function failed for a principal, or took as long as a failure. */
+  onFailure: (type: string, principal: string | undefined) => void;
 }
+
+/** An author's function that takes so long is taken to have failed. */
+const SLOW_MS = 9_000;
 
 /** An event type of the simulated author. */
 export interface EventSource {
@@ -54,11 +59,13 @@ export function matchedSource(retention: Partial<Retention>, behaviour: AuthorBe
       payload: PAYLOAD,
       retention,
       nextPollMs: 20_000,
-      match: (_context, { data }, { severity }) => {
+      match: (context, { data }, { severity }) => {
         const isWanted =
           severity === undefined || (Array.isArray(severity) ? severity : [severity]).includes(data['severity']);
         const delayMs = random.delayMs(behaviour.latencyMs);
-        if (random.chance(behaviour.failure)) throw new SimulatedFault('the simulated match failed');
+        const fails = random.chance(behaviour.failure);
+        if (fails || delayMs > SLOW_MS) behaviour.onFailure('matched', context.principal);
+        if (fails) throw new SimulatedFault('the simulated match failed');
         return delayMs === 0 ? isWanted : clock.delay(delayMs).then(() => isWanted);
       },
     }),
@@ -78,10 +85,10 @@ export class Upstream {
   }
 
   /** Returns the position after the event. */
-  add(eventId: string, severity: Severity, clock: Pick<Clock, 'now'>): number {
+  add(eventId: string, data: Record<string, unknown>, clock: Pick<Clock, 'now'>): number {
     const position = this.events.length + 1;
     const cursor = this.#addressable ? { cursor: String(position) } : {};
-    this.events.push({ eventId, timestamp: new Date(clock.now()).toISOString(), data: { severity }, ...cursor });
+    this.events.push({ eventId, timestamp: new Date(clock.now()).toISOString(), data, ...cursor });
     return position;
   }
 }

@@ -26,6 +26,9 @@ export class Network {
   server: ServerProcess | undefined;
   /** Takes what is posted, by the first segment of the path. */
   readonly endpoints: Map<string, (request: ArrivedRequest, answer: RequestAnswer) => void> = new Map();
+  /** Told the name of an endpoint whose connection was refused. */
+  onRefused: (name: string) => void = () => {};
+  readonly #names: string[] = [];
   readonly #time: VirtualTime;
   readonly #random: Random;
 
@@ -73,10 +76,20 @@ export class Network {
     else this.#time.at(delayMs, callback);
   }
 
+  /** The address of a host, whose first label is the name of an endpoint. */
+  resolve(hostname: string): string {
+    const name = hostname.split('.')[0] ?? '';
+    if (!this.#names.includes(name)) this.#names.push(name);
+    return `192.0.2.${this.#names.indexOf(name) + 1}`;
+  }
+
   /** A connection of the server to the endpoints. */
-  connect(owner: () => ServerProcess | undefined): Socket {
+  connect(owner: () => ServerProcess | undefined, address: string): Socket {
     const schedule = (callback: () => void): void => this.#turn(callback);
-    if (this.#random.chance(this.behaviour.refusal)) return refusedSocket(schedule);
+    if (this.#random.chance(this.behaviour.refusal)) {
+      this.onRefused(this.#names[Number(address.split('.')[3]) - 1] ?? '');
+      return refusedSocket(schedule);
+    }
     const server = owner();
     return virtualSocket((request, answer) => {
       this.#time.active();

@@ -21,9 +21,9 @@ export class PollSubscriber extends Subscriber {
       this.#asking--;
       // It is another process that asked.
       if (life !== this.#lives || result === undefined) return;
-      const events = result.events.map(({ eventId }) => eventId);
+      const { events } = result;
       this.received({ events, cursor: result.cursor, gap: result.truncated }, 'poll');
-      for (const eventId of events) this.hand(eventId);
+      for (const { eventId } of events) this.hand(eventId);
       if (this.#settling && result.hasMore) this.act();
     });
   }

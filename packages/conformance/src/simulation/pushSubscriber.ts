@@ -7,6 +7,7 @@ interface PushMessage {
     readonly cursor?: string | null;
     readonly truncated?: boolean;
     readonly eventId?: string;
+    readonly data?: unknown;
   };
 }
 
@@ -119,11 +120,11 @@ export class PushSubscriber extends Subscriber {
   }
 
   #take({ method, params }: PushMessage): void {
-    const { cursor, truncated, eventId } = params;
+    const { cursor, truncated, eventId, data } = params;
     if (method === Notifications.active) this.received({ cursor: cursor ?? null, gap: truncated === true }, 'active');
     else if (method === Notifications.heartbeat) this.received({ cursor: cursor ?? null }, 'heartbeat');
     else if (method === Notifications.event && eventId !== undefined) {
-      this.received({ events: [eventId], cursor: cursor ?? null }, 'event');
+      this.received({ events: [{ eventId, data }], cursor: cursor ?? null }, 'event');
       this.hand(eventId);
     } else if (method === Notifications.terminated) this.context.complain(`${this.wish.subscription} was terminated`);
   }

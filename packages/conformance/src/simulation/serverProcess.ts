@@ -9,7 +9,7 @@ import type { EventSource } from './eventSources.ts';
 import type { Random } from './random.ts';
 import type { VirtualDisk } from './virtualDisk.ts';
 import { ProcessClock } from './virtualTime.ts';
-import type { VirtualTime } from './virtualTime.ts';
+import type { TimeOfDay, VirtualTime } from './virtualTime.ts';
 
 export type Method = (typeof Methods)[keyof typeof Methods];
 
@@ -25,11 +25,14 @@ export interface ServerRequest {
 
 export interface ServerProcessOptions {
   readonly time: VirtualTime;
+  readonly timeOfDay: TimeOfDay;
   readonly disk: VirtualDisk;
   readonly diskBehaviour: DiskBehaviour;
   readonly random: Random;
   readonly sources: readonly EventSource[];
   readonly connect: Dial;
+  readonly resolve: (hostname: string) => string;
+  readonly onRemoved: (name: string, cursor: string) => void;
   readonly options: EventsOptions;
   readonly onError: (error: unknown, stage: string) => void;
 }
@@ -48,10 +51,18 @@ export class ServerProcess {
   readonly #handlers = new Map<string, RequestHandler>();
   alive = true;
 
-  constructor({ time, disk, diskBehaviour, random, sources, connect, options, onError }: ServerProcessOptions) {
-    const clock = new ProcessClock(time);
+  constructor(process: ServerProcessOptions) {
+    const { time, timeOfDay, disk, diskBehaviour, random, sources, options, onError, onRemoved } = process;
+    const clock = new ProcessClock(time, timeOfDay);
     this.clock = clock;
-    this.#storage = new DiskStorage(disk, diskBehaviour, { clock, random, onActivity: () => time.active() });
+    this.#storage = new DiskStorage(disk, diskBehaviour, {
+      clock,
+      random,
+      onActivity: () => time.active(),
+      onRemoved: (name, cursor) => {
+        if (this.alive) onRemoved(name, cursor);
+      },
+    });
     const hex = (): string => random.int(0, 0xffff_ffff).toString(16).padStart(8, '0');
     this.events = new Events({
       ...options,
@@ -65,7 +76,7 @@ export class ServerProcess {
         secretKeys: [SECRET_KEY],
         allowedOrigins: () => true,
         random: () => random.next(),
-        egress: { resolve: () => ['192.0.2.1'], connect },
+        egress: { resolve: (hostname) => [process.resolve(hostname)], connect: process.connect },
       },
     });
     // What the SDK's server is for here: it holds the handlers, which are called without a transport in between.

@@ -16,6 +16,9 @@ export interface Settings {
   })[];
 }
 
+/** How long the server may go on signing with a secret that was replaced. */
+export const ROTATION_GRACE_MS = 300_000;
+
 const WISHES: readonly Wish['arguments'][] = [{}, { severity: 'high' }, { severity: ['high', 'low'] }];
 
 const TYPES = ['filtered', 'filtered', 'matched', 'checked'];
@@ -34,7 +37,7 @@ export function settingsOf(random: Random): Settings {
       limits: { streamBufferBytes: random.pick([300, 2_000, 262_144]) },
       webhooks: {
         ttl: { noExpiry: true, minMs: 60_000 },
-        rotationGraceMs: 300_000,
+        rotationGraceMs: ROTATION_GRACE_MS,
         limits: { outstandingPerSubscription: random.pick([1, 2, 5, 64]) },
         suspension: { minAttempts: random.pick([5, 12, 100]) },
         retry: random.chance(0.5)

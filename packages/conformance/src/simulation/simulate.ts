@@ -1,3 +1,4 @@
+import { dataHash } from '../history/dataHash.ts';
 import { checkHistory } from '../history/checkHistory.ts';
 import type { Fact } from '../history/facts.ts';
 import { readLogCursor } from '../history/positions.ts';
@@ -10,13 +11,13 @@ import { PollSubscriber } from './pollSubscriber.ts';
 import { PushSubscriber } from './pushSubscriber.ts';
 import { Random } from './random.ts';
 import { ServerProcess } from './serverProcess.ts';
-import { settingsOf } from './settings.ts';
+import { ROTATION_GRACE_MS, settingsOf } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { comesOfFault } from './simulatedFault.ts';
 import type { Subscriber, SubscriberContext } from './subscriber.ts';
 import { VirtualDisk } from './virtualDisk.ts';
 import type { DiskBehaviour } from './diskStorage.ts';
-import { VirtualTime } from './virtualTime.ts';
+import { TimeOfDay, VirtualTime } from './virtualTime.ts';
 import { WebhookSubscriber } from './webhookSubscriber.ts';
 
 export interface SimulationResult {
@@ -35,6 +36,9 @@ const LONG_MS = 400_000;
 /** More than a schedule emits. */
 const MOST_EMITS = 1_000;
 
+/** After a fault that concerns everybody it takes so long until all that it delayed has arrived. */
+const QUIET_MS = 900_000;
+
 /** Rounds in which everything owed has to arrive once there are no faults. */
 const LAST_ROUNDS = 4;
 
@@ -46,9 +50,17 @@ const readCursor: ReadCursor = (cursor) => {
   return match === null ? readLogCursor(cursor) : { epoch: 'upstream', position: Number(match[1]) + Number(match[2]) };
 };
 
+export interface SimulateOptions {
+  /**
+   * Whether clocks are set and events have data of their own. Without, schedules are what they were when the first
+   * mistakes were found by them. Default: true.
+   */
+  readonly clocks?: boolean;
+}
+
 /** Runs the schedule of a seed, and judges it. The same seed gives the same facts. */
-export async function simulate(seed: number): Promise<SimulationResult> {
-  const simulation = new Simulation(seed);
+export async function simulate(seed: number, { clocks = true }: SimulateOptions = {}): Promise<SimulationResult> {
+  const simulation = new Simulation(seed, clocks);
   const { facts, complaints } = simulation;
   const onUnhandled = (error: unknown): void => {
     complaints.push(`nobody handled: ${error instanceof Error ? error.stack : String(error)}`);
@@ -67,10 +79,20 @@ class Simulation {
   readonly complaints: string[] = [];
   readonly #random: Random;
   readonly #settings: Settings;
+  /** Decides on clocks alone, so that the rest of a schedule is the same with and without. */
+  readonly #clockRandom: Random | undefined;
   readonly #time = new VirtualTime(START_MS);
+  readonly #serverTime = new TimeOfDay(this.#time);
   readonly #disk = new VirtualDisk();
   readonly #diskBehaviour: DiskBehaviour;
-  readonly #author: AuthorBehaviour = { latencyMs: 0, failure: 0 };
+  readonly #author: AuthorBehaviour = {
+    latencyMs: 0,
+    failure: 0,
+    onFailure: (type, principal) => {
+      const who = principal === undefined ? {} : { principal };
+      this.#record({ fact: 'lossCause', why: 'author', type, ...who, at: this.#time.nowMs });
+    },
+  };
   readonly #network: Network;
   readonly #sources: readonly EventSource[];
   readonly #subscribers: readonly Subscriber[];
@@ -78,9 +100,14 @@ class Simulation {
   #emits = 0;
   /** Emits whose outcome is not known. */
   readonly #unanswered = new Map<string, { readonly source: EventSource; readonly severity: Severity }>();
+  #isFine = true;
+  /** Of faults that concern everybody. */
+  #latestFaultMs = -Infinity;
+  #isCalm = false;
 
-  constructor(seed: number) {
+  constructor(seed: number, clocks: boolean) {
     const random = new Random(seed);
+    this.#clockRandom = clocks ? new Random(seed + 0.5 * 2 ** 32) : undefined;
     this.#random = random;
     const settings = settingsOf(random);
     this.#settings = settings;
@@ -92,6 +119,10 @@ class Simulation {
       readsAtOnce: settings.readsAtOnce,
     };
     this.#network = new Network(this.#time, random);
+    this.#network.onRefused = (subscription) => {
+      this.#record({ fact: 'lossCause', subscription, why: 'connection refused', at: this.#time.nowMs });
+      this.#record({ fact: 'disturbed', subscription, at: this.#time.nowMs });
+    };
     const retention = { maxCount: settings.maxCount, maxAgeMs: 1e12 };
     this.#sources = [
       filteredSource(retention),
@@ -100,6 +131,7 @@ class Simulation {
     ];
     const context: SubscriberContext = {
       time: this.#time,
+      serverTime: this.#serverTime,
       random,
       network: this.#network,
       record: (fact) => this.#record(fact),
@@ -107,7 +139,9 @@ class Simulation {
     };
     this.#subscribers = settings.subscribers.map(({ mode, ttlMs, ...wish }) => {
       if (mode === 'poll') return new PollSubscriber(wish, context);
-      return mode === 'push' ? new PushSubscriber(wish, context) : new WebhookSubscriber(wish, context, ttlMs);
+      return mode === 'push'
+        ? new PushSubscriber(wish, context)
+        : new WebhookSubscriber(wish, context, ttlMs, ROTATION_GRACE_MS);
     });
   }
 
@@ -128,6 +162,8 @@ class Simulation {
 
   async #step(): Promise<void> {
     const random = this.#random;
+    this.#setClock();
+    this.#calmDown();
     switch (random.weighted({ emit: 30, act: 25, wait: 20, suffer: 12, weather: 6, crash: 3, stop: 1 })) {
       case 'emit':
         for (let count = random.chance(0.2) ? random.int(2, 6) : 1; count > 0; count--) this.#emitNew();
@@ -156,9 +192,45 @@ class Simulation {
     }
   }
 
+  /** The server's time of day jumps, or goes wrong by itself; timers do not notice. */
+  #setClock(): void {
+    const random = this.#clockRandom;
+    if (random === undefined || !random.chance(0.06)) return;
+    const jumpsMs = [0, 0, -3_600_000, -600_000, -20_000, 20_000, 600_000, 3_600_000];
+    this.#serverTime.set(random.pick(jumpsMs), random.pick([0, 0, 0.01, -0.01]));
+    this.#recordClock();
+    this.#disturb('clock');
+  }
+
+  #recordClock(): void {
+    this.#record({
+      fact: 'clockSet',
+      process: 'server',
+      // It may have been further ahead before the next fact that tells it.
+      offsetMs: Math.max(this.#serverTime.offsetMs, 0),
+      at: this.#time.nowMs,
+    });
+  }
+
+  /** Something concerns everybody. */
+  #disturb(why: string): void {
+    this.#latestFaultMs = this.#time.nowMs;
+    if (this.#isCalm) this.#record({ fact: 'disturbed', why, at: this.#time.nowMs });
+    this.#isCalm = false;
+  }
+
+  #calmDown(): void {
+    const isOver = this.#time.nowMs - this.#latestFaultMs >= QUIET_MS && this.#serverTime.offsetMs === 0;
+    if (this.#isCalm || !this.#isFine || !isOver || this.#server === undefined) return;
+    this.#isCalm = true;
+    this.#record({ fact: 'calm', at: this.#time.nowMs });
+  }
+
   #changeWeather(): void {
     const random = this.#random;
     const isFine = random.chance(0.4);
+    this.#disturb('weather');
+    this.#isFine = isFine;
     Object.assign(this.#diskBehaviour, {
       writeMs: isFine ? 0 : random.pick([0, 50, 2_000]),
       readMs: isFine ? 0 : random.pick([0, 50, 2_000]),
@@ -179,11 +251,15 @@ class Simulation {
   #start(): void {
     const server: ServerProcess = new ServerProcess({
       time: this.#time,
+      timeOfDay: this.#serverTime,
       disk: this.#disk,
       diskBehaviour: this.#diskBehaviour,
       random: this.#random,
       sources: this.#sources,
-      connect: () => this.#network.connect(() => server),
+      connect: (address) => this.#network.connect(() => server, address),
+      resolve: (hostname) => this.#network.resolve(hostname),
+      onRemoved: (type, upTo) =>
+        this.#record({ fact: 'lossCause', why: 'retention', type, upTo, at: this.#time.nowMs }),
       options: this.#settings.options,
       onError: (error, stage) => this.#reported(server, error, stage),
     });
@@ -222,6 +298,7 @@ class Simulation {
   }
 
   #gone(): void {
+    this.#disturb('no server');
     this.#server = undefined;
     this.#network.server = undefined;
     for (const subscriber of this.#subscribers) if (subscriber instanceof PushSubscriber) subscriber.onServerGone();
@@ -235,16 +312,18 @@ class Simulation {
   #emit(source: EventSource, eventId: string, severity: Severity): void {
     const { name, upstream } = source;
     const server = this.#server;
-    this.#record({ fact: 'emitting', type: name, eventId, values: { severity }, at: this.#time.nowMs });
+    const data = this.#clockRandom === undefined ? { severity } : { severity, text: `what ${eventId} tells` };
+    const hash = dataHash(data);
+    this.#record({ fact: 'emitting', type: name, eventId, values: { severity }, hash, at: this.#time.nowMs });
     if (upstream !== undefined) {
-      const position = upstream.add(eventId, severity, { now: () => this.#time.nowMs });
-      this.#record({ fact: 'emitted', eventId, cursor: `c0.${position}` });
+      const position = upstream.add(eventId, data, { now: () => this.#time.nowMs });
+      this.#record({ fact: 'emitted', eventId, cursor: `c0.${position}`, at: this.#time.nowMs });
       return;
     }
     const handle = server?.handles.get(name);
     if (server === undefined || handle === undefined) return;
     this.#unanswered.set(eventId, { source, severity });
-    handle.emit({ severity }, { eventId }).then(
+    handle.emit(data, { eventId }).then(
       ({ cursor }) => {
         if (!server.alive) return;
         this.#unanswered.delete(eventId);
@@ -263,11 +342,22 @@ class Simulation {
     Object.assign(this.#diskBehaviour, { writeMs: 0, readMs: 0, writeFailure: 0, readFailure: 0 });
     Object.assign(this.#network.behaviour, { latencyMs: 0, loss: 0, refusal: 0 });
     Object.assign(this.#author, { latencyMs: 0, failure: 0 });
+    if (this.#clockRandom !== undefined) {
+      this.#serverTime.set(0);
+      this.#recordClock();
+    }
+    this.#isFine = true;
+    this.#disturb('the end of the faults');
     // What hangs is over by then.
     for (const subscriber of this.#subscribers) if (subscriber instanceof WebhookSubscriber) subscriber.recover();
     await this.#time.advance(120_000);
     for (let round = 0; round < LAST_ROUNDS; round++) {
+      this.#calmDown();
       for (const subscriber of this.#subscribers) subscriber.recover();
+      // So that there is something to be delivered in time, and once, in each of them.
+      if (this.#clockRandom !== undefined && round > 0) {
+        for (const source of this.#sources) this.#emit(source, `e${++this.#emits}`, 'high');
+      }
       await this.#time.advance(LONG_MS);
     }
     for (const subscriber of this.#subscribers) subscriber.recover();

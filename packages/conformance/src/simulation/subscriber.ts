@@ -1,13 +1,16 @@
+import { dataHash } from '../history/dataHash.ts';
 import type { BegunFact, Fact } from '../history/facts.ts';
 import type { Network } from './network.ts';
 import { NoAnswer } from './network.ts';
 import type { Random } from './random.ts';
 import type { Method } from './serverProcess.ts';
-import type { VirtualTime } from './virtualTime.ts';
+import type { TimeOfDay, VirtualTime } from './virtualTime.ts';
 
 /** What every simulated client works with. */
 export interface SubscriberContext {
   readonly time: VirtualTime;
+  /** Of the server: grants are given by it. */
+  readonly serverTime: TimeOfDay;
   readonly random: Random;
   readonly network: Network;
   readonly record: (fact: Fact) => void;
@@ -23,6 +26,12 @@ export interface Wish {
   readonly arguments: NonNullable<BegunFact['arguments']>;
 }
 
+/** An event in a message. */
+export interface ArrivedEvent {
+  readonly eventId: string;
+  readonly data?: unknown;
+}
+
 /**
  * A client as the wire sees it, with the least that a client has to do: it keeps the last cursor it received, hands
  * events to its application at once, and knows what it has handed.
@@ -36,6 +45,8 @@ export abstract class Subscriber {
   protected cursor: string | null = null;
   readonly #cursors: string[] = [];
   protected readonly handedIds: Set<string> = new Set();
+  /** Of the data that arrived, by event. */
+  readonly #hashes = new Map<string, string>();
   /** Events that come again because the client went back to an earlier cursor. */
   #expectedAgain = new Set<string>();
   #requests = 0;
@@ -69,10 +80,15 @@ export abstract class Subscriber {
     }
   }
 
+  /** What it wants has to arrive within this time, as long as nothing is disturbed. */
+  protected get withinMs(): number | undefined {
+    return undefined;
+  }
+
   protected begin(): void {
     this.begun = true;
-    const { subscription, type, arguments: args } = this.wish;
-    const { process, mode, cursor } = this;
+    const { subscription, type, arguments: args, principal } = this.wish;
+    const { process, mode, cursor, withinMs } = this;
     this.context.record({
       fact: 'begun',
       subscription,
@@ -81,20 +97,24 @@ export abstract class Subscriber {
       arguments: args,
       mode,
       cursor,
+      principal,
+      ...(withinMs === undefined ? {} : { withinMs }),
       at: this.context.time.nowMs,
     });
   }
 
   protected received(
-    message: { events?: readonly string[]; cursor?: string | null; gap?: boolean },
+    message: { events?: readonly ArrivedEvent[]; cursor?: string | null; gap?: boolean },
     note: string,
   ): void {
     const { subscription } = this.wish;
-    const { events, cursor, gap } = message;
+    const { events = [], cursor, gap } = message;
+    for (const { eventId, data } of events) this.#hashes.set(eventId, dataHash(data));
+    const hashes = events.map(({ eventId }) => this.#hashes.get(eventId) ?? '');
     this.context.record({
       fact: 'received',
       subscription,
-      ...(events === undefined ? {} : { events }),
+      ...(events.length === 0 ? {} : { events: events.map(({ eventId }) => eventId), hashes }),
       ...(cursor === undefined ? {} : { cursor }),
       ...(gap === true ? { gap } : {}),
       note,
@@ -112,14 +132,24 @@ export abstract class Subscriber {
     const { subscription } = this.wish;
     if (this.#expectedAgain.delete(eventId)) return;
     this.handedIds.add(eventId);
-    this.context.record({ fact: 'handed', subscription, eventId });
+    const hash = this.#hashes.get(eventId) ?? '';
+    this.context.record({ fact: 'handed', subscription, eventId, hash, at: this.context.time.nowMs });
     this.context.record({ fact: 'committed', subscription, eventId });
   }
 
-  protected ended(how: 'asked' | 'told' | 'forgotten'): void {
+  protected ended(how: 'asked' | 'told' | 'forgotten', final = false): void {
     const { subscription } = this.wish;
-    this.context.record({ fact: 'ended', subscription, how, atMs: this.context.time.nowMs });
+    const { nowMs } = this.context.time;
+    this.context.record({ fact: 'ended', subscription, how, atMs: nowMs, ...(final && { final }), at: nowMs });
     this.begun = false;
+  }
+
+  /** Something happens to its deliveries: they may come again, and a gap may be told. */
+  protected disturbed(why: string): void {
+    const { subscription } = this.wish;
+    const at = this.context.time.nowMs;
+    this.context.record({ fact: 'lossCause', subscription, why, at });
+    this.context.record({ fact: 'disturbed', subscription, why, at });
   }
 
   /** Calls back with the result; with `undefined` and an error when there is none. */

@@ -37,8 +37,12 @@ export class VirtualDisk {
   }
 }
 
-/** Removes what retention does not cover any more. */
-export function retain(log: DiskLog, { maxAgeMs, maxCount, maxBytes }: Retention, nowMs: number): void {
+/** Removes what retention does not cover any more. Returns the latest event that it removed. */
+export function retain(
+  log: DiskLog,
+  { maxAgeMs, maxCount, maxBytes }: Retention,
+  nowMs: number,
+): DiskEvent | undefined {
   let bytes = log.events.reduce((sum, { byteLength }) => sum + byteLength, 0);
   let removed = 0;
   for (const { byteLength, appendedAtMs } of log.events) {
@@ -47,5 +51,7 @@ export function retain(log: DiskLog, { maxAgeMs, maxCount, maxBytes }: Retention
     bytes -= byteLength;
     removed++;
   }
+  const latest = log.events[removed - 1];
   if (removed > 0) log.events = log.events.slice(removed);
+  return latest;
 }

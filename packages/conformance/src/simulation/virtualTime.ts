@@ -87,17 +87,50 @@ export class VirtualTime {
   }
 }
 
-/** The clock of one process. With its end nothing that waits on it happens any more. */
-export class ProcessClock implements Clock {
+/**
+ * The time of day of one machine, which is not the time its timers count: it can be set, and may go wrong by itself.
+ */
+export class TimeOfDay {
   readonly #time: VirtualTime;
-  #dead = false;
+  #offsetMs = 0;
+  #drift = 0;
+  #sinceMs: number;
 
   constructor(time: VirtualTime) {
     this.#time = time;
+    this.#sinceMs = time.nowMs;
+  }
+
+  get nowMs(): number {
+    return Math.floor(this.#time.nowMs + this.offsetMs);
+  }
+
+  /** By so much it is ahead of the time that passes. */
+  get offsetMs(): number {
+    return this.#offsetMs + (this.#time.nowMs - this.#sinceMs) * this.#drift;
+  }
+
+  /** @param drift milliseconds that it gains in each, from now on */
+  set(offsetMs: number, drift = 0): void {
+    this.#offsetMs = offsetMs;
+    this.#drift = drift;
+    this.#sinceMs = this.#time.nowMs;
+  }
+}
+
+/** The clock of one process. With its end nothing that waits on it happens any more. */
+export class ProcessClock implements Clock {
+  readonly #time: VirtualTime;
+  readonly #timeOfDay: TimeOfDay;
+  #dead = false;
+
+  constructor(time: VirtualTime, timeOfDay: TimeOfDay) {
+    this.#time = time;
+    this.#timeOfDay = timeOfDay;
   }
 
   now(): number {
-    return this.#time.nowMs;
+    return this.#timeOfDay.nowMs;
   }
 
   setTimeout(callback: () => void, delayMs: number): unknown {

@@ -15,6 +15,18 @@ import { Subscriber } from './subscriber.ts';
 import type { SubscriberContext, Wish } from './subscriber.ts';
 import type { ArrivedRequest, RequestAnswer } from './virtualSocket.ts';
 
+/** A secret, until when the server may go on signing with it, by its own clock. */
+interface Secret {
+  readonly text: string;
+  untilMs: number;
+}
+
+/** A post that was signed in time may be under way for so long. */
+const UNDER_WAY_MS = 120_000;
+
+/** Nothing is disturbed: so long may an event take. */
+const WITHIN_MS = 60_000;
+
 /** How its endpoint behaves at the moment. */
 export interface EndpointBehaviour {
   latencyMs: number;
@@ -28,6 +40,7 @@ export interface EndpointBehaviour {
 interface Body {
   readonly type?: string;
   readonly eventId?: string;
+  readonly data?: unknown;
   readonly cursor?: string | null;
   readonly _meta?: Readonly<Record<string, unknown>>;
 }
@@ -40,13 +53,16 @@ export class WebhookSubscriber extends Subscriber {
   readonly mode = 'webhook';
   readonly behaviour: EndpointBehaviour = { latencyMs: 0, failure: 0, lostAnswer: 0, hang: 0 };
   readonly #ttlMs: number | null;
+  readonly #rotationGraceMs: number;
   #order = new PlacedEvents((eventId) => this.hand(eventId));
   #gapTold = false;
   /** What came before the first answer, which tells of a gap before it (CLIENT-10). */
   #early: Body[] = [];
   #answered = false;
   /** The one that is in force, then the one before it. */
-  #secrets: string[] = [];
+  #secrets: Secret[] = [];
+  /** The server answered that there is no subscription any more. */
+  #isOver = false;
   /** Aborted with a restart: what an earlier process asked for is no matter of this one. */
   #life = new AbortController();
   #busy = false;
@@ -55,10 +71,16 @@ export class WebhookSubscriber extends Subscriber {
   #refreshBeforeMs: number | null | undefined;
   #settling = false;
 
-  constructor(wish: Wish, context: SubscriberContext, ttlMs: number | null) {
+  /** @param rotationGraceMs how long the server may go on signing with a secret that was replaced */
+  constructor(wish: Wish, context: SubscriberContext, ttlMs: number | null, rotationGraceMs: number) {
     super(wish, context);
+    this.#rotationGraceMs = rotationGraceMs;
     this.#ttlMs = ttlMs;
     context.network.endpoints.set(wish.subscription, (request, answer) => this.#arrive(request, answer));
+  }
+
+  protected override get withinMs(): number {
+    return WITHIN_MS;
   }
 
   act(): void {
@@ -115,7 +137,7 @@ export class WebhookSubscriber extends Subscriber {
   /** Its grant is over. */
   #lapse(): void {
     const before = this.#refreshBeforeMs;
-    if (typeof before !== 'number' || before > this.context.time.nowMs) return;
+    if (typeof before !== 'number' || before > this.context.serverTime.nowMs) return;
     this.ended('forgotten');
     // A refresh whose answer was lost may have prolonged it.
     this.#mayBeLive = true;
@@ -129,24 +151,26 @@ export class WebhookSubscriber extends Subscriber {
       this.#reset();
       // What is still on its way for the one before is not taken for this one's.
       this.#secrets = [];
+      this.#isOver = false;
       this.begin();
     }
     if (this.#secrets.length === 0 || random.chance(0.2)) {
       const bytes = (count: number): Uint8Array => Uint8Array.from({ length: count }, () => random.int(0, 255));
-      this.#secrets = [createWebhookSecret(bytes), ...this.#secrets].slice(0, 4);
+      this.#secrets = [{ text: createWebhookSecret(bytes), untilMs: Infinity }, ...this.#secrets].slice(0, 4);
     }
     const [secret] = this.#secrets;
     const ttl = this.#ttlMs === null ? { ttlMs: null } : { ttlMs: this.#ttlMs };
-    const params = { delivery: { mode: 'webhook', url: this.#url, secret }, cursor: this.cursor, ...ttl };
+    const params = { delivery: { mode: 'webhook', url: this.#url, secret: secret?.text }, cursor: this.cursor, ...ttl };
     this.#call(Methods.subscribe, params, (result: SubscribeResult | undefined) => {
       if (result === undefined) {
         this.#unanswered();
         return;
       }
+      const untilMs = this.context.serverTime.nowMs + this.#rotationGraceMs;
+      for (const old of this.#secrets) if (old !== secret) old.untilMs = Math.min(old.untilMs, untilMs);
       if (!isNew && this.#refreshBeforeMs !== undefined && result.deliveryStatus === undefined) {
-        // The server made it anew: it did not know it any more.
+        // The server made it anew: it did not know it any more. What came before this answer may be of the new one.
         this.ended('forgotten');
-        this.#reset();
         this.begin();
       }
       // A gap lies before what came early. The cursor may lie behind it, if an earlier answer was lost.
@@ -180,7 +204,11 @@ export class WebhookSubscriber extends Subscriber {
   #unsubscribe(): void {
     this.#call(Methods.unsubscribe, { delivery: { url: this.#url } }, (_result, error) => {
       const isGone = error === undefined || this.#isNotFound(error);
-      if (isGone) this.#mayBeLive = false;
+      if (isGone) {
+        this.#mayBeLive = false;
+        if (!this.begun && !this.#isOver) this.ended('asked', true);
+        this.#isOver = true;
+      }
       if (isGone && this.#settling) this.act();
     });
   }
@@ -215,10 +243,15 @@ export class WebhookSubscriber extends Subscriber {
   #arrive(request: ArrivedRequest, answer: RequestAnswer): void {
     const { random, time, network } = this.context;
     const { latencyMs, failure, hang, lostAnswer } = this.behaviour;
-    if (random.chance(hang)) return;
+    if (random.chance(hang)) {
+      this.disturbed('no answer');
+      return;
+    }
     time.at(random.delayMs(latencyMs), () => {
       time.active();
+      if (latencyMs > 0) this.disturbed('slow');
       if (random.chance(failure)) {
+        this.disturbed('refused');
         const status = random.pick([400, 404, 429, 500, 503]);
         const retryAfter: Record<string, string> = random.chance(0.5)
           ? { 'retry-after': String(random.int(1, 30)) }
@@ -228,18 +261,30 @@ export class WebhookSubscriber extends Subscriber {
         return;
       }
       if (!this.#isGenuine(request)) {
+        this.disturbed('signature');
         answer.respond(401);
         return;
       }
       this.#take(JSON.parse(request.body) as Body);
-      if (random.chance(lostAnswer)) answer.reset();
-      else network.later(() => answer.respond(204));
+      if (random.chance(lostAnswer)) {
+        this.disturbed('answer lost');
+        answer.reset();
+      } else network.later(() => answer.respond(204));
     });
   }
 
   #isGenuine({ headers, body }: ArrivedRequest): boolean {
+    const { nowMs } = this.context.serverTime;
+    const verify = (secrets: readonly Secret[]): boolean => this.#isSignedWith(secrets, headers, body);
+    if (!verify(this.#secrets)) return false;
+    const current = this.#secrets.filter(({ untilMs }) => nowMs <= untilMs + UNDER_WAY_MS);
+    if (!verify(current)) this.context.complain(`${this.wish.subscription} got a post signed with an old secret`);
+    return true;
+  }
+
+  #isSignedWith(secrets: readonly Secret[], headers: ArrivedRequest['headers'], body: string): boolean {
     return verifyWebhook({
-      keys: this.#secrets.map(decodeWebhookSecret),
+      keys: secrets.map(({ text }) => decodeWebhookSecret(text)),
       id: headers[WEBHOOK_ID_HEADER] ?? '',
       timestamp: headers[WEBHOOK_TIMESTAMP_HEADER] ?? '',
       body,
@@ -250,12 +295,15 @@ export class WebhookSubscriber extends Subscriber {
   }
 
   #take(body: Body): void {
+    if (this.#isOver && body.eventId !== undefined) {
+      this.received({ events: [{ eventId: body.eventId, data: body.data }] }, 'webhook');
+    }
     if (!this.begun) return;
     if (!this.#answered) {
       this.#early.push(body);
       return;
     }
-    const { type, eventId, cursor, _meta } = body;
+    const { type, eventId, data, cursor, _meta } = body;
     if (type === 'gap') {
       this.received({ cursor: cursor ?? null, gap: true }, 'gap');
       this.#gapTold = true;
@@ -266,7 +314,7 @@ export class WebhookSubscriber extends Subscriber {
       this.context.complain(`${this.wish.subscription} got a message of type ${type}`);
       return;
     }
-    this.received({ events: [eventId], cursor: cursor ?? null }, 'webhook');
+    this.received({ events: [{ eventId, data }], cursor: cursor ?? null }, 'webhook');
     const order = orderOf(_meta);
     if (order === undefined) this.context.complain(`${eventId} tells no order`);
     else if (this.handedIds.has(eventId)) this.#order.passed(order.position);

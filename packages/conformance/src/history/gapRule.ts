@@ -1,0 +1,70 @@
+import type { EventTable } from './eventTable.ts';
+import type { BegunFact, Fact, LossCauseFact, ReceivedFact } from './facts.ts';
+import { inOrder } from './rule.ts';
+import type { Rule } from './rule.ts';
+import type { Evidence, Violation } from './verdict.ts';
+
+interface Told {
+  begun: Evidence & { readonly fact: BegunFact };
+  /** Where the subscription stands, by what it received. */
+  position: number | undefined;
+  /** Index of the latest gap. */
+  latest: number;
+  /** Index of the gap before it. The same loss may be told twice, as an answer and as a message. */
+  before: number;
+}
+
+/** A gap is told for a reason: everything else would make applications do work for nothing, and hide what was lost. */
+export class GapRule implements Rule {
+  readonly violations: Violation[] = [];
+  readonly #table: EventTable;
+  readonly #told = new Map<string, Told>();
+  readonly #causes: { readonly fact: LossCauseFact; readonly index: number }[] = [];
+  #causesAreTold = false;
+
+  constructor(table: EventTable) {
+    this.#table = table;
+  }
+
+  take(fact: Fact, index: number): void {
+    if (fact.fact === 'calm') this.#causesAreTold = true;
+    else if (fact.fact === 'lossCause') this.#causes.push({ fact, index });
+    else if (fact.fact === 'begun') this.#begun(fact, index);
+    else if (fact.fact === 'received') this.#received(fact, index);
+  }
+
+  #begun(fact: BegunFact, index: number): void {
+    const begun = { fact, index };
+    const position = this.#table.positionOf(fact.type, fact.cursor);
+    const known = this.#told.get(fact.subscription);
+    if (known === undefined) this.#told.set(fact.subscription, { begun, position, latest: -1, before: -1 });
+    else Object.assign(known, { begun, position: position ?? (fact.resumes === true ? known.position : undefined) });
+  }
+
+  #received(fact: ReceivedFact, index: number): void {
+    const told = this.#told.get(fact.subscription);
+    if (told === undefined) return;
+    if (fact.gap === true) {
+      if (this.#causesAreTold && !this.#hasCause(told)) {
+        const message = `${fact.subscription} was told of a gap, and nothing can have been lost`;
+        const evidence = inOrder([told.begun, { fact, index }]);
+        this.violations.push({ kind: 'gap', subscription: fact.subscription, message, evidence });
+      }
+      told.before = told.latest;
+      told.latest = index;
+    }
+    const position = this.#table.positionOf(told.begun.fact.type, fact.cursor);
+    if (position !== undefined) told.position = Math.max(told.position ?? -Infinity, position);
+  }
+
+  #hasCause({ begun, position, before }: Told): boolean {
+    const { subscription, type, principal } = begun.fact;
+    return this.#causes.some(({ fact, index }) => {
+      if (fact.subscription !== undefined && fact.subscription !== subscription) return false;
+      if (fact.type !== undefined && fact.type !== type) return false;
+      if (fact.principal !== undefined && fact.principal !== principal) return false;
+      if (fact.upTo === undefined) return index > before;
+      return (position ?? -Infinity) < (this.#table.positionOf(type, fact.upTo) ?? Infinity);
+    });
+  }
+}

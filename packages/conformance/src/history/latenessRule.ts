@@ -1,0 +1,117 @@
+import type { Calm } from './calm.ts';
+import type { EventTable, KnownEvent } from './eventTable.ts';
+import type { BegunFact, Fact, ReceivedFact } from './facts.ts';
+import { isFor } from './facts.ts';
+import { inOrder } from './rule.ts';
+import type { Rule } from './rule.ts';
+import type { Evidence, Violation } from './verdict.ts';
+
+interface Awaiting {
+  readonly begun: BegunFact;
+  readonly withinMs: number;
+  /** Emitted since it stands, and not arrived: in the order of their answers. */
+  readonly events: Map<KnownEvent, number>;
+  /** The server's promise ends then: whoever did not ask again waits for nothing. */
+  grantedUntilMs: number;
+  /** Where it stands; `undefined` until it was told. */
+  start: number | undefined;
+}
+
+/** What is emitted while nothing is disturbed arrives within the time that was stated; a gap counts as an arrival. */
+export class LatenessRule implements Rule {
+  readonly violations: Violation[] = [];
+  readonly #table: EventTable;
+  readonly #calm: Calm;
+  readonly #awaiting = new Map<string, Awaiting>();
+
+  constructor(table: EventTable, calm: Calm) {
+    this.#table = table;
+    this.#calm = calm;
+  }
+
+  take(fact: Fact, index: number): void {
+    if (fact.at !== undefined) this.#judge({ fact, index });
+    switch (fact.fact) {
+      case 'begun':
+        this.#begun(fact);
+        break;
+      case 'granted': {
+        const awaiting = this.#awaiting.get(fact.subscription);
+        if (awaiting !== undefined) awaiting.grantedUntilMs = fact.refreshBeforeMs ?? Infinity;
+        break;
+      }
+      case 'emitted':
+        this.#emitted(fact.eventId);
+        break;
+      case 'received':
+        for (const eventId of fact.events ?? []) this.#arrived(fact.subscription, eventId);
+        this.#received(fact);
+        break;
+      case 'handed':
+        this.#arrived(fact.subscription, fact.eventId);
+        break;
+      case 'ended':
+        this.#awaiting.delete(fact.subscription);
+        break;
+      case 'killed':
+        for (const [subscription, { begun }] of this.#awaiting) {
+          if (begun.process === fact.process) this.#awaiting.delete(subscription);
+        }
+        break;
+      default:
+    }
+  }
+
+  #begun(fact: BegunFact): void {
+    if (fact.withinMs === undefined) return;
+    const events = this.#awaiting.get(fact.subscription)?.events ?? new Map<KnownEvent, number>();
+    const { withinMs } = fact;
+    const start = this.#table.positionOf(fact.type, fact.cursor);
+    this.#awaiting.set(fact.subscription, { begun: fact, withinMs, events, grantedUntilMs: Infinity, start });
+  }
+
+  #emitted(eventId: string): void {
+    const event = this.#table.get(eventId);
+    if (event === undefined) return;
+    for (const { begun, events } of this.#awaiting.values()) {
+      if (begun.type === event.type && isFor(begun, event.content)) events.set(event, this.#calm.nowMs);
+    }
+  }
+
+  #arrived(subscription: string, eventId: string): void {
+    const event = this.#table.get(eventId);
+    if (event !== undefined) this.#awaiting.get(subscription)?.events.delete(event);
+  }
+
+  #received({ subscription, cursor, gap }: ReceivedFact): void {
+    const awaiting = this.#awaiting.get(subscription);
+    if (awaiting === undefined) return;
+    const { begun, events } = awaiting;
+    const position = this.#table.positionOf(begun.type, cursor);
+    const isFirst = awaiting.start === undefined;
+    awaiting.start ??= position;
+    if (gap !== true && !isFirst) return;
+    for (const event of events.keys()) {
+      const isPassed = position === undefined ? gap === true : (event.position ?? -Infinity) <= position;
+      if (isPassed || (gap === true && begun.mode === 'webhook')) events.delete(event);
+    }
+  }
+
+  #judge(evidence: Evidence): void {
+    const { nowMs } = this.#calm;
+    for (const [subscription, { withinMs, events, grantedUntilMs, start }] of this.#awaiting) {
+      if (start === undefined) continue;
+      const sinceMs = this.#calm.sinceMs(subscription);
+      for (const [event, emittedMs] of events) {
+        // Later ones have later answers.
+        const deadlineMs = Math.max(emittedMs, sinceMs) + withinMs;
+        if (nowMs <= deadlineMs) break;
+        events.delete(event);
+        if (grantedUntilMs <= deadlineMs) continue;
+        const message = `${subscription} was not given ${event.id} within ${withinMs} ms`;
+        const shown = inOrder([event.answered, evidence]);
+        this.violations.push({ kind: 'late', subscription, eventId: event.id, message, evidence: shown });
+      }
+    }
+  }
+}

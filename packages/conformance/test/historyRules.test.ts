@@ -1,0 +1,190 @@
+import { checkHistory } from '@mcp-events/conformance';
+import type { BegunFact, Fact } from '@mcp-events/conformance';
+import { expect, it } from 'vitest';
+
+const S = { subscription: 's' };
+const BEGUN: BegunFact = {
+  fact: 'begun',
+  ...S,
+  process: 'client',
+  type: 'opened',
+  mode: 'poll',
+  cursor: 'run.0',
+  principal: 'alice',
+};
+
+/** What is wrong with a history, apart from its being small. */
+function kinds(facts: readonly Fact[]): string[] {
+  const found = checkHistory(facts).violations.map(({ kind }) => kind);
+  return [...new Set(found)].filter((kind) => kind !== 'empty');
+}
+
+function emit(number: number, more: Partial<Fact> = {}): Fact[] {
+  const eventId = `e${number}`;
+  return [
+    { fact: 'emitting', type: 'opened', eventId, hash: `data of ${eventId}`, ...more } as Fact,
+    { fact: 'emitted', eventId, cursor: `run.${number}`, ...(more.at === undefined ? {} : { at: more.at }) },
+  ];
+}
+
+function take(number: number, at?: number): Fact[] {
+  const eventId = `e${number}`;
+  const hash = `data of ${eventId}`;
+  const time = at === undefined ? {} : { at };
+  return [
+    { fact: 'received', ...S, events: [eventId], hashes: [hash], cursor: `run.${number}`, ...time },
+    { fact: 'handed', ...S, eventId, hash, ...time },
+    { fact: 'committed', ...S, eventId, ...time },
+  ];
+}
+
+it('is not content with a history in which nothing happened', () => {
+  expect(checkHistory([]).violations.map(({ kind }) => kind)).toEqual(['empty']);
+  const whole: Fact[] = [BEGUN, ...emit(1), ...take(1), { fact: 'settled' }];
+  expect(checkHistory(whole).violations).toEqual([]);
+  for (const fact of ['emitted', 'begun', 'handed', 'settled']) {
+    const violations = checkHistory(whole.filter((one) => one.fact !== fact)).violations.map(({ kind }) => kind);
+    expect(violations).toContain('empty');
+  }
+});
+
+it('G2 is not content with one gap at the end for a thousand events', () => {
+  const facts: Fact[] = [
+    { ...BEGUN, withinMs: 60_000, at: 0 },
+    { fact: 'calm', at: 0 },
+  ];
+  for (let n = 1; n <= 1_000; n++) facts.push(...emit(n, { at: n * 100 }));
+  facts.push({ fact: 'lossCause', why: 'match', at: 150_000 });
+  facts.push({ fact: 'received', ...S, gap: true, cursor: 'run.1000', at: 150_000 }, { fact: 'settled' });
+  expect(kinds(facts)).toEqual(['late']);
+});
+
+it('G2 is not content with gaps that have no cause', () => {
+  const gap: Fact = { fact: 'received', ...S, gap: true, cursor: 'run.1' };
+  const cause: Fact = { fact: 'lossCause', why: 'match' };
+  expect(kinds([BEGUN, { fact: 'calm' }, ...emit(1), gap])).toEqual(['gap']);
+  expect(kinds([BEGUN, ...emit(1), gap])).toEqual([]);
+  expect(kinds([BEGUN, { fact: 'calm' }, ...emit(1), cause, gap])).toEqual([]);
+  // As an answer and as a message, and not a third time.
+  expect(kinds([BEGUN, { fact: 'calm' }, ...emit(1), cause, gap, gap])).toEqual([]);
+  expect(kinds([BEGUN, { fact: 'calm' }, ...emit(1), cause, gap, gap, gap])).toEqual(['gap']);
+});
+
+it.each<[string, Partial<Fact>, string[]]>([
+  ['of this subscription', { subscription: 's' }, []],
+  ['of another subscription', { subscription: 't' }, ['gap']],
+  ['of this event type', { type: 'opened' }, []],
+  ['of another event type', { type: 'closed' }, ['gap']],
+  ['of this principal', { principal: 'alice' }, []],
+  ['of another principal', { principal: 'bob' }, ['gap']],
+  ['behind the position', { upTo: 'run.1' }, []],
+  ['before the position', { upTo: 'run.0' }, ['gap']],
+])('G2 lets a cause %s explain what it touches', (_title, touched, found) => {
+  const cause = { fact: 'lossCause', why: 'retention', ...touched } as Fact;
+  const gap: Fact = { fact: 'received', ...S, gap: true, cursor: 'run.1' };
+  expect(kinds([BEGUN, { fact: 'calm' }, ...emit(1), cause, gap])).toEqual(found);
+});
+
+it('G5 compares the data of what arrives and of what is handed out with what this principal is to get', () => {
+  const handed = (hash: string): Fact[] => [
+    BEGUN,
+    ...emit(1, { hashes: { bob: 'data for bob' } }),
+    { fact: 'handed', ...S, eventId: 'e1', hash },
+  ];
+  expect(kinds(handed('data of e1'))).toEqual([]);
+  expect(kinds(handed('data for bob'))).toEqual(['data']);
+  expect(kinds([BEGUN, ...emit(1), { fact: 'received', ...S, events: ['e1'], hashes: ['of e2'] }])).toEqual(['data']);
+});
+
+it('G5 knows what a principal may not see', () => {
+  const facts = (readers: string[]): Fact[] => [BEGUN, ...emit(1, { readers }), ...take(1)];
+  expect(kinds(facts(['alice', 'bob']))).toEqual([]);
+  expect(kinds(facts(['bob']))).toContain('phantom');
+});
+
+it('lets nothing come after an end but what was on its way', () => {
+  const after = (ms: number): Fact => ({ fact: 'received', ...S, events: ['e1'], at: ms });
+  const asked: Fact = { fact: 'ended', ...S, how: 'asked', final: true, at: 1_000 };
+  expect(kinds([BEGUN, ...emit(1), asked, after(30_999)])).toEqual([]);
+  expect(kinds([BEGUN, ...emit(1), asked, after(31_000)])).toEqual(['ended']);
+  expect(kinds([BEGUN, ...emit(1), { ...asked, final: false }, after(31_000)])).toEqual([]);
+  expect(kinds([BEGUN, ...emit(1), { fact: 'ended', ...S, how: 'told' }, ...take(1)])).toEqual(['ended']);
+  expect(kinds([BEGUN, ...emit(1), { fact: 'ended', ...S, how: 'told' }, BEGUN, ...take(1)])).toEqual([]);
+});
+
+it('G4 lets an event arrive again only after something disturbed it', () => {
+  const again = (...between: Fact[]): string[] =>
+    kinds([
+      BEGUN,
+      { fact: 'calm' },
+      ...emit(1),
+      { fact: 'received', ...S, events: ['e1'] },
+      ...between,
+      { fact: 'received', ...S, events: ['e1'] },
+    ]);
+  expect(again()).toEqual(['repetition']);
+  expect(again({ fact: 'disturbed', subscription: 's' })).toEqual([]);
+  expect(again({ fact: 'disturbed', subscription: 't' })).toEqual(['repetition']);
+  expect(again({ fact: 'disturbed' })).toEqual([]);
+  expect(again({ fact: 'killed', process: 'server' })).toEqual([]);
+  expect(again({ fact: 'killed', process: 'client' })).toEqual([]);
+  expect(again(BEGUN)).toEqual([]);
+});
+
+it('wants what is emitted within its time, unless something is disturbed', () => {
+  const facts = (handedMs: number, ...between: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, withinMs: 1_000, at: 0 },
+      { fact: 'calm', at: 0 },
+      ...emit(1, { at: 10 }),
+      ...between,
+      ...take(1, handedMs),
+      { fact: 'settled', at: 10_000 },
+    ]);
+  expect(facts(1_010)).toEqual([]);
+  expect(facts(1_011)).toEqual(['late']);
+  expect(facts(9_000, { fact: 'disturbed', at: 20 })).toEqual([]);
+  expect(facts(1_500, { fact: 'disturbed', subscription: 's', at: 500 })).toEqual([]);
+  expect(facts(1_501, { fact: 'disturbed', subscription: 's', at: 500 })).toEqual(['late']);
+  expect(facts(1_501, { fact: 'disturbed', at: 20 }, { fact: 'calm', at: 500 })).toEqual(['late']);
+});
+
+it('G3 does not let a subscription begin from now that was to go on where it was', () => {
+  const again = (more: Partial<BegunFact>): string[] =>
+    kinds([
+      BEGUN,
+      ...emit(1),
+      ...take(1),
+      ...emit(2),
+      { ...BEGUN, ...more },
+      ...emit(3),
+      ...take(3),
+      { fact: 'settled' },
+    ]);
+  expect(again({ cursor: null, resumes: true })).toEqual(['loss', 'position']);
+  expect(again({ cursor: null })).toEqual([]);
+});
+
+it('G2 owes what is emitted after the application was told that it is subscribed, wherever the first cursor stands', () => {
+  const facts = (...order: Fact[]): string[] => kinds([{ ...BEGUN, cursor: null }, ...order, { fact: 'settled' }]);
+  const first: Fact = { fact: 'received', ...S, cursor: 'run.1' };
+  expect(facts(...emit(1), first)).toEqual([]);
+  expect(facts(...emit(1), { fact: 'subscribed', ...S }, first)).toEqual([]);
+  expect(facts({ fact: 'subscribed', ...S }, ...emit(1), first)).toEqual(['loss']);
+});
+
+it('lets a clock that was set excuse the grants it touched, and no others', () => {
+  const forgotten = (...between: Fact[]): string[] =>
+    kinds([
+      { fact: 'clockSet', process: 'server', offsetMs: 3_600_000 },
+      { fact: 'clockSet', process: 'server', offsetMs: 0 },
+      BEGUN,
+      { fact: 'granted', ...S, refreshBeforeMs: 60_000 },
+      ...between,
+      { fact: 'ended', ...S, how: 'forgotten', atMs: 10_000 },
+    ]);
+  expect(forgotten()).toEqual(['grant']);
+  expect(forgotten({ fact: 'clockSet', process: 'server', offsetMs: 49_999 })).toEqual(['grant']);
+  expect(forgotten({ fact: 'clockSet', process: 'server', offsetMs: 50_000 })).toEqual([]);
+  expect(forgotten({ fact: 'clockSet', process: 'client', offsetMs: 50_000 })).toEqual(['grant']);
+});
