@@ -55,6 +55,7 @@ const steps: Step[] = [
   npmStep('check:lint'),
   npmStep('check:types'),
   npmStep('check:unused'),
+  npmStep('docs'),
   { name: 'test:unit', execute: unitTests },
   ...(await verifiableExamples()).map((example) => ({
     name: `example ${example.name}`,
