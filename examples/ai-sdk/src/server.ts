@@ -22,7 +22,7 @@ export interface CommentServer {
   readonly url: string;
   readonly comments: CommentEvents;
   /** Takes access away: what the principal subscribed to ends, and nothing new is granted. */
-  revoke(principal: string): void;
+  revoke(principal: string): Promise<void>;
   /** Gives access back. */
   grant(principal: string): void;
   close(): Promise<void>;
@@ -57,9 +57,9 @@ export async function startServer(
   return {
     url: `${listener.origin}/mcp`,
     comments,
-    revoke: (principal) => {
+    revoke: async (principal) => {
       revoked.add(principal);
-      events.terminate({ principal }, forbidden('access_revoked'));
+      await events.terminate({ principal }, forbidden('access_revoked'));
     },
     grant: (principal) => {
       revoked.delete(principal);

@@ -110,7 +110,7 @@ await tell('The AI SDK subscribes to comments and receives them by webhook', asy
   });
 
   await step('when access is withdrawn it is told with the number it knows, and forgets the subscription', async () => {
-    server.revoke('alice');
+    await server.revoke('alice');
     assert.equal(await ends.take('the end'), -32012);
     assert.equal((await posts.take('the POST')).status, 204);
     assert.equal(store.records.length, 0);

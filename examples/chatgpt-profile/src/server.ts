@@ -21,7 +21,7 @@ export interface MessageServer {
   readonly url: string;
   readonly messages: MessageEvents;
   /** Takes access away: what the principal subscribed to ends, and nothing new is granted. */
-  revoke(principal: string): void;
+  revoke(principal: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,9 +54,9 @@ export async function startServer(
   return {
     url: `${listener.origin}/mcp`,
     messages,
-    revoke: (principal) => {
+    revoke: async (principal) => {
       revoked.add(principal);
-      events.terminate({ principal }, forbidden('access_revoked'));
+      await events.terminate({ principal }, forbidden('access_revoked'));
     },
     close: async () => {
       await events.close();

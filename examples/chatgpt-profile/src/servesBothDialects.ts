@@ -62,13 +62,13 @@ export async function servesBothDialects(workbench: Workbench, chat: Subscriber,
   });
 
   await step('withdrawn access is told in the numbers of each, and a new subscription refused', async () => {
-    workbench.server.revoke('bob');
+    await workbench.server.revoke('bob');
     const end = await sepPosts.take('the end');
     assert.deepEqual([end.kind, end.message.error.code], ['terminated', -32024]);
     await assert.rejects(sep.subscribe(), { code: -32024 });
 
     await chat.subscribe();
-    workbench.server.revoke('alice');
+    await workbench.server.revoke('alice');
     const refused = await posts.take('the end');
     assert.deepEqual([refused.kind, refused.message.error.code, refused.status], ['terminated', -32012, 400]);
     await assert.rejects(chat.subscribe(), { code: -32012 });

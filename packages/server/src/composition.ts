@@ -20,7 +20,7 @@ import { Outboxes } from './outbox/outboxes.ts';
 import { defaultPrincipal } from './requests/caller.ts';
 import { createHandlers } from './requests/handlers.ts';
 import type { RequestHandler } from './requests/handlers.ts';
-import { Restoration } from './restoration.ts';
+import { Restoration } from './restoration/restoration.ts';
 import { memoryStorage } from './storage/memoryStorage.ts';
 import type { Storage } from './storage/storage.ts';
 import { Leases } from './subscription/leases.ts';
@@ -40,6 +40,8 @@ export interface Parts {
   readonly storage: Storage;
   readonly eventTypes: EventTypes;
   readonly outboxes: Outboxes;
+  /** `undefined` where nothing is stored. */
+  readonly restoration: Restoration | undefined;
   readonly inspection: Inspection;
   readonly reauthorization: Reauthorization;
   readonly handlers: ReadonlyMap<string, RequestHandler>;
@@ -63,6 +65,8 @@ export function compose(options: EventsOptions): Parts {
   const registry = new Registry(limits, {
     added: (subscription) => observer?.started(subscription),
     removed: (subscription) => {
+      // Nothing has ended for its client.
+      if (subscription instanceof WebhookSubscription && subscription.comesBack) return;
       ended.add(subscription);
       observer?.ended(subscription);
     },
@@ -96,9 +100,12 @@ export function compose(options: EventsOptions): Parts {
         storage,
         warn: (message, name) => warn(message, { stage: 'webhook', name }),
       }),
-    restored: (name: string) => restoration?.restored(name),
+    restored: (name: string, id: string) => restoration?.restored(name, id),
+    recordsRead: () => restoration?.read(),
+    reservedPlaces: (principal: string, name: string, id: string) => restoration?.reserved(principal, name, id),
     hasStored: (id: string) => restoration?.has(id) ?? false,
-    forgetStored: (name: string, id: string) => restoration?.forget(name, id) ?? false,
+    forgetStored: (name: string, id: string) => restoration?.forget(name, id),
+    endStored: (name: string, id: string) => restoration?.end(name, id),
   });
   const { webhooks } = core;
   const restoration = webhooks?.persistence && new Restoration(core, webhooks, webhooks.persistence);
@@ -126,6 +133,7 @@ export function compose(options: EventsOptions): Parts {
     storage,
     eventTypes,
     outboxes,
+    restoration,
     inspection: new Inspection({ core, storage, ended, outboxes }),
     reauthorization: new Reauthorization({
       clock,

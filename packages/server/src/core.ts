@@ -6,7 +6,7 @@ import type { Webhooks } from './delivery/webhook/webhooks.ts';
 import type { Environment } from './environment.ts';
 import type { Leases } from './subscription/leases.ts';
 import type { Lifecycle } from './subscription/lifecycle.ts';
-import type { Registry } from './subscription/registry.ts';
+import type { Registry, ReservedPlaces } from './subscription/registry.ts';
 import type { Selection } from './subscription/selection.ts';
 
 /** What the requests of one server share. Made once by `compose`. */
@@ -23,12 +23,21 @@ export interface Core extends Environment {
   /** `undefined` when webhook mode is not offered. */
   readonly webhooks: Webhooks | undefined;
   /**
-   * Resolves when stored subscriptions to this event type are live again, as far as they can be. Rejects with
-   * InternalError while the store cannot be read: whether there is a subscription is not known then.
+   * Resolves when the subscription of this id, if one is stored, is live again, or could not come back now. Rejects with
+   * InternalError while the store cannot be read: whether there is one is not known then.
    */
-  readonly restored: (name: string) => Promise<void> | undefined;
+  readonly restored: (name: string, id: string) => Promise<void> | undefined;
+  /** Resolves when it is known what is stored. Rejects with InternalError while the store cannot be read. */
+  readonly recordsRead: () => Promise<void> | undefined;
+  /** Places that are kept for stored subscriptions other than this one. */
+  readonly reservedPlaces: (principal: string, name: string, id: string) => ReservedPlaces | undefined;
   /** Whether a subscription is stored that did not come back yet. */
   readonly hasStored: (id: string) => boolean;
-  /** Gives up a stored subscription that is not live. `false` when there is none. */
-  readonly forgetStored: (name: string, id: string) => boolean;
+  /** Gives up a stored subscription that is not live, for one that has its place. */
+  readonly forgetStored: (name: string, id: string) => void;
+  /**
+   * Ends a stored subscription that is not live. `undefined` when there is none; else resolves with whether that is stored,
+   * when it is or has failed.
+   */
+  readonly endStored: (name: string, id: string) => Promise<boolean> | undefined;
 }

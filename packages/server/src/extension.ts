@@ -13,6 +13,7 @@ import type { Outbox } from './outbox/outbox.ts';
 import type { OutboxDatabase } from './outbox/outboxDatabase.ts';
 import { registerHandlers } from './requests/handlers.ts';
 import { ShutdownDeadline } from './shutdownDeadline.ts';
+import { readEventsError, readSubscriptionFilter, terminate } from './termination.ts';
 import type { Inspection } from './inspection/inspection.ts';
 import type { DeadLetterFilter } from './storage/deadLetterStore.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
@@ -158,11 +159,21 @@ export class Events {
   }
 
   /**
-   * Ends live subscriptions, for example when access is revoked, and tells the subscribers why (TERM-01). Returns how
-   * many. Whether they may come back is for `authorize` to say.
+   * Ends subscriptions, for example when access is revoked, and tells the subscribers why (TERM-01): those that live, at
+   * once, and those that are stored and not back yet after a restart. Whether they may come back is for `authorize` to say.
+   *
+   * Resolves with how many, when that is stored: no restart brings them back then. Rejects when it could not be stored, or
+   * the store cannot be read yet: what is known has ended by then, storing is tried again, and calling it again says whether
+   * it is done. Whoever does not wait hears of that from `onError`.
+   *
+   * @throws TypeError for a filter that names something else than `id`, `name` or `principal`, or has `undefined` for one of
+   * them, and for an error that is none of this extension's, such as `forbidden('revoked')` makes
    */
-  terminate(filter: SubscriptionFilter, error: EventsError): number {
-    return this.#parts.core.registry.terminate(filter, error);
+  terminate(filter: SubscriptionFilter, error: EventsError): Promise<number> {
+    const ending = terminate(this.#parts, readSubscriptionFilter(filter), readEventsError(error));
+    // Told to `onError` as well, so that one who does not wait for it does no harm.
+    ending.catch(() => {});
+    return ending;
   }
 
   /** Events that were given up after their last attempt, oldest first (DELIV-08). Bounded in number and size. */
@@ -258,10 +269,10 @@ export class Events {
     await deadline.wait(outboxesClosed);
     await deadline.wait(drained);
     // After the last acknowledgement, so that the next run does not send again what was delivered.
-    webhooks?.storePositions();
+    webhooks?.storeLast();
     await deadline.wait(webhooks?.persistence?.close());
     const attemptsCut = webhooks?.queues.running ?? 0;
-    for (const subscription of webhookSubscriptionsOf(core)) subscription.end();
+    for (const subscription of webhookSubscriptionsOf(core)) void subscription.end('closed');
     await webhooks?.close();
     for (const { feed } of catalog.all()) feed.close();
     try {

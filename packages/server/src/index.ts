@@ -50,6 +50,6 @@ export type { AppendOptions, EventLog, Note, Retention } from './storage/eventLo
 export { memoryStorage } from './storage/memoryStorage.ts';
 export type { MemoryStorageOptions } from './storage/memoryStorage.ts';
 export type { Notes, Storage } from './storage/storage.ts';
-export type { StoredSubscription, SubscriptionStore } from './storage/subscriptionStore.ts';
+export type { Consent, StoredSubscription, SubscriptionStore } from './storage/subscriptionStore.ts';
 export type { SubscriptionFilter } from './subscription/registry.ts';
 export type { Match, Occurrence, Transform } from './subscription/selection.ts';

@@ -13,7 +13,7 @@ describe('by the server', () => {
     const { cursor } = await server.poll('counted', null, {}, { as: 'ada' });
     const stream = await server.stream('counted', {}, { as: 'ada' });
     await type.emit({ n: 1 });
-    expect(server.events.terminate({ principal: 'ada' }, forbidden('revoked'))).toBe(2);
+    expect(await server.events.terminate({ principal: 'ada' }, forbidden('revoked'))).toBe(2);
     await type.emit({ n: 2 });
     const messages = await stream.rest();
     expect(kindsOf(messages)).toEqual(['active', 'event', 'terminated', 'result']);
@@ -31,9 +31,9 @@ describe('by the server', () => {
     server.events.define('counted', counted);
     await server.stream('counted', {}, { as: 'ada' });
     const [{ id } = { id: '' }] = server.events.subscriptions();
-    expect(server.events.terminate({ id, principal: 'bob' }, forbidden())).toBe(0);
-    expect(server.events.terminate({ id, name: 'other' }, forbidden())).toBe(0);
-    expect(server.events.terminate({ id, name: 'counted', principal: 'ada' }, forbidden())).toBe(1);
+    expect(await server.events.terminate({ id, principal: 'bob' }, forbidden())).toBe(0);
+    expect(await server.events.terminate({ id, name: 'other' }, forbidden())).toBe(0);
+    expect(await server.events.terminate({ id, name: 'counted', principal: 'ada' }, forbidden())).toBe(1);
   });
 
   it('TERM-01 ends only what the filter names', async () => {
@@ -43,15 +43,15 @@ describe('by the server', () => {
     const ada = await server.stream('counted', {}, { as: 'ada' });
     const bob = await server.stream('counted', {}, { as: 'bob' });
     const elsewhere = await server.stream('other', {}, { as: 'ada' });
-    expect(server.events.terminate({ name: 'counted', principal: 'ada' }, forbidden())).toBe(1);
-    expect(server.events.terminate({ name: 'counted', principal: 'ada' }, forbidden())).toBe(0);
+    expect(await server.events.terminate({ name: 'counted', principal: 'ada' }, forbidden())).toBe(1);
+    expect(await server.events.terminate({ name: 'counted', principal: 'ada' }, forbidden())).toBe(0);
     await type.emit({ n: 1 });
     await other.emit({ n: 2 });
     expect(kindsOf(await ada.rest())).toEqual(['active', 'terminated', 'result']);
     expect(pushedNumbers(await bob.arrived())).toEqual([1]);
     expect(pushedNumbers(await elsewhere.arrived())).toEqual([2]);
     const [subscription] = server.events.subscriptions({ principal: 'bob' });
-    expect(server.events.terminate({ id: subscription?.id }, forbidden())).toBe(1);
+    expect(await server.events.terminate({ id: subscription?.id }, forbidden())).toBe(1);
     expect(kindsOf(await bob.rest())).toEqual(['terminated', 'result']);
   });
 

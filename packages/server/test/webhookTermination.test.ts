@@ -23,7 +23,7 @@ describe('the end by the server', () => {
     await handle.emit({ n: 1 });
     await settle();
     server.recorder.answer = () => undefined;
-    expect(server.events.terminate({ principal: 'alice' }, forbidden('revoked'))).toBe(3);
+    expect(await server.events.terminate({ principal: 'alice' }, forbidden('revoked'))).toBe(3);
     const polled = await server.call('events/poll', { name: 'counted', cursor }, { as: 'alice' });
     await handle.emit({ n: 2 });
     await server.clock.advance(3_600_000 - 1);

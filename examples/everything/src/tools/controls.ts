@@ -54,9 +54,9 @@ export function controlTools(context: ControlContext): Tool[] {
       await types.require(name).lose();
       return 'lost';
     }),
-    control('terminate', 'Ends all subscriptions of a type; answers with how many.', byName, ({ name }) => {
+    control('terminate', 'Ends all subscriptions of a type; answers with how many.', byName, async ({ name }) => {
       types.require(name);
-      return String(events.terminate({ name }, forbidden('terminated')));
+      return String(await events.terminate({ name }, forbidden('terminated')));
     }),
     control('subscription_exists', 'Whether a subscription is live.', anySubscriber, ({ principal, name, url }) =>
       String(events.subscriptions({ name }).some((found) => found.principal === principal && found.url === url)),
@@ -97,9 +97,9 @@ export function controlTools(context: ControlContext): Tool[] {
         return (await callAs<{ cursor: string }>(answer, principal, 'events/poll', now)).cursor;
       },
     ),
-    control('webhook_terminate', 'Ends a webhook subscription.', byId, ({ id }) => {
+    control('webhook_terminate', 'Ends a webhook subscription.', byId, async ({ id }) => {
       webhookSubscription(events, id);
-      events.terminate({ id }, forbidden('terminated'));
+      await events.terminate({ id }, forbidden('terminated'));
       return 'terminated';
     }),
     control(

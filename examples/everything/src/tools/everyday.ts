@@ -62,10 +62,10 @@ export function everydayTools({ events, types, access, counter, counterTick, clo
       'revoke',
       'Takes an event type away from a principal and ends its live subscriptions; answers with how many.',
       z.object({ principal, name }),
-      ({ principal, name }) => {
+      async ({ principal, name }) => {
         types.require(name);
         access.revoke(principal, name);
-        return String(events.terminate({ principal, name }, forbidden('revoked')));
+        return String(await events.terminate({ principal, name }, forbidden('revoked')));
       },
     ),
     tool(

@@ -1,7 +1,6 @@
 import {
   deriveSubscriptionId,
   forbidden,
-  internalError,
   invalidParams,
   ORDERED_META_KEY,
   subscribeParamsSchema,
@@ -17,7 +16,7 @@ import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts'
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import { admit, parseParams } from './target.ts';
 import type { Target } from './target.ts';
-import { addWebhookSubscription, beginWebhookSubscription, openWebhookDelivery } from './webhookSubscriptions.ts';
+import { addWebhookSubscription, openWebhookSubscription } from './webhookSubscriptions.ts';
 
 /** What one call of `events/subscribe` works with. */
 interface SubscribeCall {
@@ -29,6 +28,8 @@ interface SubscribeCall {
   /** Whether the client asks for one delivery at a time; `undefined` when it does not say. */
   readonly ordered: boolean | undefined;
   readonly callback: CallbackUrl;
+  /** Of the subscription. */
+  readonly id: string;
 }
 
 /** The subscription a call is about, which it found or made. */
@@ -53,8 +54,11 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
     throw unsupported('deliveryMode', { value: mode });
   }
   const callback = webhooks.readCallbackUrl(url);
-  await core.restored(request.name);
-  const call: SubscribeCall = { core, webhooks, caller, principal, request, ordered, callback };
+  const { name, arguments: args } = request;
+  const id = deriveSubscriptionId({ namespace: core.namespace, principal, name, arguments: args, url });
+  // Not for those of others: their hooks may take their time.
+  await core.restored(name, id);
+  const call: SubscribeCall = { core, webhooks, caller, principal, request, ordered, callback, id };
   for (;;) {
     const admitted = await admitSubscription(call);
     const { subscription, established } = admitted;
@@ -62,15 +66,20 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
     // Whoever subscribed first may still be at it. If that fails, this call has a secret and a chance of its own.
     await subscription.establishing;
     // An origin that is not allowed any more is treated like any other from now on, which asks for its consent.
-    if (subscription.trusted && !callback.trusted) subscription.end();
-    if (!subscription.ended) return refresh(call, admitted);
+    if (isOutdated(call, subscription)) void subscription.end('outdated');
+    const result = await refresh(call, admitted);
+    // One that has ended meanwhile is made anew, as it would be had this call come a moment later.
+    if (result !== undefined) return result;
   }
 }
 
+function isOutdated({ webhooks, callback }: SubscribeCall, { trusted, consent }: WebhookSubscription): boolean {
+  return (trusted && !callback.trusted) || (consent !== undefined && !webhooks.holds(consent, callback));
+}
+
 function admitSubscription(call: SubscribeCall): Promise<Admitted> {
-  const { core, webhooks, caller, principal, request, callback } = call;
-  const { name, arguments: args } = request;
-  const id = deriveSubscriptionId({ namespace: core.namespace, principal, name, arguments: args, url: callback.text });
+  const { core, webhooks, caller, principal, request, callback, id } = call;
+  const { name } = request;
   return admit(core, caller, 'webhook', request, {
     idFor: () => id,
     admit: (target, details) => {
@@ -86,6 +95,7 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
         dialect: webhooks.dialectFor(caller, principal, callback.text),
         ordered: orderedFor(call, target),
         secrets: new SigningSecrets({ secret: request.delivery.secret }),
+        reserved: core.reservedPlaces(principal, name, id),
       });
       let release: (() => void) | undefined;
       subscription.establishing = new Promise((resolve) => (release = resolve));
@@ -102,49 +112,42 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
 async function establish(call: SubscribeCall, { subscription, target }: Admitted): Promise<SubscribeResult> {
   const { core, webhooks, request, callback } = call;
   const { type } = target;
+  const { cursor: from, maxAgeMs } = request;
   try {
-    await webhooks.verify(subscription, callback);
-    webhooks.markConsented(subscription);
-    assertLive(subscription);
-    await beginWebhookSubscription(core, subscription);
-    assertLive(subscription);
-    const notBeforeMs = request.maxAgeMs === undefined ? undefined : core.clock.now() - request.maxAgeMs;
-    const { cursor, truncated, start } = await openWebhookDelivery(core, type, subscription, request.cursor, {
-      notBeforeMs,
-    });
-    assertLive(subscription);
-    if (truncated) subscription.truncatedFor = request.cursor;
+    const opening = { core, webhooks, type, subscription, callback, cursor: from, maxAgeMs };
+    const { cursor, truncated, start } = await openWebhookSubscription(opening);
+    if (truncated) subscription.truncatedFor = from;
     webhooks.grant(subscription, request.ttlMs);
     await webhooks.persistence?.save(subscription);
-    assertLive(subscription);
+    subscription.assertLive();
     // After the answer had its turn: an event that overtakes it meets a receiver that does not know the id yet.
     core.clock.setImmediate(start);
     return resultOf(subscription, cursor, truncated);
   } catch (error) {
-    assertLive(subscription);
-    subscription.end();
+    subscription.assertLive();
+    void subscription.end('refused');
     throw error;
   }
 }
 
-/** A live subscription: it gets its time and the secret anew, and delivery goes on (SUB-10, SUB-11, SUB-13). */
-async function refresh(call: SubscribeCall, { subscription, target, details }: Admitted): Promise<SubscribeResult> {
+/**
+ * A live subscription: it gets its time and the secret anew, and delivery goes on (SUB-10, SUB-11, SUB-13). `undefined` when
+ * it has ended.
+ */
+async function refresh(call: SubscribeCall, { subscription, target }: Admitted): Promise<SubscribeResult | undefined> {
   const { webhooks, request } = call;
+  if (subscription.ended) return undefined;
   subscription.ordered = orderedFor(call, target);
   webhooks.replaceSecret(subscription, request.delivery.secret);
   webhooks.grant(subscription, request.ttlMs);
   await webhooks.persistence?.save(subscription);
-  assertLive(subscription);
+  if (subscription.terminated !== undefined) throw subscription.terminated;
+  if (subscription.ended) return undefined;
   // Only now, since a gap is told once: not with an answer that is an error.
   const { gapAfter } = subscription;
-  const { status, truncated, cursor } = subscription.refresh(details.context, request.cursor);
+  const { status, truncated, cursor } = subscription.refresh(request.cursor);
   if (subscription.gapAfter !== gapAfter) webhooks.persistence?.touch(subscription);
   return resultOf(subscription, cursor, truncated, status);
-}
-
-/** Whoever ended the subscription meanwhile decides how the request is answered, whatever came of that. */
-function assertLive(subscription: WebhookSubscription): void {
-  if (subscription.ended) throw subscription.terminated ?? internalError('The subscription has ended meanwhile');
 }
 
 /** What the client asks for in `_meta`, where servers that do not know it ignore it (ORDER-06). */

@@ -25,26 +25,32 @@ export async function handleUnsubscribe(
   const { name, arguments: args, delivery } = parseParams(unsubscribeParamsSchema, params);
   const { mode = 'webhook', url } = delivery;
   if (mode !== 'webhook') throw unsupported('deliveryMode', { value: mode });
-  await core.restored(name);
   const { namespace, registry, webhooks } = core;
   // The principal is part of the id, so nobody else's subscription can be addressed (UNSUB-01).
   const id = deriveSubscriptionId({ namespace, principal, name, arguments: args, url });
+  await core.recordsRead();
   const persistence = webhooks?.persistence;
   // An end that is being stored may still fail.
   if (registry.get(id) === undefined) await persistence?.settled(id);
   // What ends in a shutdown comes back with the next run.
   if (core.closed) throw internalError('The server is shutting down');
-  const subscription = registry.get(id);
-  if (subscription instanceof WebhookSubscription) {
-    subscription.end();
-    await persistence?.settled(id);
-  } else if (core.forgetStored(name, id) || persistence?.isWaiting(id) === true) {
-    await persistence?.delete({ id, name });
-  }
+  const isStored = await endOf(core, name, id);
   // Deployed peers of the older dialect unsubscribe without knowing whether they are subscribed (DIALECT-11).
-  else if (caller.dialect === 'final') throw notFound('subscription', 'There is no such subscription');
+  if (isStored === undefined && caller.dialect === 'final') {
+    throw notFound('subscription', 'There is no such subscription');
+  }
   // A crash after the answer would bring it back.
-  if (persistence?.isWaiting(id) === true)
-    throw internalError('The end of the subscription could not be stored; ask again');
+  if (isStored === false) throw internalError('The end of the subscription could not be stored; ask again');
   return { resultType: 'complete' };
+}
+
+/** Ends a subscription, live or stored. `undefined` when there is none; else resolves with whether that is stored. */
+function endOf({ registry, webhooks, endStored }: Core, name: string, id: string): Promise<boolean> | undefined {
+  const subscription = registry.get(id);
+  if (subscription instanceof WebhookSubscription) return subscription.end('unsubscribed');
+  // One whose end could not be stored so far is not known any more but to what tries again.
+  return (
+    endStored(name, id) ??
+    (webhooks?.persistence?.isWaiting(id) === true ? webhooks.forgetRecord({ id, name }) : undefined)
+  );
 }

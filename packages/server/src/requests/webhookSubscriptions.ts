@@ -6,6 +6,7 @@ import type { SigningSecrets } from '../delivery/webhook/signing/signingSecrets.
 import type { CallbackUrl } from '../delivery/webhook/verification/callbackUrl.ts';
 import type { Webhooks } from '../delivery/webhook/webhooks.ts';
 import type { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
+import type { ReservedPlaces } from '../subscription/registry.ts';
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import { createPump, openPump } from './openPump.ts';
 
@@ -19,49 +20,68 @@ export interface NewWebhookSubscription {
   /** Whether it is sent one delivery at a time. */
   readonly ordered: boolean;
   readonly secrets: SigningSecrets;
+  /** Places that are kept for others. */
+  readonly reserved?: ReservedPlaces | undefined;
 }
 
-/** Makes and counts a webhook subscription that is not delivered to yet. Throws ResourceExhausted (ERR-04). */
+/**
+ * Makes and counts a webhook subscription that is not delivered to yet, in the place of one with its id that is stored.
+ * Throws ResourceExhausted (ERR-04).
+ */
 export function addWebhookSubscription(options: NewWebhookSubscription): WebhookSubscription {
-  const { core, webhooks, details, callback, definition, dialect, ordered, secrets } = options;
+  const { core, webhooks, details, callback, definition, dialect, ordered, secrets, reserved } = options;
   const subscription = webhooks.create(details, callback, { definition, dialect, ordered, secrets });
   try {
-    core.registry.add(subscription);
+    core.registry.add(subscription, reserved);
   } catch (error) {
     // What is stored under its id is not its own.
-    subscription.keepsRecord = true;
-    subscription.end();
+    void subscription.end('postponed');
     throw error;
   }
-  // It takes the place of one that is stored and did not come back yet.
   core.forgetStored(subscription.name, subscription.id);
   return subscription;
 }
 
-/** Runs `onSubscribe`. Rejects with what refuses the subscription. */
-export async function beginWebhookSubscription({ lifecycle }: Core, subscription: WebhookSubscription): Promise<void> {
-  await lifecycle.begin(subscription.definition, subscription);
-  // It may have ended while the hook ran: then nobody else calls the counterpart.
-  if (subscription.ended) lifecycle.end(subscription.definition, subscription);
-  subscription.begun = true;
+/** How a subscription that was added gets to its endpoint. */
+export interface OpeningOptions {
+  readonly core: Core;
+  readonly webhooks: Webhooks;
+  readonly type: EventType;
+  readonly subscription: WebhookSubscription;
+  readonly callback: CallbackUrl;
+  readonly cursor: string | null;
+  readonly maxAgeMs?: number | undefined;
+  /** Whether it is one of many that come back. */
+  readonly together?: boolean;
+}
+
+export interface OpenedDelivery {
+  readonly cursor: string | null;
+  readonly truncated: boolean;
+  /** Begins delivery, unless it ended meanwhile. */
+  readonly start: () => void;
 }
 
 /**
- * Finds where delivery starts; `start` then begins it. Rejects when the source cannot be read.
- *
- * @param together whether it is one of many that come back
+ * What lies between a subscription that was added and its delivery, new or coming back: its endpoint's consent, unless that
+ * is known, the author's hook, the source. Each takes time in which it may end, and then nothing further happens: whatever
+ * ended it decides. Rejects with what refuses it.
  */
-export async function openWebhookDelivery(
-  core: Core,
-  type: EventType,
-  subscription: WebhookSubscription,
-  cursor: string | null,
-  { notBeforeMs, together }: { readonly notBeforeMs?: number | undefined; readonly together?: boolean },
-): Promise<{ readonly cursor: string | null; readonly truncated: boolean; readonly start: () => void }> {
+export async function openWebhookSubscription(options: OpeningOptions): Promise<OpenedDelivery> {
+  const { core, webhooks, type, subscription, callback, cursor, maxAgeMs, together } = options;
+  if (subscription.consent === undefined) {
+    subscription.consentGiven(await webhooks.verify(subscription, callback));
+    subscription.assertLive();
+  }
+  await core.lifecycle.begin(subscription.definition, subscription);
+  if (!subscription.hookRan()) core.lifecycle.end(subscription.definition, subscription);
+  subscription.assertLive();
   const pump = createPump(core, type, subscription, subscription.lane);
   const shared = together === true && cursor !== null ? pump.openTogether(cursor) : undefined;
+  const notBeforeMs = maxAgeMs === undefined ? undefined : core.clock.now() - maxAgeMs;
   const opening = shared ?? (await openPump(pump, cursor, notBeforeMs));
-  subscription.startCursor = opening.cursor;
   subscription.attach(pump);
+  subscription.assertLive();
+  subscription.startCursor = opening.cursor;
   return { cursor: opening.cursor, truncated: opening.truncated, start: () => subscription.start() };
 }

@@ -3,6 +3,12 @@ import type { Dialect, LastError } from '@mcp-events/protocol';
 import * as z from 'zod';
 import type { MaybePromise } from '../maybePromise.ts';
 
+/**
+ * What the endpoint's consent rests on (VERIFY-01): the operator vouches for its origin, the operator confirmed it elsewhere,
+ * its origin publishes a document, or it answered a challenge.
+ */
+export type Consent = 'allowed_origin' | 'confirmed' | 'document' | 'challenge';
+
 /** What is stored of a webhook subscription so that it survives a restart (TTL-10, TTL-11). Plain JSON. */
 export interface StoredSubscription {
   /** Derived from the subscription's key: the same after a restart (SUB-06). */
@@ -37,11 +43,17 @@ export interface StoredSubscription {
    * misses nothing.
    */
   readonly gapAfter: string | null;
+  /** Absent in records of earlier versions: such an endpoint is asked anew. */
+  readonly consent?: Consent | undefined;
+  /**
+   * `onSubscribe` has run and `onUnsubscribe` has not, so it is owed if the subscription ends without coming back. A server
+   * that closes in order calls it, and stores that.
+   */
+  readonly owesUnsubscribe?: true | undefined;
 }
 
 /**
- * Keeps webhook subscriptions over restarts. A record is only stored for an endpoint that has consented, so it stands for
- * that consent as well (VERIFY-07).
+ * Keeps webhook subscriptions over restarts, with what their endpoints' consent rests on (VERIFY-07).
  *
  * Calls for one id are made one after the other, so one that never settles holds up its subscription, and `close()`.
  * Failures are reported to `onError`, and what failed is tried again.
@@ -78,6 +90,8 @@ const storedSubscriptionSchema: z.ZodType<StoredSubscription> = z.object({
   suspended: z.boolean(),
   failing: z.object({ sinceMs: z.number(), reason: lastErrorSchema }).nullable(),
   gapAfter: z.string().nullable(),
+  consent: z.enum(['allowed_origin', 'confirmed', 'document', 'challenge']).optional(),
+  owesUnsubscribe: z.literal(true).optional(),
 });
 
 /** Reads what a store gave back. Throws a `TypeError` that says what is wrong, without quoting it. */

@@ -11,6 +11,27 @@ export interface SubscriptionFilter {
   readonly principal?: string | null;
 }
 
+/** Places under the limits that are kept for stored subscriptions, which come back. */
+export interface ReservedPlaces {
+  readonly all: number;
+  /** Of the principal that asks. */
+  readonly ofPrincipal: number;
+}
+
+const NONE: ReservedPlaces = { all: 0, ofPrincipal: 0 };
+
+/** Whether an operation of this filter concerns the subscription. */
+export function matchesFilter(
+  { id, name, principal }: SubscriptionFilter,
+  subscription: Pick<Subscription, 'id' | 'name' | 'principal'>,
+): boolean {
+  return (
+    (id === undefined || subscription.id === id) &&
+    (name === undefined || subscription.name === name) &&
+    (principal === undefined || (subscription.principal ?? null) === principal)
+  );
+}
+
 /** Hears of subscriptions that come and go. */
 export interface RegistryListener {
   added(subscription: Subscription): void;
@@ -39,14 +60,14 @@ export class Registry {
    * Counts the subscription, or throws ResourceExhausted (ERR-04). Checking and counting are one step without an
    * await, so subscriptions that are being set up at the same time cannot pass a limit together.
    */
-  add(subscription: Subscription): void {
+  add(subscription: Subscription, reserved: ReservedPlaces = NONE): void {
     const { principal, name, id } = subscription;
-    if (this.#byId.size >= this.#limits.subscriptions) {
+    if (this.#byId.size + reserved.all >= this.#limits.subscriptions) {
       throw resourceExhausted('subscriptions', this.#limits.subscriptions);
     }
     if (principal !== undefined) {
       const count = this.#countByPrincipal.get(principal) ?? 0;
-      if (count >= this.#limits.subscriptionsPerPrincipal) {
+      if (count + reserved.ofPrincipal >= this.#limits.subscriptionsPerPrincipal) {
         throw resourceExhausted('subscriptionsPerPrincipal', this.#limits.subscriptionsPerPrincipal);
       }
       this.#countByPrincipal.set(principal, count + 1);
@@ -84,16 +105,12 @@ export class Registry {
   }
 
   find(filter: SubscriptionFilter = {}): Subscription[] {
-    const { id, name, principal } = filter;
-    if ('principal' in filter && principal === undefined) {
+    const { id, name } = filter;
+    if ('principal' in filter && filter.principal === undefined) {
       // Taken as "any" it would concern everybody, when somebody's unknown name was meant.
       throw new TypeError('principal must not be undefined; leave it out for all, or give null for anonymous callers');
     }
-    return this.#candidates(id, name).filter(
-      (subscription) =>
-        (name === undefined || subscription.name === name) &&
-        (principal === undefined || (subscription.principal ?? null) === principal),
-    );
+    return this.#candidates(id, name).filter((subscription) => matchesFilter(filter, subscription));
   }
 
   #candidates(id: string | undefined, name: string | undefined): Subscription[] {

@@ -215,7 +215,7 @@ export class Lane implements Sink, DeliveryLane {
     if (left.suspended) this.#listener.onSuspended();
   }
 
-  /** Connects the pump whose events this lane delivers. */
+  /** Connects the pump whose events this lane delivers. Before its end. */
   attach(pump: Pump): void {
     this.#pump = pump;
     this.#order.attach(pump);
@@ -268,6 +268,7 @@ export class Lane implements Sink, DeliveryLane {
    *   are lost, and nothing else would tell it not to
    */
   goOn({ cursor, truncated }: { cursor: string | null; truncated: boolean }, passed: readonly string[]): void {
+    if (this.#ended) return;
     const left = this.#order.goOn();
     const gapAfter = left?.gapAfter ?? (truncated ? left?.cursor : null) ?? null;
     // Where there are no positions, nobody can know what was lost.
@@ -527,6 +528,8 @@ export class Lane implements Sink, DeliveryLane {
   }
 
   #add(delivery: Delivery, delayMs = 0): void {
+    // Whatever was under way when it ended (DELIV-16).
+    if (this.#ended && delivery.kind !== 'terminated') return;
     this.#outstanding.add(delivery);
     delivery.observed = this.#context.observer?.delivering(this.#subscriber, delivery);
     if (this.#ordered) this.#takeTurn(delayMs);

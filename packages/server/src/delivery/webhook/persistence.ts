@@ -17,6 +17,12 @@ const CONCURRENCY = 128;
 /** Records read before requests get a turn: a millisecond. */
 const RECORDS_PER_TURN = 256;
 
+/** What a subscription signs with, and signed with before. */
+export interface OpenedSecrets {
+  readonly secret: string;
+  readonly replaced?: { readonly secret: string; readonly untilMs: number } | undefined;
+}
+
 /** A change that is not stored yet. */
 interface Change {
   readonly id: string;
@@ -85,8 +91,25 @@ export class Persistence {
     return new Promise((resolve) => this.#clock.setImmediate(resolve));
   }
 
-  /** Throws when the secret cannot be read, or is none: deliveries would be signed with a key that can be guessed. */
-  openSecret(id: string, sealed: string): string {
+  /** Throws when a secret cannot be read, or is none: deliveries would be signed with a key that can be guessed. */
+  openSecrets({ id, principal, secret, replacedSecret }: StoredSubscription): OpenedSecrets {
+    try {
+      return {
+        secret: this.#openSecret(id, secret),
+        replaced: replacedSecret && {
+          secret: this.#openSecret(id, replacedSecret.secret),
+          untilMs: replacedSecret.untilMs,
+        },
+      };
+    } catch (error) {
+      const { message } = error as Error;
+      throw new TypeError(`the subscription ${id} of ${JSON.stringify(principal)} cannot be signed for: ${message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #openSecret(id: string, sealed: string): string {
     const secret = this.#sealer.open(id, sealed);
     if (webhookSecretSchema.safeParse(secret).success) return secret;
     throw new TypeError('a stored signing secret is not what was sealed');
@@ -113,12 +136,19 @@ export class Persistence {
   }
 
   /**
-   * Removes the record. Resolves when that is done or has failed: then it is tried again, as the subscription has ended
-   * whatever the store does.
+   * Removes the record. Resolves with whether that is done, when it is or has failed: then it is tried again, as the
+   * subscription has ended whatever the store does.
    */
-  async delete({ id, name }: Pick<StoredSubscription, 'id' | 'name'>): Promise<void> {
+  delete({ id, name }: Pick<StoredSubscription, 'id' | 'name'>): Promise<boolean> {
     this.#waiting.delete(id);
-    await this.#try({ id, name, write: async () => this.#store.delete(id) });
+    return this.#try({ id, name, write: async () => this.#store.delete(id) });
+  }
+
+  /** Stores a record that is not of a live subscription. Resolves like {@link delete}. */
+  keep(record: StoredSubscription): Promise<boolean> {
+    const { id, name } = record;
+    this.#waiting.delete(id);
+    return this.#try({ id, name, write: async () => this.#store.save(record) });
   }
 
   /** Resolves when what was begun for this subscription is stored, or has failed. */
@@ -154,17 +184,20 @@ export class Persistence {
     if (this.#waiting.size > 0) this.#schedule();
   }
 
-  async #try(change: Change): Promise<void> {
+  /** Resolves with whether the change is stored. */
+  async #try(change: Change): Promise<boolean> {
     const done = this.#begin(change);
     const mine = this.#writes.get(change.id);
     try {
       await done;
+      return true;
     } catch (error) {
       this.#report(error, change.name);
       this.#failed = true;
       // What was begun meanwhile is newer: a new subscription must not be deleted with the record of an old one.
       const last = this.#writes.get(change.id);
       if ((last === undefined || last === mine) && !this.#waiting.has(change.id)) this.#writeLater(change);
+      return false;
     }
   }
 
@@ -191,6 +224,7 @@ export class Persistence {
   #record(subscription: WebhookSubscription): StoredSubscription {
     const { id, name, principal, rawArguments, url, dialect, secrets, refreshBeforeMs, position, gapAfter } =
       subscription;
+    const { consent, owesUnsubscribe, definition } = subscription;
     const { secret, replaced } = secrets.reveal(this.#clock.now());
     subscription.storedCursor = position;
     return {
@@ -208,6 +242,8 @@ export class Persistence {
       refreshBeforeMs,
       ...subscription.lane.progress,
       gapAfter,
+      consent,
+      ...(owesUnsubscribe && definition.onUnsubscribe !== undefined ? { owesUnsubscribe } : {}),
     };
   }
 

@@ -18,7 +18,7 @@ export interface PostTarget {
   readonly id: string;
   /** Exactly as the client sent it (OP-05). */
   readonly url: string;
-  /** The operator vouches for the origin: see `allowedOrigins`. */
+  /** May be plain HTTP and at any address: see `reachableOrigins`. */
   readonly trusted: boolean;
   readonly secrets: SigningSecrets;
 }

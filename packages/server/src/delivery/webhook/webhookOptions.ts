@@ -33,12 +33,18 @@ export interface OrderedPeer extends WebhookPeer {
 /** Webhook mode. Everything has a default, so `webhooks: {}` switches it on. */
 export interface WebhookOptions {
   /**
-   * Origins the operator vouches for: callbacks below them need no verification, may be plain `http`, and may be at any
-   * address. For receivers on the same machine or network. A function is asked with each subscribe, and when a stored
-   * subscription comes back, so that the answer can change; it gets origins of `http` and `https` as `URL` spells them.
+   * Origins the operator vouches for: callbacks below them need no verification, and are {@link reachableOrigins} as well.
+   * A function is asked with each subscribe, and when a stored subscription comes back, so that the answer can change; it
+   * gets origins of `http` and `https` as `URL` spells them. An origin that is taken off is treated like any other from
+   * then on: its endpoints are asked before anything else is sent to them.
    */
   readonly allowedOrigins?: readonly string[] | ((origin: string) => boolean);
-  /** Refuses callback URLs (SSRF-06), after everything else was found in order. Not asked for allowed origins. */
+  /**
+   * Origins whose callbacks may be plain `http` and at any address, as on the same machine or a private network. That says
+   * nothing of consent: their endpoints are asked like any other. A function is asked as for {@link allowedOrigins}.
+   */
+  readonly reachableOrigins?: readonly string[] | ((origin: string) => boolean);
+  /** Refuses callback URLs (SSRF-06), after everything else was found in order. Not asked for {@link allowedOrigins}. */
   readonly allowUrl?: (url: URL) => boolean;
   /** Whether the endpoint's consent was established elsewhere, for example in a dashboard (VERIFY-01). */
   readonly confirm?: (callback: { principal: string; url: string }) => MaybePromise<boolean>;

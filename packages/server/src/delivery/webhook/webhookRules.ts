@@ -6,7 +6,7 @@ import { defaultRetryRules } from './retryPolicy.ts';
 import type { RetryRules } from './retryPolicy.ts';
 import { defaultSchedulingLimits } from './scheduling/fairScheduler.ts';
 import { SecretSealer } from './signing/secretSealer.ts';
-import { readAllowedOrigins } from './verification/callbackUrl.ts';
+import { readOrigins } from './verification/callbackUrl.ts';
 import type { CallbackUrlRules } from './verification/callbackUrl.ts';
 import type { WebhookLimits, WebhookOptions } from './webhookOptions.ts';
 
@@ -39,9 +39,13 @@ export interface WebhookRules {
  */
 export function resolveWebhookRules(options: WebhookOptions, durable: boolean): WebhookRules {
   const { rotationGraceMs = DEFAULT_ROTATION_GRACE_MS, dropFailingAfterMs = DEFAULT_DROP_FAILING_AFTER_MS } = options;
-  const { secretKeys, allowedOrigins, allowUrl } = options;
+  const { secretKeys, allowedOrigins, reachableOrigins, allowUrl } = options;
   const ttl = resolveTtlRules(options.ttl, durable);
-  const url = { isAllowedOrigin: readAllowedOrigins(allowedOrigins), allowUrl };
+  const url = {
+    isAllowedOrigin: readOrigins('allowedOrigins', allowedOrigins),
+    isReachableOrigin: readOrigins('reachableOrigins', reachableOrigins),
+    allowUrl,
+  };
   atLeast(rotationGraceMs, 0, 'rotationGraceMs');
   atLeast(dropFailingAfterMs, 1, 'dropFailingAfterMs');
   const limits = { ...defaultWebhookLimits, ...options.limits };

@@ -1,7 +1,8 @@
+import { internalError } from '@mcp-events/protocol';
 import type { DeliveryStatus, Dialect, EventsError } from '@mcp-events/protocol';
 import type { Deadline } from '../../deadlines.ts';
-import type { EventContext } from '../../context.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import type { Consent } from '../../storage/subscriptionStore.ts';
 import type { LifecycleFunctions } from '../../subscription/lifecycle.ts';
 import { Subscription } from '../../subscription/subscription.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
@@ -9,6 +10,8 @@ import type { Pump } from '../pump.ts';
 import { Lane } from './lane.ts';
 import type { LaneContext, LaneListener } from './lane.ts';
 import type { SigningSecrets } from './signing/signingSecrets.ts';
+import { comesBackAfter, mayBecome } from './subscriptionState.ts';
+import type { SubscriptionEnd, SubscriptionState } from './subscriptionState.ts';
 
 /** Where and how a subscription's events go. */
 export interface CallbackDetails {
@@ -17,6 +20,7 @@ export interface CallbackDetails {
   readonly url: string;
   /** Name under which the endpoint's host is limited. */
   readonly host: string;
+  /** May be plain HTTP and at any address. */
   readonly trusted: boolean;
   /** Fixed for the life of the subscription (DIALECT-07). */
   readonly dialect: Dialect;
@@ -28,18 +32,27 @@ export interface CallbackDetails {
 
 /** What the subscription tells the server. */
 export interface WebhookSubscriptionListener {
-  /** It has ended, for whatever reason. Called once. */
-  onEnd(subscription: WebhookSubscription): void;
+  /** Its endpoint wants deliveries. */
+  onConsented(subscription: WebhookSubscription, consent: Consent): void;
+  /** It has ended. Called once. Resolves with whether that is stored, when it is or has failed. */
+  onEnd(subscription: WebhookSubscription, end: SubscriptionEnd): Promise<boolean>;
   /** Whether another subscription has the id of this one, which has ended. */
   isReplaced(subscription: WebhookSubscription): boolean;
   /** What is stored of it changed. */
   onProgress(subscription: WebhookSubscription): void;
-  onSuspended(subscription: WebhookSubscription): void;
+  /** @param isNew `false` for one that an earlier run suspended */
+  onSuspended(subscription: WebhookSubscription, isNew: boolean): void;
   /** Its client came back, and delivery goes on. */
   onResumed(subscription: WebhookSubscription): void;
 }
 
-/** A subscription that is delivered to a callback URL. It outlives requests, and lives until its grant ends (TTL-07). */
+const STORED: Promise<boolean> = Promise.resolve(true);
+
+/**
+ * A subscription that is delivered to a callback URL. It outlives requests, and lives until its grant ends (TTL-07). Its
+ * state changes in one place, {@link WebhookSubscription.state} says which there are, and whoever waited for something asks
+ * afterwards whether it still lives: an end is final, whatever was under way.
+ */
 export class WebhookSubscription extends Subscription implements LaneListener {
   readonly mode = 'webhook';
   declare readonly principal: string;
@@ -57,10 +70,6 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   /** When it ends without a refresh; `null` for never. */
   refreshBeforeMs: number | null = 0;
   expiry: Deadline<WebhookSubscription> | undefined;
-  /** Its endpoint's consent is remembered on its account. */
-  consented = false;
-  /** `onSubscribe` has run, so `onUnsubscribe` is owed. */
-  begun = false;
   /** An earlier run began it: where it started is not known any more. */
   restored = false;
   /**
@@ -68,14 +77,16 @@ export class WebhookSubscription extends Subscription implements LaneListener {
    * lost, and nothing else tells of the gap.
    */
   truncatedFor: string | null = null;
-  /** The position that was stored last. */
+  /** The position that was stored last; `undefined` when it is not stored. */
   storedCursor: string | null | undefined;
-  /** Its record outlives it: it is to come back. */
-  keepsRecord = false;
   readonly #lane: Lane;
   readonly #listener: WebhookSubscriptionListener;
   #pump: Pump | undefined;
-  #ended = false;
+  #state: SubscriptionState = 'verifying';
+  #consent: Consent | undefined;
+  #owesUnsubscribe = false;
+  #end: SubscriptionEnd | undefined;
+  #endStored: Promise<boolean> = STORED;
   #terminated: EventsError | undefined;
 
   constructor(
@@ -96,13 +107,37 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     this.#lane = new Lane(context, this, callback.host, this);
   }
 
+  get state(): SubscriptionState {
+    return this.#state;
+  }
+
   get ended(): boolean {
-    return this.#ended;
+    return this.#state === 'ended';
+  }
+
+  /** Whether it has ended and comes back by itself, in this run or the next. */
+  get comesBack(): boolean {
+    return this.#end !== undefined && comesBackAfter(this.#end) && this.storedCursor !== undefined;
+  }
+
+  /** Resolves with whether its end is stored, when it is or that has failed. */
+  get endStored(): Promise<boolean> {
+    return this.#endStored;
   }
 
   /** Why the server ended it, if it did. */
   get terminated(): EventsError | undefined {
     return this.#terminated;
+  }
+
+  /** What its endpoint's consent rests on; `undefined` until it is known. */
+  get consent(): Consent | undefined {
+    return this.#consent;
+  }
+
+  /** Whether `onSubscribe` has run, and `onUnsubscribe` has not. */
+  get owesUnsubscribe(): boolean {
+    return this.#owesUnsubscribe;
   }
 
   /** What its pump feeds. */
@@ -134,15 +169,43 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     return this.#lane.suspended;
   }
 
+  /** Whoever ended it meanwhile decides how the request is answered, whatever came of that. */
+  assertLive(): void {
+    if (this.ended) throw this.#terminated ?? internalError('The subscription has ended meanwhile');
+  }
+
+  /** Its endpoint wants deliveries: what it is told from now on is posted. */
+  consentGiven(consent: Consent): void {
+    if (!this.#become('opening')) return;
+    this.#consent = consent;
+    this.#listener.onConsented(this, consent);
+  }
+
+  /** `onSubscribe` has run. `false` when it ended meanwhile, so that its counterpart is the caller's to call. */
+  hookRan(): boolean {
+    this.#owesUnsubscribe = !this.ended;
+    return this.#owesUnsubscribe;
+  }
+
+  /** Whether `onUnsubscribe` is owed. Whoever is told so calls it: it is so once. */
+  takeUnsubscribe(): boolean {
+    const owed = this.#owesUnsubscribe;
+    this.#owesUnsubscribe = false;
+    return owed;
+  }
+
   /** Gives it the pump, which stands where delivery starts. */
   attach(pump: Pump): void {
-    this.#pump = pump;
-    this.#lane.attach(pump);
+    if (this.ended) pump.close();
+    else {
+      this.#pump = pump;
+      this.#lane.attach(pump);
+    }
   }
 
   /** Begins delivery. */
   start(): void {
-    if (!this.#ended) this.#pump?.run();
+    if (this.#become(this.suspended ? 'suspended' : 'live')) this.#pump?.run();
   }
 
   /**
@@ -152,14 +215,11 @@ export class WebhookSubscription extends Subscription implements LaneListener {
    * @returns how deliveries went until now (STATUS-02), whether there is a gap the client may not know of, and its new
    *   cursor
    */
-  refresh(
-    context: EventContext,
-    cursor: string | null,
-  ): { status: DeliveryStatus; truncated: boolean; cursor: string | null } {
-    this.context = context;
+  refresh(cursor: string | null): { status: DeliveryStatus; truncated: boolean; cursor: string | null } {
     this.#lane.setOrdered(this.ordered);
     const status = this.#lane.status();
     if (this.suspended) this.#listener.onResumed(this);
+    if (this.#state === 'suspended') this.#become('live');
     this.#lane.resume();
     const isAskedAgain = this.truncatedFor !== null && cursor === this.truncatedFor;
     if (!isAskedAgain) this.truncatedFor = null;
@@ -173,27 +233,30 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   }
 
   terminate(error: EventsError): void {
-    if (this.#ended) return;
+    if (!this.#become('ended')) return;
     this.#terminated = error;
     // An endpoint that never consented is not told anything (VERIFY-01).
-    if (this.consented) this.#lane.terminate(error);
-    else this.#lane.close();
-    this.#end();
+    if (this.#consent === undefined) this.#lane.close();
+    else this.#lane.terminate(error);
+    this.#finish('terminated');
   }
 
-  /** Ends without a word to the endpoint: unsubscribed, lapsed, refused, or the server closes (OP-24). */
-  end(): void {
-    if (this.#ended) return;
-    this.#lane.close();
-    this.#end();
+  /** Ends without a word to the endpoint (OP-24). Resolves like {@link endStored}. */
+  end(end: Exclude<SubscriptionEnd, 'terminated'>): Promise<boolean> {
+    if (this.#become('ended')) {
+      this.#lane.close();
+      this.#finish(end);
+    }
+    return this.#endStored;
   }
 
   onProgress(): void {
-    if (!this.#ended) this.#listener.onProgress(this);
+    if (!this.ended) this.#listener.onProgress(this);
   }
 
   onSuspended(): void {
-    this.#listener.onSuspended(this);
+    // One that an earlier run suspended gets there when it starts.
+    this.#listener.onSuspended(this, this.#state === 'live' && this.#become('suspended'));
   }
 
   /** Subscribed to anew after its end. */
@@ -205,8 +268,15 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     this.terminate(error);
   }
 
-  #end(): void {
-    this.#ended = true;
-    this.#listener.onEnd(this);
+  #finish(end: SubscriptionEnd): void {
+    this.#end = end;
+    this.#endStored = this.#listener.onEnd(this, end);
+  }
+
+  /** The one place where the state changes. `false`, and nothing changes, where there is no way from the present one. */
+  #become(next: SubscriptionState): boolean {
+    if (!mayBecome(this.#state, next)) return false;
+    this.#state = next;
+    return true;
   }
 }

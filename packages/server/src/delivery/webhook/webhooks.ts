@@ -7,6 +7,7 @@ import type { Environment } from '../../environment.ts';
 import { isPromise } from '../../maybePromise.ts';
 import type { MaybePromise } from '../../maybePromise.ts';
 import type { Storage } from '../../storage/storage.ts';
+import type { Consent, StoredSubscription } from '../../storage/subscriptionStore.ts';
 import type { Subscription, SubscriptionDetails } from '../../subscription/subscription.ts';
 import { withTimeLimit } from '../../timeLimit.ts';
 import type { Lifecycle } from '../../subscription/lifecycle.ts';
@@ -17,6 +18,8 @@ import { grantTtlMs } from './grant.ts';
 import type { LaneContext } from './lane.ts';
 import { Persistence } from './persistence.ts';
 import { FairScheduler } from './scheduling/fairScheduler.ts';
+import { comesBackAfter } from './subscriptionState.ts';
+import type { SubscriptionEnd } from './subscriptionState.ts';
 import { ServerIdentity } from './signing/serverIdentity.ts';
 import { readCallbackUrl } from './verification/callbackUrl.ts';
 import type { CallbackUrl } from './verification/callbackUrl.ts';
@@ -131,11 +134,15 @@ export class Webhooks {
       observer: environment.observer,
     };
     this.#listener = {
-      onEnd: (subscription) => this.#ended(subscription),
+      onConsented: ({ principal, url }, consent) => {
+        // What the operator vouches for is looked at anew each time.
+        if (consent !== 'allowed_origin') this.#consents.use(principal, url, consent);
+      },
+      onEnd: (subscription, end) => this.#ended(subscription, end),
       isReplaced: ({ id }) => registry.get(id) !== undefined,
       onProgress: (subscription) => this.persistence?.touch(subscription),
-      onSuspended: (subscription) => {
-        this.#suspended(subscription);
+      onSuspended: (subscription, isNew) => {
+        this.#suspended(subscription, isNew);
         this.persistence?.touch(subscription);
       },
       onResumed: (subscription) => environment.observer?.resumed(subscription),
@@ -143,14 +150,50 @@ export class Webhooks {
   }
 
   /** Takes back what was done for a subscription by then. */
-  #ended(subscription: WebhookSubscription): void {
-    const { consented, trusted, begun, definition, principal, url } = subscription;
+  #ended(subscription: WebhookSubscription, end: SubscriptionEnd): Promise<boolean> {
+    const { consent, principal, url } = subscription;
     this.#expiries.cancel(subscription.expiry);
     this.#registry.remove(subscription);
-    if (consented && !trusted) this.#consents.release(principal, url);
-    if (begun) this.#lifecycle.end(definition, subscription);
-    // A server that closes keeps what it promised for its next run (TTL-10).
-    if (!this.#environment.closed && !subscription.keepsRecord) void this.persistence?.delete(subscription);
+    if (consent !== undefined && consent !== 'allowed_origin') this.#consents.release(principal, url);
+    this.callUnsubscribe(subscription);
+    // One that was not established in a shutdown may have the place of one that is stored.
+    const keepsRecord = comesBackAfter(end) || (end === 'refused' && this.#environment.closed);
+    if (keepsRecord || this.persistence === undefined) return Promise.resolve(true);
+    return this.forgetRecord(subscription);
+  }
+
+  /**
+   * Removes the record of a subscription that is not live. Resolves with whether that is stored, when it is or has failed;
+   * it is, too, where a new subscription has the place by then.
+   */
+  async forgetRecord({ id, name }: Pick<StoredSubscription, 'id' | 'name'>): Promise<boolean> {
+    const isDeleted = await this.persistence?.delete({ id, name });
+    return isDeleted !== false || this.#registry.get(id) !== undefined;
+  }
+
+  /** Calls `onUnsubscribe` if it is owed. */
+  callUnsubscribe(subscription: WebhookSubscription): void {
+    if (subscription.takeUnsubscribe()) this.#lifecycle.end(subscription.definition, subscription);
+  }
+
+  /** Whether a consent that an earlier run stored, or this one found, holds under the options of today (VERIFY-07). */
+  holds(consent: Consent, { vouched }: CallbackUrl): boolean {
+    const { confirm, receiverDocuments = true } = this.#options;
+    switch (consent) {
+      case 'allowed_origin':
+        return vouched;
+      case 'confirmed':
+        return confirm !== undefined;
+      case 'document':
+        return receiverDocuments;
+      case 'challenge':
+        return true;
+    }
+  }
+
+  /** After how long a subscription without expiry is ended whose endpoint fails (TTL-13). */
+  get dropFailingAfterMs(): number {
+    return this.#rules.dropFailingAfterMs;
   }
 
   /** Throws InvalidParams for what cannot be a callback here (SSRF-01). */
@@ -200,18 +243,9 @@ export class Webhooks {
     return new WebhookSubscription(details, callback, this.#laneContext, this.#listener);
   }
 
-  /** Resolves when the endpoint has consented; rejects with what the client is told (VERIFY-01). */
-  verify(subscription: WebhookSubscription, callback: CallbackUrl): Promise<void> {
+  /** Resolves with what the endpoint's consent rests on; rejects with what the client is told (VERIFY-01). */
+  verify(subscription: WebhookSubscription, callback: CallbackUrl): Promise<Consent> {
     return this.#verifier.verify(subscription.principal, callback, subscription);
-  }
-
-  /** The endpoint has consented: remembered as long as the subscription lives, and a while longer (VERIFY-06). */
-  markConsented(subscription: WebhookSubscription): void {
-    const { ended, trusted, principal, url } = subscription;
-    if (ended) return;
-    subscription.consented = true;
-    // What the operator allows is looked at anew each time.
-    if (!trusted) this.#consents.use(principal, url);
   }
 
   /** Gives a subscription its time, anew with each refresh (TTL-06). */
@@ -262,10 +296,17 @@ export class Webhooks {
     }
   }
 
-  /** Stores where every subscription stands. */
-  storePositions(): void {
-    if (this.persistence === undefined) return;
-    for (const subscription of this.#registry.all()) this.#storePosition(subscription);
+  /** The server closes: calls what is owed to authors, and stores where every subscription stands. */
+  storeLast(): void {
+    for (const subscription of this.#registry.all()) {
+      if (!(subscription instanceof WebhookSubscription)) continue;
+      const { owesUnsubscribe, definition, storedCursor } = subscription;
+      this.callUnsubscribe(subscription);
+      // The next run is not to call it once more.
+      const isStoredAsOwed = owesUnsubscribe && definition.onUnsubscribe !== undefined && storedCursor !== undefined;
+      if (isStoredAsOwed) this.persistence?.touch(subscription);
+      else this.#storePosition(subscription);
+    }
   }
 
   #storePosition(subscription: Subscription): void {
@@ -311,9 +352,8 @@ export class Webhooks {
   }
 
   /** Without expiry nothing else would ever end a subscription whose endpoint is gone (TTL-13). */
-  #suspended(subscription: WebhookSubscription): void {
-    // One that comes back suspended was told when it was.
-    if (subscription.begun) this.#environment.observer?.suspended(subscription, subscription.lane.lastError);
+  #suspended(subscription: WebhookSubscription, isNew: boolean): void {
+    if (isNew) this.#environment.observer?.suspended(subscription, subscription.lane.lastError);
     if (subscription.refreshBeforeMs !== null) return;
     const { clock } = this.#environment;
     const sinceMs = subscription.lane.failedSinceMs ?? clock.now();
@@ -342,6 +382,6 @@ function reported(storing: MaybePromise<void>, report: (error: unknown, name?: s
 
 /** Its grant has passed, or, without expiry, its endpoint has been failing for too long. */
 function due(subscription: WebhookSubscription): void {
-  if (subscription.refreshBeforeMs !== null) subscription.end();
+  if (subscription.refreshBeforeMs !== null) void subscription.end('lapsed');
   else subscription.terminate(callbackEndpointError(subscription.lane.lastError ?? 'timeout'));
 }

@@ -30,6 +30,13 @@ export interface EgressOptions {
   readonly maxSocketsPerOrigin?: number | undefined;
 }
 
+interface InspectOptions {
+  /** The operator lets the origin be at any address. */
+  readonly trusted?: boolean;
+  /** Gets the addresses, if they may be dialled. */
+  readonly located?: (addresses: readonly string[]) => void;
+}
+
 /**
  * The one way out to addresses that strangers name: deliveries, challenges and well-known documents (VERIFY-08).
  *
@@ -77,18 +84,24 @@ export class Egress {
 
   /**
    * What the text of a URL and the addresses of its host say, without a connection: for the answer to a subscribe
-   * (OP-09). `unresolvable` also when the resolver does not answer within `timeoutMs`.
+   * (OP-09). `unresolvable` also when the resolver does not answer within `timeoutMs`. A `trusted` one may be at any address.
    */
-  async inspect(url: string, timeoutMs: number): Promise<'ok' | 'blocked' | 'unresolvable'> {
+  async inspect(
+    url: string,
+    timeoutMs: number,
+    { trusted = false, located }: InspectOptions = {},
+  ): Promise<'ok' | 'blocked' | 'unresolvable'> {
     const target = this.#targets.get(url);
-    if (target?.isPublic !== true) return 'blocked';
+    if (target === undefined || !(trusted || target.isPublic)) return 'blocked';
     try {
       const { address, hostname } = target;
       const resolving = async (): Promise<readonly string[]> =>
-        address === undefined ? this.#resolvePublic(hostname) : [address];
+        address === undefined ? (trusted ? this.#resolveTrusted : this.#resolvePublic)(hostname) : [address];
       const addresses = await withTimeLimit(this.#clock, timeoutMs, 'Resolving a callback', resolving());
       if (addresses.length === 0) return 'unresolvable';
-      return addresses.every((address) => this.#policy.allows(address)) ? 'ok' : 'blocked';
+      if (!this.#mayDial(addresses, trusted)) return 'blocked';
+      located?.(addresses);
+      return 'ok';
     } catch {
       return 'unresolvable';
     }
@@ -103,8 +116,11 @@ export class Egress {
     // A copy, so that what was checked is what is dialled whatever the resolver does with its answer.
     const addresses = [...answer];
     if (addresses.length === 0) attempt.fail('connection_refused');
-    else if (addresses.every((address) => (trusted ? isIP(address) !== 0 : this.#policy.allows(address)))) {
-      attempt.start(addresses);
-    } else attempt.fail('blocked');
+    else if (this.#mayDial(addresses, trusted)) attempt.start(addresses);
+    else attempt.fail('blocked');
+  }
+
+  #mayDial(addresses: readonly string[], trusted: boolean): boolean {
+    return addresses.every((address) => (trusted ? isIP(address) !== 0 : this.#policy.allows(address)));
   }
 }

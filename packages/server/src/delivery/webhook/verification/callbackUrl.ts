@@ -15,13 +15,17 @@ export interface CallbackUrl {
   readonly path: string;
   /** Host name in one spelling, without port: what limits are kept by, so that variants of a URL do not multiply them. */
   readonly host: string;
-  /** The operator vouches for the origin. */
+  /** May be plain HTTP and at any address: the operator says so of the origin. */
   readonly trusted: boolean;
+  /** The operator vouches for the origin, so that its endpoints need not be asked whether they want deliveries. */
+  readonly vouched: boolean;
 }
 
 export interface CallbackUrlRules {
   /** Whether the operator vouches for an origin, in the URL parser's spelling. */
   readonly isAllowedOrigin: (origin: string) => boolean;
+  /** Whether callbacks of an origin may be plain HTTP and at any address. Those that are vouched for may anyway. */
+  readonly isReachableOrigin: (origin: string) => boolean;
   readonly allowUrl: ((url: URL) => boolean) | undefined;
 }
 
@@ -33,16 +37,18 @@ const WEB_SCHEME = /^https?:$/;
  */
 export function readCallbackUrl(text: string, rules: CallbackUrlRules): CallbackUrl {
   const url = parseUrl(text);
-  const trusted = url !== undefined && isPlain(url, text) && rules.isAllowedOrigin(url.origin);
+  const plain = url !== undefined && isPlain(url, text) ? url : undefined;
+  const vouched = plain !== undefined && rules.isAllowedOrigin(plain.origin);
+  const trusted = vouched || (plain !== undefined && rules.isReachableOrigin(plain.origin));
   if (!trusted) {
     const checked = callbackUrlSchema.safeParse(text);
     if (!checked.success) throw invalidParams(`delivery.url: ${describeIssues(checked.error)}`);
   }
   const { origin, pathname, hostname } = url ?? new URL(text);
-  if (!trusted && !isAllowedUrl(text, rules)) {
+  if (!vouched && !isAllowedUrl(text, rules)) {
     throw invalidParams('delivery.url: this server does not deliver to this URL');
   }
-  return { text, origin, path: pathname, host: hostname.replace(/\.$/, ''), trusted };
+  return { text, origin, path: pathname, host: hostname.replace(/\.$/, ''), trusted, vouched };
 }
 
 function isAllowedUrl(text: string, { allowUrl }: CallbackUrlRules): boolean {
@@ -58,8 +64,11 @@ function isPlain(url: URL, text: string): boolean {
   return WEB_SCHEME.test(url.protocol) && !/[\s\\#\p{Cc}]/u.test(text);
 }
 
-/** Reads the `allowedOrigins` option. Throws a `TypeError` for what is no origin. */
-export function readAllowedOrigins(allowed: WebhookOptions['allowedOrigins'] = []): (origin: string) => boolean {
+/** Reads an option that names origins. Throws a `TypeError` for what is no origin. */
+export function readOrigins(
+  option: 'allowedOrigins' | 'reachableOrigins',
+  allowed: WebhookOptions['allowedOrigins'] = [],
+): (origin: string) => boolean {
   if (typeof allowed === 'function') {
     return (origin) => {
       // Anything but a clear yes is a no.
@@ -67,12 +76,16 @@ export function readAllowedOrigins(allowed: WebhookOptions['allowedOrigins'] = [
       return answer === true;
     };
   }
+  if (!Array.isArray(allowed)) {
+    throw new TypeError(`webhooks.${option}: expected a list of origins, or a function, not ${String(allowed)}`);
+  }
   const origins = new Set(
-    allowed.map((text) => {
-      const url = parseUrl(text);
-      const isOrigin = url !== undefined && WEB_SCHEME.test(url.protocol) && /^[^/]+:\/\/[^/*]+\/?$/.test(text);
+    allowed.map((text: unknown) => {
+      const url = typeof text === 'string' ? parseUrl(text) : undefined;
+      const isOrigin =
+        url !== undefined && WEB_SCHEME.test(url.protocol) && /^[^/]+:\/\/[^/*]+\/?$/.test(text as string);
       if (!isOrigin || url.username !== '' || url.password !== '') {
-        throw new TypeError(`webhooks.allowedOrigins: expected an origin such as https://host:port, not ${text}`);
+        throw new TypeError(`webhooks.${option}: expected an origin such as https://host:port, not ${String(text)}`);
       }
       return url.origin;
     }),

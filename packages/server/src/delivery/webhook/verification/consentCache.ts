@@ -1,4 +1,5 @@
 import type { Clock } from '../../../clock.ts';
+import type { Consent } from '../../../storage/subscriptionStore.ts';
 
 /** How long consent outlives the last subscription it was for (OP-29). One day. */
 const KEPT_MS = 86_400_000;
@@ -6,7 +7,9 @@ const KEPT_MS = 86_400_000;
 /** Consents without a subscription that are remembered. */
 const MAX_KEPT = 10_000;
 
-interface Consent {
+interface KnownConsent {
+  /** What it rests on. */
+  readonly basis: Consent;
   subscriptions: number;
   /** Meaningful without subscriptions. */
   untilMs: number;
@@ -15,7 +18,7 @@ interface Consent {
 /** Which endpoints want deliveries of which principal (VERIFY-06). Soft state. */
 export class ConsentCache {
   readonly #clock: Clock;
-  readonly #consents = new Map<string, Consent>();
+  readonly #consents = new Map<string, KnownConsent>();
   /** Those without a subscription, the longest unused first. */
   readonly #unused = new Set<string>();
 
@@ -24,20 +27,25 @@ export class ConsentCache {
   }
 
   has(principal: string, url: string): boolean {
+    return this.basisOf(principal, url) !== undefined;
+  }
+
+  /** What the consent rests on; `undefined` when there is none that is known. */
+  basisOf(principal: string, url: string): Consent | undefined {
     const key = consentKey(principal, url);
     const consent = this.#consents.get(key);
-    if (consent === undefined) return false;
-    if (consent.subscriptions > 0 || consent.untilMs > this.#clock.now()) return true;
+    if (consent === undefined) return undefined;
+    if (consent.subscriptions > 0 || consent.untilMs > this.#clock.now()) return consent.basis;
     this.#forget(key);
-    return false;
+    return undefined;
   }
 
   /** A verified subscription begins. */
-  use(principal: string, url: string): void {
+  use(principal: string, url: string, basis: Consent = 'challenge'): void {
     const key = consentKey(principal, url);
     const consent = this.#consents.get(key);
     this.#unused.delete(key);
-    if (consent === undefined) this.#consents.set(key, { subscriptions: 1, untilMs: 0 });
+    if (consent === undefined) this.#consents.set(key, { basis, subscriptions: 1, untilMs: 0 });
     else consent.subscriptions++;
   }
 

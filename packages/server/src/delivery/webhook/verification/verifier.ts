@@ -9,6 +9,7 @@ import {
 import { verificationBody } from '../messageBody.ts';
 import { post, reasonOf } from '../post.ts';
 import type { PostOptions, PostTarget } from '../post.ts';
+import type { Consent } from '../../../storage/subscriptionStore.ts';
 import type { CallbackUrl } from './callbackUrl.ts';
 import type { ChallengeLimit } from './challengeLimit.ts';
 import type { ConsentCache } from './consentCache.ts';
@@ -37,21 +38,23 @@ const MAX_ANSWER_BYTES = 4_096;
 export class Verifier {
   readonly #options: VerifierOptions;
   /** One challenge at a time per principal and URL (OP-29). */
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Promise<Consent>>();
 
   constructor(options: VerifierOptions) {
     this.#options = options;
   }
 
   /**
-   * Resolves when the endpoint's consent is known. Rejects with CallbackEndpointError (VERIFY-04, VERIFY-05), with
+   * Resolves with what the endpoint's consent rests on. Rejects with CallbackEndpointError (VERIFY-04, VERIFY-05), with
    * InvalidParams for a blocked address (SSRF-07), or with ResourceExhausted when its host was asked too often (VERIFY-09).
    */
-  async verify(principal: string, callback: CallbackUrl, target: PostTarget): Promise<void> {
+  async verify(principal: string, callback: CallbackUrl, target: PostTarget): Promise<Consent> {
     const url = callback.text;
-    if (callback.trusted || this.#options.consents.has(principal, url)) return;
+    if (callback.vouched) return 'allowed_origin';
+    const known = this.#options.consents.basisOf(principal, url);
+    if (known !== undefined) return known;
     const key = JSON.stringify([principal, url]);
-    let running: Promise<void> | undefined;
+    let running: Promise<Consent> | undefined;
     while ((running = this.#running.get(key)) !== undefined) {
       try {
         return await running;
@@ -62,25 +65,26 @@ export class Verifier {
     }
     running = this.#ask(principal, callback, target).finally(() => this.#running.delete(key));
     this.#running.set(key, running);
-    await running;
+    return running;
   }
 
-  async #ask(principal: string, callback: CallbackUrl, target: PostTarget): Promise<void> {
+  async #ask(principal: string, callback: CallbackUrl, target: PostTarget): Promise<Consent> {
     const { confirm, documents } = this.#options;
     await this.#inspect(callback);
-    if (await confirm({ principal, url: callback.text })) return;
+    if (await confirm({ principal, url: callback.text })) return 'confirmed';
     if (documents !== undefined) {
       if (!documents.isCached(callback)) this.#count(callback);
-      if (await documents.covers(callback)) return;
+      if (await documents.covers(callback)) return 'document';
     }
     this.#count(callback);
     await this.#challenge(target);
+    return 'challenge';
   }
 
   /** What the address alone says, before anything is sent (OP-09). */
-  async #inspect({ text }: CallbackUrl): Promise<void> {
+  async #inspect({ text, trusted }: CallbackUrl): Promise<void> {
     const { egress, timeoutMs } = this.#options.postOptions;
-    const found = await egress.inspect(text, timeoutMs);
+    const found = await egress.inspect(text, timeoutMs, { trusted });
     if (found === 'blocked') throw invalidParams('delivery.url: this server does not deliver to this address');
     if (found === 'unresolvable') throw callbackEndpointError('connection_refused');
   }

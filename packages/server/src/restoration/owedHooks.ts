@@ -1,0 +1,78 @@
+import type { EventType } from '../catalog/eventType.ts';
+import type { Core } from '../core.ts';
+import type { Persistence } from '../delivery/webhook/persistence.ts';
+import type { Webhooks } from '../delivery/webhook/webhooks.ts';
+import type { StoredSubscription } from '../storage/subscriptionStore.ts';
+import type { Arguments } from '../subscription/subscription.ts';
+
+/** A hook that is owed to an event type which was not offered for this long is not called any more: a week. */
+const LONGEST_OWED_MS = 7 * 86_400_000;
+
+/**
+ * Calls `onUnsubscribe` for stored subscriptions that do not come back, where a run that did not end in order left it owed
+ * (HOOK-03). Until their event type is offered their record stays, as one that has lapsed.
+ */
+export class OwedHooks {
+  readonly #core: Core;
+  readonly #webhooks: Webhooks;
+  readonly #persistence: Persistence;
+  /** By event type, then by id. */
+  readonly #owed = new Map<string, Map<string, StoredSubscription>>();
+
+  constructor(core: Core, webhooks: Webhooks, persistence: Persistence) {
+    this.#core = core;
+    this.#webhooks = webhooks;
+    this.#persistence = persistence;
+  }
+
+  /** The subscription does not come back. Resolves with whether that is stored, when it is or has failed. */
+  dispose(record: StoredSubscription): Promise<boolean> {
+    const { name, id } = record;
+    const nowMs = this.#core.clock.now();
+    const lapsedAtMs = Math.min(record.refreshBeforeMs ?? nowMs, nowMs);
+    if (record.owesUnsubscribe !== true || nowMs - lapsedAtMs > LONGEST_OWED_MS) {
+      return this.#webhooks.forgetRecord(record);
+    }
+    const type = this.#core.catalog.get(name);
+    if (type !== undefined) {
+      void this.#call(type, record);
+      return this.#webhooks.forgetRecord(record);
+    }
+    let ofType = this.#owed.get(name);
+    if (ofType === undefined) this.#owed.set(name, (ofType = new Map()));
+    ofType.set(id, record);
+    if (lapsedAtMs === record.refreshBeforeMs) return Promise.resolve(true);
+    return this.#persistence.keep({ ...record, refreshBeforeMs: lapsedAtMs });
+  }
+
+  /** An event type is offered. */
+  release(type: EventType): void {
+    const ofType = this.#owed.get(type.name);
+    this.#owed.delete(type.name);
+    for (const record of ofType?.values() ?? []) {
+      void this.#call(type, record);
+      void this.#webhooks.forgetRecord(record);
+    }
+  }
+
+  /** A new subscription has the place of this one: its own hook has been called, or is. */
+  forget(name: string, id: string): void {
+    this.#owed.get(name)?.delete(id);
+  }
+
+  async #call(type: EventType, { id, name, principal, arguments: rawArguments }: StoredSubscription): Promise<void> {
+    const { definition } = type.compiled;
+    const args = await readArguments(type, rawArguments);
+    const context = { authInfo: undefined, principal, mode: 'webhook' as const, subscriptionId: id };
+    this.#core.lifecycle.end(definition, { name, context, arguments: args });
+  }
+}
+
+/** Arguments the present schema refuses stay as they are: what they matched they still match (TERM-04). */
+export async function readArguments({ compiled: { input } }: EventType, rawArguments: Arguments): Promise<Arguments> {
+  try {
+    return await input.parse(rawArguments);
+  } catch {
+    return rawArguments;
+  }
+}

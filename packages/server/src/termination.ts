@@ -1,0 +1,67 @@
+import { errorCodes, EventsError, internalError, isJsonObject } from '@mcp-events/protocol';
+import type { ErrorData, ErrorName } from '@mcp-events/protocol';
+import type { Parts } from './composition.ts';
+import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
+import type { SubscriptionFilter } from './subscription/registry.ts';
+
+const FILTER_MEMBERS: ReadonlySet<string> = new Set(['id', 'name', 'principal']);
+
+/**
+ * Ends what the filter finds, live or stored. Resolves with how many, when that is stored. Everything that is known is ended
+ * before this returns.
+ */
+export async function terminate(
+  { core, restoration }: Parts,
+  filter: SubscriptionFilter,
+  error: EventsError,
+): Promise<number> {
+  const live = core.registry.find(filter);
+  for (const subscription of live) subscription.terminate(error);
+  const stored = restoration?.terminate(filter, error);
+  const ends = await Promise.all(
+    live.map((subscription) => (subscription instanceof WebhookSubscription ? subscription.endStored : true)),
+  );
+  ends.push(...((await stored) ?? []));
+  const failed = ends.filter((isStored) => !isStored).length;
+  if (failed > 0) {
+    throw internalError(`${failed} of ${ends.length} ends could not be stored so far; they are tried again`);
+  }
+  return ends.length;
+}
+
+/** Throws a `TypeError` for what would concern others than it was meant for. */
+export function readSubscriptionFilter(filter: SubscriptionFilter): SubscriptionFilter {
+  const given: unknown = filter;
+  if (!isJsonObject(given))
+    throw new TypeError(`the filter must be an object, such as { principal }, not ${String(given)}`);
+  for (const [member, value] of Object.entries(given)) {
+    if (!FILTER_MEMBERS.has(member)) {
+      throw new TypeError(`the filter has no member ${JSON.stringify(member)}; there are id, name and principal`);
+    }
+    // Taken as "any" it would concern everybody, when somebody's unknown name was meant.
+    const isText = typeof value === 'string' || (member === 'principal' && value === null);
+    if (!isText) {
+      throw new TypeError(
+        `${member} of the filter must be a string${member === 'principal' ? ', or null for anonymous callers' : ''}; leave it out for all`,
+      );
+    }
+  }
+  return { ...filter };
+}
+
+/**
+ * Takes an error of this extension, also one that another copy of this package made, as two of them come together easily.
+ * Throws a `TypeError` for anything else: it could not be told to anybody.
+ */
+export function readEventsError(error: unknown): EventsError {
+  if (error instanceof EventsError) return error;
+  const { name, errorName, message, data } = (error ?? {}) as Partial<Record<keyof EventsError, unknown>>;
+  const isForeign =
+    name === 'EventsError' && typeof message === 'string' && Object.hasOwn(errorCodes.final, String(errorName));
+  if (!isForeign) {
+    throw new TypeError(
+      "the error must be an EventsError, such as forbidden('revoked') or new EventsError('NotFound', message) makes: it is told to subscribers",
+    );
+  }
+  return new EventsError(errorName as ErrorName, message, isJsonObject(data) ? { data: data as ErrorData } : {});
+}
