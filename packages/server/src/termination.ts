@@ -1,5 +1,5 @@
 import { errorCodes, EventsError, internalError, isJsonObject } from '@mcp-events/protocol';
-import type { ErrorData, ErrorName } from '@mcp-events/protocol';
+import type { ErrorName } from '@mcp-events/protocol';
 import type { Parts } from './composition.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
@@ -19,7 +19,7 @@ export async function terminate(
   for (const subscription of live) subscription.terminate(error);
   const stored = restoration?.terminate(filter, error);
   const ends = await Promise.all(
-    live.map((subscription) => (subscription instanceof WebhookSubscription ? subscription.endStored : true)),
+    live.map(async (subscription) => !(subscription instanceof WebhookSubscription) || subscription.endStored),
   );
   ends.push(...((await stored) ?? []));
   const failed = ends.filter((isStored) => !isStored).length;
@@ -63,5 +63,5 @@ export function readEventsError(error: unknown): EventsError {
       "the error must be an EventsError, such as forbidden('revoked') or new EventsError('NotFound', message) makes: it is told to subscribers",
     );
   }
-  return new EventsError(errorName as ErrorName, message, isJsonObject(data) ? { data: data as ErrorData } : {});
+  return new EventsError(errorName as ErrorName, message, isJsonObject(data) ? { data } : {});
 }

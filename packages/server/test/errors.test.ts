@@ -148,7 +148,7 @@ describe('numbers', () => {
       ...[NotFound, NotFound, Forbidden, Forbidden, ResourceExhausted, ResourceExhausted],
       Unsupported,
     ]);
-    server.events.terminate({}, new EventsError('Forbidden', 'revoked'));
+    void server.events.terminate({}, new EventsError('Forbidden', 'revoked'));
     expect((await open.rest())[1]?.params.error.code).toBe(Forbidden);
   });
 
@@ -170,7 +170,7 @@ describe('numbers', () => {
       [false, -32012],
     ] as const) {
       await server.poll('counted', null, {}, { declare });
-      server.events.terminate({}, new EventsError('Forbidden', 'revoked'));
+      void server.events.terminate({}, new EventsError('Forbidden', 'revoked'));
       expect((await server.call('events/poll', { name: 'counted' }, { declare })).error?.code).toBe(code);
     }
   });

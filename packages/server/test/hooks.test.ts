@@ -186,7 +186,7 @@ describe('push', () => {
     });
     const opening = server.call('events/stream', { name: 'counted' });
     await settle();
-    server.events.terminate({}, forbidden('revoked'));
+    void server.events.terminate({}, forbidden('revoked'));
     await settle();
     expect(log).toEqual([]);
     provisioned();
@@ -359,7 +359,7 @@ describe('poll leases', () => {
     slow = true;
     const polling = server.call('events/poll', { name: 'counted', cursor });
     await settle();
-    server.events.terminate({}, forbidden('revoked'));
+    void server.events.terminate({}, forbidden('revoked'));
     decide();
     expect((await polling).error).toMatchObject({ code: -32024, data: { reason: 'revoked' } });
   });
@@ -385,7 +385,7 @@ describe('poll leases', () => {
     const recorder = new Recorder();
     server.events.define('counted', recorder.definition);
     await server.poll('counted', null);
-    server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
     await settle();
     expect(recorder.log).toEqual(['subscribe poll - {}', 'unsubscribe poll - {}']);
     await server.clock.advance(600_000);

@@ -191,7 +191,7 @@ describe('why a webhook subscription did not get an event', () => {
   it('TERM-01 the subscription has ended, and why; or nobody knows of it', async () => {
     const { server, type, id } = await subscribed();
     const eventId = await emitted(type, 1);
-    server.events.terminate({ id }, forbidden('revoked'));
+    void server.events.terminate({ id }, forbidden('revoked'));
     const endedAt = new Date(server.clock.now()).toISOString();
     expect(await server.events.inspect().why(id, eventId)).toMatchObject({
       verdict: 'ended',
@@ -350,7 +350,7 @@ describe('what a server holds', () => {
     for (let n = 0; n < 5; n++) await server.poll('counted', null, { arguments: { n } });
     const inspection = server.events.inspect();
     const first = inspection.subscriptions({}, { limit: 2 });
-    server.events.terminate({ id: first.entries[1]!.id }, forbidden());
+    void server.events.terminate({ id: first.entries[1]!.id }, forbidden());
     const second = inspection.subscriptions({}, { limit: 2, after: first.next });
     const third = inspection.subscriptions({}, { limit: 2, after: second.next });
     const numbers = [first, second, third].map(({ entries }) => entries.map((entry) => entry.arguments['n']));

@@ -110,7 +110,7 @@ describe('opening', () => {
     upstream.failures.push(new Error('down'));
     upstream.add(1);
     await server.clock.advance(20_000);
-    server.events.terminate({ name: 'counted' }, forbidden());
+    void server.events.terminate({ name: 'counted' }, forbidden());
     const messages = await stream.rest();
     expect(new Set(kindsOf(messages))).toEqual(
       new Set(['active', 'error', 'event', 'heartbeat', 'terminated', 'result']),

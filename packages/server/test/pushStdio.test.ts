@@ -171,7 +171,7 @@ describe('end', () => {
     const server = stdioServer();
     const type = server.events.define('counted', counted);
     await server.request(1, 'events/stream', { name: 'counted' });
-    server.events.terminate({ name: 'counted' }, forbidden('revoked'));
+    void server.events.terminate({ name: 'counted' }, forbidden('revoked'));
     await type.emit({ n: 1 });
     await server.clock.advance(60_000);
     expect(kindsOf(server.sent)).toEqual(['active', 'terminated', 'result']);

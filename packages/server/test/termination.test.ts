@@ -61,8 +61,8 @@ describe('by the server', () => {
     const stream = await server.stream('counted');
     await stream.take(1);
     await type.emit({ n: 1 });
-    server.events.terminate({}, forbidden());
-    server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
     await server.clock.advance(60_000);
     expect(kindsOf(await stream.rest())).toEqual(['event', 'terminated', 'result']);
   });

@@ -41,7 +41,7 @@ describe('dialect', () => {
     expect(codes).toEqual([NotFound, Unsupported, Forbidden, CallbackEndpointError, undefined, ResourceExhausted]);
     await settle();
     await handle.emit({ n: 1 });
-    server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
     await settle();
     const [told] = server.recorder.envelopes('terminated');
     expect(told?.body.error.code).toBe(Forbidden);
@@ -94,7 +94,7 @@ describe('dialect', () => {
     deployment.upstream.add(1);
     const server = await deployment.run({}, { dialect: 'final' });
     expect(server.recorder.events.map(isSketch)).toEqual([true]);
-    server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
     await settle();
     expect(server.recorder.envelopes('terminated')[0]?.body.error.code).toBe(-32012);
   });

@@ -247,7 +247,7 @@ describe('a gap that is not told yet', () => {
     const { server } = await serverWithGap();
     await server.clock.advance(2 * QUARTER_MS);
     server.recorder.answer = () => undefined;
-    server.events.terminate({}, forbidden('revoked'));
+    void server.events.terminate({}, forbidden('revoked'));
     await server.clock.advance(QUARTER_MS);
     expect(server.recorder.deliveries.at(-1)!.body.type).toBe('terminated');
   });

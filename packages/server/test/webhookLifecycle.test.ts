@@ -1,5 +1,5 @@
-import { EventsError, forbidden } from '@mcp-events/server';
-import type { EventTypeDefinition } from '@mcp-events/server';
+import { forbidden } from '@mcp-events/server';
+import type { EventsError, EventTypeDefinition } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
 import { FakeClock, settle, until } from './kit/fakeClock.ts';

@@ -96,7 +96,7 @@ describe('one delivery at a time', () => {
     await server.subscribe('counted');
     recorder.answer = () => 'hang';
     await emit(2);
-    server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
     await settle();
     expect(recorder.envelopes('terminated')).toEqual([]);
     recorder.release(204);

@@ -93,7 +93,7 @@ describe('a subscription that ends while its endpoint is asked', () => {
     const server = secureServer();
     server.events.define('counted', counted);
     const { answer } = await pending(server);
-    server.events.terminate({}, forbidden('revoked'));
+    void server.events.terminate({}, forbidden('revoked'));
     server.recorder.release(500);
     expect((await answer).error).toMatchObject({ code: -32024, data: { reason: 'revoked' } });
   });
@@ -143,7 +143,7 @@ describe('a subscription that ends while onSubscribe runs', () => {
     });
     const answer = server.trySubscribe('counted');
     await settle();
-    if (how === 'terminate') server.events.terminate({}, forbidden('revoked'));
+    if (how === 'terminate') void server.events.terminate({}, forbidden('revoked'));
     else if (how === 'unsubscribe') await server.unsubscribe('counted');
     else await server.events.close();
     expect(log).toEqual([]);

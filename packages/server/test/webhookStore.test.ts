@@ -213,7 +213,7 @@ describe('the store', () => {
     const count = 129;
     await Promise.all(Array.from({ length: count }, (_, n) => server.trySubscribe('counted', { arguments: { n } })));
     store.failing.add('delete');
-    server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
     await settle();
     expect(store.records).toHaveLength(count);
     store.failing.clear();

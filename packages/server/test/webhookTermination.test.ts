@@ -46,7 +46,7 @@ describe('the end by the server', () => {
     server.events.define('counted', counted);
     await server.subscribe('counted');
     server.recorder.answer = () => 503;
-    server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
     await server.clock.advance(3_600_000);
     const envelopes = server.recorder.envelopes('terminated');
     expect(envelopes).toHaveLength(5);
@@ -67,7 +67,7 @@ describe('the end by the server', () => {
     const { id, cursor } = await server.subscribe('counted');
     server.recorder.answer = () => 503;
     allowed = false;
-    server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
     await server.clock.advance(1_000);
     expect((await server.trySubscribe('counted', { cursor })).error?.code).toBe(-32024);
     allowed = true;
@@ -88,7 +88,7 @@ describe('the end by the server', () => {
     server.events.define('counted', counted);
     await server.subscribe('counted');
     expect(store.records).toHaveLength(1);
-    server.events.terminate({}, forbidden());
+    void server.events.terminate({}, forbidden());
     await settle();
     expect(store.records).toEqual([]);
   });
@@ -292,14 +292,14 @@ describe('hooks', () => {
       const definition = { ...counted, onUnsubscribe: () => void ended.push(how) };
       const handle = server.events.define('counted', definition);
       await server.subscribe('counted');
-      if (how === 'terminate') server.events.terminate({}, forbidden());
+      if (how === 'terminate') void server.events.terminate({}, forbidden());
       else if (how === 'remove') handle.remove();
       else if (how === 'update') handle.update({ ...definition, input: { type: 'object', required: ['level'] } });
       else if (how === 'lapse') await server.clock.advance(3_600_000);
       else await server.events.close();
       await settle();
       expect(ended).toEqual([how]);
-      server.events.terminate({}, forbidden());
+      void server.events.terminate({}, forbidden());
       await server.events.close();
       expect(ended).toHaveLength(1);
     },
