@@ -1,3 +1,5 @@
+import { onAborted } from './untilAborted.ts';
+
 /**
  * Where the client takes its time from. Pass your own to test without waiting.
  */
@@ -29,10 +31,10 @@ export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promi
     }
     const finish = (): void => {
       clock.clearTimeout(timer);
-      signal.removeEventListener('abort', finish);
+      forget();
       resolve();
     };
     const timer = clock.setTimeout(finish, Math.min(delayMs, MAX_DELAY_MS));
-    signal.addEventListener('abort', finish);
+    const forget = onAborted(signal, finish);
   });
 }

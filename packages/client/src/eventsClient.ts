@@ -32,6 +32,8 @@ export class EventsClient {
   readonly #terminated = new Map<string, Subscription<unknown>>();
   /** What is still done for subscriptions that ended: the next one with the same key starts from what they leave. */
   readonly #ending = new Map<string, Promise<unknown>>();
+  /** The subscription that had a key last, as long as its record is in the store: that record is its own to change. */
+  readonly #owners = new Map<string, object>();
   readonly #closing = new AbortController();
   /** Looks for changes of the event types. */
   #watching: Promise<void> | undefined;
@@ -78,10 +80,13 @@ export class EventsClient {
   }
 
   /**
-   * Subscribes to an event type. Resolves when the type is known and the start is recorded; delivery runs in the
-   * background from then on, also through failures, until it is stopped or the server ends it.
+   * Subscribes to an event type. Resolves when the server has accepted the subscription and its position is stored: from
+   * here on nothing is missed (CLIENT-11), so whatever state is read afterwards misses nothing. With a position to go on
+   * from, of the store or `from`, that holds at once. Delivery runs in the background from then on, also through failures,
+   * until it is stopped or the server ends it.
    *
-   * If the server cannot be reached and the client was given a function that connects, it resolves too: the client goes
+   * If an attempt to begin fails in a way that may pass, it resolves as well: what is missed until delivery begins is then
+   * told as a gap (`interrupted`). If the server cannot be reached and the client was given a function that connects, it resolves too: the client goes
    * on connecting in the background with `backoff`, one attempt at a time for all subscriptions that wait, each failure
    * told to `onError` (the first ones perhaps before this resolves). If the server then has no such type, no usable mode
    * or no Events, that ends the subscription, as an error that comes later does: told to `onTerminated`, and thrown by
@@ -118,7 +123,7 @@ export class EventsClient {
     this.#assertFree(key);
     const found = await this.#find(name, options.signal);
     if (found === undefined) throw unknownType(name);
-    return this.#start<T>(
+    const subscription = await this.#start<T>(
       key,
       found,
       {
@@ -134,6 +139,7 @@ export class EventsClient {
       },
       options,
     );
+    return this.#begun(subscription);
   }
 
   /**
@@ -172,7 +178,7 @@ export class EventsClient {
         this.#warn(`Subscription "${record.name}" was not resumed: ${(error as Error).message}`);
       }
     }
-    return resumed;
+    return Promise.all(resumed.map((subscription) => this.#begun(subscription)));
   }
 
   /** Stops all subscriptions, keeps their positions, and leaves the SDK's client as it was. */
@@ -217,6 +223,7 @@ export class EventsClient {
     this.#assertFree(key);
     const { store, clock, backoff, random } = this.#settings;
     const first = this.#sourceOf(kept, store);
+    const owner = {};
     const subscription: Subscription<T> = new Subscription<T>({
       key,
       source: first,
@@ -229,6 +236,7 @@ export class EventsClient {
         await delivery.stop();
         const { seen, webhook } = there;
         const next = this.#sourceOf({ ...record, cursor: there.cursor ?? record.cursor, seen, webhook }, to);
+        next.buffer.promise();
         await to.save(key, next.record);
         delivery.start(subscription, next);
         return next;
@@ -240,15 +248,26 @@ export class EventsClient {
         this.#subscriptions.delete(key);
         this.#terminated.set(key, subscription);
       },
+      afterEnd: async (step) => {
+        if (this.#owners.get(key) !== owner) return;
+        const done = step();
+        void this.#endLast(key, [done, Promise.resolve(this.#ending.get(key))]);
+        await done;
+      },
       onEnd: (storing) => {
+        const isForgotten = subscription.status.state === 'cancelled';
+        if (isForgotten) this.#owners.delete(key);
         if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
         if (this.#terminated.get(key) === subscription) this.#terminated.delete(key);
-        const isForgotten = subscription.status.state === 'cancelled';
         return this.#endLast(key, [storing, isForgotten ? delivery.refuse() : delivery.running]);
       },
     });
     this.#subscriptions.set(key, subscription);
+    this.#owners.set(key, owner);
     try {
+      // An acknowledgement that came late may be on its way to the store.
+      const ending = this.#ending.get(key);
+      if (ending !== undefined) await ending;
       await store.save(key, first.record);
     } catch (error) {
       subscription.stop();
@@ -256,6 +275,17 @@ export class EventsClient {
     }
     if (options.signal?.aborted) subscription.stop();
     delivery.start(subscription, first);
+    return subscription;
+  }
+
+  /** Waits until nothing of a subscription can be missed any more without being told. */
+  async #begun<T>(subscription: Subscription<T>): Promise<Subscription<T>> {
+    try {
+      await untilAborted(subscription.begun, this.#closing.signal);
+    } catch (error) {
+      subscription.stop();
+      throw error;
+    }
     return subscription;
   }
 

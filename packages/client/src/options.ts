@@ -46,7 +46,8 @@ export interface EventsClientOptions {
 export interface SubscribeOptions {
   /**
    * Forces a delivery mode (CLIENT-04). Default: the best one the type offers, changed when it keeps failing, and at once
-   * when the server cannot reach or refuses the callback. A forced webhook is tried again then, told to `onError`.
+   * when the server cannot reach or refuses the callback. A forced webhook is tried again then, told to `onError`; it ends
+   * at the fourth `InvalidParams` in a row, since the arguments may be what is refused.
    */
   delivery?: ClientDeliveryMode;
   /**

@@ -88,7 +88,7 @@ describe('over HTTP', () => {
     await until(() => server.streams.length === 3);
     expect(server.requests(Methods.stream)[2]!.body.params.arguments).toEqual({ n: 1 });
     expect(server.streams[1]!.closed).toBe(false);
-    expect(first.status.state).toBe('connecting');
+    expect(first.status.state).toBe('active');
   });
 
   it('CLIENT-07 cancel closes the response of its stream', async () => {

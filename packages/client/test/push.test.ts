@@ -194,7 +194,7 @@ describe('push', () => {
       await settle();
       send();
       server.stream().end();
-      await clock.advance(60_000);
+      await clock.advance(9_000);
       expect(cursors(server).at(-1)).toBe(expected);
     }
     await events.close();

@@ -159,7 +159,7 @@ describe('termination', () => {
         .map(({ params }) => params['cursor'])
         .slice(0, 3),
     ).toEqual(['old', 'old', null]);
-    expect(gaps).toEqual([{ reason: 'restarted', cursor: null }]);
+    expect(gaps).toEqual([{ reason: 'restarted', cursor: 'new' }]);
     expect(subscription.cursor).toBe('new');
     await events.close();
   });

@@ -1,6 +1,7 @@
+import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { unreachable } from '../src/connection/unreachable.ts';
-import { RawServer } from './support/rawServer.ts';
+import { pending, RawServer } from './support/rawServer.ts';
 import { settle, world } from './support/world.ts';
 
 const systemError = (message: string, details: object): Error => Object.assign(new Error(message), details);
@@ -55,9 +56,10 @@ describe('the message of a lost connection', () => {
     ] as const) {
       const errors: Error[] = [];
       const { server, events } = await world({ server: new RawServer() });
-      await events.subscribe('incident.opened', {}, { onError: (error) => errors.push(error) });
+      if (!isOpen) server.on(Methods.stream, () => pending);
+      const onError = (error: Error): unknown => errors.push(error);
+      await events.subscribe('incident.opened', {}, { from: 'c0', onError });
       await settle();
-      if (isOpen) server.stream().active('c0');
       await server.die();
       await settle();
       expect(errors).toMatchObject([{ code: 'STREAM_DROPPED', message }]);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type EventsClient, memoryStore } from '../src/index.ts';
 import { challenge, ReceiverWorld, secretA } from './receiverWorld.ts';
 import { pending, RpcFailure } from './support/rawServer.ts';
-import { HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
+import { granted, HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
 import { Reader, settle } from './support/world.ts';
 
 describe('the end of a webhook subscription', () => {
@@ -112,21 +112,23 @@ describe('the end of a webhook subscription', () => {
     ['resume', (events: EventsClient) => events.resume()],
   ] as const) {
     it(`ends it at the server also if stopped before the answer came, and lets the next one wait for that (${how})`, async () => {
-      const { subscribes, unsubscribes, events, server } = await webhookWorld();
+      const { subscribes, unsubscribes, events, server, clock } = await webhookWorld();
       server.on(Methods.subscribe, () => pending);
-      const first = await events.subscribe('incident.opened');
+      const subscribing = events.subscribe('incident.opened');
       await settle();
       server.on(Methods.unsubscribe, () => pending);
-      first.stop();
+      events.subscriptions[0]!.stop();
+      await subscribing;
       const next = again(events);
       await settle();
       expect(unsubscribes()).toHaveLength(1);
       expect(subscribes()).toHaveLength(1);
       server.on(Methods.unsubscribe, () => ({}));
       server.answer(unsubscribes()[0]!.id, {});
-      await next;
       await settle();
       expect(subscribes()).toHaveLength(2);
+      server.answer(subscribes()[1]!.id, granted(clock, HOUR_MS));
+      await next;
       await events.close();
     });
   }

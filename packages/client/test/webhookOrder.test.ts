@@ -204,11 +204,12 @@ describe('order and bounds of webhooks', () => {
       request = received;
       return pending;
     });
-    const reader = new Reader(await events.subscribe('incident.opened'));
+    const subscribing = events.subscribe('incident.opened');
     await settle();
     const posts = [1, 2, 3, 4].map((n) => receiver.last.event(`e${n}`, 'c0', chain(n)));
     expect(await posts[3]).toBe('retry');
     server.answer(request!.id, granted(clock, HOUR_MS));
+    const reader = new Reader(await subscribing);
     expect(await Promise.all(posts)).toEqual(['accepted', 'accepted', 'accepted', 'retry']);
     await settle();
     expect(await receiver.last.event('e4', 'c0', chain(4))).toBe('accepted');
@@ -224,13 +225,14 @@ describe('order and bounds of webhooks', () => {
       request = received;
       return pending;
     });
-    await events.subscribe('incident.opened');
+    const subscribing = events.subscribe('incident.opened');
     await settle();
     // Of a hundred bytes each.
     const posts = [1, 2, 3].map((n) => receiver.last.event(`e${n}`, 'c0', chain(n)));
     expect(await posts[2]).toBe('retry');
     server.answer(request!.id, granted(clock, HOUR_MS));
     expect(await posts[0]).toBe('accepted');
+    await subscribing;
     await events.close();
   });
 });

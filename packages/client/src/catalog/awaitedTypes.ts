@@ -3,7 +3,7 @@ import { backoffMs } from '../backoff.ts';
 import { sleep } from '../clock.ts';
 import { asError, isFinal } from '../errors.ts';
 import type { Settings } from '../settings.ts';
-import { untilAborted } from '../untilAborted.ts';
+import { onAborted, untilAborted } from '../untilAborted.ts';
 import type { EventTypes } from './eventTypes.ts';
 
 /** Somebody who waits for a server that cannot be reached. */
@@ -83,9 +83,9 @@ export class AwaitedTypes {
     const wake = new AbortController();
     const onWake = (): void => wake.abort();
     this.#types.onRead.add(onWake);
-    signal.addEventListener('abort', onWake);
+    const forget = onAborted(signal, onWake);
     await sleep(this.#waits.clock, delayMs, wake.signal);
-    signal.removeEventListener('abort', onWake);
+    forget();
     this.#types.onRead.delete(onWake);
   }
 }

@@ -4,7 +4,7 @@ import { MAX_DELAY_MS } from '../clock.ts';
 import { asError, closed, EventsClientError, EventsNotSupportedError } from '../errors.ts';
 import { anyResult } from './anyResult.ts';
 import { discoverEvents } from './capability.ts';
-import { untilAborted } from '../untilAborted.ts';
+import { onAborted, untilAborted } from '../untilAborted.ts';
 import { type Exchange, TransportTap } from './transportTap.ts';
 import { isOutage, unreachable } from './unreachable.ts';
 
@@ -80,8 +80,7 @@ export class Connection {
     const { signal, timeoutMs, onNotification } = options;
     const { client, tap } = await untilAborted(this.#ready(), signal);
     const stop = new AbortController();
-    const onAbort = (): void => stop.abort(signal?.reason);
-    signal?.addEventListener('abort', onAbort);
+    const forget = onAborted(signal, () => stop.abort(signal?.reason));
     let dropped = false;
     let open = false;
     const exchange: Exchange = {
@@ -111,7 +110,7 @@ export class Connection {
       if (!stop.signal.aborted && isOutage(error)) throw unreachable(error);
       throw fromWire(error);
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      forget();
       tap.release(exchange);
     }
   }

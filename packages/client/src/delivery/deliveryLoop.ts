@@ -31,10 +31,14 @@ export interface DeliveryContext {
   pollFloorMs: number;
   /** The server's heartbeat interval as assumed, in milliseconds (OP-15). */
   heartbeatIntervalMs: number;
+  /** How long a stream may stay without its first message, in milliseconds. */
+  acceptWithinMs: number;
   /** Ends the loop. */
   signal: AbortSignal;
   /** The server accepted the subscription. */
   onActive: () => void;
+  /** This mode gets through, however short each connection lasts: no reason to change it. */
+  onProgress: () => void;
   /** Delivery demonstrably works: failures before this no longer count. */
   onHealthy: () => void;
   /** The server met a failure and delivery goes on by itself (PUSH-07). */

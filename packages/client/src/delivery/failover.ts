@@ -6,11 +6,22 @@ const FAILURES_BEFORE_SWITCH = 3;
 /** Long enough that a blocked preferred mode costs nothing noticeable, short enough to come back soon (5 min). */
 const PREFERRED_RETRY_MS = 5 * 60_000;
 
-/** Which mode is in use: the preferred one, until it keeps failing. All modes continue from the same cursor. */
+/** Doublings of that, for trials that each lose events: up to five hours. */
+const MAX_DOUBLINGS = 6;
+
+/**
+ * Which mode is in use: the preferred one, until it keeps failing. All modes continue from the same cursor.
+ *
+ * From time to time the better modes are tried again, the preferred one first. While they are tried nothing else delivers,
+ * so one failure of each is enough, and then the mode that worked goes on.
+ */
 export class Failover {
   #modes: readonly ClientDeliveryMode[];
   #index = 0;
   #failures = 0;
+  /** The mode that worked, while better ones are tried. */
+  #working: number | undefined;
+  #failedTrials = 0;
 
   constructor(modes: readonly ClientDeliveryMode[]) {
     this.#modes = modes;
@@ -20,31 +31,51 @@ export class Failover {
     return this.#modes[this.#index] as ClientDeliveryMode;
   }
 
-  /** How long to stay in the current mode before the preferred one is tried again; undefined in the preferred one. */
-  get retryPreferredMs(): number | undefined {
-    return this.#index === 0 ? undefined : PREFERRED_RETRY_MS;
+  /** Whether there is another mode to turn to. */
+  get hasOther(): boolean {
+    return this.#modes.length > 1;
+  }
+
+  /**
+   * How long to stay in the current mode before the better ones are tried again; undefined in the preferred one, and while
+   * they are tried.
+   *
+   * @param losesEvents whether leaving the current mode costs the events in between, because there is no cursor
+   */
+  retryPreferredMs(losesEvents: boolean): number | undefined {
+    if (this.#index === 0 || this.#working !== undefined) return undefined;
+    return PREFERRED_RETRY_MS * (losesEvents ? 2 ** Math.min(this.#failedTrials, MAX_DOUBLINGS) : 1);
   }
 
   succeeded(): void {
     this.#failures = 0;
+    if (this.#working === undefined) return;
+    this.#working = undefined;
+    this.#failedTrials = 0;
   }
 
   failed(): void {
     this.#failures += 1;
-    if (this.#failures >= FAILURES_BEFORE_SWITCH) this.skip();
+    if (this.#working !== undefined || this.#failures >= FAILURES_BEFORE_SWITCH) this.skip();
   }
 
   /** The current mode is of no use for now. False if there is no other. */
   skip(): boolean {
     this.#failures = 0;
     this.#index = (this.#index + 1) % this.#modes.length;
-    return this.#modes.length > 1;
+    if (this.#index === this.#working) {
+      this.#working = undefined;
+      this.#failedTrials += 1;
+    }
+    return this.hasOther;
   }
 
-  /** Back to the preferred mode, on trial: while it is tried nothing else delivers, so one more failure is enough. */
+  /** Tries the better modes, the preferred one first. */
   retryPreferred(): void {
+    if (this.#index === 0) return;
+    this.#working = this.#index;
     this.#index = 0;
-    this.#failures = FAILURES_BEFORE_SWITCH - 1;
+    this.#failures = 0;
   }
 
   /** The type was listed anew and may offer other modes. */
@@ -52,5 +83,6 @@ export class Failover {
     const current = modes.indexOf(this.current);
     this.#modes = modes;
     this.#index = Math.max(0, current);
+    this.#working = undefined;
   }
 }

@@ -7,23 +7,35 @@ export interface Liveness {
   stop: () => void;
 }
 
+/** How long a stream may be silent, in milliseconds. */
+export interface SilenceLimits {
+  /** Before its first message. */
+  firstMs: number;
+  /** After any. */
+  limitMs: number;
+}
+
 /**
- * Calls `onSilence` once, when more than two heartbeat intervals passed without any message (PUSH-18): one heartbeat may
- * be late, two missing ones mean that nobody is there.
+ * Calls `onSilence` once, when more time passed without any message than the limit (PUSH-18). A clock that is set back
+ * meanwhile costs one more limit at the most; a computer that slept finds its streams silent at the next look.
  */
-export function watchLiveness(clock: Clock, heartbeatIntervalMs: number, onSilence: () => void): Liveness {
+export function watchLiveness(clock: Clock, { firstMs, limitMs }: SilenceLimits, onSilence: () => void): Liveness {
   // Messages only note the time; the timer is renewed when it fires, not a hundred thousand times a second.
-  const limitMs = heartbeatIntervalMs * 2;
   let lastMs = clock.now();
-  let timer = clock.setTimeout(check, limitMs + 1);
+  let allowedMs = firstMs;
+  let timer = clock.setTimeout(check, firstMs + 1);
   function check(): void {
-    const silentMs = clock.now() - lastMs;
-    if (silentMs > limitMs) onSilence();
-    else timer = clock.setTimeout(check, limitMs - silentMs + 1);
+    const nowMs = clock.now();
+    // The clock was set back, and when the last message came is not known any more.
+    lastMs = Math.min(lastMs, nowMs);
+    const silentMs = nowMs - lastMs;
+    if (silentMs > allowedMs) onSilence();
+    else timer = clock.setTimeout(check, allowedMs - silentMs + 1);
   }
   return {
     touch: () => {
       lastMs = clock.now();
+      allowedMs = limitMs;
     },
     stop: () => clock.clearTimeout(timer),
   };

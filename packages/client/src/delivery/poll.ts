@@ -19,11 +19,12 @@ const MAX_EMPTY_IN_A_ROW = 100;
 export async function pollLoop(context: DeliveryContext): Promise<DeliveryOutcome> {
   const { buffer, clock, signal, pollFloorMs } = context;
   let emptyInARow = 0;
+  let hasBegun = false;
   for (;;) {
     await buffer.whenEmpty(signal);
     if (signal.aborted) return { kind: 'stopped' };
     const before = buffer.resumeCursor;
-    let result: PollResult;
+    let result: Answer;
     try {
       result = await poll(context, before);
     } catch (error) {
@@ -31,12 +32,14 @@ export async function pollLoop(context: DeliveryContext): Promise<DeliveryOutcom
     }
     // The signal may have ended this loop while the answer was on its way; another loop owns the buffer then.
     if (signal.aborted) return { kind: 'stopped' };
-    context.onActive();
-    context.onHealthy();
     const { events, cursor, truncated, hasMore, nextPollMs } = result;
+    if (!hasBegun) buffer.began(before, events.length === 0 ? cursor : null);
+    hasBegun = true;
     // In front of the batch, whose cursor only counts after its events. CUR-14: not for types without cursors.
     if (truncated && cursor !== null) buffer.gap({ reason: 'truncated', cursor: events.length === 0 ? cursor : null });
     const fresh = buffer.batch(events, cursor, 'poll');
+    context.onActive();
+    context.onHealthy();
     emptyInARow = fresh > 0 ? 0 : emptyInARow + 1;
     // POLL-07: "more" must show as events or as progress, or a broken server is asked as fast as it answers.
     const moved = fresh > 0 || buffer.resumeCursor !== before;
@@ -45,7 +48,12 @@ export async function pollLoop(context: DeliveryContext): Promise<DeliveryOutcom
   }
 }
 
-async function poll(context: DeliveryContext, cursor: string | null): Promise<PollResult> {
+/** A poll result; what cannot be read of its events is undefined, in its place. */
+interface Answer extends Omit<PollResult, 'events'> {
+  events: (EventOccurrence | undefined)[];
+}
+
+async function poll(context: DeliveryContext, cursor: string | null): Promise<Answer> {
   const { name, arguments: args, maxAgeMs, maxEvents, longPollMs } = context;
   const params = {
     name,
@@ -67,15 +75,16 @@ async function poll(context: DeliveryContext, cursor: string | null): Promise<Po
       `The server's answer to ${Methods.poll} of "${name}" is not a poll result.`,
     );
   }
-  return { ...result.data, events: events.flatMap((entry) => readable(entry, context)) };
+  return { ...result.data, events: events.flatMap((entry) => occurrenceOf(entry, context)) };
 }
 
 /** One unreadable entry must not cost the others, nor block the subscription at its position for ever. */
-function readable(entry: unknown, context: DeliveryContext): EventOccurrence[] {
+function occurrenceOf(entry: unknown, context: DeliveryContext): (EventOccurrence | undefined)[] {
   const occurrence = occurrenceSchema.safeParse(entry);
   if (occurrence.success && occurrence.data.name === context.name) return [occurrence.data];
   context.onWarning(
     `Ignored an entry of ${Methods.poll} of "${context.name}" that is not what the protocol describes.`,
   );
-  return [];
+  // An event of another type is no event of this subscription; of what cannot be read nobody knows.
+  return occurrence.success ? [] : [undefined];
 }

@@ -10,47 +10,45 @@ import {
 } from '@mcp-events/protocol';
 import { MAX_DELAY_MS } from '../clock.ts';
 import { asError, EventsClientError } from '../errors.ts';
+import { onAborted } from '../untilAborted.ts';
 import { type DeliveryContext, type DeliveryOutcome, HEALTHY_AFTER_MS } from './deliveryLoop.ts';
-import { watchLiveness } from './liveness.ts';
+import { type SilenceLimits, watchLiveness } from './liveness.ts';
 
 /** One `events/stream` request, from its opening to its end. Resuming is a new request with the last cursor (PUSH-19). */
 export async function pushLoop(context: DeliveryContext): Promise<DeliveryOutcome> {
   const { buffer, connection, clock, signal } = context;
   const stream = new AbortController();
-  const onAbort = (): void => end({ kind: 'stopped' });
+  const from = buffer.resumeCursor;
   let outcome: DeliveryOutcome | undefined;
-  let activeAtMs: number | undefined;
+  let hasBegun = false;
+  let healthyTimer: unknown;
 
   // The first reason counts; what still arrives afterwards is not looked at.
   function end(reason: DeliveryOutcome): void {
     outcome ??= reason;
     stream.abort('stream ended by the client');
   }
-  const liveness = watchLiveness(clock, context.heartbeatIntervalMs, () =>
-    end({
-      kind: 'failed',
-      error: new EventsClientError(
-        'STREAM_SILENT',
-        `The stream of "${context.name}" was silent for more than two heartbeat intervals (${context.heartbeatIntervalMs} ms each).`,
-      ),
-    }),
-  );
+  const limits = { firstMs: context.acceptWithinMs, limitMs: context.heartbeatIntervalMs * 2 };
+  const liveness = watchLiveness(clock, limits, () => end(silent(context, limits, hasBegun)));
   const onNotification = (method: string, params: Record<string, unknown>): void => {
     if (outcome !== undefined) return;
     liveness.touch();
-    if (method === Notifications.active) {
-      activeAtMs ??= clock.now();
-      context.onActive();
+    // What tells of a failure or an end says nothing about where delivery stands.
+    if (!hasBegun && method !== Notifications.error && method !== Notifications.terminated) {
+      hasBegun = true;
+      // An event's own position lies behind it.
+      buffer.began(from, method === Notifications.event ? null : cursorOf(params));
+      healthyTimer = clock.setTimeout(context.onHealthy, HEALTHY_AFTER_MS);
     }
     const reason = receive(method, params, context);
+    if (method === Notifications.active) context.onActive();
     if (reason !== undefined) end(reason);
   };
 
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort);
+  const forget = onAborted(signal, () => end({ kind: 'stopped' }));
   try {
     const { name, arguments: args, maxAgeMs } = context;
-    const params = { name, arguments: args, cursor: buffer.resumeCursor, ...(maxAgeMs !== undefined && { maxAgeMs }) };
+    const params = { name, arguments: args, cursor: from, ...(maxAgeMs !== undefined && { maxAgeMs }) };
     // PUSH-18: no request timeout; the liveness watch is what notices a dead stream.
     await connection.request(Methods.stream, params, {
       signal: stream.signal,
@@ -61,11 +59,28 @@ export async function pushLoop(context: DeliveryContext): Promise<DeliveryOutcom
   } catch (error) {
     outcome ??= { kind: 'failed', error: asError(error) };
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    forget();
     liveness.stop();
+    if (healthyTimer !== undefined) clock.clearTimeout(healthyTimer);
   }
-  if (activeAtMs !== undefined && clock.now() - activeAtMs >= HEALTHY_AFTER_MS) context.onHealthy();
   return outcome;
+}
+
+/** Silence before the first message says that streams do not get through here; a later one, that nobody is there. */
+function silent(
+  { name, heartbeatIntervalMs }: DeliveryContext,
+  { firstMs }: SilenceLimits,
+  hasBegun: boolean,
+): DeliveryOutcome {
+  const since = hasBegun
+    ? `was silent for more than two heartbeat intervals (${heartbeatIntervalMs} ms each)`
+    : `brought nothing within ${firstMs} ms of its request; a proxy on the way may hold streams back`;
+  const error = new EventsClientError('STREAM_SILENT', `The stream of "${name}" ${since}.`);
+  return { kind: hasBegun ? 'failed' : 'unusable', error };
+}
+
+function cursorOf({ cursor }: Record<string, unknown>): string | null {
+  return typeof cursor === 'string' ? cursor : null;
 }
 
 /** Takes one message of the stream; an outcome ends it. A malformed message is reported and skipped. */
@@ -78,14 +93,19 @@ function receive(
   switch (method) {
     case Notifications.event: {
       const event = eventParamsSchema.safeParse(params);
-      if (!event.success || event.data.name !== name) break;
+      if (!event.success) {
+        // Passed over, which has to be told; and by its own position, or it would come again with each stream.
+        buffer.gap({ reason: 'unreadable', cursor: cursorOf(params) });
+        break;
+      }
+      if (event.data.name !== name) break;
       context.onHealthy();
       return buffer.pushed(event.data, 'push') === 'full' ? { kind: 'paused' } : undefined;
     }
     case Notifications.heartbeat: {
       const heartbeat = heartbeatParamsSchema.safeParse(params);
       if (!heartbeat.success) break;
-      context.onHealthy();
+      context.onProgress();
       buffer.position(heartbeat.data.cursor);
       return undefined;
     }

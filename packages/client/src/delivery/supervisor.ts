@@ -5,14 +5,25 @@ import { asError, isFinal } from '../errors.ts';
 import type { ClientDeliveryMode } from './chooseMode.ts';
 import type { DeliveryContext, DeliveryLoop, DeliveryOutcome } from './deliveryLoop.ts';
 import { Failover } from './failover.ts';
+import { onAborted } from '../untilAborted.ts';
 import { pollLoop } from './poll.ts';
 import { pushLoop } from './push.ts';
+import { TrialTimer } from './trialTimer.ts';
 import { webhookLoop } from './webhook/webhookLoop.ts';
 
 const loops: Record<ClientDeliveryMode, DeliveryLoop> = { webhook: webhookLoop, push: pushLoop, poll: pollLoop };
 
 /** Type listed, subscription refused: a server that answers so again and again means it (TERM-08). */
 const MAX_RESUBSCRIBES = 3;
+
+/** A callback may be mended any time, while arguments that are refused again and again stay as they are. */
+const MAX_REFUSALS = 3;
+
+/**
+ * What a server may take to accept a stream while another mode could deliver (10 s): behind a proxy that buffers, a stream
+ * is accepted and nothing of it ever arrives.
+ */
+const ACCEPT_MS = 10_000;
 
 /** How delivery is doing. */
 export interface SubscriptionStatus {
@@ -29,7 +40,7 @@ export interface SubscriptionStatus {
 }
 
 export interface SupervisorOptions {
-  context: Omit<DeliveryContext, 'signal' | 'onActive' | 'onHealthy'>;
+  context: Omit<DeliveryContext, 'signal' | 'acceptWithinMs' | 'onActive' | 'onProgress' | 'onHealthy'>;
   modes: readonly ClientDeliveryMode[];
   /** Ends the subscription's delivery. */
   signal: AbortSignal;
@@ -44,32 +55,47 @@ export interface SupervisorOptions {
  * @returns the error with which the server ended the subscription for good, or undefined when the signal aborted
  */
 export async function supervise(options: SupervisorOptions): Promise<Error | undefined> {
+  const trials = new TrialTimer(options.context.clock);
+  try {
+    return await keepDelivered(options, trials);
+  } finally {
+    trials.stop();
+  }
+}
+
+async function keepDelivered(options: SupervisorOptions, trials: TrialTimer): Promise<Error | undefined> {
   const { context, signal, onStatus } = options;
   const { clock, buffer } = context;
   const failover = new Failover(options.modes);
   let attempt = 0;
   let resubscribes = 0;
+  let refusals = 0;
 
   while (!signal.aborted) {
+    if (trials.take()) failover.retryPreferred();
+    const retryMs = failover.retryPreferredMs(buffer.resumeCursor === null);
+    if (retryMs !== undefined) trials.start(retryMs);
     const delivery = failover.current;
+    const silenceMs = context.heartbeatIntervalMs * 2;
     onStatus({ state: 'connecting', delivery });
-    const outcome = await runFor(failover.retryPreferredMs, options, (runSignal) =>
+    const outcome = await runUntilDue(trials, signal, (runSignal) =>
       loops[delivery]({
         ...context,
         signal: runSignal,
+        acceptWithinMs: failover.hasOther ? Math.min(ACCEPT_MS, silenceMs) : silenceMs,
         onActive: () => onStatus({ state: 'active', delivery }),
+        onProgress: () => failover.succeeded(),
         onHealthy: () => {
           attempt = 0;
           resubscribes = 0;
+          refusals = 0;
           failover.succeeded();
         },
       }),
     );
     if (signal.aborted) return undefined;
-    if (outcome.kind === 'stopped') {
-      failover.retryPreferred();
-      continue;
-    }
+    // Better modes are due.
+    if (outcome.kind === 'stopped') continue;
     if (outcome.kind === 'paused') {
       onStatus({ state: 'paused', delivery });
       await buffer.whenDrained(signal);
@@ -83,6 +109,10 @@ export async function supervise(options: SupervisorOptions): Promise<Error | und
     }
     const reaction = reactionTo(outcome);
     if (reaction === 'end') return error;
+    if (isInvalidParams(error)) {
+      refusals += 1;
+      if (refusals > MAX_REFUSALS) return error;
+    }
     if (reaction === 'resubscribe') {
       resubscribes += 1;
       if (resubscribes > MAX_RESUBSCRIBES) return error;
@@ -107,37 +137,45 @@ export async function supervise(options: SupervisorOptions): Promise<Error | und
   return undefined;
 }
 
-/** Runs a loop, at the longest until the preferred mode is due again. */
-async function runFor(
-  limitMs: number | undefined,
-  { context: { clock }, signal }: SupervisorOptions,
+/** Runs a loop, at the longest until better modes are due. */
+async function runUntilDue(
+  trials: TrialTimer,
+  signal: AbortSignal,
   loop: (signal: AbortSignal) => Promise<DeliveryOutcome>,
 ): Promise<DeliveryOutcome> {
   const run = new AbortController();
   const stop = (): void => run.abort();
-  const timer = limitMs === undefined ? undefined : clock.setTimeout(stop, limitMs);
-  signal.addEventListener('abort', stop);
+  const forget = onAborted(signal, stop);
+  trials.onDue(stop);
   try {
     return await loop(run.signal);
   } catch (error) {
     return { kind: 'failed', error: asError(error) };
   } finally {
-    signal.removeEventListener('abort', stop);
-    if (timer !== undefined) clock.clearTimeout(timer);
+    forget();
+    trials.onDue(() => {});
   }
 }
 
 /** What an error leads to, by its name alone: never by its message (ERR-07). */
 function reactionTo(outcome: DeliveryOutcome & { error: Error }): 'end' | 'resubscribe' | 'retry' {
   const { error } = outcome;
+  // Of the modes none is left, and what is refused may be the callback, which can be mended any time.
+  if (outcome.kind === 'unusable' && !isForbidden(error)) return 'retry';
   if (isFinal(error)) return 'end';
   const name = error instanceof EventsError ? error.errorName : 'Unknown';
   // TERM-08: the type may have moved, changed or lost a mode; the list tells.
   if (name === 'NotFound' || name === 'Unsupported') return 'resubscribe';
-  // A callback endpoint is of this side, and may be mended any time.
-  if (name === 'CallbackEndpointError') return 'retry';
   // ERR-08: a failed request says nothing about the subscription, while `terminated` says it is over.
   return outcome.kind === 'terminated' ? 'end' : 'retry';
+}
+
+function isForbidden(error: Error): boolean {
+  return error instanceof EventsError && error.errorName === 'Forbidden';
+}
+
+function isInvalidParams(error: Error): boolean {
+  return error instanceof EventsError && error.errorName === 'InvalidParams';
 }
 
 function isSchemaChange(error: Error): boolean {

@@ -1,5 +1,6 @@
 import type { EventOccurrence } from '@mcp-events/protocol';
 import type { ClientDeliveryMode } from '../delivery/chooseMode.ts';
+import { onAborted } from '../untilAborted.ts';
 import { MAX_IDS_BEYOND_POSITION, RecentIds } from './recentIds.ts';
 import { estimatedBytes, type ReceivedEvent, receivedEvent } from './receivedEvent.ts';
 
@@ -9,8 +10,10 @@ export interface Gap {
    * `truncated`: the server could not serve everything after the last position. `overflow`: the application was slower
    * than a type without replay. `restarted`: the server refused the kept position after a schema change. `overdue`: a
    * webhook is missing in the order, and those behind it are handed out; if it still arrives, it follows late.
+   * `interrupted`: delivery began again, or for the first time after `subscribe()` had resolved, and there was no position
+   * to go on from, so it goes on from now. `unreadable`: the server sent an event that is not what the protocol describes.
    */
-  reason: 'truncated' | 'overflow' | 'restarted' | 'overdue';
+  reason: 'truncated' | 'overflow' | 'restarted' | 'overdue' | 'interrupted' | 'unreadable';
   /** The position delivery goes on from, where known. */
   cursor: string | null;
 }
@@ -50,6 +53,10 @@ export class EventBuffer {
   #resumeCursor: string | null;
   readonly #recent: RecentIds;
   readonly limits: BufferLimits;
+  /** What a start without a position is told as; undefined while nothing was promised. */
+  #startGap: 'interrupted' | 'restarted' | undefined;
+  /** Taken in hand, and still in its place. */
+  #claimed: BufferItem | undefined;
   readonly #waiting = new Set<() => void>();
   /** Called after each arrival. */
   onArrival: () => void = () => {};
@@ -63,6 +70,24 @@ export class EventBuffer {
   /** What the next request asks to continue from: the cursor received last (CLIENT-06). */
   get resumeCursor(): string | null {
     return this.#resumeCursor;
+  }
+
+  /** From here on the application relies on this subscription: what it misses has to be told. */
+  promise(): void {
+    this.#startGap ??= 'interrupted';
+  }
+
+  /**
+   * The server accepted a request that begins delivery.
+   *
+   * @param from where it asked to go on from; without a position delivery goes on from now, and what happened since it was
+   *   promised or interrupted is missing
+   * @param cursor where it goes on from, where known
+   */
+  began(from: string | null, cursor: string | null): void {
+    const reason = from === null ? this.#startGap : undefined;
+    this.#startGap = 'interrupted';
+    if (reason !== undefined) this.gap({ reason, cursor });
   }
 
   /**
@@ -108,18 +133,27 @@ export class EventBuffer {
    * Takes a poll result's events and then its cursor, which counts only once the whole batch is acknowledged
    * (POLL-09). A batch is taken whole: it is in memory already, and was asked for only when nothing was waiting.
    *
+   * @param occurrences undefined for what could not be read: told as a gap in its place
    * @returns how many of the events were new
    */
-  batch(occurrences: readonly EventOccurrence[], cursor: string | null, delivery: ClientDeliveryMode): number {
+  batch(
+    occurrences: readonly (EventOccurrence | undefined)[],
+    cursor: string | null,
+    delivery: ClientDeliveryMode,
+  ): number {
     let fresh = 0;
     for (const occurrence of occurrences) {
+      if (occurrence === undefined) {
+        this.gap({ reason: 'unreadable', cursor: null });
+        continue;
+      }
       if (this.#recent.has(occurrence.eventId)) continue;
       fresh += 1;
       this.#recent.add(occurrence.eventId);
       const event = receivedEvent({ ...occurrence, cursor: null }, delivery);
       this.#add({ kind: 'event', event, bytes: estimatedBytes(event), inOrder: true });
     }
-    const last = occurrences.at(-1);
+    const last = occurrences.findLast((occurrence) => occurrence !== undefined);
     if (last === undefined) this.position(cursor);
     else if (cursor !== null) this.#duplicate(last.eventId, cursor);
     return fresh;
@@ -151,15 +185,24 @@ export class EventBuffer {
     return this.#recent.latest(MAX_IDS_BEYOND_POSITION);
   }
 
-  /** Gives the position up: what comes next starts from now. */
+  /** Gives the position up: what comes next starts from now, which is told when it does. */
   restart(): void {
     this.#resumeCursor = null;
-    this.gap({ reason: 'restarted', cursor: null });
+    this.#startGap = 'restarted';
   }
 
   /** The item that comes next, left in place. */
   peek(): BufferItem | undefined {
     return this.#items[this.#head];
+  }
+
+  /**
+   * The item that comes next, to be removed when it has taken effect: until then nothing that arrives is merged into it, so
+   * that an effect which fails can be repeated and loses nothing.
+   */
+  claim(): BufferItem | undefined {
+    this.#claimed = this.peek();
+    return this.#claimed;
   }
 
   /** The item after the one that comes next. */
@@ -222,7 +265,7 @@ export class EventBuffer {
   /** Neighbouring moves become one, so a stream of heartbeats, gaps or duplicates never fills the memory. */
   #addMove(move: Exclude<BufferItem, { kind: 'event' }>): void {
     const tail = this.#tail();
-    if (tail === undefined || tail.kind === 'event') {
+    if (tail === undefined || tail.kind === 'event' || tail === this.#claimed) {
       this.#add(move);
       return;
     }
@@ -252,11 +295,11 @@ export class EventBuffer {
       const check = (): void => {
         if (!signal.aborted && !condition()) return;
         this.#waiting.delete(check);
-        signal.removeEventListener('abort', check);
+        forget();
         resolve();
       };
       this.#waiting.add(check);
-      signal.addEventListener('abort', check);
+      const forget = onAborted(signal, check);
     });
   }
 }

@@ -17,6 +17,8 @@ export class KeptPosition {
   #current: Position;
   /** What the store has. */
   #saved: SubscriptionRecord;
+  /** Nothing may bring its records back. */
+  #isForgotten = false;
   #storing: Promise<unknown> = Promise.resolve();
 
   /** @param over aborts when the subscription is over: from then on the record belongs to whoever subscribes next */
@@ -63,10 +65,29 @@ export class KeptPosition {
     this.#saved = record;
   }
 
+  /**
+   * Stores what was acknowledged up to the end, after what the store is still doing. For when the subscription is over: the
+   * caller knows whether the record still belongs to it.
+   */
+  saveLast(): Promise<void> {
+    const step = this.#storing.then(
+      () => this.#saveLast(),
+      () => this.#saveLast(),
+    );
+    return this.track(step);
+  }
+
   /** The store has to have done this before the subscription is over. */
   track<R>(step: Promise<R>): Promise<R> {
     this.#storing = step;
     return step;
+  }
+
+  async #saveLast(): Promise<void> {
+    const { record } = this.#current;
+    if (record === this.#saved || this.#isForgotten) return;
+    await this.#store.save(this.#key, record);
+    this.#saved = record;
   }
 
   /** Moves it to what was stored in a transaction of the application. */
@@ -90,6 +111,7 @@ export class KeptPosition {
 
   /** Deletes every record of it. */
   async forget(): Promise<void> {
+    this.#isForgotten = true;
     // A save under way would bring the record back.
     await this.#storing.catch(() => {});
     await Promise.all([...this.#stores].map((store) => store.delete(this.#key)));

@@ -8,6 +8,7 @@ import type { SubscribeOptions } from '../options.ts';
 import type { BufferItem, EventBuffer, Gap } from './eventBuffer.ts';
 import { KeptPosition } from './keptPosition.ts';
 import { acknowledged, moved } from './position.ts';
+import { Start } from './start.ts';
 import type { ReceivedEvent } from './receivedEvent.ts';
 
 /** Where a subscription's events come from, and where its position is kept. */
@@ -36,14 +37,24 @@ export interface SubscriptionParts {
    * delivery has ended too.
    */
   onEnd: (storing: Promise<unknown>) => Promise<void>;
+  /**
+   * Does a last change of the record after the subscription is over, unless the record belongs to a later one with the same
+   * key by now; whoever subscribes next waits for it.
+   */
+  afterEnd: (store: () => Promise<void>) => Promise<void>;
 }
 
 /**
  * One subscription: an async iterator of its events, the same in all delivery modes (CLIENT-05).
  *
  * Asking for the next event acknowledges the one before: only then the position moves and is saved, before the next
- * event is handed out. Leaving the loop (`break`, a thrown error) stops delivery and keeps the position, with the last
- * event unacknowledged; subscribing again continues there.
+ * event is handed out. That holds as well when the subscription was stopped meanwhile, by `stop()`, its signal or the
+ * client's `close()`: a loop body that is under way may finish, and asking for the next event then acknowledges its event
+ * and ends the loop.
+ *
+ * Leaving the loop early (`break`, `return`, a thrown error: the iterator cannot tell them apart) stops delivery and keeps
+ * the position, with the last event unacknowledged; subscribing again continues there. Call {@link acknowledge} before
+ * leaving if the event is done with.
  */
 export class Subscription<T = Record<string, unknown>> implements AsyncIterableIterator<ReceivedEvent<T>> {
   /** The event type. */
@@ -66,6 +77,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   #turns: Promise<unknown> = Promise.resolve();
   #markersDue = false;
   #wake: (() => void) | undefined;
+  readonly #start = new Start();
 
   /** Made by `EventsClient.subscribe()`. */
   constructor(parts: SubscriptionParts) {
@@ -77,6 +89,17 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#buffer = buffer;
     buffer.onArrival = () => this.#arrived();
     parts.options.signal?.addEventListener('abort', () => this.stop(), { signal: this.#stop.signal });
+    // Whatever happens after a position can be asked for later.
+    if (record.cursor !== null) this.#begin();
+  }
+
+  /**
+   * For the client: resolves when nothing can be missed any more without being told, because the server accepted the
+   * subscription and its position is stored, or because what comes before that will be told as a gap, or because it is over.
+   * Rejects with what the store threw.
+   */
+  get begun(): Promise<void> {
+    return this.#start.begun;
   }
 
   /** How delivery is doing; changes are also told to `onStatus`. */
@@ -105,8 +128,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#consume('reader');
     return this.#turn(async () => {
       if (this.#handedOut !== undefined) {
-        this.#position.move(acknowledged(this.#position.current, this.#handedOut));
-        this.#handedOut = undefined;
+        this.#acknowledge(this.#handedOut);
+        if (this.#isOver()) await this.#storeLast();
       }
       for (let first = true; ; first = false) {
         if (this.#isOver()) return { done: true, value: undefined };
@@ -174,7 +197,28 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     }
   }
 
-  /** Ends the iteration, as `break` does: delivery stops and the position is kept. */
+  /**
+   * Acknowledges the event in hand without asking for the next one: to be called before leaving the loop when the event is
+   * done with. Resolves when the position after it is stored; without an event in hand, when everything acknowledged is.
+   *
+   * @throws what the store threw (the call can be repeated); EventsClientError `ALREADY_CONSUMED` if a handler processes the
+   *   events
+   */
+  async acknowledge(): Promise<void> {
+    this.#consume('reader');
+    await this.#turn(async () => {
+      if (this.#handedOut !== undefined) this.#acknowledge(this.#handedOut);
+      if (this.#isOver()) await this.#storeLast();
+      else await this.#position.save();
+    });
+    // What arrived meanwhile and waited for this.
+    if (!this.#isOver()) this.#arrived();
+  }
+
+  /**
+   * Ends the iteration, as `break` does: delivery stops and the position is kept, in front of an event that is in hand and
+   * not acknowledged.
+   */
   async return(): Promise<IteratorResult<ReceivedEvent<T>, undefined>> {
     this.stop();
     return { done: true, value: undefined };
@@ -207,6 +251,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     if (this.#isOver() || (status.error === undefined && status.state === state && status.delivery === delivery))
       return;
     this.#status = status;
+    if (status.state === 'active') this.#storeStart();
+    if (status.state === 'waiting') this.#begin();
     this.#tell(() => this.#parts.options.onStatus?.(status));
   }
 
@@ -233,6 +279,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#status = { state: 'terminated', error };
     this.#ending = error;
     this.#position.update({ ended: true });
+    this.#start.end();
     this.#parts.onTerminate();
     this.#tell(() => this.#parts.options.onTerminated?.(error));
     this.#tell(() => this.#parts.options.onStatus?.(this.#status));
@@ -281,13 +328,15 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   /** Lets markers take effect and returns the next event, which stays in the buffer. */
   async #upcoming(): Promise<(BufferItem & { kind: 'event' }) | undefined> {
     for (;;) {
-      const item = this.#buffer.peek();
+      const item = this.#buffer.claim();
       if (item === undefined || item.kind === 'event') return item;
-      this.#buffer.shift();
       if (item.kind === 'gap') {
+        // Should this fail, the gap is still there for the next call.
         await this.#position.save();
+        if (this.#isOver()) return undefined;
         await this.#tellGap(item.gap);
       }
+      this.#buffer.shift();
       if (item.cursor !== null) this.#position.move(moved(this.#position.current, item.cursor, item.seen));
     }
   }
@@ -297,14 +346,41 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#wake?.();
     if (this.#markersDue || this.#handedOut !== undefined || this.#consumer === 'handler') return;
     this.#markersDue = true;
-    this.#turn(async () => {
+    this.#turn(() => {
       this.#markersDue = false;
-      if (this.#handedOut !== undefined || this.#isOver() || this.#consumer === 'handler') return;
-      await this.#upcoming();
-      await this.#position.save();
-    }).catch((error: unknown) => {
-      this.#tell(() => this.#parts.options.onError?.(asError(error)));
-    });
+      return this.#applyMarkers();
+    }).catch((error: unknown) => this.fail(asError(error)));
+  }
+
+  async #applyMarkers(): Promise<void> {
+    if (this.#handedOut !== undefined || this.#isOver() || this.#consumer === 'handler') return;
+    await this.#upcoming();
+    await this.#position.save();
+  }
+
+  #acknowledge(item: BufferItem & { kind: 'event' }): void {
+    this.#position.move(acknowledged(this.#position.current, item));
+    this.#handedOut = undefined;
+  }
+
+  /** Stores what was acknowledged although delivery is over. */
+  #storeLast(): Promise<void> {
+    return this.#parts.afterEnd(() => this.#position.saveLast());
+  }
+
+  /** From here on nothing is missed without being told. */
+  #begin(): void {
+    this.#buffer.promise();
+    this.#start.end();
+  }
+
+  /** The server accepted it: its position, if it has one, is stored before anybody relies on it. */
+  #storeStart(): void {
+    if (this.#start.isOver) return;
+    this.#turn(() => this.#applyMarkers()).then(
+      () => this.#start.end(),
+      (error: unknown) => this.#start.end(asError(error)),
+    );
   }
 
   #arrival(): Promise<void> {
@@ -327,7 +403,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     return this.#stop.signal.aborted;
   }
 
-  async #end(status: SubscriptionStatus, storing: Promise<unknown> = this.#position.storing): Promise<void> {
+  async #end(status: SubscriptionStatus, storing?: Promise<unknown>): Promise<void> {
     const before = this.#status.state;
     if (before === 'cancelled' || (before === 'stopped' && status.state === 'stopped')) return;
     // `terminated` says more than `stopped`, and stays.
@@ -336,9 +412,19 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#buffer.clear();
     this.#stop.abort();
     this.#wake?.();
-    const ended = this.#parts.onEnd(storing);
+    this.#start.end();
+    const ended = this.#parts.onEnd(storing ?? this.#lastSteps());
     if (this.#status === status) this.#tell(() => this.#parts.options.onStatus?.(status));
     await ended;
+  }
+
+  /** What the store has to do before the next one may begin with the record. */
+  #lastSteps(): Promise<unknown> {
+    // With a handler the record is the inbox's, which has it of the transactions alone.
+    if (this.#consumer === 'handler') return this.#position.storing;
+    return this.#position.saveLast().catch((error: unknown) => {
+      this.#parts.onWarning(`The position of "${this.name}" could not be stored at its end: ${asError(error).message}`);
+    });
   }
 
   async #isWanted(event: ReceivedEvent): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { EXTENSION_ID, Methods, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
+import { EXTENSION_ID, Methods, Notifications, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { eventsClientCapabilities } from '../../src/index.ts';
 import { batch, eventType } from './rawServer.ts';
@@ -89,6 +89,8 @@ export class HttpServer {
       const stream = { id: body.id, response, closed: false };
       this.streams.push(stream);
       response.on('close', () => (stream.closed = true));
+      // `subscribe()` waits for that.
+      if (body.params.cursor === null) this.notify(Notifications.active, { cursor: null });
       return;
     }
     const results: Record<string, unknown> = {

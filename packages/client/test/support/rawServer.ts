@@ -46,8 +46,17 @@ export class RawServer {
       cacheScope: 'private',
     }));
     this.on(Methods.list, () => ({ events: this.types }));
-    this.on(Methods.stream, () => pending);
+    this.on(Methods.stream, this.accepts);
   }
+
+  /**
+   * Accepts a stream at once, where it asks to go on from: `subscribe()` waits for that. A test goes on from there with what
+   * it wants to send, an `active` with another cursor for example.
+   */
+  readonly accepts = (request: RawRequest): typeof pending => {
+    new RawStream(this, request).active(request.params['cursor'] as string | null);
+    return pending;
+  };
 
   on(method: string, handler: Handler): void {
     this.#handlers.set(method, handler);

@@ -64,6 +64,8 @@ export class Arrivals {
 
   /** Where the server stands, as of its answer to a subscribe request. */
   subscribed({ cursor, truncated }: SubscribeResult): void {
+    const { buffer } = this.#context;
+    if (!this.#isOpen) buffer.began(buffer.resumeCursor, cursor);
     // CUR-14: a type without cursors has nothing that could be truncated.
     if (truncated && cursor !== null) this.#gap(cursor);
     else if (this.#mayFollow()) this.#context.buffer.position(cursor, this.#idsBeyond());

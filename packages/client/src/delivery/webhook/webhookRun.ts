@@ -3,6 +3,7 @@ import { backoffMs } from '../../backoff.ts';
 import { sleep } from '../../clock.ts';
 import { asError, EventsClientError } from '../../errors.ts';
 import type { RegisteredCallback } from '../../receiver/registration.ts';
+import { onAborted } from '../../untilAborted.ts';
 import { type DeliveryContext, type DeliveryOutcome, HEALTHY_AFTER_MS } from '../deliveryLoop.ts';
 import { Arrivals } from './arrivals.ts';
 import type { Callback } from './callback.ts';
@@ -38,8 +39,7 @@ export class WebhookRun {
     const { accept, repeated } = this.#arrivals;
     // CLIENT-10: the server may post before it has answered.
     const registered = options.receiver.register({ path, secret: this.#secret.value, accept, repeated });
-    const onAbort = (): void => this.#end({ kind: 'stopped' });
-    signal.addEventListener('abort', onAbort);
+    const forget = onAborted(signal, () => this.#end({ kind: 'stopped' }));
     try {
       for (;;) {
         const result = await this.#subscribe();
@@ -48,7 +48,7 @@ export class WebhookRun {
         this.#secret.rotateIfDue(registered);
       }
     } finally {
-      signal.removeEventListener('abort', onAbort);
+      forget();
       this.#arrivals.close();
       this.#secret.close();
       registered.close();
@@ -120,13 +120,9 @@ export class WebhookRun {
   async #wait(delayMs: number, lost: AbortSignal | undefined): Promise<boolean> {
     const wake = new AbortController();
     const onWake = (): void => wake.abort();
-    const signals = [this.#over.signal, ...(lost === undefined ? [] : [lost])];
-    for (const signal of signals) {
-      if (signal.aborted) onWake();
-      signal.addEventListener('abort', onWake);
-    }
+    const forget = [this.#over.signal, lost].map((signal) => onAborted(signal, onWake));
     await sleep(this.#context.clock, delayMs, wake.signal);
-    for (const signal of signals) signal.removeEventListener('abort', onWake);
+    for (const step of forget) step();
     return !wake.signal.aborted;
   }
 }
