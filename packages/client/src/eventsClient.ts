@@ -227,6 +227,7 @@ export class EventsClient {
     const subscription: Subscription<T> = new Subscription<T>({
       key,
       source: first,
+      sessionOf: (inbox) => this.#settings.sessions.of(inbox),
       moveTo: async (to, record) => {
         const there = to === store ? undefined : await to.load(key);
         if (there === undefined) {

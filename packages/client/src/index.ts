@@ -13,7 +13,13 @@ export {
 } from './errors.ts';
 export { EventsClient } from './eventsClient.ts';
 export type { Inbox, InboxCommit, ParkedEvent } from './inbox/inbox.ts';
-export type { EventHandler, HandlerContext, PreparedHandler, ProcessOptions } from './inbox/processOptions.ts';
+export type {
+  EventHandler,
+  HandlerContext,
+  HandlerResult,
+  PreparedHandler,
+  ProcessOptions,
+} from './inbox/processOptions.ts';
 export type { EventsClientOptions, SubscribeOptions } from './options.ts';
 export type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';
 export { memoryStore } from './store/memoryStore.ts';

@@ -1,6 +1,7 @@
 import { type BackoffOptions, defaultBackoff } from './backoff.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { WebhookOptions } from './delivery/webhook/webhookOptions.ts';
+import { InboxSessions } from './inbox/inboxSessions.ts';
 import type { EventsClientOptions } from './options.ts';
 import type { CursorStore } from './store/cursorStore.ts';
 import { memoryStore } from './store/memoryStore.ts';
@@ -9,6 +10,7 @@ import type { BufferLimits } from './subscription/eventBuffer.ts';
 /** The options of an `EventsClient` with their defaults. */
 export interface Settings {
   store: CursorStore;
+  sessions: InboxSessions;
   webhook: WebhookOptions | undefined;
   limits: BufferLimits;
   pollFloorMs: number;
@@ -19,8 +21,10 @@ export interface Settings {
 }
 
 export function settingsOf(options: EventsClientOptions): Settings {
+  const sessions = new InboxSessions();
   return {
-    store: options.store ?? memoryStore(),
+    store: sessions.of(options.store ?? memoryStore()),
+    sessions,
     webhook: options.webhook,
     limits: {
       maxEvents: options.maxBufferedEvents ?? 1_000,

@@ -115,6 +115,22 @@ describe('sqliteInbox', () => {
     expect(() => sqliteInbox(db)).toThrow(/has version 2/);
   });
 
+  it('ORDER-04 keeps a list in which an id stands more than once', async () => {
+    const inbox = sqliteInbox(openDatabase());
+    const lists = [
+      ['e0', 'e0', 'e2', 'e0'],
+      ['e0', 'e2', 'e0', 'e0'],
+      ['e2', 'e0', 'e0', 'e3', 'e0'],
+      ['e0', 'e0'],
+      ['e0'],
+      [],
+    ];
+    for (const seen of lists) {
+      await inbox.save('a', { ...record('c0'), seen });
+      expect((await inbox.list())[0]!.seen).toEqual(seen);
+    }
+  });
+
   it('ORDER-04 keeps the ids of a record whatever becomes of them, and those of before when it is undone', async () => {
     const step = fc.record({
       list: fc.constantFrom('seen', 'posted'),

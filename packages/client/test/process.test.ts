@@ -1,6 +1,6 @@
 import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
-import type { EventsClientError } from '../src/index.ts';
+import type { EventHandler, EventsClientError } from '../src/index.ts';
 import { addEffect, effects, note, openDatabase, processWorld, push, pushMore } from './support/processWorld.ts';
 import { FakeReceiver } from './support/fakeReceiver.ts';
 import { batch, eventType, RpcFailure } from './support/rawServer.ts';
@@ -167,11 +167,29 @@ describe('process', () => {
     await w.events.close();
   });
 
-  it('an asynchronous handler is undone and ends processing', async () => {
+  it('an asynchronous handler does not compile, and is refused before it is called', async () => {
+    const w = await processWorld();
+    let calls = 0;
+    const asynchronous = async (): Promise<void> => void (calls += 1);
+    const subscription = await w.events.subscribe('incident.opened');
+    // @ts-expect-error -- what is refused here
+    const ended = subscription.process(asynchronous, { inbox: w.inbox });
+    await expect(ended).rejects.toMatchObject({ code: 'HANDLER_MISUSED' });
+    const second = await w.events.subscribe('incident.opened');
+    // @ts-expect-error -- what is refused here
+    const onGap = second.process(() => 1, { inbox: w.inbox, onGap: asynchronous });
+    await expect(onGap).rejects.toMatchObject({ code: 'HANDLER_MISUSED' });
+    expect(calls).toBe(0);
+    // What a handler may return otherwise is ignored.
+    const handlers: EventHandler<unknown, unknown>[] = [() => {}, () => 1, () => ({ changes: 1n }), () => null];
+    expect(handlers).toHaveLength(4);
+    await w.events.close();
+  });
+
+  it('a handler that returns a promise is undone and ends processing', async () => {
     const w = await processWorld();
     const { ended, subscription } = await w.start({
-      // oxlint-disable-next-line typescript/no-misused-promises -- what is refused here
-      handler: async (event, context) => note(event, context as never),
+      handler: ((event: never, context: never) => Promise.resolve(note(event, context))) as never,
     });
     await push(w, 0, 1);
     expect(await ended).toMatchObject({ code: 'HANDLER_MISUSED' });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EventHandler } from '../src/index.ts';
+import { sqliteInbox } from '../src/sqlite.ts';
 import { note, openDatabase, processWorld, push, pushMore } from './support/processWorld.ts';
 import { settle } from './support/world.ts';
 
@@ -9,6 +10,18 @@ function failing(isBad: (eventId: string, attempt: number) => boolean): EventHan
     note(event, context);
     if (isBad(event.eventId, context.attempt)) throw new Error(`cannot handle ${event.eventId}`);
   };
+}
+
+function nested(depth: number): unknown {
+  let value: unknown = 1;
+  for (let n = 0; n < depth; n += 1) value = [value];
+  return value;
+}
+
+function depthOf(value: unknown): number {
+  let depth = 0;
+  for (let inner = value; Array.isArray(inner); [inner] = inner as unknown[]) depth += 1;
+  return depth;
 }
 
 const RETRIES_MS = 1_000 + 2_000 + 4_000 + 8_000;
@@ -174,6 +187,97 @@ describe('parked events', () => {
     expect(await w.inbox.drop(first!.id)).toBe(false);
     expect(await w.inbox.parked()).toEqual(rest);
     await w.events.close();
+  });
+});
+
+describe('an event that cannot be stored', () => {
+  it('CLIENT-22 one that nests deeper than a serialiser goes is parked whole, and those behind it go on', async () => {
+    const w = await processWorld();
+    await w.start({ handler: failing((id) => id === 'e2') as never, maxAttempts: 1 });
+    await push(w, 0, 1);
+    const data = nested(20_000);
+    // As a parser makes it: the transport of these tests would not get it through.
+    w.server.stream().event('e2', 'c2', { data: { deep: data } });
+    await pushMore(w, 2, 1);
+    expect(w.effects()).toEqual(['e1', 'e3']);
+    const [parked] = await w.inbox.parked();
+    expect(parked).toMatchObject({ reason: 'cannot handle e2', event: { eventId: 'e2' } });
+    expect(depthOf((parked!.event.data as { deep: unknown }).deep)).toBe(20_000);
+    await w.events.close();
+  });
+
+  it('CLIENT-22 one that the inbox refuses is parked by its id, and those behind it go on', async () => {
+    const w = await processWorld();
+    const { commit } = w.inbox;
+    const inbox = Object.assign(Object.create(w.inbox) as typeof w.inbox, {
+      session: undefined,
+      commit(...[change, apply]: Parameters<typeof commit>) {
+        if (change.park !== undefined && 'id' in change.park.event.data) throw new RangeError('too deep');
+        return commit.call(w.inbox, change, apply);
+      },
+    });
+    for (const method of ['load', 'save', 'delete', 'list', 'countAttempt', 'takeRetry', 'onRetry'] as const) {
+      Object.assign(inbox, { [method]: w.inbox[method].bind(w.inbox) });
+    }
+    await w.start({ handler: failing((id) => id === 'e2') as never, maxAttempts: 1, inbox });
+    await push(w, 0, 3);
+    expect(w.effects()).toEqual(['e1', 'e3']);
+    expect(await w.inbox.parked()).toMatchObject([
+      { event: { eventId: 'e2', data: {} }, reason: expect.stringMatching(/^cannot handle e2 .*too deep/) },
+    ]);
+    await w.events.close();
+  });
+
+  it('CLIENT-22 keeps no more of a reason than people read', async () => {
+    const w = await processWorld();
+    const handler = (): never => {
+      throw new Error('x'.repeat(2_001));
+    };
+    await w.start({ handler, maxAttempts: 1 });
+    await push(w, 0, 1);
+    expect((await w.inbox.parked())[0]!.reason).toHaveLength(2_000);
+    await w.events.close();
+  });
+});
+
+describe('two clients with one inbox', () => {
+  it('CLIENT-21 of two that are given one object, only the one started last has effects', async () => {
+    const db = openDatabase();
+    const first = await processWorld({ db });
+    const one = await first.start();
+    await push(first, 0, 1);
+    const second = await processWorld({ db, store: first.inbox });
+    const other = await second.start({ inbox: first.inbox });
+    await pushMore(first, 1, 1);
+    expect(await one.ended).toMatchObject({ code: 'TAKEN_OVER' });
+    await push(second, 1, 1);
+    expect(first.effects()).toEqual(['e1', 'e2']);
+    await second.events.close();
+    expect(await other.ended).toBeUndefined();
+    await first.events.close();
+  });
+
+  it('CLIENT-21 a retry that was asked for is left to the process that can make it', async () => {
+    const db = openDatabase();
+    let isFailing = true;
+    const handler = failing((id) => id === 'e1' && isFailing) as never;
+    const old = await processWorld({ db });
+    const first = await old.start({ handler, maxAttempts: 1 });
+    await push(old, 0, 1);
+    const next = await processWorld({ db });
+    const second = await next.start({ handler, maxAttempts: 1 });
+    isFailing = false;
+    const operator = sqliteInbox(db);
+    const [parked] = await operator.parked();
+    expect(await operator.retry(parked!.id)).toBe(true);
+    await pushMore(old, 1, 1);
+    expect(await first.ended).toMatchObject({ code: 'TAKEN_OVER' });
+    await push(next, 1, 1);
+    expect(next.effects()).toEqual(['e1', 'e2']);
+    expect(await operator.parked()).toEqual([]);
+    await next.events.close();
+    expect(await second.ended).toBeUndefined();
+    await old.events.close();
   });
 });
 

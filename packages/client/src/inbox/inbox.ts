@@ -30,7 +30,13 @@ export interface Inbox<Db = unknown> extends CursorStore {
    * @throws what `apply` throws, unless it says that the database failed; EventsClientError `PARKED_FULL`
    */
   commit(change: InboxCommit, apply?: (db: Db) => void): Promise<number | undefined>;
-  /** The next parked event whose retry was asked for; asking ends with that, and one more attempt is counted. */
+  /**
+   * The same inbox for one more client, with an owner of its own: of two clients in one process, given one object, only the
+   * one that loaded a key last has effects either. Asked for once by each client. Without it, two clients must not share
+   * an object.
+   */
+  session?(): Inbox<Db>;
+  /** The next parked event whose retry was asked for; asking ends with that, and one more attempt is counted. Rejects with `TAKEN_OVER` like what writes. */
   takeRetry(key: string): Promise<ParkedEvent | undefined>;
   /** Calls `listener` when a retry is asked for through this object; returns what ends that. */
   onRetry(listener: () => void): () => void;

@@ -12,6 +12,18 @@ export interface HandlerContext<Db, P = undefined> {
   prepared: P;
 }
 
+/** What a handler may return: anything but a promise, so that an asynchronous one does not compile. It is ignored. */
+export type HandlerResult =
+  | void
+  | null
+  | undefined
+  | boolean
+  | number
+  | bigint
+  | string
+  | symbol
+  | (object & { then?: never });
+
 /**
  * Handles one event: synchronously, within the transaction that stores the position after it. Whatever it throws undoes
  * the transaction, and it is called again later.
@@ -19,7 +31,10 @@ export interface HandlerContext<Db, P = undefined> {
  * Not asynchronous, because a SQLite connection has one transaction at a time: what other code of the application writes
  * while a handler waits would become part of it, and be undone with it. What has to wait is for `prepare`.
  */
-export type EventHandler<T, Db, P = undefined> = (event: ReceivedEvent<T>, context: HandlerContext<Db, P>) => void;
+export type EventHandler<T, Db, P = undefined> = (
+  event: ReceivedEvent<T>,
+  context: HandlerContext<Db, P>,
+) => HandlerResult;
 
 /** A handler that has to wait for something first. */
 export interface PreparedHandler<T, Db, P> {
@@ -39,7 +54,7 @@ export interface ProcessOptions<Db> {
    * Events may be missing at this place in the order (CUR-13). Called like a handler, in the transaction that stores the
    * position after the gap: once, or again after a crash if the gap has no position of its own (`gap.cursor` null).
    */
-  onGap?: (gap: Gap, context: { db: Db }) => void;
+  onGap?: (gap: Gap, context: { db: Db }) => HandlerResult;
   /** Attempts to handle an event before it is parked, those that ended with the process among them. Default 5. */
   maxAttempts?: number;
   /** An event was parked, and those behind it go on. */

@@ -42,10 +42,13 @@ export interface Waits {
 
 const DEFAULT_MAX_ATTEMPTS = 5;
 
+/** Of the reason that is stored with a parked event. */
+const MAX_REASON_LENGTH = 2_000;
+
 /** Failures that no repetition mends. */
 const FATAL: readonly EventsClientErrorCode[] = ['TAKEN_OVER', 'HANDLER_MISUSED', 'PARKED_FULL'];
 
-/** An attempt that the handler, and not the database, made fail. */
+/** An attempt that the handler or the event, and not the database, made fail. */
 class HandlerFailure {
   readonly error: Error;
   constructor(thrown: unknown) {
@@ -73,6 +76,8 @@ export class Processor<Db, P> {
     options: ProcessOptions<Db>,
     waits: Waits,
   ) {
+    assertNotAsync(handler.handle);
+    assertNotAsync(options.onGap);
     this.#subscription = subscription;
     this.#handler = handler;
     this.#options = options;
@@ -195,8 +200,17 @@ export class Processor<Db, P> {
   async #park(event: ReceivedEvent, change: InboxCommit, attempts: number, reason: string): Promise<boolean> {
     const { key, name } = this.#subscription;
     const parkedAtMs = this.#waits.clock.now();
-    const park = { event, reason, attempts, parkedAtMs };
-    if ((await this.#commit({ ...change, key, park })) === undefined) return false;
+    let park = { event, reason: shortened(reason), attempts, parkedAtMs };
+    let outcome = await this.#commit({ ...change, key, park });
+    if (outcome instanceof HandlerFailure) {
+      // What cannot be stored must not stop what comes behind it: its id tells which one it was.
+      const { _meta, ...rest } = event;
+      const why = shortened(`${reason} (its data could not be stored: ${outcome.error.message})`);
+      park = { ...park, event: { ...rest, data: {} }, reason: why };
+      outcome = await this.#commit({ ...change, key, park });
+    }
+    if (outcome === undefined) return false;
+    if (outcome instanceof HandlerFailure) throw outcome.error;
     this.#subscription.tell(() => this.#options.onParked?.({ name, ...park }));
     return true;
   }
@@ -241,23 +255,19 @@ export class Processor<Db, P> {
   }
 
   /** Commits in spite of a failing database; undefined if the subscription was stopped before. */
-  async #commit(change: InboxCommit, apply?: (db: Db) => void): Promise<'done' | HandlerFailure | undefined> {
+  async #commit(change: InboxCommit, apply?: (db: Db) => unknown): Promise<'done' | HandlerFailure | undefined> {
     const { position } = this.#subscription;
     const step = async (): Promise<'done' | HandlerFailure> => {
-      let isHandlers = false;
-      const watched = (db: Db): void => {
-        isHandlers = true;
-        assertSynchronous(apply?.(db));
-        isHandlers = false;
-      };
+      const watched = (db: Db): void => assertSynchronous(apply?.(db));
       const begin = change.eventId === undefined ? undefined : this.#second();
       try {
         const attempt = await position.track(this.#inbox.commit({ ...change, begin }, apply && watched));
         if (begin !== undefined && attempt !== undefined) this.#begun = { eventId: begin, attempt };
         return 'done';
       } catch (error) {
-        // The database may fail under the handler's own writes too.
-        if (!isHandlers || hasCode(error, ['STORE_UNAVAILABLE', ...FATAL])) throw error;
+        // The database may fail under the handler's own writes too. What else is thrown is the event's doing, or that of
+        // the handler, and would be thrown again however often it is repeated.
+        if (hasCode(error, ['STORE_UNAVAILABLE', ...FATAL])) throw error;
         return new HandlerFailure(error);
       }
     };
@@ -296,17 +306,30 @@ export class Processor<Db, P> {
   }
 }
 
+function shortened(reason: string): string {
+  return reason.length <= MAX_REASON_LENGTH ? reason : `${reason.slice(0, MAX_REASON_LENGTH - 1)}…`;
+}
+
 function hasCode(error: unknown, codes: readonly EventsClientErrorCode[]): boolean {
   return error instanceof EventsClientError && codes.includes(error.code);
+}
+
+/** Refused before it is called: what it does after its first wait cannot be undone. */
+function assertNotAsync(handler: unknown): void {
+  if (typeof handler === 'function' && handler.constructor.name === 'AsyncFunction') throw asynchronous();
 }
 
 /** A handler that goes on after it returned would write outside of the transaction. */
 function assertSynchronous(result: unknown): void {
   if (!isPromise(result)) return;
   result.then(undefined, () => {});
-  throw new EventsClientError(
+  throw asynchronous();
+}
+
+function asynchronous(): EventsClientError {
+  return new EventsClientError(
     'HANDLER_MISUSED',
-    'A handler returned a promise, and was undone: it must be synchronous. Do what has to be awaited in "prepare".',
+    'A handler is asynchronous, and what it wrote was undone: it must return before anything is awaited. Do what has to be awaited in "prepare".',
   );
 }
 

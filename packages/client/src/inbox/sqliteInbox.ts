@@ -1,6 +1,7 @@
 import { asError, EventsClientError } from '../errors.ts';
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
+import { toJson } from '../receiver/toJson.ts';
 import { isDatabaseFailure, type SqliteDatabase, type Whole } from './sqliteDatabase.ts';
 import { toColumn } from './sqliteIds.ts';
 import { SqliteRecords } from './sqliteRecords.ts';
@@ -62,20 +63,28 @@ const MAX_OPEN_ATTEMPTS = 1_000;
 
 class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
   readonly #db: Db;
+  readonly #options: SqliteInboxOptions;
   readonly #namespace: string;
   readonly #maxParked: number;
   readonly #sql: SqliteStatements;
   readonly #records: SqliteRecords;
-  /** Tells this process from those before it. */
+  /** Tells one client of this process from others, and from those before it. */
   readonly #owner = crypto.randomUUID();
-  readonly #retryListeners = new Set<() => void>();
+  /** Shared by all sessions: whichever object is asked for a retry, the client that processes hears of it. */
+  readonly #retryListeners: Set<() => void>;
 
-  constructor(db: Db, options: SqliteInboxOptions) {
+  constructor(db: Db, options: SqliteInboxOptions, retryListeners = new Set<() => void>()) {
     this.#db = db;
+    this.#options = options;
+    this.#retryListeners = retryListeners;
     this.#namespace = options.namespace ?? '';
     this.#maxParked = options.maxParked ?? DEFAULT_MAX_PARKED;
     this.#sql = sqliteStatements(db);
     this.#records = new SqliteRecords(this.#sql, this.#namespace);
+  }
+
+  session(): Inbox<Db> {
+    return new InboxTables(this.#db, this.#options, this.#retryListeners);
   }
 
   async load(key: string): Promise<SubscriptionRecord | undefined> {
@@ -148,7 +157,11 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
   async takeRetry(key: string): Promise<ParkedEvent | undefined> {
     // Asked before each event, and nearly always in vain.
     if (this.#read(() => this.#sql.findRetry.get(this.#namespace, key)) === undefined) return undefined;
-    const row = this.#write(() => this.#sql.takeRetry.get(this.#namespace, key));
+    const row = this.#write(() => {
+      // A process that was replaced would take it from the one that can still do something about it.
+      this.#advance(key, undefined);
+      return this.#sql.takeRetry.get(this.#namespace, key);
+    });
     return row === undefined ? undefined : parkedOf(row);
   }
 
@@ -194,7 +207,7 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
 
   #park(key: string, { event, reason, attempts, parkedAtMs }: NonNullable<InboxCommit['park']>): void {
     const { eventId } = event;
-    const eventJson = JSON.stringify(event);
+    const eventJson = toJson(event);
     this.#sql.park.run(this.#namespace, key, toColumn(eventId), eventJson, reason, attempts, parkedAtMs);
     const { count } = this.#sql.countParked.get(this.#namespace, key) as { count: Whole };
     if (Number(count) <= this.#maxParked) return;

@@ -60,14 +60,26 @@ export class SqliteRecords {
   /** Both lists grow at their end and shrink at their beginning. */
   #writeList(key: string, list: keyof Ids, before: readonly string[] | undefined, after: readonly string[]): void {
     if (before === after || (before?.length === 0 && after.length === 0)) return;
-    const [first] = after;
-    const dropped = before === undefined || first === undefined ? -1 : before.indexOf(first);
+    const dropped = before === undefined ? -1 : droppedFrom(before, after);
     const kept = before === undefined || dropped === -1 ? 0 : before.length - dropped;
-    const goesOn = kept > 0 && before?.at(-1) === after[kept - 1];
-    if (!goesOn) this.#sql.dropSeen.run(this.#namespace, key, list, ALL);
+    if (kept === 0) this.#sql.dropSeen.run(this.#namespace, key, list, ALL);
     else if (dropped > 0) this.#sql.dropSeen.run(this.#namespace, key, list, dropped);
-    for (const id of after.slice(goesOn ? kept : 0)) this.#sql.addSeen.run(this.#namespace, key, list, toColumn(id));
+    for (const id of after.slice(kept)) this.#sql.addSeen.run(this.#namespace, key, list, toColumn(id));
   }
+}
+
+/**
+ * How many ids were dropped at the beginning of a list that goes on in another one; -1 if it does not. An id may stand in a
+ * list more than once, so all that is kept is compared.
+ */
+function droppedFrom(before: readonly string[], after: readonly string[]): number {
+  const [first] = after;
+  if (first === undefined) return -1;
+  const fewest = Math.max(0, before.length - after.length);
+  for (let at = before.indexOf(first, fewest); at !== -1; at = before.indexOf(first, at + 1)) {
+    if (before.every((id, index) => index < at || id === after[index - at])) return at;
+  }
+  return -1;
 }
 
 function idsOf({ seen, webhook }: SubscriptionRecord): Ids {

@@ -22,6 +22,8 @@ export interface Source {
 export interface SubscriptionParts {
   key: string;
   source: Source;
+  /** The client's own session of an inbox. */
+  sessionOf: <I extends CursorStore>(inbox: I) => I;
   /**
    * Keeps the position in another store from now on: where that one knows the subscription already, delivery begins again
    * from the position there, else the one of `record` is taken over.
@@ -189,9 +191,10 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     const { key, waits } = this.#parts;
     const prepared = typeof handler === 'function' ? { prepare: () => undefined, handle: handler } : handler;
     try {
+      const inbox = this.#parts.sessionOf(options.inbox);
       // After what took effect on arrival.
-      await this.#turn(() => this.#moveTo(options.inbox));
-      await new Processor<Db, P>(this.#processed(key), prepared as never, options, waits).run();
+      await this.#turn(() => this.#moveTo(inbox));
+      await new Processor<Db, P>(this.#processed(key), prepared as never, { ...options, inbox }, waits).run();
     } finally {
       this.stop();
     }

@@ -1,6 +1,7 @@
 import { EXTENSION_ID, Methods, Notifications, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
 import { Client, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
 import { eventsClientCapabilities } from '../../src/index.ts';
+import { toJson } from '../../src/receiver/toJson.ts';
 
 export type RequestId = string | number;
 
@@ -209,7 +210,7 @@ class InMemoryEnd implements Transport {
   }
 
   deliver(message: unknown): void {
-    if (!this.#closed) this.onmessage?.(JSON.parse(JSON.stringify(message)));
+    if (!this.#closed) this.onmessage?.(JSON.parse(toJson(message)));
   }
 
   async close(): Promise<void> {
