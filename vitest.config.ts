@@ -6,6 +6,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@mcp-events/source'] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'examples/*/test/**/*.test.ts', 'scripts/test/**/*.test.ts'],
+    setupFiles: ['scripts/lib/propertySeed.ts'],
     // Loading the same modules anew for each file took as long as all tests together; state that outlives a file is a defect.
     isolate: false,
     // Only ends what hangs: how fast this machine is, and what else it does, is no property of the code.
