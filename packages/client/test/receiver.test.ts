@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { decodeWebhookSecret, signWebhook } from '@mcp-events/protocol';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
@@ -206,8 +207,54 @@ describe('the secret', () => {
     expect(callback.id).toBeUndefined();
     expect(await world.post({ url })).toBe(204);
     expect(callback.id).toBe('sub_1');
-    expect(await world.post({ url, subscription: 'sub_2', body: occurrence('e2') })).toBe(503);
-    expect(world.eventIds).toEqual(['e1']);
+    // The header is not signed, and the key has told it already.
+    expect(await world.post({ url, id: 'm2', subscription: 'sub_2', body: occurrence('e2') })).toBe(204);
+    expect(await world.post({ url, subscription: 'sub_2' })).toBe(204);
+    expect(world.received).toMatchObject([
+      { event: { eventId: 'e1' }, subscriptionId: 'sub_1' },
+      { event: { eventId: 'e2' }, subscriptionId: 'sub_1' },
+    ]);
+  });
+
+  it('RECV-15 a signed post repeated under another id takes a callback from nobody', async () => {
+    const world = new ReceiverWorld();
+    const own = world.receiver.register({ path: 'cb-1', secret: secretA, accept: world.accept });
+    const shared = world.receiver.register({ secret: secretB, accept: world.accept });
+    for (const [callback, target] of [
+      [own, { url: 'https://agent.example/hooks/cb-1', secret: secretA }],
+      [shared, { secret: secretB }],
+    ] as const) {
+      const verification = { ...target, id: 'msg_verification_1', body: challenge };
+      for (let n = 0; n < 7; n += 1) {
+        expect(await world.post({ ...verification, subscription: `sub_evil${n}` })).toBe(200);
+      }
+      expect(await world.post({ ...verification, subscription: 'sub_1' })).toBe(200);
+      expect(await world.post({ ...target, subscription: 'sub_1' })).toBe(204);
+      // The same event under another name is no other event.
+      expect(await world.post({ ...target, subscription: 'sub_evil1' })).toBe(204);
+      expect(world.received.splice(0)).toHaveLength(1);
+      callback.bind('sub_1');
+      expect(callback.id).toBe('sub_1');
+      expect(await world.post({ ...target, id: 'm2', body: occurrence('e2') })).toBe(204);
+      expect(world.received.splice(0)).toMatchObject([{ subscriptionId: 'sub_1' }]);
+      const isOwn = callback === own;
+      const under = { ...target, id: 'm3', subscription: 'sub_evil1', body: occurrence('e3') };
+      expect(await world.post(under)).toBe(isOwn ? 204 : 503);
+      world.received.splice(0);
+    }
+  });
+
+  it('SIG-11 is not shown by what a log prints of a registered callback', () => {
+    const world = new ReceiverWorld();
+    const registered = world.receiver.register({ path: 'cb-1', secret: secretA, accept: world.accept });
+    registered.rotate(secretB);
+    for (const secret of [secretA, secretB]) {
+      for (const shown of [registered, world.receiver]) {
+        const text = inspect(shown, { depth: 10, showHidden: true }) + JSON.stringify(shown);
+        expect(text).not.toContain(secret.slice(6));
+      }
+    }
+    expect(JSON.stringify(registered)).toBe('{}');
   });
 
   it.each(['', 'a/b', 'a b', '../a', '?a', 'ü'])(

@@ -5,7 +5,9 @@ import type { EventOrder } from '@mcp-events/protocol';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { fileInboxStore } from '../src/node.ts';
+import { SubscriptionOrders } from '../src/receiver/subscriptionOrders.ts';
 import {
+  ArrivalOrder,
   type EventMessage,
   type InboxChange,
   type InboxItem,
@@ -313,6 +315,59 @@ describe('an inbox', () => {
     const { inbox, application } = await open();
     for (const message of [nth(1), nth(3), terminated]) await inbox.accept(message);
     expect(await application.take(9)).toEqual(['e1', 'gap null', 'e3', 'terminated']);
+  });
+
+  it('RECV-13 keeps what a subscription brings that is made again before its end was acknowledged', async () => {
+    const clock = new FakeClock();
+    const { inbox, application } = await open({ clock });
+    for (const message of [nth(1), terminated]) await inbox.accept(message);
+    const again = (id: string, position: string, previous: string | null): EventMessage =>
+      event(id, { position, previous });
+    expect(await inbox.accept(again('e8', 'q8', 'q7'))).toBe('accepted');
+    expect(await application.take(2)).toEqual(['e1', 'terminated']);
+    expect(await inbox.accept(again('e7', 'q7', null))).toBe('accepted');
+    expect(await inbox.accept(again('e9', 'q9', 'q8'))).toBe('accepted');
+    expect(await application.take(9)).toEqual(['e1', 'terminated', 'e7', 'e8', 'e9']);
+    expect(clock.pending).toBe(0);
+  });
+
+  it('RECV-12 one that nests deeply is handed out, and refuses nothing else', async () => {
+    for (const store of [memoryInboxStore(), fileInboxStore(newFile())]) {
+      const { inbox, application } = await open({ store });
+      const deep = JSON.parse(`{"a":${'['.repeat(60_000)}${']'.repeat(60_000)}}`) as Record<string, unknown>;
+      const { event: plain } = nth(2);
+      const accepted = await Promise.all([
+        inbox.accept(nth(1)),
+        inbox.accept(nth(2, { event: { ...plain, data: deep } })),
+        inbox.accept(nth(3)),
+      ]);
+      expect(accepted).toEqual(['accepted', 'accepted', 'accepted']);
+      expect(await application.take(9)).toEqual(['e1', 'e2', 'e3']);
+      await inbox.close();
+    }
+  });
+
+  it('RECV-12 forgets subscriptions that bring nothing, and goes on where one of them was', () => {
+    const clock = new FakeClock();
+    const handed: string[] = [];
+    const orders = new SubscriptionOrders<string>(
+      (id, passed) =>
+        new ArrivalOrder<string>({
+          clock,
+          passed,
+          release: (item) => handed.push(`${id} ${item}`),
+          gap: () => handed.push(`${id} gap`),
+        }),
+    );
+    orders.get('waits').take('second', { position: 'p2', previous: 'p1' });
+    orders.get('idle').take('first', { position: 'p1', previous: null });
+    for (let n = 0; n < 2_000; n += 1) {
+      orders.get(`other${n}`);
+      expect(orders.size).toBeLessThanOrEqual(1_000);
+    }
+    orders.get('idle').take('second', { position: 'p2', previous: 'p1' });
+    orders.get('waits').take('first', { position: 'p1', previous: null });
+    expect(handed).toEqual(['idle first', 'idle second', 'waits first', 'waits second']);
   });
 
   it('leaves to the server what it has no room for', async () => {

@@ -128,6 +128,48 @@ describe('fileInboxStore', () => {
     }
   });
 
+  it('RECV-12 a page that was lost within the last write costs that write only, and one before it is told', async () => {
+    const path = newFile();
+    const store = fileInboxStore(path);
+    await store.load();
+    await store.append(add(1));
+    const first = (await stat(path)).size;
+    await Promise.all([2, 3, 4].map((number) => store.append(add(number, 'x'.repeat(10_000)))));
+    const second = (await stat(path)).size;
+    await Promise.all([5, 6].map((number) => store.append(add(number))));
+    await store.close();
+    const bytes = await readFile(path);
+    for (let page = first; page < second; page += 1_009) {
+      const lost = Buffer.from(bytes.subarray(0, second)).fill(0, page, Math.min(page + 4_096, second));
+      await writeFile(path, lost);
+      const { messages } = await contentOf(path);
+      expect(messages.map(({ number }) => number)).toEqual([1, 2, 3].slice(0, messages.length));
+      expect(messages.length).toBeGreaterThan(0);
+      // The same with a write behind it: what is damaged had been reported as kept.
+      await writeFile(path, Buffer.from(bytes).fill(0, page, Math.min(page + 4_096, second - 1)));
+      await expect(contentOf(path)).rejects.toMatchObject({ code: 'STORE_CORRUPT' });
+    }
+  });
+
+  it('RECV-12 one that nests deeply is kept, one that cannot be written fails alone', async () => {
+    const path = newFile();
+    const store = fileInboxStore(path);
+    await store.load();
+    const nested = `${'['.repeat(60_000)}${']'.repeat(60_000)}`;
+    const deep = JSON.parse(`{"a":${nested}}`) as Record<string, unknown>;
+    const poison = { ...add(3), message: { ...message('e3'), bytes: 1n } } as never;
+    const appended = await Promise.allSettled([
+      store.append(add(1)),
+      store.append({ kind: 'message', number: 2, message: { ...message('e2'), event: { data: deep } } as never }),
+      store.append(poison),
+      store.append(add(4)),
+    ]);
+    expect(appended.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled']);
+    await store.close();
+    expect((await contentOf(path)).messages.map(({ number }) => number)).toEqual([1, 2, 4]);
+    expect(await readFile(path, 'utf8')).toContain(nested);
+  });
+
   it('refuses a file that is damaged in its middle or is another one, and leaves it as it is', async () => {
     const path = newFile();
     const line = `${JSON.stringify(add(1))}\n`;

@@ -86,6 +86,11 @@ export class ArrivalOrder<T> {
     return this.#waiting.size;
   }
 
+  /** The place released last, if any told one. */
+  get last(): string | undefined {
+    return this.#last;
+  }
+
   /** Whether an arrival would have to wait for its predecessor: to be refused rather than taken, where room is scarce. */
   wouldWait(order: EventOrder | undefined): boolean {
     return typeof order?.previous === 'string' && !this.#passed.has(order.previous);

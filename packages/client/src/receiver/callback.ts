@@ -8,25 +8,58 @@ import type { AcceptResult, RegisteredCallback, WebhookMessage, WebhookRegistrat
  */
 const REMEMBERED_MESSAGES = 5_000;
 
-/** A registration with what was learnt since: keys, the id, and what was accepted lately. */
+/** Ids that challenges named and that may be the subscription's. A server has one, so more are somebody else's doing. */
+const MAX_SUGGESTED_IDS = 8;
+
+/**
+ * A registration with what was learnt since: keys, the id, and what was accepted lately. Private all of it: what is shown
+ * of an object in a log must not hold a secret.
+ */
 export class Callback implements RegisteredCallback {
-  readonly registration: WebhookRegistration;
+  readonly #registration: WebhookRegistration;
   readonly #unregister: (callback: Callback) => void;
   /** The latest first. */
   #keys: readonly Uint8Array[];
+  /** Told by who subscribed. */
   #id: string | undefined;
+  /** Told by posts, in a header that no signature covers: none of them may take the callback from the others. */
+  readonly #suggested: string[] = [];
   #closed = false;
   readonly #received = new Deduplication(REMEMBERED_MESSAGES);
 
   constructor(registration: WebhookRegistration, unregister: (callback: Callback) => void) {
-    this.registration = registration;
+    this.#registration = registration;
     this.#unregister = unregister;
     this.#keys = [decodeWebhookSecret(registration.secret)];
     this.#id = registration.id;
   }
 
   get id(): string | undefined {
-    return this.#id;
+    return this.#id ?? this.#suggested[0];
+  }
+
+  /** The id is certain. */
+  get isBound(): boolean {
+    return this.#id !== undefined;
+  }
+
+  get path(): string | undefined {
+    return this.#registration.path;
+  }
+
+  get signingKeys(): WebhookRegistration['signingKeys'] {
+    return this.#registration.signingKeys;
+  }
+
+  /** Whether posts under this id may be meant for it. */
+  isNamed(id: string): boolean {
+    return this.#id === undefined ? this.#suggested.includes(id) : this.#id === id;
+  }
+
+  /** A post that its key signed came under this id. */
+  suggest(id: string): void {
+    if (this.#id !== undefined || this.#suggested.includes(id) || this.#suggested.length >= MAX_SUGGESTED_IDS) return;
+    this.#suggested.push(id);
   }
 
   get keys(): readonly Uint8Array[] {
@@ -61,11 +94,11 @@ export class Callback implements RegisteredCallback {
    */
   async deliver(message: WebhookMessage): Promise<AcceptResult> {
     const ids = idsOf(message);
-    const result = await this.#received.once(ids, () => this.registration.accept(message));
+    const result = await this.#received.once(ids, () => this.#registration.accept(message));
     if (result !== 'repeated') return result;
     // The same event in another message is news only in that it may tell another place.
     if (message.kind === 'event' && message.order !== undefined && !this.#received.has(ids)) {
-      await this.registration.repeated?.({ ...message, order: message.order });
+      await this.#registration.repeated?.({ ...message, order: message.order });
       this.#received.add(ids);
     }
     return 'accepted';

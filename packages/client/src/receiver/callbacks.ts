@@ -6,7 +6,7 @@ const MAX_REFUSED_PATHS = 10_000;
 
 /** Whose key a post may be signed with. */
 export interface Candidates {
-  /** Those of the subscription id that the post names. Servers may use the same one (OP-07). */
+  /** Those of the subscription id that the post names, servers may use the same one (OP-07), and the only one of a URL. */
   bound: Callback[];
   /** Those whose id is not known yet (VERIFY-13). */
   unbound: Callback[];
@@ -22,7 +22,7 @@ export class Callbacks {
 
   /** @throws TypeError if the path is not one segment of a URL */
   add(callback: Callback): void {
-    const { path } = callback.registration;
+    const { path } = callback;
     if (path === undefined) {
       this.#shared.add(callback);
       return;
@@ -36,7 +36,7 @@ export class Callbacks {
 
   delete(callback: Callback): void {
     this.#shared.delete(callback);
-    const { path } = callback.registration;
+    const { path } = callback;
     if (path === undefined) return;
     const own = this.#byPath.get(path);
     own?.delete(callback);
@@ -58,8 +58,9 @@ export class Callbacks {
     const own = this.#byPath.get(lastSegment(url));
     const candidates: Candidates = { bound: [], unbound: [], ownUrl: own !== undefined };
     for (const callback of own ?? this.#shared) {
-      if (callback.id === subscriptionId) candidates.bound.push(callback);
-      else if (callback.id === undefined) candidates.unbound.push(callback);
+      // On a URL of its own the key tells, whatever an unsigned header says.
+      if (callback.isNamed(subscriptionId) || own?.size === 1) candidates.bound.push(callback);
+      else if (!callback.isBound) candidates.unbound.push(callback);
     }
     return candidates;
   }

@@ -4,8 +4,15 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { EventsClientError } from '../errors.ts';
 import { type InboxChange, type InboxContent, InboxState, type InboxStore } from './inboxStore.ts';
+import { toJson } from './toJson.ts';
 
 const HEADER = '{"version":1}\n';
+
+/**
+ * Begins the first line of each write, and says that everything before it is on the disk. What is damaged behind the last
+ * one is of a write that was never reported as done: the pages of one write reach the disk in any order.
+ */
+const SYNCED = '{"synced":true,';
 
 /** A file is written anew when it holds this much, and twice, more than what was needed when that was done last. */
 const SLACK_BYTES = 1024 * 1024;
@@ -43,7 +50,7 @@ class FileInboxStore implements InboxStore {
   /** A write failed, and may have left something behind that offset. */
   #isTorn = false;
   #sizeWhenCompacted = 0;
-  readonly #pending: InboxChange[] = [];
+  readonly #pending: { change: InboxChange; line: string }[] = [];
   #writing: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
 
@@ -74,8 +81,9 @@ class FileInboxStore implements InboxStore {
     return this.#state.content();
   }
 
-  append(change: InboxChange): Promise<void> {
-    this.#pending.push(change);
+  async append(change: InboxChange): Promise<void> {
+    // Here, so that one that cannot be written fails alone.
+    this.#pending.push({ change, line: `${toJson(change)}\n` });
     this.#next ??= this.#writing
       .catch(() => {})
       .then(() => {
@@ -84,7 +92,7 @@ class FileInboxStore implements InboxStore {
         this.#writing = this.#write(changes);
         return this.#writing;
       });
-    return this.#next;
+    await this.#next;
   }
 
   async close(): Promise<void> {
@@ -93,19 +101,27 @@ class FileInboxStore implements InboxStore {
     this.#file = undefined;
   }
 
-  async #write(changes: readonly InboxChange[]): Promise<void> {
+  async #write(changes: readonly { change: InboxChange; line: string }[]): Promise<void> {
     let file = this.#file;
     if (file === undefined) throw new EventsClientError('CLOSED', `The inbox file ${this.#path} is not open.`);
     if (this.#size > 2 * this.#sizeWhenCompacted + SLACK_BYTES) file = await this.#compact(file);
     // What is written next begins at the same place, and may be shorter than what was left there.
     if (this.#isTorn) await file.truncate(this.#size);
     this.#isTorn = true;
-    const written = await writeAll(file, changes.map((change) => `${JSON.stringify(change)}\n`).join(''), this.#size);
+    const written = await writeAll(
+      file,
+      SYNCED +
+        changes
+          .map(({ line }) => line)
+          .join('')
+          .slice(1),
+      this.#size,
+    );
     await file.datasync();
     this.#isTorn = false;
     this.#size += written;
     // Only now, so that the state never holds more than the file.
-    for (const change of changes) this.#state.apply(change);
+    for (const { change } of changes) this.#state.apply(change);
   }
 
   async #compact(old: FileHandle): Promise<FileHandle> {
@@ -118,7 +134,8 @@ class FileInboxStore implements InboxStore {
     const file = await open(temporary, 'w', 0o600);
     let size: number;
     try {
-      size = await writeAll(file, HEADER + changes.map((change) => `${JSON.stringify(change)}\n`).join(''), 0);
+      const lines = changes.map((change) => `${toJson(change)}\n`);
+      size = await writeAll(file, HEADER + lines.join(''), 0);
       await file.sync();
       await rename(temporary, this.#path);
     } catch (error) {
@@ -140,16 +157,20 @@ class FileInboxStore implements InboxStore {
     if (HEADER.startsWith(bytes.toString('utf8', 0, HEADER.length)) && bytes.length < HEADER.length) return 0;
     if (!bytes.subarray(0, HEADER.length).equals(Buffer.from(HEADER))) throw this.#corrupt();
     let whole = HEADER.length;
-    let isTorn = false;
+    let isDamaged = false;
+    let hasMarks = false;
     for (let at = whole, end = bytes.indexOf('\n', at); end !== -1; at = end + 1, end = bytes.indexOf('\n', at)) {
-      const change = parseChange(bytes.toString('utf8', at, end));
-      if (change === undefined) isTorn = true;
-      // Lines after a torn one: that was no crash in the last write.
-      else if (isTorn) throw this.#corrupt();
-      else {
-        this.#state.apply(change);
-        whole = end + 1;
-      }
+      const line = bytes.toString('utf8', at, end);
+      const change = parseChange(line);
+      const isSynced = change !== undefined && line.startsWith(SYNCED);
+      // A later write: what is damaged was on the disk, and may have been reported as kept. Where there are no marks, any
+      // later line may be one.
+      if (isDamaged && change !== undefined && (isSynced || !hasMarks)) throw this.#corrupt();
+      hasMarks ||= isSynced;
+      isDamaged ||= change === undefined;
+      if (change === undefined || isDamaged) continue;
+      this.#state.apply(change);
+      whole = end + 1;
     }
     return whole;
   }

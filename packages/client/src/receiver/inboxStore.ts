@@ -2,6 +2,7 @@ import type { EventOrder } from '@mcp-events/protocol';
 import { idsOf, type MessageIds } from './deduplication.ts';
 import { RecentKeys } from './recentKeys.ts';
 import type { WebhookMessage } from './registration.ts';
+import { toJson } from './toJson.ts';
 
 /**
  * What a `WebhookInbox` keeps. One inbox at a time uses a store; it calls `load` once, first, and may then call `append`
@@ -93,7 +94,8 @@ export function memoryInboxStore(): InboxStore {
   const state = new InboxState();
   return {
     load: async () => state.content(),
-    append: async (change) => state.apply(structuredClone(change)),
+    // A copy: what the application does to a message it was given is no change of the store.
+    append: async (change) => state.apply(JSON.parse(toJson(change)) as InboxChange),
     close: async () => {},
   };
 }

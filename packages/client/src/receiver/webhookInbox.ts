@@ -10,6 +10,7 @@ import {
   type StoredMessage,
 } from './inboxStore.ts';
 import type { AcceptResult, EventMessage, TerminatedMessage, WebhookMessage } from './registration.ts';
+import { SubscriptionOrders } from './subscriptionOrders.ts';
 
 /** Options of a {@link WebhookInbox}. */
 export interface WebhookInboxOptions {
@@ -68,7 +69,9 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
   readonly #maxMessages: number;
   readonly #maxBytes: number;
   readonly #received = new Deduplication(REMEMBERED_MESSAGES);
-  readonly #orders = new Map<string, ArrivalOrder<StoredMessage>>();
+  readonly #orders = new SubscriptionOrders<StoredMessage>((subscriptionId, passed) =>
+    this.#makeOrder(subscriptionId, passed),
+  );
   /** In the order of the hand-out. What waits for a predecessor is in `#orders` instead. */
   readonly #ready = new Set<Ready>();
   #messages = 0;
@@ -134,7 +137,7 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
   /** Accepts and hands out nothing more. What was not acknowledged comes again when the store is opened anew. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const order of this.#orders.values()) order.close();
+    for (const order of this.#orders) order.close();
     this.#wake();
     await this.#store.close();
   }
@@ -159,7 +162,7 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
   /** What waits may use half of the room, so that it never keeps out the one it waits for. */
   #isFull(message: WebhookMessage, bytes: number): boolean {
     if (this.#messages === 0) return false;
-    const waits = message.kind === 'event' && this.#orderOf(message.subscriptionId).wouldWait(message.order);
+    const waits = message.kind === 'event' && this.#orders.get(message.subscriptionId).wouldWait(message.order);
     const share = waits ? 0.5 : 1;
     return this.#messages >= this.#maxMessages * share || this.#bytes + bytes > this.#maxBytes * share;
   }
@@ -167,7 +170,7 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
   #place(stored: StoredMessage): void {
     const { message } = stored;
     const { subscriptionId } = message;
-    const order = this.#orderOf(subscriptionId);
+    const order = this.#orders.get(subscriptionId);
     switch (message.kind) {
       case 'event':
         // What belongs where a gap was handed out comes late rather than never.
@@ -186,26 +189,21 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
   }
 
   #repeated(subscriptionId: string, eventId: string, order: EventOrder): void {
-    this.#orderOf(subscriptionId).repeated(order, ({ message }) => idsOf(message).eventId === eventId);
+    this.#orders.get(subscriptionId).repeated(order, ({ message }) => idsOf(message).eventId === eventId);
   }
 
-  #orderOf(subscriptionId: string, passed?: readonly string[]): ArrivalOrder<StoredMessage> {
-    let order = this.#orders.get(subscriptionId);
-    if (order === undefined) {
-      order = new ArrivalOrder<StoredMessage>({
-        clock: this.#clock,
-        passed,
-        // The bounds are kept by refusing: giving the order up would tell a gap where there is none.
-        maxWaiting: Infinity,
-        maxWaitingBytes: Infinity,
-        release: (stored) => {
-          if (stored.message.kind === 'event') this.#add({ item: stored.message, stored });
-        },
-        gap: () => this.#add({ item: { kind: 'gap', subscriptionId, cursor: null } }),
-      });
-      this.#orders.set(subscriptionId, order);
-    }
-    return order;
+  #makeOrder(subscriptionId: string, passed: readonly string[]): ArrivalOrder<StoredMessage> {
+    return new ArrivalOrder<StoredMessage>({
+      clock: this.#clock,
+      passed,
+      // The bounds are kept by refusing: giving the order up would tell a gap where there is none.
+      maxWaiting: Infinity,
+      maxWaitingBytes: Infinity,
+      release: (stored) => {
+        if (stored.message.kind === 'event') this.#add({ item: stored.message, stored });
+      },
+      gap: () => this.#add({ item: { kind: 'gap', subscriptionId, cursor: null } }),
+    });
   }
 
   #add(ready: Ready): void {
@@ -214,15 +212,12 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
   }
 
   async #acknowledge(ready: Ready): Promise<void> {
-    const { item, stored } = ready;
+    const { stored } = ready;
     if (stored !== undefined) {
       await this.#store.append({ kind: 'done', number: stored.number });
       this.#count(-1, -bytesOf(stored.message));
     }
     this.#ready.delete(ready);
-    if (item.kind !== 'terminated') return;
-    this.#orders.get(item.subscriptionId)?.close();
-    this.#orders.delete(item.subscriptionId);
   }
 
   #count(messages: number, bytes: number): void {
@@ -260,7 +255,7 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
       }
     }
     for (const [subscriptionId, { passed, missing }] of places) {
-      const order = this.#orderOf(subscriptionId, [...passed]);
+      const order = this.#orders.get(subscriptionId, [...passed]);
       if (missing.length > 0) order.settle(missing);
     }
     for (const stored of messages) {

@@ -123,13 +123,13 @@ export class WebhookReceiver {
 
   /** Public-key signatures, where the callback enforces them (SIG-13). */
   async #refuseUnsigned(
-    { registration }: Callback,
+    { signingKeys }: Callback,
     headers: DeliveryHeaders,
     body: Uint8Array,
   ): Promise<Response | undefined> {
-    if (registration.signingKeys === undefined) return undefined;
+    if (signingKeys === undefined) return undefined;
     try {
-      const keys = await registration.signingKeys();
+      const keys = await signingKeys();
       if (await isSignedByOneOf(keys, headers, body)) return undefined;
     } catch (error) {
       this.#warn(`The signing keys of subscription "${headers.subscriptionId}" failed: ${asError(error).message}`);
@@ -156,13 +156,17 @@ export class WebhookReceiver {
       return badRequest(`The body is malformed: ${issues}`);
     }
     const isVerification = parsed.data.type === 'verification';
+    // Its key and a URL of its own say whose post it is. The header is not signed: it may only choose where they do not.
+    const isKnown = sole && ownUrl;
+    if (sole && (ownUrl || isVerification)) callback.suggest(subscriptionId);
     // Closed, or bound to another subscription, while the body came in.
-    if (callback.closed || (callback.id ?? subscriptionId) !== subscriptionId) return notKnownYet(isVerification);
-    if (sole && (ownUrl || isVerification)) callback.bind(subscriptionId);
+    const isForeign = !isKnown && callback.isBound && !callback.isNamed(subscriptionId);
+    if (callback.closed || isForeign) return notKnownYet(isVerification);
     // A challenge is answered here, each time it comes, and not passed on (ENV-07).
     if (parsed.data.type === 'verification') return Response.json({ challenge: parsed.data.challenge });
-    if (callback.id === undefined) return notKnownYet(false);
-    return this.#deliver(callback, messageOf(parsed.data, headers, bytes.length));
+    if (callback.id === undefined || !(isKnown || callback.isNamed(subscriptionId))) return notKnownYet(false);
+    // One name for one callback: under a second one a repetition would be news.
+    return this.#deliver(callback, messageOf(parsed.data, { ...headers, subscriptionId: callback.id }, bytes.length));
   }
 
   async #deliver(callback: Callback, message: WebhookMessage): Promise<Response> {
