@@ -227,6 +227,47 @@ describe('the end of a webhook subscription', () => {
     });
   }
 
+  it('TERM-07 RECV-13 hands out what waits for an earlier one when the server ends it, behind a gap', async () => {
+    const order: string[] = [];
+    const { receiver, events } = await webhookWorld();
+    const onGap = ({ reason }: { reason: string }): void => void order.push(reason);
+    const subscription = await events.subscribe('incident.opened', {}, { onGap });
+    await settle();
+    const { last } = receiver;
+    await last.event('e1', 'c1', { position: 'c1', previous: null });
+    expect(await last.event('e3', 'c1', { position: 'c3', previous: 'c2' })).toBe('accepted');
+    expect(await last.event('e5', 'c1', { position: 'c5', previous: 'c4' })).toBe('accepted');
+    await last.terminated(-32024, { reason: 'revoked' });
+    const read = async (): Promise<void> => {
+      for await (const { eventId } of subscription) order.push(eventId);
+    };
+    await expect(read()).rejects.toMatchObject({ errorName: 'Forbidden' });
+    expect(order).toEqual(['e1', 'overdue', 'e3', 'e5']);
+    await events.close();
+  });
+
+  it('RECV-13 hands out what waits, of a type without cursors, when the run ends', async () => {
+    const order: string[] = [];
+    const { receiver, events, server, clock } = await webhookWorld();
+    server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: null }));
+    const onGap = ({ reason }: { reason: string }): void => void order.push(reason);
+    const subscription = await events.subscribe('incident.opened', {}, { onGap });
+    await settle();
+    const { last } = receiver;
+    await last.event('e1', null, { position: 'p1', previous: null });
+    expect(await last.event('e3', null, { position: 'p3', previous: 'p2' })).toBe('accepted');
+    // The endpoint is unreachable for the server: push takes over.
+    await last.terminated(-32027, { reason: 'timeout' });
+    await settle();
+    expect(subscription.status.delivery).toBe('push');
+    server.stream().active(null);
+    server.stream().event('e4', null);
+    for (let n = 0; n < 3; n += 1) order.push((await subscription.next()).value!.eventId);
+    expect(order.filter((what) => what.startsWith('e'))).toEqual(['e1', 'e3', 'e4']);
+    expect(order.indexOf('overdue')).toBe(1);
+    await events.close();
+  });
+
   it('TERM-08 NotFound lists again and subscribes anew from the kept cursor', async () => {
     const { receiver, subscribes, events, server, clock } = await webhookWorld();
     const reader = new Reader(await events.subscribe('incident.opened'));

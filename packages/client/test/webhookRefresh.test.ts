@@ -1,8 +1,9 @@
-import { type DeliveryStatus, Methods } from '@mcp-events/protocol';
+import { type DeliveryStatus, type EventOrder, Methods } from '@mcp-events/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { memoryStore } from '../src/index.ts';
 import { refreshSchedule } from '../src/delivery/webhook/refreshSchedule.ts';
-import { type RawRequest, RpcFailure } from './support/rawServer.ts';
+import { pending, type RawRequest, RpcFailure } from './support/rawServer.ts';
 import { granted, HOUR_MS, webhookWorld, type WebhookWorld } from './support/webhookWorld.ts';
 import { Reader, settle } from './support/world.ts';
 
@@ -193,7 +194,88 @@ describe('refresh', () => {
   });
 });
 
+describe('a refresh that makes the subscription anew', () => {
+  it('RECV-14 tells its gap before anything of the new subscription moves the position', async () => {
+    for (const isOrdered of [true, false]) {
+      const order: string[] = [];
+      const store = memoryStore();
+      const w = await webhookWorld({ store });
+      const onGap = ({ reason }: { reason: string }): void => void order.push(reason);
+      const subscription = await w.events.subscribe('incident.opened', {}, { onGap });
+      await settle();
+      const { last } = w.receiver;
+      const place = (n: number, previous: string | null): EventOrder | undefined =>
+        isOrdered ? { position: `c${n}`, previous } : undefined;
+      await last.event('e1', 'c1', place(1, null));
+      void (async () => {
+        for await (const { eventId } of subscription) order.push(eventId);
+      })();
+      await settle();
+      w.server.on(Methods.subscribe, () => pending);
+      await w.clock.advance(HOUR_MS * 0.8);
+      const { id } = w.subscribes().at(-1)!;
+      // The server had lost it, and begins again at e5: what lies between is gone.
+      const early = last.event('e5', 'c5', place(5, null));
+      const next = last.event('e6', 'c6', place(6, 'c5'));
+      await settle();
+      expect(order).toEqual(['e1']);
+      expect(await store.list()).not.toMatchObject([{ cursor: 'c5' }]);
+      w.server.answer(id, granted(w.clock, HOUR_MS, { cursor: 'c4', truncated: true }));
+      expect([await early, await next]).toEqual(['accepted', 'accepted']);
+      await settle();
+      expect(order).toEqual(['e1', 'truncated', 'e5', 'e6']);
+      await w.events.close();
+      expect(w.clock.pending).toBe(0);
+    }
+  });
+
+  it('RECV-14 a post does not wait for an answer longer than its server, and others do not wait at all', async () => {
+    const w = await webhookWorld();
+    const reader = new Reader(await w.events.subscribe('incident.opened'));
+    await settle();
+    const { last } = w.receiver;
+    await last.event('e1', 'c1', { position: 'c1', previous: null });
+    w.server.on(Methods.subscribe, () => pending);
+    await w.clock.advance(HOUR_MS * 0.8);
+    const early = last.event('e9', 'c9');
+    expect(await last.event('e2', 'c2', { position: 'c2', previous: 'c1' })).toBe('accepted');
+    let answer: string | undefined;
+    void early.then((result) => (answer = result));
+    await w.clock.advance(2_999);
+    expect(answer).toBeUndefined();
+    await w.clock.advance(1);
+    expect(answer).toBe('retry');
+    // A request that failed says nothing of a new subscription.
+    w.server.fail(w.subscribes().at(-1)!.id, { code: -32603, message: 'x' });
+    await settle();
+    expect(await last.event('e9', 'c9')).toBe('accepted');
+    await settle();
+    expect(reader.ids).toEqual(['e1', 'e2', 'e9']);
+    await w.events.close();
+  });
+});
+
 describe('the secret', () => {
+  it('SIG-05 the one the server signs with is accepted while refreshes with the next one fail', async () => {
+    const w = await webhookWorld({ hooks: { rotateSecretAfterMs: 60_000 } });
+    w.grant.ms = 20 * 60_000;
+    await w.events.subscribe('incident.opened');
+    await settle();
+    await w.clock.advance(16 * 60_000);
+    const { secret } = w.subscribes().at(-1)!.params['delivery'] as { secret: string };
+    expect(w.subscribes()).toHaveLength(2);
+    w.server.on(Methods.subscribe, () => {
+      throw new RpcFailure(-32603);
+    });
+    for (let minute = 0; minute < 19; minute += 1) {
+      await w.clock.advance(60_000);
+      expect(w.receiver.last.secrets).toContain(secret);
+      expect(w.receiver.last.secrets.length).toBeLessThanOrEqual(2);
+    }
+    w.server.on(Methods.subscribe, () => granted(w.clock, HOUR_MS));
+    await w.events.close();
+  });
+
   it('is replaced by a refresh; the old one is accepted until posts signed with it are too old', async () => {
     const w = await webhookWorld({ hooks: { rotateSecretAfterMs: 2 * HOUR_MS } });
     await w.events.subscribe('incident.opened');

@@ -12,6 +12,12 @@ import { failure } from './failure.ts';
 import { OwnPosition } from './ownPosition.ts';
 import { type Arrival, WaitingRoom } from './waitingRoom.ts';
 
+/**
+ * How long a post waits for the answer to a refresh. Longer than that its server would give the attempt up: it is told to
+ * send it again.
+ */
+const REFRESH_WAIT_MS = 3_000;
+
 interface EventArrival extends Arrival {
   event: ReceivedEvent;
   /** Had to wait when it came. */
@@ -22,7 +28,7 @@ interface EventArrival extends Arrival {
  * Takes what the receiver verified: puts it in order, keeps it within the buffer's bounds and moves the position.
  *
  * Invariant: what was answered `accepted` is in the buffer, or waits here and lies beyond `buffer.resumeCursor`, so that
- * dropping it costs a repetition and no event.
+ * dropping it costs a repetition and no event. Where nothing can be repeated it is handed out instead, behind a gap.
  */
 export class Arrivals {
   readonly #context: DeliveryContext;
@@ -33,7 +39,9 @@ export class Arrivals {
   readonly #opened: Promise<void>;
   #open: () => void = () => {};
   #isOpen = false;
-  /** What came before that. */
+  /** The answer to a refresh that is under way: whether it came in time. */
+  #renewal: { answered: Promise<boolean>; settle: (inTime: boolean) => void } | undefined;
+  /** What waits for an answer. */
   readonly #early = { posts: 0, bytes: 0 };
   #closed = false;
   readonly #own = new OwnPosition();
@@ -71,6 +79,31 @@ export class Arrivals {
     else if (this.#mayFollow()) this.#context.buffer.position(cursor, this.#idsBeyond());
     this.#quiet = true;
     this.#open();
+    this.#renewal?.settle(true);
+  }
+
+  /**
+   * A refresh is sent. Should it make the subscription anew, its answer may tell a gap, which comes before everything of the
+   * new subscription: that has to wait, or a position beyond the gap could be stored before the gap was told.
+   */
+  refreshing(): void {
+    if (!this.#isOpen || this.#closed) return;
+    const { clock } = this.#context;
+    const renewal: { settle: (inTime: boolean) => void } = { settle: () => {} };
+    const answered = new Promise<boolean>((resolve) => {
+      const timer = clock.setTimeout(() => resolve(false), REFRESH_WAIT_MS);
+      renewal.settle = (inTime) => {
+        clock.clearTimeout(timer);
+        this.#renewal = undefined;
+        resolve(inTime);
+      };
+    });
+    this.#renewal = { answered, settle: renewal.settle };
+  }
+
+  /** The refresh failed. */
+  notRefreshed(): void {
+    this.#renewal?.settle(true);
   }
 
   /** For the receiver. */
@@ -86,26 +119,39 @@ export class Arrivals {
         // ENV-04: told, and delivery goes on.
         this.#gap(message.cursor, message.missing);
         return 'accepted';
-      case 'terminated':
-        this.#end(failure('terminated', eventsErrorFromRpc(message.error)));
+      case 'terminated': {
+        const outcome = failure('terminated', eventsErrorFromRpc(message.error));
+        // Unless another mode goes on from the position, nothing comes again of what waits.
+        if (outcome.kind === 'terminated') this.#giveUpWaiting();
+        this.#end(outcome);
         return 'accepted';
+      }
     }
   };
 
   /**
    * A post may overtake the answer to the subscribe request, whose cursor and gap come before it: it waits for that.
    *
-   * @returns whether there was room to wait
+   * @returns whether there was room to wait, and the answer came in time
    */
   async #admitted(message: WebhookMessage): Promise<boolean> {
-    if (this.#isOpen) return true;
+    const renewal = this.#mayBeAnew(message) ? this.#renewal : undefined;
+    if (this.#isOpen && renewal === undefined) return true;
     const { maxEvents, maxBytes } = this.#context.buffer.limits;
     const bytes = message.kind === 'event' ? message.bytes : 0;
     if (this.#early.posts >= maxEvents || (this.#early.posts > 0 && this.#early.bytes + bytes > maxBytes)) return false;
     this.#early.posts += 1;
     this.#early.bytes += bytes;
-    await this.#opened;
-    return true;
+    const isInTime = this.#isOpen ? await renewal?.answered : await this.#opened.then(() => true);
+    this.#early.posts -= 1;
+    this.#early.bytes -= bytes;
+    return isInTime !== false;
+  }
+
+  /** Whether a post may be of a subscription that was made anew: nothing here says that it goes on from what came before. */
+  #mayBeAnew(message: WebhookMessage): boolean {
+    if (message.kind !== 'event') return false;
+    return typeof message.order?.previous !== 'string' || this.#order.wouldWait(message.order);
   }
 
   /** For the receiver: an event that was accepted came again, at another place. */
@@ -114,10 +160,13 @@ export class Arrivals {
     this.#order.repeated(order, ({ event }) => event.eventId === eventId);
   };
 
-  /** Refuses everything from now on, and drops what waits. */
+  /** Refuses everything from now on, and drops what waits if it can come again. */
   close(): void {
+    // CUR-05: without a position nothing comes again.
+    if (this.#context.buffer.resumeCursor === null) this.#giveUpWaiting();
     this.#closed = true;
     this.#open();
+    this.#renewal?.settle(true);
     this.#order.close();
   }
 
@@ -154,6 +203,13 @@ export class Arrivals {
   /** The events that may lie beyond a watermark of the server's, if they were not remembered one by one. */
   #idsBeyond(): string[] | undefined {
     return this.#own.isTold ? this.#context.buffer.latestIds() : undefined;
+  }
+
+  /** What is missing before those that wait will not come in this run: a gap, and they follow. */
+  #giveUpWaiting(): void {
+    if (this.#order.waiting === 0) return;
+    this.#context.buffer.gap({ reason: 'overdue', cursor: null });
+    this.#order.settle();
   }
 
   #watchForNewChain(order: EventOrder | undefined): void {

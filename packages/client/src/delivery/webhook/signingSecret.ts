@@ -28,8 +28,12 @@ export class SigningSecret {
     return this.#value;
   }
 
-  /** Replaces the secret if it is old enough; both are accepted from now on. To be called before a refresh. */
+  /**
+   * Replaces the secret if it is old enough; both are accepted from now on. To be called before a refresh. One change at a
+   * time: while the server may sign with the secret before, a third one would push out the one it knows.
+   */
   rotateIfDue(registered: RegisteredCallback): void {
+    if (this.#registered !== undefined || this.#dropTimer !== undefined) return;
     const nowMs = this.#clock.now();
     if (nowMs - this.#sinceMs < (this.#options.rotateSecretAfterMs ?? DEFAULT_ROTATE_AFTER_MS)) return;
     const next = this.#create();
@@ -44,8 +48,10 @@ export class SigningSecret {
     const registered = this.#registered;
     if (registered === undefined) return;
     this.#registered = undefined;
-    this.#clock.clearTimeout(this.#dropTimer);
-    this.#dropTimer = this.#clock.setTimeout(() => registered.dropOldSecrets(), GRACE_MS);
+    this.#dropTimer = this.#clock.setTimeout(() => {
+      this.#dropTimer = undefined;
+      registered.dropOldSecrets();
+    }, GRACE_MS);
   }
 
   /** The run is over. */

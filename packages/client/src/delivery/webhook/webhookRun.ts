@@ -69,8 +69,10 @@ export class WebhookRun {
     const { clock, random, backoff, onError } = this.#context;
     try {
       this.#callback.mayBeLive = true;
+      this.#arrivals.refreshing();
       return await subscribe(this.#context, this.#callback, this.#secret.value, this.#over.signal);
     } catch (thrown) {
+      this.#arrivals.notRefreshed();
       if (this.#over.signal.aborted) return undefined;
       const error = asError(thrown);
       const first = this.#activeAtMs === undefined;
