@@ -22,8 +22,8 @@ const TSCONFIG = {
 /** Longer than any example takes on a busy machine. */
 const LIMIT_MS = 60_000;
 
-/** The port that the pages name; another one is put in its place, as something may listen there. */
-const DOCUMENTED_PORT = '3000';
+/** Ports that the pages name; others are put in their places, as something may listen there. */
+const DOCUMENTED_PORTS = ['3000', '3001', '3002'];
 
 async function freePort(): Promise<string> {
   const server = createServer();
@@ -87,9 +87,13 @@ const pages = await Promise.all(documentedPages().map(examplesOf));
 await rm(FOLDER, { recursive: true, force: true });
 await mkdir(FOLDER, { recursive: true });
 try {
-  const port = await freePort();
+  const ports = new Map<string, string>();
+  for (const documented of DOCUMENTED_PORTS) ports.set(documented, await freePort());
   for (const { name, code } of pages.flat()) {
-    await writeFile(join(FOLDER, `${name}.ts`), `${code.replaceAll(DOCUMENTED_PORT, port)}\nexport {};\n`);
+    await writeFile(
+      join(FOLDER, `${name}.ts`),
+      `${code.replaceAll(/\b300[012]\b/g, (port) => ports.get(port) ?? port)}\nexport {};\n`,
+    );
   }
   await writeFile(join(FOLDER, 'tsconfig.json'), JSON.stringify(TSCONFIG));
   const compiled = await run(tool('tsc'), ['-p', FOLDER, '--pretty', 'false']);
