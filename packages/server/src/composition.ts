@@ -29,7 +29,7 @@ import { Reauthorization } from './subscription/reauthorization.ts';
 import { Registry } from './subscription/registry.ts';
 import { Selection } from './subscription/selection.ts';
 import { ListChanged } from './transport/listChanged.ts';
-import type { StreamSlots } from './transport/slots.ts';
+import type { RequestSlots } from './transport/slots.ts';
 
 /** Streams must show life at least this often (PUSH-10). */
 const LONGEST_HEARTBEAT_MS = 30_000;
@@ -46,7 +46,7 @@ export interface Parts {
   readonly reauthorization: Reauthorization;
   readonly handlers: ReadonlyMap<string, RequestHandler>;
   readonly listChanged: ListChanged;
-  readonly slots: StreamSlots;
+  readonly slots: RequestSlots;
 }
 
 /** Makes the parts of one server and tells them of each other. Throws a `TypeError` that names the wrong option. */
@@ -127,7 +127,7 @@ export function compose(options: EventsOptions): Parts {
     warn: (message) => warn(message, { stage: 'outbox' }),
   });
   observer?.watch(gaugesOf(core, outboxes));
-  const slots: StreamSlots = new WeakMap();
+  const slots: RequestSlots = new WeakMap();
   return {
     core,
     storage,

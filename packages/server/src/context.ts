@@ -17,8 +17,6 @@ export interface Caller extends CallerInfo {
   readonly principal: string | undefined;
   /** Which error numbers this peer understands (DIALECT-01). */
   readonly dialect: Dialect;
-  /** Part of a session of the 2025 revision, whose transport cannot keep a stream open for one request. */
-  readonly legacy: boolean;
 }
 
 /** What author code gets to know about the subscription it is called for. */

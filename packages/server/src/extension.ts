@@ -79,7 +79,7 @@ export class Events {
   /** Throws a `TypeError` that names the wrong option. */
   constructor(options: EventsOptions = {}) {
     this.#dialect = options.dialect ?? 'auto';
-    this.#legacySessions = options.legacySessions ?? false;
+    this.#legacySessions = options.legacySessions ?? this.#dialect !== 'final';
     if (this.#legacySessions && this.#dialect === 'final') {
       throw new TypeError('legacySessions needs the older dialect, which `dialect: "final"` switches off');
     }
@@ -101,15 +101,15 @@ export class Events {
 
   /**
    * Serves Events on one of the SDK's server objects. Call it in the factory, before the server is connected, with the
-   * `era` the factory was given: clients of the 2025 revision do not get the extension (CAP-07), unless `legacySessions`
-   * says so. Repeating it for the
-   * same server does nothing.
+   * `era` the factory was given: sessions of the 2025 revisions get the older dialect, or nothing where `legacySessions`
+   * or `dialect` say so (CAP-07, DIALECT-15). Repeating it for the same server does nothing.
    */
   attach(mcp: McpServer, { era }: { readonly era: 'modern' | 'legacy' }): void {
     if (this.#attached.has(mcp) || (era === 'legacy' && !this.#legacySessions)) return;
     if (mcp.isConnected()) throw new Error('attach Events before the server is connected');
     registerHandlers(mcp, this.#parts.handlers);
-    const settings: Record<string, boolean> = this.#wrapped ? { listChanged: true } : {};
+    // Older sessions have no request that would carry list changes.
+    const settings: Record<string, boolean> = this.#wrapped && era === 'modern' ? { listChanged: true } : {};
     const capabilities = {
       // The extension came with the revision of 2026; only the sketch was ever spoken in older sessions (OP-34).
       ...(era === 'legacy' ? {} : { extensions: { [EXTENSION_ID]: settings } }),
@@ -134,6 +134,8 @@ export class Events {
       clock: core.clock,
       flusher: core.flusher,
       maxListenStreams: MAX_LISTEN_STREAMS,
+      legacySessions: this.#legacySessions,
+      maxRequestBytes: core.limits.maxRequestBytes,
       finishStreams: () => this.#finishStreams(),
     });
   }

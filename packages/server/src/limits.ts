@@ -18,6 +18,11 @@ export interface Limits {
   readonly maxPollHoldMs: number;
   /** Bytes that may wait for one stalled stream; beyond them only its cursor is kept. Default 256 KiB. */
   readonly streamBufferBytes: number;
+  /**
+   * Largest body of an `events/*` or `subscriptions/listen` request over HTTP, where `events.http` wraps the handler. How
+   * large any other may be is the SDK's `maxRequestBodySize`. Default 1 MiB.
+   */
+  readonly maxRequestBytes: number;
   /** Largest payload `emit` accepts, `_meta` included. Default 256 KiB, the ceiling of a delivery body (DELIV-14). */
   readonly maxPayloadBytes: number;
   /** Payloads above this are reported to `onWarning`: events are for triage, not for full records (OCC-10). Default 64 KiB. */
@@ -35,6 +40,7 @@ export const defaultLimits: Limits = {
   defaultEventsPerPoll: 100,
   maxPollHoldMs: 25_000,
   streamBufferBytes: 256 * 1024,
+  maxRequestBytes: 1024 * 1024,
   maxPayloadBytes: 256 * 1024,
   payloadWarningBytes: 64 * 1024,
   checkMs: 30_000,

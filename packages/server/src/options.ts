@@ -30,8 +30,8 @@ export interface EventsOptions {
    */
   readonly dialect?: Dialect | 'auto';
   /**
-   * Whether clients that open a session of the 2025 revision (`initialize`) get events as well, in the older dialect
-   * (DIALECT-15). Some deployed clients do. Default false: the standard's extension came with the revision of 2026.
+   * Whether clients that open a session with `initialize`, as revisions of 2025 do, get events as well, in the older
+   * dialect (DIALECT-15). Widely deployed clients do. Default: true, except under `dialect: 'final'`.
    */
   readonly legacySessions?: boolean;
   readonly limits?: Partial<Limits>;

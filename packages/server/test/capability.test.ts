@@ -90,7 +90,7 @@ describe('who is served', () => {
   });
 
   it('CAP-07 gives clients of the 2025 revision nothing over HTTP', async () => {
-    const server = httpServer();
+    const server = httpServer({ dialect: 'final' });
     server.events.define('counted', counted);
     const headers = { 'mcp-protocol-version': '2025-11-25' };
     const response = await server.handler.fetch(
@@ -105,7 +105,7 @@ describe('who is served', () => {
   });
 
   it('CAP-07 gives clients of the 2025 revision nothing on stdio', async () => {
-    const server = stdioServer();
+    const server = stdioServer({ dialect: 'final' });
     server.events.define('counted', counted);
     const initialized = await server.raw({
       jsonrpc: '2.0',

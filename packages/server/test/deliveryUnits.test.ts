@@ -258,16 +258,9 @@ describe('listen stream', () => {
       method: 'notifications/subscriptions/acknowledged',
       params: { notifications: {} },
     })}\n\n`;
-    const inner = { fetch: async () => new Response(sdk, { headers: { 'content-type': 'text/event-stream' } }) };
+    const answer = new Response(sdk, { headers: { 'content-type': 'text/event-stream' } });
     const options = { listChanged, clock, flusher: new TurnFlusher(clock), maxListenStreams: 10 };
-    const parsedBody = {
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'subscriptions/listen',
-      params: { notifications: { eventsListChanged: true } },
-    };
-    const request = new Request('http://localhost/mcp', { method: 'POST', body: '{}' });
-    const response = await listenOverHttp(inner as never, options, request, { parsedBody });
+    const response = listenOverHttp(answer, 1, options, new AbortController().signal);
     await settle();
     for (let n = 0; n < 10_000; n++) listChanged.notify();
     const reader = new FrameReader(response.body as ReadableStream<Uint8Array>);

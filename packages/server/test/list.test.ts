@@ -31,9 +31,34 @@ describe('descriptors', () => {
         payloadSchema: { type: 'object', properties: { id: { type: 'string' } }, required: ['id'] },
         _meta: { 'com.example/owner': 'incidents' },
       },
-      { name: 'counted', delivery: ['poll', 'push'], inputSchema: { type: 'object' }, payloadSchema: counted.payload },
+      {
+        name: 'counted',
+        description: 'Events named counted',
+        delivery: ['poll', 'push'],
+        inputSchema: { type: 'object' },
+        payloadSchema: counted.payload,
+      },
     ]);
     expect(result.nextCursor).toBeUndefined();
+  });
+
+  it('LIST-14 always sends a description, and refuses one that is no text', async () => {
+    const server = httpServer();
+    server.events.define('plain', counted);
+    server.events.define('empty', { ...counted, description: '' });
+    const handle = server.events.define('updated', { ...counted, description: 'Before' });
+    handle.update(counted);
+    const { events } = await server.result('events/list');
+    expect(events.map(({ description }: { description: unknown }) => description)).toEqual([
+      'Events named plain',
+      '',
+      'Events named updated',
+    ]);
+    for (const description of [null, 5, {}]) {
+      expect(() => server.events.define('wrong', { ...counted, description: description as never })).toThrow(
+        /description of event type "wrong" must be text/,
+      );
+    }
   });
 
   it('LIST-03 leaves out nothing when the last type of a page is removed and defined again', async () => {

@@ -153,6 +153,103 @@ describe('over HTTP', () => {
   });
 });
 
+describe('with much to tell', () => {
+  const updated = (n: number): object => ({
+    jsonrpc: '2.0',
+    method: 'notifications/resources/updated',
+    params: { uri: `file:///${String(n).padStart(100, '0')}` },
+  });
+
+  /** A listen stream whose other end, the SDK's, the test writes itself. */
+  async function relayed(
+    server: TestServer,
+  ): Promise<{ listener: FrameReader; send: (message: object) => void; end: () => void }> {
+    let controller!: ReadableStreamDefaultController<Uint8Array>;
+    const body = new ReadableStream<Uint8Array>({ start: (given) => void (controller = given) });
+    const answer = new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+    const handler = server.events.http({ ...server.handler, fetch: async () => answer });
+    const response = await handler.fetch(
+      new Request('http://localhost/mcp', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'mcp-method': 'subscriptions/listen' },
+        body: JSON.stringify({
+          id: 1,
+          method: 'subscriptions/listen',
+          params: { notifications: { eventsListChanged: true } },
+        }),
+      }),
+    );
+    const send = (message: object): void =>
+      controller.enqueue(new TextEncoder().encode(`event: message\ndata: ${JSON.stringify(message)}\n\n`));
+    send({
+      method: 'notifications/subscriptions/acknowledged',
+      params: { notifications: { resourceSubscriptions: ['file:///a'] } },
+    });
+    return { listener: new FrameReader(response.body!), send, end: () => controller.close() };
+  }
+
+  it('LIST-15 passes on everything the SDK sends, in its order, to a client that reads late', async () => {
+    const server = httpServer();
+    const { listener, send, end } = await relayed(server);
+    for (let n = 0; n < 2_000; n++) send(updated(n));
+    await settle();
+    end();
+    await settle();
+    const messages = await listener.rest();
+    expect(messages.slice(1)).toEqual(Array.from({ length: 2_000 }, (_, n) => updated(n)));
+  });
+
+  it('LIST-15 tells a change of the list, though the client had no room for it when it came', async () => {
+    const server = httpServer();
+    const { listener, send, end } = await relayed(server);
+    for (let n = 0; n < 2_000; n++) send(updated(n));
+    await settle();
+    for (const name of ['a', 'b', 'c']) server.events.define(name, counted);
+    await settle();
+    end();
+    await settle();
+    const kinds = kindsOf(await listener.rest());
+    expect(kinds.filter((kind) => kind === 'updated')).toHaveLength(2_000);
+    expect(kinds.filter((kind) => kind === 'list_changed').length).toBeGreaterThanOrEqual(1);
+  });
+
+  it('LIST-15 has at most one change wait for a stdio client that does not read', async () => {
+    const server = stdioServer();
+    await server.request(7, 'subscriptions/listen', { notifications: { eventsListChanged: true } });
+    const { unblock } = server.pipe.block();
+    const type = server.events.define('counted', counted);
+    for (let n = 0; n < 100; n++) type.update({ ...counted, description: `Version ${n}` });
+    await server.idle();
+    server.pipe.blocked = undefined;
+    unblock();
+    await server.idle();
+    const told = server.sent.filter(({ method }) => method === 'notifications/events/list_changed');
+    expect(told.length).toBeGreaterThanOrEqual(1);
+    expect(told.length).toBeLessThanOrEqual(2);
+    // The last of them comes after the last change, and further changes are told.
+    type.remove();
+    await server.idle();
+    expect(server.sent.filter(({ method }) => method === 'notifications/events/list_changed')).toHaveLength(
+      told.length + 1,
+    );
+  });
+
+  it('LIST-10 leaves no listener behind when an id is used again on stdio', async () => {
+    const server = stdioServer();
+    for (let n = 0; n < 3; n++) {
+      await server.request(7, 'subscriptions/listen', { notifications: { eventsListChanged: true } });
+    }
+    const before = server.sent.length;
+    server.events.define('counted', counted);
+    await server.idle();
+    expect(kindsOf(server.sent.slice(before))).toEqual(['list_changed']);
+    await server.cancel(7);
+    server.events.define('another', counted);
+    await server.idle();
+    expect(kindsOf(server.sent.slice(before))).toEqual(['list_changed']);
+  });
+});
+
 describe('on stdio', () => {
   it('LIST-09 LIST-10 LIST-11 confirms the filter and tells a change under the id of the request', async () => {
     const server = stdioServer();

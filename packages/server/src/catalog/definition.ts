@@ -11,7 +11,7 @@ import type { SchemaInput } from './schema.ts';
  * an upstream that is asked.
  */
 export interface EventTypeDefinition<Input = Record<string, unknown>, Args = Input, Payload = Record<string, unknown>> {
-  /** For people and models that choose what to subscribe to. */
+  /** For people and models that choose what to subscribe to. Default: a sentence with the name (LIST-14). */
   readonly description?: string;
   /** Schema of the subscription's arguments. Default: any object. */
   readonly input?: SchemaInput<Input, Args>;

@@ -73,7 +73,7 @@ export function compileType(name: string, definition: AnyDefinition, offersWebho
   };
   const descriptor: EventTypeDescriptor = {
     name,
-    ...(definition.description === undefined ? {} : { description: definition.description }),
+    description: describe(name, definition.description, what),
     delivery: [...deliveryModes(definition, offersWebhook, what)],
     inputSchema: input.json,
     payloadSchema: payload.json,
@@ -81,6 +81,13 @@ export function compileType(name: string, definition: AnyDefinition, offersWebho
   };
   const retention = resolveRetention(definition, what);
   return { definition, descriptor, input, payload, rules, retention, nextPollMs, leaseMs };
+}
+
+/** Deployed clients refuse a whole list in which one type has no description (LIST-14). */
+function describe(name: string, description: unknown, what: string): string {
+  if (description === undefined) return `Events named ${name}`;
+  if (typeof description === 'string') return description;
+  throw new TypeError(`the description of ${what} must be text, not ${JSON.stringify(description)}`);
 }
 
 /** Modes the source allows, less the author's opt-outs (LIST-02, EMIT-02). */

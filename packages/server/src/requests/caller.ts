@@ -28,7 +28,7 @@ export function callerOf(context: ServerContext, rules: CallerRules): Caller {
     throw new TypeError('the principal option must return a non-empty string or undefined');
   }
   const dialect = rules.dialect === 'auto' ? dialectOfRequest(envelope?.[CLIENT_CAPABILITIES_META_KEY]) : rules.dialect;
-  return { ...info, principal, dialect, legacy: envelope === undefined };
+  return { ...info, principal, dialect };
 }
 
 /**

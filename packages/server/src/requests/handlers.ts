@@ -1,13 +1,6 @@
 import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
 import { ProtocolError } from '@modelcontextprotocol/server';
-import {
-  EventsError,
-  internalError,
-  listParamsSchema,
-  Methods,
-  SUBSCRIPTION_ID_META_KEY,
-  unsupported,
-} from '@mcp-events/protocol';
+import { EventsError, internalError, listParamsSchema, Methods, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
 import type { DeliveryMode, Dialect, EventTypeDescriptor } from '@mcp-events/protocol';
 import * as z from 'zod';
 import type { EventType } from '../catalog/eventType.ts';
@@ -15,7 +8,8 @@ import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import { NotifyChannel } from '../delivery/push/notifyChannel.ts';
 import { SseChannel } from '../delivery/push/sseChannel.ts';
-import type { StreamSlots } from '../transport/slots.ts';
+import { HEADER_MISMATCH_CODE, nameHeaderFault } from '../transport/nameHeader.ts';
+import type { RequestSlots } from '../transport/slots.ts';
 import { callerOf } from './caller.ts';
 import type { CallerRules } from './caller.ts';
 import { handlePoll } from './poll.ts';
@@ -28,7 +22,7 @@ import { handleUnsubscribe } from './unsubscribe.ts';
 export interface HandlerOptions {
   readonly core: Core;
   readonly callerRules: CallerRules;
-  readonly slots: StreamSlots;
+  readonly slots: RequestSlots;
 }
 
 type Handler = (caller: Caller, params: unknown, context: ServerContext) => unknown;
@@ -53,7 +47,7 @@ export function createHandlers({ core, callerRules, slots }: HandlerOptions): Re
     [Methods.unsubscribe]: (caller, params) => handleUnsubscribe(core, caller, params),
   };
   return new Map(
-    Object.entries(handlers).map(([method, handler]) => [method, guarded(method, handler, core, callerRules)]),
+    Object.entries(handlers).map(([method, handler]) => [method, guarded(method, handler, core, callerRules, slots)]),
   );
 }
 
@@ -63,8 +57,15 @@ export function registerHandlers(mcp: McpServer, handlers: ReadonlyMap<string, R
   for (const [method, handler] of handlers) mcp.server.setRequestHandler(method, { params: anyParams }, handler);
 }
 
-function guarded(method: string, handler: Handler, core: Core, rules: CallerRules): RequestHandler {
+function guarded(
+  method: string,
+  handler: Handler,
+  core: Core,
+  rules: CallerRules,
+  slots: RequestSlots,
+): RequestHandler {
   return async (params, context) => {
+    assertNameHeader(params, context, slots);
     let dialect: Dialect = rules.dialect === 'sketch' ? 'sketch' : 'final';
     try {
       const caller = callerOf(context, rules);
@@ -74,6 +75,17 @@ function guarded(method: string, handler: Handler, core: Core, rules: CallerRule
       throw toProtocolError(error, dialect, (unexpected) => core.report(unexpected, method));
     }
   };
+}
+
+/** Refuses a request whose `Mcp-Name` header contradicts it, over HTTP with status 400 (CAP-13). */
+function assertNameHeader(params: unknown, { http, mcpReq }: ServerContext, slots: RequestSlots): void {
+  // Older sessions have no such header, and no meaning for it.
+  if (http?.req === undefined || mcpReq.envelope === undefined) return;
+  const fault = nameHeaderFault(http.req.headers, params);
+  if (fault === undefined) return;
+  const slot = slots.get(http.req);
+  if (slot !== undefined) slot.status = 400;
+  throw new ProtocolError(HEADER_MISMATCH_CODE, `Bad Request: ${fault}`);
 }
 
 /** What the client may know of an error. Anything but an {@link EventsError} stays here (ERR-01 to ERR-06). */
@@ -90,8 +102,7 @@ async function describeFor(
   caller: Caller,
   { name, compiled: { definition, descriptor } }: EventType,
 ): Promise<EventTypeDescriptor | undefined> {
-  const isUsable = (mode: DeliveryMode): boolean =>
-    (mode !== 'webhook' || caller.principal !== undefined) && (mode !== 'push' || !caller.legacy);
+  const isUsable = (mode: DeliveryMode): boolean => mode !== 'webhook' || caller.principal !== undefined;
   const delivery = descriptor.delivery.filter(isUsable);
   if (delivery.length === 0 || !(await core.lifecycle.isVisible(name, definition, caller))) return undefined;
   return { ...descriptor, delivery };
@@ -99,25 +110,25 @@ async function describeFor(
 
 async function handleStream(
   core: Core,
-  slots: StreamSlots,
+  slots: RequestSlots,
   caller: Caller,
   params: unknown,
   context: ServerContext,
 ): Promise<Record<string, unknown>> {
-  if (caller.legacy) throw unsupported('deliveryMode', { value: 'push' });
   const { id, signal } = context.mcpReq;
   const result = { resultType: 'complete', _meta: { [SUBSCRIPTION_ID_META_KEY]: id } };
   const stream = await openStream(core, caller, params, signal);
   const slot = caller.request === undefined ? undefined : slots.get(caller.request);
-  if (slot === undefined) await deliverByNotification(core, stream, context);
+  if (slot?.takesStream !== true) await deliverByNotification(core, stream, context);
   else {
-    slot.channel = new SseChannel({
+    const channel = new SseChannel({
       subscriptionId: id,
       maxBufferedBytes: core.limits.streamBufferBytes,
       flusher: core.flusher,
       listener: stream.session,
     });
-    stream.start(slot.channel);
+    stream.start(channel);
+    slot.offer(channel);
   }
   return result;
 }

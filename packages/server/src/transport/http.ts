@@ -1,31 +1,39 @@
+import { DEFAULT_MAX_REQUEST_BODY_SIZE, isJsonContentType } from '@modelcontextprotocol/server';
 import type { McpHandlerRequestOptions, McpHttpHandler } from '@modelcontextprotocol/server';
-import { Methods } from '@mcp-events/protocol';
 import { listenOverHttp } from './listenOverHttp.ts';
 import type { HttpListenOptions } from './listenOverHttp.ts';
-import { LISTEN_METHOD } from './listChanged.ts';
-import type { StreamSlot, StreamSlots } from './slots.ts';
+import { LISTEN_METHOD, listenIdOf } from './listChanged.ts';
+import { isWithinBounds, MAX_MESSAGE_DEPTH, MAX_MESSAGE_VALUES } from './messageBounds.ts';
+import { readBody } from './requestBody.ts';
+import { RequestSlot } from './slots.ts';
+import type { RequestSlots } from './slots.ts';
+import { isStreamRequest, streamOverHttp } from './streamOverHttp.ts';
+import { RequestTurns } from './turns.ts';
 
 export interface HttpOptions extends HttpListenOptions {
-  readonly slots: StreamSlots;
+  readonly slots: RequestSlots;
+  /** Whether requests of older sessions, which have no `Mcp-Method` header, may be for this extension. */
+  readonly legacySessions: boolean;
+  /** Largest body of a request for this extension. */
+  readonly maxRequestBytes: number;
   /** Ends open streams with their final frame. */
   readonly finishStreams: () => Promise<void>;
 }
 
+/** Methods of this extension begin with it. */
+const OUR_METHODS = 'events/';
+
 /**
  * Wraps the SDK's HTTP handler without changing its shape. The SDK keeps authentication, validation and error answers;
- * only the body of a successful `events/stream` answer is written here, because the SDK's own queue for it has no
- * bound.
+ * what is done here is what it cannot: bounds for the requests of this extension, and the bodies of streams.
  */
 export function wrapHttpHandler(inner: McpHttpHandler, options: HttpOptions): McpHttpHandler {
+  const turns = new RequestTurns(options.clock);
   const fetch = async (request: Request, requestOptions?: McpHandlerRequestOptions): Promise<Response> => {
-    switch (request.headers.get('mcp-method')) {
-      case Methods.stream:
-        return streamOverHttp(inner, options.slots, request, requestOptions);
-      case LISTEN_METHOD:
-        return listenOverHttp(inner, options, request, requestOptions);
-      default:
-        return inner.fetch(request, requestOptions);
-    }
+    await turns.enter(requestOptions?.authInfo?.token ?? '');
+    return isForUs(request, options)
+      ? serve(inner, options, request, requestOptions)
+      : inner.fetch(request, requestOptions);
   };
   const close = async (): Promise<void> => {
     await options.finishStreams();
@@ -34,28 +42,88 @@ export function wrapHttpHandler(inner: McpHttpHandler, options: HttpOptions): Mc
   return { ...inner, fetch, close };
 }
 
-async function streamOverHttp(
+/** Whether the request is, or may be, one this package has a part in. */
+function isForUs(request: Request, { legacySessions }: HttpOptions): boolean {
+  if (request.method.toUpperCase() !== 'POST' || !isJsonContentType(request.headers.get('content-type'))) return false;
+  const method = request.headers.get('mcp-method');
+  if (method === null) return legacySessions;
+  return method.startsWith(OUR_METHODS) || method === LISTEN_METHOD;
+}
+
+async function serve(
   inner: McpHttpHandler,
-  slots: StreamSlots,
+  options: HttpOptions,
   request: Request,
   requestOptions: McpHandlerRequestOptions | undefined,
 ): Promise<Response> {
-  const slot: StreamSlot = {};
-  slots.set(request, slot);
-  const answer = await inner.fetch(request, requestOptions);
-  const { channel } = slot;
-  if (channel === undefined) return answer;
-  if (answer.status !== 200) {
-    channel.abandon();
-    return answer;
+  let message = requestOptions?.parsedBody;
+  if (message === undefined) {
+    const isSurelyOurs = request.headers.has('mcp-method');
+    const body = await readBody(request, isSurelyOurs ? options.maxRequestBytes : DEFAULT_MAX_REQUEST_BODY_SIZE);
+    switch (body.kind) {
+      case 'message':
+        message = body.message;
+        if (isOurMethod(message) && body.byteLength > options.maxRequestBytes) return tooLarge(options.maxRequestBytes);
+        break;
+      case 'unreadable':
+        return refusal(400, -32_700, 'Parse error: the request body could not be read');
+      case 'tooLarge':
+        if (isSurelyOurs) {
+          await request.body?.cancel().catch(() => {});
+          return tooLarge(options.maxRequestBytes);
+        }
+        // Too large to be for this extension. How much is too much otherwise, the SDK was told.
+        return inner.fetch(request, requestOptions);
+      case 'invalid':
+        return inner.fetch(request, requestOptions);
+    }
   }
-  return channel.response(await resultOf(answer), request.signal);
+  if ((request.headers.has('mcp-method') || isOurMethod(message)) && !isWithinBounds(message))
+    return tooComplex(message);
+  // With the body parsed the SDK passes this very request on, in older sessions too.
+  return answer(inner, options, request, { ...requestOptions, parsedBody: message });
 }
 
-/** The JSON-RPC result, also where the SDK was told to answer everything as server-sent events. */
-async function resultOf(answer: Response): Promise<string> {
-  const text = await answer.text();
-  if (answer.headers.get('content-type')?.startsWith('text/event-stream') !== true) return text;
-  const data = text.split('\n').findLast((line) => line.startsWith('data:'));
-  return data?.slice('data:'.length).trim() ?? '{}';
+async function answer(
+  inner: McpHttpHandler,
+  options: HttpOptions,
+  request: Request,
+  requestOptions: McpHandlerRequestOptions & { readonly parsedBody: unknown },
+): Promise<Response> {
+  const { parsedBody: message } = requestOptions;
+  const listenId = listenIdOf(message);
+  if (listenId !== undefined) {
+    return listenOverHttp(await inner.fetch(request, requestOptions), listenId, options, request.signal);
+  }
+  const slot = new RequestSlot(isStreamRequest(message));
+  options.slots.set(request, slot);
+  const response = slot.takesStream
+    ? await streamOverHttp(slot, request.signal, () => inner.fetch(request, requestOptions))
+    : await inner.fetch(request, requestOptions);
+  if (slot.status === undefined) return response;
+  return new Response(response.body, { status: slot.status, headers: response.headers });
+}
+
+function isOurMethod(message: unknown): boolean {
+  const messages = Array.isArray(message) ? message : [message];
+  return messages.some((each: { method?: unknown } | null) => {
+    return typeof each?.method === 'string' && (each.method.startsWith(OUR_METHODS) || each.method === LISTEN_METHOD);
+  });
+}
+
+function tooLarge(maxBytes: number): Response {
+  return refusal(413, -32_000, `Request body too large: at most ${maxBytes} bytes`);
+}
+
+/** Wrong parameters like any others, told before anybody validates them. */
+function tooComplex(message: unknown): Response {
+  const bounds = `${MAX_MESSAGE_DEPTH} levels of nesting and ${MAX_MESSAGE_VALUES} values`;
+  const { id } = (message ?? {}) as { id?: unknown };
+  const echoed = typeof id === 'string' || typeof id === 'number' ? id : null;
+  return refusal(200, -32_602, `params: expected at most ${bounds}`, echoed);
+}
+
+/** An error that is answered here. Before the message was read no id is known. */
+function refusal(status: number, code: number, message: string, id: string | number | null = null): Response {
+  return Response.json({ jsonrpc: '2.0', id, error: { code, message } }, { status });
 }

@@ -1,10 +1,9 @@
-import type { McpHandlerRequestOptions, McpHttpHandler } from '@modelcontextprotocol/server';
 import type { Clock } from '../clock.ts';
 import { FrameBody } from '../delivery/push/frameBody.ts';
 import { rawFrame } from '../delivery/push/frames.ts';
 import type { TurnFlusher } from '../delivery/push/turnFlusher.ts';
 import { encodeUtf8 } from '../utf8.ts';
-import { ACKNOWLEDGED_METHOD, acknowledgeListChanged, listChangedNotification, listenIdOf } from './listChanged.ts';
+import { ACKNOWLEDGED_METHOD, acknowledgeListChanged, listChangedNotification } from './listChanged.ts';
 import type { ListChanged, ListenId } from './listChanged.ts';
 
 export interface HttpListenOptions {
@@ -22,27 +21,19 @@ const KEEP_ALIVE_MS = 15_000;
 const LISTEN_BUFFER_BYTES = 64 * 1024;
 
 /**
- * Serves `subscriptions/listen` with `eventsListChanged`: the SDK's own frames pass through, its confirmation gets our
- * member added, and our notification is written between frames (LIST-10, LIST-11).
+ * The SDK's answer to a `subscriptions/listen` with `eventsListChanged`: its own frames pass through, its confirmation
+ * gets our member added, and our notification is written between frames (LIST-10, LIST-11).
  */
-export async function listenOverHttp(
-  inner: McpHttpHandler,
+export function listenOverHttp(
+  answer: Response,
+  listenId: ListenId,
   options: HttpListenOptions,
-  request: Request,
-  requestOptions: McpHandlerRequestOptions | undefined,
-): Promise<Response> {
-  // The SDK reads the body, within its bound on size: the copy is looked at only when the SDK accepted it.
-  const copy = requestOptions?.parsedBody === undefined ? request.clone() : undefined;
-  const answer = await inner.fetch(request, requestOptions);
+  signal: AbortSignal,
+): Response {
   const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream') === true;
   const isFull = options.listChanged.listenerCount >= options.maxListenStreams;
-  if (!isStream || isFull || answer.body === null) {
-    await copy?.body?.cancel();
-    return answer;
-  }
-  const listenId = listenIdOf(copy === undefined ? requestOptions?.parsedBody : await copy.json());
-  if (listenId === undefined) return answer;
-  const stream = new ListenStream(answer.body, listenId, options, request.signal);
+  if (!isStream || isFull || answer.body === null) return answer;
+  const stream = new ListenStream(answer.body, listenId, options, signal);
   return new Response(stream.body, { status: answer.status, headers: answer.headers });
 }
 
@@ -59,7 +50,10 @@ class ListenStream {
   #acknowledgedOthers = false;
   /** The confirmation goes first: what changes before it is told right after it. */
   #acknowledged = false;
-  #changedEarly = false;
+  /** A change that is still to be told: before the confirmation, or while there is no room. */
+  #changed = false;
+  /** Continues to read what the SDK sends, once there is room. */
+  #resume: (() => void) | undefined;
   /** Whether everything the SDK had to send was passed on. */
   #forwarded = false;
   #finishing = false;
@@ -71,7 +65,7 @@ class ListenStream {
     this.#frames = new FrameBody({
       maxBufferedBytes: LISTEN_BUFFER_BYTES,
       flusher: options.flusher,
-      onRoom: () => {},
+      onRoom: () => this.#onRoom(),
       onCancel: () => this.#close(),
     });
     const decoder = new TextDecoderStream() as unknown as ReadableWritablePair<string, Uint8Array>;
@@ -98,7 +92,7 @@ class ListenStream {
         if (done) break;
         const frames = (rest + value).split('\n\n');
         rest = frames.pop() ?? '';
-        for (const frame of frames) this.#pass(frame);
+        for (const frame of frames) await this.#pass(frame);
       }
     } catch {
       this.#end();
@@ -110,31 +104,44 @@ class ListenStream {
     else this.#keepAlive();
   }
 
-  #pass(frame: string): void {
+  async #pass(frame: string): Promise<void> {
     const message = messageOf(frame);
     if (message?.method === ACKNOWLEDGED_METHOD) {
       this.#acknowledgedOthers = Object.keys(message.params?.notifications ?? {}).length > 0;
-      this.#write(rawFrame(JSON.stringify(acknowledgeListChanged(message))));
+      await this.#write(rawFrame(JSON.stringify(acknowledgeListChanged(message))));
       this.#acknowledged = true;
-      if (this.#changedEarly) this.#notify();
+      this.#tellChange();
     } else if (message !== undefined && 'result' in message) this.#result = encodeUtf8(`${frame}\n\n`);
-    else this.#write(encodeUtf8(`${frame}\n\n`));
+    else await this.#write(encodeUtf8(`${frame}\n\n`));
   }
 
   #notify(): void {
-    this.#changedEarly = !this.#acknowledged;
-    if (!this.#acknowledged) return;
-    this.#write(rawFrame(JSON.stringify(listChangedNotification(this.#listenId))));
+    this.#changed = true;
+    this.#tellChange();
   }
 
-  /** A listener that does not read misses repetitions of news it has in its buffer already. */
-  #write(bytes: Uint8Array): void {
-    this.#frames.write(bytes);
+  /** One notification tells of all changes before it, so at most one waits. */
+  #tellChange(): void {
+    if (!this.#acknowledged || !this.#changed) return;
+    const frame = rawFrame(JSON.stringify(listChangedNotification(this.#listenId)));
+    this.#changed = !this.#frames.write(frame);
+  }
+
+  /** Writes a frame of the SDK's as soon as there is room: what a client does not read waits with the SDK. */
+  async #write(bytes: Uint8Array): Promise<void> {
+    while (!this.#closed && !this.#frames.write(bytes)) await new Promise<void>((resolve) => (this.#resume = resolve));
+  }
+
+  #onRoom(): void {
+    this.#tellChange();
+    this.#resume?.();
+    this.#resume = undefined;
   }
 
   #keepAlive(): void {
     this.#keepAliveTimer = this.#clock.setTimeout(() => {
-      this.#write(encodeUtf8(': keepalive\n\n'));
+      // Whoever has no room for it has something to read, which keeps the connection open as well.
+      this.#frames.write(encodeUtf8(': keepalive\n\n'));
       this.#keepAlive();
     }, KEEP_ALIVE_MS);
   }
@@ -148,6 +155,9 @@ class ListenStream {
   /** The server ends the stream: its result goes last. */
   #end(): void {
     if (this.#closed) return;
+    if (this.#acknowledged && this.#changed) {
+      this.#frames.append(rawFrame(JSON.stringify(listChangedNotification(this.#listenId))));
+    }
     if (this.#result !== undefined) this.#frames.append(this.#result);
     this.#frames.end();
     this.#close();
@@ -156,6 +166,7 @@ class ListenStream {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#resume?.();
     this.#clock.clearTimeout(this.#keepAliveTimer);
     this.#removeListener();
     this.#reader.cancel().catch(() => {});

@@ -16,6 +16,8 @@ export class StdioEventsTransport implements Transport {
   readonly #wire: Transport;
   /** Listen requests that asked for list changes; the value removes the listener, once it is confirmed. */
   readonly #listening = new Map<ListenId, (() => void) | undefined>();
+  /** Those a notification is waiting for. */
+  readonly #telling = new Set<ListenId>();
   readonly #listChanged: ListChanged;
   readonly #clock: Clock;
   #tail: Promise<void> = Promise.resolve();
@@ -74,7 +76,11 @@ export class StdioEventsTransport implements Transport {
 
   #inspect(message: JSONRPCMessage): void {
     const listenId = listenIdOf(message);
-    if (listenId !== undefined) this.#listening.set(listenId, undefined);
+    if (listenId !== undefined) {
+      // A client that uses an id again has given up the earlier request.
+      this.#forget(listenId);
+      this.#listening.set(listenId, undefined);
+    }
     const { method, params } = message as { method?: string; params?: { requestId?: ListenId } };
     if (method === 'notifications/cancelled' && params?.requestId !== undefined) this.#forget(params.requestId);
   }
@@ -91,10 +97,22 @@ export class StdioEventsTransport implements Transport {
       | ListenId
       | undefined;
     if (listenId === undefined) return message;
-    const changed = (): void => void this.send(listChangedNotification(listenId)).catch(() => {});
+    this.#listening.get(listenId)?.();
     // The SDK answers open listen requests itself when it closes the connection.
-    this.#listening.set(listenId, this.#listChanged.add({ changed, close: () => this.#forget(listenId) }));
+    const listener = { changed: () => this.#tellChange(listenId), close: () => this.#forget(listenId) };
+    this.#listening.set(listenId, this.#listChanged.add(listener));
     return acknowledgeListChanged(message);
+  }
+
+  /** One notification tells of all changes before it, so at most one waits for a client that does not read. */
+  #tellChange(listenId: ListenId): void {
+    if (this.#telling.has(listenId)) return;
+    this.#telling.add(listenId);
+    const sent = this.#tail.then(async () => {
+      this.#telling.delete(listenId);
+      if (this.#listening.has(listenId)) await this.#wire.send(listChangedNotification(listenId));
+    });
+    this.#tail = sent.catch(() => {});
   }
 
   #forget(listenId: ListenId): void {
