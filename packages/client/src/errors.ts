@@ -1,4 +1,4 @@
-import { EventsError } from '@mcp-events/protocol';
+import { isEventsError } from '@mcp-events/protocol';
 
 /** The code of a failure found on this side, before or without an answer of the server. */
 export type EventsClientErrorCode =
@@ -68,6 +68,28 @@ function missing(mode: string, offered: readonly string[], usable: readonly stri
   return ' To take webhooks, give the events client the "webhook" option.';
 }
 
+const NAMES: readonly unknown[] = [
+  'EventsClientError',
+  'EventsNotSupportedError',
+  'NoCompatibleDeliveryModeError',
+  'DeliveryModeNotAvailableError',
+];
+
+/**
+ * Whether something thrown is an {@link EventsClientError}, of this copy of the package or of another. Decide by this and
+ * by `code`, not by `instanceof`: a program may have several copies, and a class of one is not the class of the other.
+ */
+export function isEventsClientError(error: unknown): error is EventsClientError {
+  if (typeof error !== 'object' || error === null) return false;
+  const { name, code } = error as { name?: unknown; code?: unknown };
+  return NAMES.includes(name) && typeof code === 'string';
+}
+
+/** Whether the server does not offer Events. */
+export function isNotSupported(error: unknown): boolean {
+  return isEventsClientError(error) && error.code === 'EVENTS_NOT_SUPPORTED';
+}
+
 /** What every call of a closed client gets. */
 export function closed(): EventsClientError {
   return new EventsClientError('CLOSED', 'The events client is closed.');
@@ -75,13 +97,13 @@ export function closed(): EventsClientError {
 
 /** Whether an error says that no answer of the server was to be had. */
 export function isUnreachable(error: unknown): error is EventsClientError {
-  return error instanceof EventsClientError && (error.code === 'SERVER_UNREACHABLE' || error.code === 'STREAM_DROPPED');
+  return isEventsClientError(error) && (error.code === 'SERVER_UNREACHABLE' || error.code === 'STREAM_DROPPED');
 }
 
 /** Whether the same request would be refused again. By the error's name alone, never by its message (ERR-07). */
 export function isFinal(error: Error): boolean {
-  if (error instanceof EventsNotSupportedError) return true;
-  return error instanceof EventsError && (error.errorName === 'Forbidden' || error.errorName === 'InvalidParams');
+  if (isNotSupported(error)) return true;
+  return isEventsError(error) && (error.errorName === 'Forbidden' || error.errorName === 'InvalidParams');
 }
 
 /** Anything thrown, as an `Error`. */

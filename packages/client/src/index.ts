@@ -8,6 +8,7 @@ export {
   DeliveryModeNotAvailableError,
   EventsClientError,
   type EventsClientErrorCode,
+  isEventsClientError,
   EventsNotSupportedError,
   NoCompatibleDeliveryModeError,
 } from './errors.ts';

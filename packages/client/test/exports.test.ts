@@ -11,6 +11,7 @@ it('exports exactly these values', () => {
     'EventsNotSupportedError',
     'NoCompatibleDeliveryModeError',
     'eventsClientCapabilities',
+    'isEventsClientError',
     'memoryStore',
     'systemClock',
   ]);

@@ -89,6 +89,21 @@ export class EventsError extends Error {
   }
 }
 
+/**
+ * Whether something thrown is an {@link EventsError}, of this copy of the package or of another: a program may have
+ * several, and a class of one is not the class of the other. Decide by this, not by `instanceof`.
+ */
+export function isEventsError(error: unknown): error is EventsError {
+  if (typeof error !== 'object' || error === null) return false;
+  const { name, errorName, message, toRpcError } = error as Partial<Record<keyof EventsError, unknown>>;
+  return (
+    name === 'EventsError' &&
+    typeof errorName === 'string' &&
+    typeof message === 'string' &&
+    typeof toRpcError === 'function'
+  );
+}
+
 const namesByCode: ReadonlyMap<number, ErrorName> = new Map(
   Object.values(errorCodes).flatMap((table) =>
     Object.entries(table).map(([name, code]): [number, ErrorName] => [code, name as ErrorName]),

@@ -9,6 +9,7 @@ export {
   forbidden,
   internalError,
   invalidParams,
+  isEventsError,
   notFound,
   resourceExhausted,
   unsupported,

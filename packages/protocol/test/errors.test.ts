@@ -7,6 +7,7 @@ import {
   forbidden,
   internalError,
   invalidParams,
+  isEventsError,
   notFound,
   resourceExhausted,
   unsupported,
@@ -101,5 +102,24 @@ describe('factories', () => {
     const error = new EventsError('InternalError', 'Internal error', { cause: new Error('password=hunter2') });
     expect(error.cause).toBeInstanceOf(Error);
     expect(JSON.stringify([error.toRpcError('final'), error])).not.toContain('hunter2');
+  });
+});
+
+describe('isEventsError', () => {
+  it('ERR-10 knows errors of another copy of the package, and nothing else', async () => {
+    const other = new URL('../src/errors.ts?another-copy', import.meta.url).href;
+    const copy = (await import(/* @vite-ignore */ other)) as { forbidden: typeof forbidden };
+    const foreign = copy.forbidden('not_yours');
+    expect(foreign instanceof EventsError).toBe(false);
+    expect(isEventsError(foreign)).toBe(true);
+    expect(isEventsError(forbidden())).toBe(true);
+    const plain: Record<string, unknown> = { ...foreign, name: 'EventsError', message: '', toRpcError: () => ({}) };
+    expect(isEventsError(plain)).toBe(true);
+    for (const member of ['name', 'errorName', 'message', 'toRpcError']) {
+      expect(isEventsError({ ...plain, [member]: undefined })).toBe(false);
+    }
+    for (const value of [undefined, null, 'EventsError', 5, new Error('EventsError'), new TypeError('no'), () => {}]) {
+      expect(isEventsError(value)).toBe(false);
+    }
   });
 });

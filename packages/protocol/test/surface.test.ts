@@ -51,6 +51,7 @@ describe('public surface', () => {
       'internalError',
       'invalidParams',
       'isBreaking',
+      'isEventsError',
       'isJsonObject',
       'jwksDocumentSchema',
       'lastErrorSchema',

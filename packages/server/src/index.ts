@@ -1,4 +1,4 @@
-export { EventsError, forbidden, internalError, unsupported } from '@mcp-events/protocol';
+export { EventsError, forbidden, internalError, isEventsError, unsupported } from '@mcp-events/protocol';
 export type { DeliveryMode, Dialect, JwksDocument, LastError } from '@mcp-events/protocol';
 export type { EventTypeDefinition } from './catalog/definition.ts';
 export type { EmitOptions, EmittedEvent, EventHandle } from './catalog/eventHandle.ts';

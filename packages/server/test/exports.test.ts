@@ -15,6 +15,7 @@ it('exports exactly these values', () => {
     'defaultWebhookLimits',
     'forbidden',
     'internalError',
+    'isEventsError',
     'memoryStorage',
     'systemClock',
     'unsupported',

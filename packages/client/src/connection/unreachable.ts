@@ -1,5 +1,5 @@
-import { EventsError } from '@mcp-events/protocol';
-import { EventsClientError } from '../errors.ts';
+import { isEventsError } from '@mcp-events/protocol';
+import { EventsClientError, isEventsClientError } from '../errors.ts';
 
 /** What the SDK's client and the runtime put on their errors. */
 interface Details {
@@ -45,7 +45,7 @@ const NO_PROGRAM: readonly unknown[] = ['ENOENT', 'EACCES'];
  * to be something else counts as that: the function that connects is the application's, and may throw anything.
  */
 export function isOutage(error: unknown): boolean {
-  if (error instanceof EventsError || error instanceof EventsClientError) return false;
+  if (isEventsError(error) || isEventsClientError(error)) return false;
   const { name, code, status, cause } = detailsOf(error);
   // Of the answers, only those of a server that cannot serve now, or of what stands in front of it.
   if (typeof status === 'number') return status >= 500 || status === 408 || status === 429;

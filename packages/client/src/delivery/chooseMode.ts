@@ -1,5 +1,5 @@
 import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
-import { DeliveryModeNotAvailableError, NoCompatibleDeliveryModeError } from '../errors.ts';
+import { DeliveryModeNotAvailableError, isEventsClientError, NoCompatibleDeliveryModeError } from '../errors.ts';
 
 /** A delivery mode of this client. */
 export type ClientDeliveryMode = DeliveryMode;
@@ -33,5 +33,8 @@ export function chooseModes(
 
 /** Whether an error is one that {@link chooseModes} throws. */
 export function isUnusable(error: unknown): boolean {
-  return error instanceof NoCompatibleDeliveryModeError || error instanceof DeliveryModeNotAvailableError;
+  return (
+    isEventsClientError(error) &&
+    (error.code === 'NO_COMPATIBLE_DELIVERY_MODE' || error.code === 'DELIVERY_MODE_NOT_AVAILABLE')
+  );
 }

@@ -1,4 +1,4 @@
-import { EventsError } from '@mcp-events/protocol';
+import { isEventsError } from '@mcp-events/protocol';
 import { backoffMs } from '../backoff.ts';
 import { sleep } from '../clock.ts';
 import { asError, isFinal } from '../errors.ts';
@@ -163,7 +163,7 @@ function reactionTo(outcome: DeliveryOutcome & { error: Error }): 'end' | 'resub
   // Of the modes none is left, and what is refused may be the callback, which can be mended any time.
   if (outcome.kind === 'unusable' && !isForbidden(error)) return 'retry';
   if (isFinal(error)) return 'end';
-  const name = error instanceof EventsError ? error.errorName : 'Unknown';
+  const name = isEventsError(error) ? error.errorName : 'Unknown';
   // TERM-08: the type may have moved, changed or lost a mode; the list tells.
   if (name === 'NotFound' || name === 'Unsupported') return 'resubscribe';
   // ERR-08: a failed request says nothing about the subscription, while `terminated` says it is over.
@@ -179,5 +179,5 @@ function isInvalidParams(error: Error): boolean {
 }
 
 function isSchemaChange(error: Error): boolean {
-  return error instanceof EventsError && error.errorName === 'Unsupported' && error.data?.reason === 'schema_changed';
+  return isEventsError(error) && error.errorName === 'Unsupported' && error.data?.reason === 'schema_changed';
 }

@@ -1,6 +1,6 @@
 import { type BackoffOptions, backoffMs } from '../backoff.ts';
 import { type Clock, sleep } from '../clock.ts';
-import { asError, EventsClientError, type EventsClientErrorCode } from '../errors.ts';
+import { asError, EventsClientError, type EventsClientErrorCode, isEventsClientError } from '../errors.ts';
 import type { BufferItem, EventBuffer, Gap } from '../subscription/eventBuffer.ts';
 import type { KeptPosition } from '../subscription/keptPosition.ts';
 import { acknowledged, moved } from '../subscription/position.ts';
@@ -311,7 +311,7 @@ function shortened(reason: string): string {
 }
 
 function hasCode(error: unknown, codes: readonly EventsClientErrorCode[]): boolean {
-  return error instanceof EventsClientError && codes.includes(error.code);
+  return isEventsClientError(error) && codes.includes(error.code);
 }
 
 /** Refused before it is called: what it does after its first wait cannot be undone. */

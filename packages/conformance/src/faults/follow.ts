@@ -1,5 +1,5 @@
 import type { EventsClient, Gap, Subscription, SubscribeOptions } from '@mcp-events/client';
-import { EventsClientError } from '@mcp-events/client';
+import { isEventsClientError } from '@mcp-events/client';
 import type { SqliteInbox } from '@mcp-events/client/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { Random } from '../simulation/random.ts';
@@ -34,7 +34,7 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
   const { shell, events, cursor } = follower;
   const { subscription: name, type, arguments: args, delivery, by } = followed;
   const told = (error: Error): void => {
-    if (error instanceof EventsClientError && UNEXPECTED.has(error.code)) complain(follower, name, error);
+    if (isEventsClientError(error) && UNEXPECTED.has(error.code)) complain(follower, name, error);
   };
   const options: SubscribeOptions = {
     ...(delivery === undefined ? {} : { delivery }),
@@ -56,7 +56,7 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
   try {
     const subscription = await shell.insist(
       () => events.subscribe(type, args, options),
-      (error) => !signal.aborted && !(error instanceof EventsClientError && UNEXPECTED.has(error.code)),
+      (error) => !signal.aborted && !(isEventsClientError(error) && UNEXPECTED.has(error.code)),
     );
     const work = workOf(shell.random(name));
     await (by === 'loop' ? read(follower, subscription, work) : handle(follower, name, subscription, work));

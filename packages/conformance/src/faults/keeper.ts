@@ -1,4 +1,4 @@
-import { EventsError, Methods, subscribeResultSchema } from '@mcp-events/protocol';
+import { Methods, isEventsError, subscribeResultSchema } from '@mcp-events/protocol';
 import type { SubscribeResult } from '@mcp-events/protocol';
 import { eventsClientCapabilities } from '@mcp-events/client';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
@@ -100,7 +100,7 @@ export class Keeper {
     if (typeof code === 'number' && code !== INTERNAL_ERROR) {
       this.#shell.facts.complain(`${this.#kept.subscription} was refused: ${(error as Error).message}`);
     }
-    if (!(error instanceof EventsError)) {
+    if (!isEventsError(error)) {
       const client = this.#client;
       this.#client = undefined;
       try {

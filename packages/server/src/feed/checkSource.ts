@@ -1,4 +1,4 @@
-import { EventsError } from '@mcp-events/protocol';
+import { EventsError, isEventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
@@ -260,7 +260,7 @@ export class CheckSource {
 
   /** What subscribers may know of a failure: nothing of the author's error unless it was meant for them. */
   #failure(error: unknown): EventsError {
-    if (error instanceof EventsError) return error;
+    if (isEventsError(error)) return error;
     this.#options.report(error);
     const message = `The source of ${this.#options.name} could not be read; the request can be repeated`;
     return new EventsError('InternalError', message, { cause: error });

@@ -1,4 +1,4 @@
-import { EventsError } from '@mcp-events/protocol';
+import { isEventsError } from '@mcp-events/protocol';
 import type { EventType } from '../catalog/eventType.ts';
 import type { Core } from '../core.ts';
 import { PushSession } from '../delivery/push/pushSession.ts';
@@ -202,7 +202,7 @@ async function accessSays(
     return undefined;
   } catch (error) {
     // Where nobody can say, access stays.
-    if (!(error instanceof EventsError) || error.errorName === 'InternalError') return undefined;
+    if (!isEventsError(error) || error.errorName === 'InternalError') return undefined;
     return { verdict: 'notAuthorized', message: `authorize says no now (${error.errorName})` };
   }
 }

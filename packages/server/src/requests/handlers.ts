@@ -1,6 +1,12 @@
 import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
 import { ProtocolError } from '@modelcontextprotocol/server';
-import { EventsError, internalError, listParamsSchema, Methods, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
+import {
+  Methods,
+  SUBSCRIPTION_ID_META_KEY,
+  internalError,
+  isEventsError,
+  listParamsSchema,
+} from '@mcp-events/protocol';
 import type { DeliveryMode, Dialect, EventTypeDescriptor } from '@mcp-events/protocol';
 import * as z from 'zod';
 import type { EventType } from '../catalog/eventType.ts';
@@ -90,8 +96,8 @@ function assertNameHeader(params: unknown, { http, mcpReq }: ServerContext, slot
 
 /** What the client may know of an error. Anything but an {@link EventsError} stays here (ERR-01 to ERR-06). */
 function toProtocolError(error: unknown, dialect: Dialect, report: (error: unknown) => void): ProtocolError {
-  if (!(error instanceof EventsError)) report(error);
-  const known = error instanceof EventsError ? error : internalError();
+  if (!isEventsError(error)) report(error);
+  const known = isEventsError(error) ? error : internalError();
   const { code, message, data } = known.toRpcError(dialect);
   return new ProtocolError(code, message, data);
 }

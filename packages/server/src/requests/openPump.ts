@@ -1,4 +1,5 @@
-import { EventsError } from '@mcp-events/protocol';
+import { isEventsError } from '@mcp-events/protocol';
+import type { EventsError } from '@mcp-events/protocol';
 import type { EventType } from '../catalog/eventType.ts';
 import type { Core } from '../core.ts';
 import { Pump } from '../delivery/pump.ts';
@@ -31,7 +32,7 @@ export async function openPump(
   try {
     return await pump.open(cursor, notBeforeMs);
   } catch (error) {
-    if (cursor === null || !(error instanceof EventsError) || error.errorName !== 'InternalError') throw error;
+    if (cursor === null || !isEventsError(error) || error.errorName !== 'InternalError') throw error;
     pump.openAt(cursor);
     return { cursor, truncated: false, failure: error };
   }

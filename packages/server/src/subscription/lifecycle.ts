@@ -1,4 +1,4 @@
-import { EventsError, forbidden, internalError } from '@mcp-events/protocol';
+import { forbidden, internalError, isEventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { Caller, EventContext } from '../context.ts';
 import type { MaybePromise } from '../maybePromise.ts';
@@ -66,7 +66,7 @@ export class Lifecycle {
       const call = async (): Promise<T> => run();
       return await withTimeLimit(this.#clock, this.#timeLimitMs, `${stage} of ${name}`, call());
     } catch (error) {
-      if (error instanceof EventsError) throw error;
+      if (isEventsError(error)) throw error;
       this.#report(error, stage, name);
       throw internalError(`${name} is not available at the moment`);
     }

@@ -1,4 +1,4 @@
-import { EventsError } from '@mcp-events/protocol';
+import { isEventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -64,7 +64,7 @@ export class Reauthorization {
       await this.#options.authorize(subscription);
     } catch (error) {
       // A failure to ask is no answer: access stays until somebody says no.
-      if (error instanceof EventsError && error.errorName !== 'InternalError') subscription.terminate(error);
+      if (isEventsError(error) && error.errorName !== 'InternalError') subscription.terminate(error);
     }
   }
 }

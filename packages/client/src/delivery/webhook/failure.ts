@@ -1,5 +1,5 @@
-import { EventsError } from '@mcp-events/protocol';
-import { EventsNotSupportedError } from '../../errors.ts';
+import { isEventsError } from '@mcp-events/protocol';
+import { isNotSupported } from '../../errors.ts';
 import type { DeliveryOutcome } from '../deliveryLoop.ts';
 
 /**
@@ -8,7 +8,7 @@ import type { DeliveryOutcome } from '../deliveryLoop.ts';
  * @param first it answers the request that would have begun delivery
  */
 export function failure(kind: 'failed' | 'terminated', error: Error, first = false): DeliveryOutcome {
-  const name = error instanceof EventsError ? error.errorName : undefined;
+  const name = isEventsError(error) ? error.errorName : undefined;
   // They may be about the callback alone (SSRF-01, VERIFY-04) or about this mode (SUB-01): having a receiver must not end
   // a subscription that would work without one. If they are about more, the next mode is refused in the same way.
   const unusable = name === 'CallbackEndpointError' || name === 'InvalidParams' || (first && name === 'Forbidden');
@@ -17,7 +17,7 @@ export function failure(kind: 'failed' | 'terminated', error: Error, first = fal
 
 /** Whether trying the same request again may help (ERR-08). */
 export function isTransient(error: Error): boolean {
-  if (!(error instanceof EventsError)) return !(error instanceof EventsNotSupportedError);
+  if (!isEventsError(error)) return !isNotSupported(error);
   return (
     error.errorName === 'Unknown' || error.errorName === 'InternalError' || error.errorName === 'ResourceExhausted'
   );

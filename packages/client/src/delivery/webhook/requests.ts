@@ -1,4 +1,4 @@
-import { EventsError, Methods, type SubscribeResult, subscribeResultSchema } from '@mcp-events/protocol';
+import { Methods, type SubscribeResult, isEventsError, subscribeResultSchema } from '@mcp-events/protocol';
 import { EventsClientError } from '../../errors.ts';
 import type { DeliveryContext } from '../deliveryLoop.ts';
 import type { Callback } from './callback.ts';
@@ -44,7 +44,7 @@ export async function unsubscribe(context: DeliveryContext, callback: Callback, 
   try {
     await connection.request(Methods.unsubscribe, params, { signal });
   } catch (error) {
-    if (!(error instanceof EventsError) || error.errorName !== 'NotFound') throw error;
+    if (!isEventsError(error) || error.errorName !== 'NotFound') throw error;
   }
   callback.mayBeLive = false;
 }

@@ -1,4 +1,4 @@
-import { EventsError, Methods } from '@mcp-events/protocol';
+import { Methods, isEventsError } from '@mcp-events/protocol';
 import { asError } from '../../errors.ts';
 import type { DeliveryContext, DeliveryOutcome } from '../deliveryLoop.ts';
 import type { Callback } from './callback.ts';
@@ -32,7 +32,7 @@ async function endEarlier(context: DeliveryContext, callback: Callback): Promise
   try {
     await unsubscribe(context, callback, context.signal);
   } catch (error) {
-    if (!(error instanceof EventsError)) throw error;
+    if (!isEventsError(error)) throw error;
     context.onWarning(
       `${Methods.unsubscribe} of "${context.name}" was refused, so it gets a new URL: ${error.message}`,
     );

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import {
   callbackEndpointError,
-  EventsError,
   invalidParams,
+  isEventsError,
   isJsonObject,
   resourceExhausted,
 } from '@mcp-events/protocol';
@@ -113,7 +113,7 @@ export class Verifier {
 
 /** Whether the endpoint was reached and did not echo. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof EventsError && error.data?.reason === 'challenge_failed';
+  return isEventsError(error) && error.data?.reason === 'challenge_failed';
 }
 
 /** Compared in constant time (VERIFY-03). */
