@@ -1,4 +1,4 @@
-import { errorCodes, EventsError, internalError, isJsonObject } from '@mcp-events/protocol';
+import { EventsError, errorCodes, internalError, isEventsError, isJsonObject } from '@mcp-events/protocol';
 import type { ErrorName } from '@mcp-events/protocol';
 import type { Parts } from './composition.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
@@ -54,7 +54,7 @@ export function readSubscriptionFilter(filter: SubscriptionFilter): Subscription
  * Throws a `TypeError` for anything else: it could not be told to anybody.
  */
 export function readEventsError(error: unknown): EventsError {
-  if (error instanceof EventsError) return error;
+  if (isEventsError(error)) return error;
   const { name, errorName, message, data } = (error ?? {}) as Partial<Record<keyof EventsError, unknown>>;
   const isForeign =
     name === 'EventsError' && typeof message === 'string' && Object.hasOwn(errorCodes.final, String(errorName));

@@ -1,8 +1,9 @@
 import {
   canonicalArguments,
   deriveSubscriptionId,
-  EventsError,
+  isEventsError,
   lastErrorSchema,
+  type EventsError,
   unsupported,
 } from '@mcp-events/protocol';
 import type { EventType } from '../catalog/eventType.ts';
@@ -124,7 +125,7 @@ export class Comeback {
   #failed(subscription: WebhookSubscription, record: StoredSubscription, error: unknown): void {
     // Whatever ended it decides what becomes of its record.
     if (subscription.ended) return;
-    if (error instanceof EventsError && !isTemporary(error, subscription)) {
+    if (isEventsError(error) && !isTemporary(error, subscription)) {
       subscription.terminate(error);
       return;
     }
@@ -153,7 +154,7 @@ export class Comeback {
     try {
       await this.#core.lifecycle.authorize(compiled.definition, subscription);
     } catch (error) {
-      if (error instanceof EventsError && error.errorName !== 'InternalError') throw error;
+      if (isEventsError(error) && error.errorName !== 'InternalError') throw error;
     }
   }
 
@@ -202,7 +203,7 @@ function isTemporary({ errorName }: EventsError, { state }: WebhookSubscription)
 
 /** Since when the endpoint fails, where it failed now to say that it wants deliveries. */
 function refusalOf(error: unknown, { failing }: StoredSubscription, nowMs: number): StoredSubscription['failing'] {
-  if (!(error instanceof EventsError) || error.errorName !== 'CallbackEndpointError') return failing;
+  if (!isEventsError(error) || error.errorName !== 'CallbackEndpointError') return failing;
   const reason = lastErrorSchema.safeParse(error.data?.reason);
   return { sinceMs: failing?.sinceMs ?? nowMs, reason: reason.data ?? 'challenge_failed' };
 }
