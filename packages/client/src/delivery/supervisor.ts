@@ -171,11 +171,11 @@ function reactionTo(outcome: DeliveryOutcome & { error: Error }): 'end' | 'resub
 }
 
 function isForbidden(error: Error): boolean {
-  return error instanceof EventsError && error.errorName === 'Forbidden';
+  return isEventsError(error) && error.errorName === 'Forbidden';
 }
 
 function isInvalidParams(error: Error): boolean {
-  return error instanceof EventsError && error.errorName === 'InvalidParams';
+  return isEventsError(error) && error.errorName === 'InvalidParams';
 }
 
 function isSchemaChange(error: Error): boolean {
