@@ -114,6 +114,7 @@ export function compose(options: EventsOptions): Parts {
     core,
     storage,
     onWarning: warn,
+    breakingChanges: breakingChangesOf(options),
     onChange: () => listChanged.notify(),
     onDefined: (type) => {
       restoration?.begin(type);
@@ -125,6 +126,7 @@ export function compose(options: EventsOptions): Parts {
     storage,
     emission: (name) => eventTypes.emission(name),
     warn: (message) => warn(message, { stage: 'outbox' }),
+    createId: randomId,
   });
   observer?.watch(gaugesOf(core, outboxes));
   const slots: RequestSlots = new WeakMap();
@@ -164,6 +166,11 @@ function opened(storage: Storage | undefined): Storage | undefined {
   // What opens a storage gives a promise of it, and without types nothing else tells of a forgotten `await`.
   if (storage == null || typeof storage.openLog === 'function') return storage;
   throw new TypeError('storage must be an open storage; wait for it, as in storage: await openSqliteStorage({ file })');
+}
+
+function breakingChangesOf({ breakingChanges = 'apply' }: EventsOptions): 'apply' | 'refuse' {
+  if (breakingChanges === 'apply' || breakingChanges === 'refuse') return breakingChanges;
+  throw new TypeError(`breakingChanges must be 'apply' or 'refuse', not ${JSON.stringify(breakingChanges)}`);
 }
 
 function positive(value: number, most: number, name: string): number {

@@ -11,6 +11,7 @@ import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import type { EventsOptions } from './options.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { OutboxDatabase } from './outbox/outboxDatabase.ts';
+import type { OutboxOptions } from './outbox/outboxes.ts';
 import { registerHandlers } from './requests/handlers.ts';
 import { ShutdownDeadline } from './shutdownDeadline.ts';
 import { readEventsError, readSubscriptionFilter, terminate } from './termination.ts';
@@ -218,7 +219,7 @@ export class Events {
    * close it after the server.
    *
    * @throws TypeError when a transaction is open on the handle, when it cannot say whether one is, and when the server has
-   * an outbox in the same database by another handle.
+   * an outbox in the same database by another handle, or the outbox belongs to the storage of another server.
    * @throws Error when the storage's note of what was moved last cannot be read.
    *
    * @example
@@ -230,8 +231,8 @@ export class Events {
    * db.exec('COMMIT');
    * ```
    */
-  outbox(db: OutboxDatabase): Outbox {
-    return this.#parts.outboxes.open(db);
+  outbox(db: OutboxDatabase, options?: OutboxOptions): Outbox {
+    return this.#parts.outboxes.open(db, options);
   }
 
   /**

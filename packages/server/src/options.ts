@@ -62,6 +62,13 @@ export interface EventsOptions {
    * `console.error` without one.
    */
   readonly onError?: (error: unknown, context: ProblemContext) => void;
+  /**
+   * What `define` and `update` do with a schema that breaks what was promised before, in this run or the last: a payload
+   * field that is gone, an argument that became required. `apply` ends the subscriptions of the type with Unsupported
+   * (TERM-03) and, if its payload schema breaks, removes its stored events; `onWarning` is told why and how many. `refuse`
+   * throws a `TypeError` and changes nothing, so that a mistake is found before it costs anything. Default `apply`.
+   */
+  readonly breakingChanges?: 'apply' | 'refuse';
   /** Questionable but working: large payloads. Default: the `logger`, or `console.warn` without one. */
   readonly onWarning?: (message: string, context: ProblemContext) => void;
   readonly clock?: Clock;

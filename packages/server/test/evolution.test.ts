@@ -1,5 +1,7 @@
-import { forbidden, internalError } from '@mcp-events/server';
-import { afterEach, expect, it } from 'vitest';
+import type { JsonSchema } from '@mcp-events/protocol';
+import { Events, forbidden, internalError } from '@mcp-events/server';
+import type { EventsOptions, Storage } from '@mcp-events/server';
+import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 import { TestServer } from './kit/httpServer.ts';
 import { keptStorage } from './kit/storage.ts';
@@ -131,4 +133,87 @@ it('PUSH-07 tells streams of a type without replay of failures and losses', asyn
   expect(() => checked.reportFailure(internalError())).toThrow(TypeError);
   await expect(checked.reportLoss()).rejects.toThrow(TypeError);
   expect(() => presence.wake()).toThrow(TypeError);
+});
+
+describe('a schema that breaks what the last run promised', () => {
+  const clock = new FakeClock();
+  const required = (...names: string[]): JsonSchema => ({ ...payload, required: names });
+
+  async function secondRun(
+    options: Partial<EventsOptions> = {},
+  ): Promise<{ warnings: string[]; cursor: string | null; storage: Storage }> {
+    const storage = keptStorage(clock);
+    server = new TestServer({ clock, storage });
+    const jobs = server.events.define('jobs', { payload: required('n'), input });
+    const { cursor } = await server.poll('jobs', null);
+    for (let n = 1; n <= 3; n++) await jobs.emit({ n });
+    await server.close();
+    const warnings: string[] = [];
+    server = new TestServer({
+      clock,
+      storage,
+      onWarning: (message, { stage, name }) => warnings.push(`${stage} ${name}: ${message}`),
+      ...options,
+    });
+    return { warnings, cursor: cursor as string | null, storage };
+  }
+
+  it('TERM-10 removes nothing without saying why and how much', async () => {
+    const { warnings, cursor } = await secondRun();
+    server.events.define('jobs', {
+      payload: { ...required('n'), properties: { ...properties, n: { type: 'string' } } },
+      input,
+    });
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^define jobs: the payload schema of event type "jobs" is incompatible with the one of the last run \(\/properties\/n: the type changed from integer to string.*\): its subscriptions are ended/,
+      ),
+      expect.stringMatching(
+        /^define jobs: 3 stored events of "jobs" are removed: its payload schema was changed incompatibly \(\/properties\/n: /,
+      ),
+    ]);
+    expect(await server.poll('jobs', cursor)).toMatchObject({ events: [], truncated: true });
+  });
+
+  it('TERM-10 keeps events when only the arguments are described anew', async () => {
+    const { warnings, cursor } = await secondRun();
+    server.events.define('jobs', { payload: required('n'), input: { ...input, required: ['kind'] } });
+    expect(warnings).toEqual([
+      expect.stringContaining('the input schema of event type "jobs" is incompatible with the one of the last run'),
+    ]);
+    const polled = await server.poll('jobs', cursor, { arguments: { kind: 'a' } });
+    expect(polled).toMatchObject({ truncated: false });
+    expect(polled.events).toHaveLength(3);
+  });
+
+  it('TERM-10 is refused where the operator wants to decide first, with nothing changed, so that going back loses nothing', async () => {
+    const { warnings, cursor, storage } = await secondRun({ breakingChanges: 'refuse' });
+    const note = storage.notes.get('event-type:jobs');
+    const changed = { payload: payload, input };
+    expect(() => server.events.define('jobs', changed)).toThrow(
+      /payload schema of event type "jobs" is incompatible .*property "n" is no longer required.*Nothing was changed.*breakingChanges: 'apply'/,
+    );
+    expect(() =>
+      server.events.define('jobs', { payload: required('n'), input: { ...input, required: ['kind'] } }),
+    ).toThrow(/input schema/);
+    expect(storage.notes.get('event-type:jobs')).toBe(note);
+    const jobs = server.events.define('jobs', { payload: required('n'), input });
+    expect(() => jobs.update(changed)).toThrow(/incompatible with the one before/);
+    await jobs.emit({ n: 4 });
+    expect((await server.poll('jobs', cursor)).events).toHaveLength(4);
+    expect(warnings).toEqual([]);
+  });
+
+  it('TERM-10 LIST-14 says and ends nothing when a schema is only worded anew', async () => {
+    const { warnings, cursor } = await secondRun({ breakingChanges: 'refuse' });
+    const worded = { ...required('n'), properties: { ...properties, n: { anyOf: [{ type: 'integer' }] } } };
+    server.events.define('jobs', { payload: worded, input });
+    expect((await server.poll('jobs', cursor)).events).toHaveLength(3);
+    expect(warnings).toEqual([]);
+  });
+
+  it.each(['', 'never', true, null])('TERM-10 breakingChanges is apply or refuse, not %j', (breakingChanges) => {
+    server = new TestServer();
+    expect(() => new Events({ breakingChanges } as never)).toThrow("breakingChanges must be 'apply' or 'refuse', not");
+  });
 });

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { memoryStorage } from '@mcp-events/server';
-import type { EventLog, EventsOptions, OutboxDatabase, Storage } from '@mcp-events/server';
+import type { EventLog, EventsOptions, FeedEvent, Outbox, OutboxDatabase, Storage } from '@mcp-events/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import * as z from 'zod';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 import type { TestServer } from './kit/httpServer.ts';
 import { counted, httpServer, numbersOf } from './kit/servers.ts';
@@ -204,6 +205,75 @@ describe('crashes', () => {
     await again.flush();
     expect(appended).toEqual([1, 2, 3]);
     expect(again.waiting).toBe(0);
+  });
+
+  /** A process that dies while it stores the event of this number: everything of it is gone but database and storage. */
+  async function diesWhileStoring(
+    n: number,
+    db: Database,
+    add: (outbox: Outbox) => void,
+  ): Promise<{ refused: unknown[]; logged: unknown[] }> {
+    const clock = new FakeClock();
+    const lasting = lastingStorage(clock);
+    let dies = false;
+    const storage = storageWith(lasting, async (log, ...args) => {
+      const stored = await log.append(...args);
+      if (args[0].data['n'] !== n) return stored;
+      dies = true;
+      return new Promise<FeedEvent>((resolve) => void onTestFinished(() => resolve(stored)));
+    });
+    const first = await server({ clock, storage });
+    const { cursor } = await first.server.poll('counted', null);
+    const alive: OutboxDatabase = {
+      exec: (sql) => {
+        if (dies) throw new Error('the process is gone');
+        return db.exec(sql);
+      },
+      prepare: (sql) => db.prepare(sql),
+      get isTransaction() {
+        return db.isTransaction;
+      },
+    };
+    add(first.server.events.outbox(alive));
+    await settle();
+    expect(dies).toBe(true);
+    const second = httpServer({ clock, storage: lasting });
+    second.events.define('counted', counted);
+    const outbox = second.events.outbox(db);
+    await outbox.flush();
+    const { events } = await second.poll('counted', cursor);
+    return { refused: outbox.refused().map(({ dataJson }) => dataJson), logged: numbersOf(events) };
+  }
+
+  /** As another process would, which checks nothing. */
+  const insert = (db: Database, data: string, eventId: string): unknown =>
+    db
+      .prepare(
+        "INSERT INTO mcp_events_outbox (name, event_id, timestamp, data) VALUES ('counted', ?, '2026-01-01T00:00:00Z', ?)",
+      )
+      .run(eventId, data);
+
+  it('EMIT-13 what is refused is kept aside before anything after it is in the log', async () => {
+    const db = authorsDatabase();
+    const found = await diesWhileStoring(3, db, (outbox) => {
+      outbox.add('counted', { n: 0 });
+      insert(db, '{"n":"bad"}', 'bad1');
+      insert(db, '{"n":"bad too"}', 'bad2');
+      outbox.add('counted', { n: 2 });
+      insert(db, 'no JSON', 'bad3');
+      outbox.add('counted', { n: 3 });
+    });
+    expect(found.refused).toEqual(['{"n":"bad"}', '{"n":"bad too"}', 'no JSON']);
+    expect(found.logged).toEqual([0, 2, 3]);
+  });
+
+  it('EMIT-13 an event whose id another one has is kept aside, also after a crash in that moment', async () => {
+    const db = authorsDatabase();
+    const found = await diesWhileStoring(2, db, (outbox) => {
+      outbox.add('counted', { n: 1 }, { eventId: 'one' });
+      outbox.add('counted', { n: 2 }, { eventId: 'one' });
+    });
+    expect(found).toEqual({ refused: ['{"n":2}'], logged: [1] });
   });
 
   it.each(['private, and no JSON', 'null', '[1]', '["1","private"]'])(
@@ -473,4 +543,108 @@ describe('opening', () => {
     lasting.server.events.outbox(authorsDatabase());
     expect(lasting.server.warnings).toEqual([]);
   });
+});
+
+describe('whose outbox it is', () => {
+  it('EMIT-14 a server with another storage is refused, and says what to do', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mcp-events-outbox-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'app.db');
+    const clock = new FakeClock();
+    const storage = lastingStorage(clock);
+    const first = await server({ clock, storage });
+    const outbox = first.server.events.outbox(authorsDatabase(file));
+    await outbox.flush();
+    for (const other of [lastingStorage(clock), memoryStorage({ clock })]) {
+      const second = await server({ clock, storage: other });
+      expect(() => second.server.events.outbox(authorsDatabase(file))).toThrow(
+        /belongs to the storage of another server.*database of its own.*takeOver: true/,
+      );
+    }
+    for (let n = 1; n <= 3; n++) outbox.add('counted', { n });
+    await outbox.flush();
+    expect(await first.logged()).toEqual([1, 2, 3]);
+    // A restart on the same storage is no other server.
+    await first.server.close();
+    const again = await server({ clock, storage });
+    const reopened = again.server.events.outbox(authorsDatabase(file));
+    reopened.add('counted', { n: 4 });
+    await reopened.flush();
+    expect(await again.logged()).toEqual([4]);
+  });
+
+  it('EMIT-14 of two that begin at the same moment one gets it, and the other moves nothing and says so', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mcp-events-outbox-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'app.db');
+    const clock = new FakeClock();
+    const servers = await Promise.all(
+      [1, 2].map(async () => {
+        const errors: unknown[] = [];
+        const made = await server({ clock, storage: lastingStorage(clock), onError: (error) => errors.push(error) });
+        return { ...made, errors, outbox: made.server.events.outbox(authorsDatabase(file)) };
+      }),
+    );
+    for (let n = 1; n <= 50; n++) servers[n % 2]?.outbox.add('counted', { n });
+    await clock.advance(5_000);
+    const logged = await Promise.all(servers.map(async ({ logged }) => logged()));
+    expect(logged.map((numbers) => numbers.length).toSorted((a, b) => a - b)).toEqual([0, 50]);
+    const loser = servers[logged.findIndex(({ length }) => length === 0)];
+    expect(loser?.errors).toEqual([
+      expect.objectContaining({ name: 'OutboxShared', message: expect.stringContaining('another server') }),
+    ]);
+  });
+
+  it('EMIT-14 two with storage in memory find out, and stop moving', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mcp-events-outbox-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'app.db');
+    const clock = new FakeClock();
+    const errors: unknown[] = [];
+    const onError = (error: unknown): void => void errors.push(error);
+    const [one, other] = await Promise.all([1, 2].map(async () => server({ clock, onError, onWarning: () => {} })));
+    const first = one?.server.events.outbox(authorsDatabase(file));
+    const second = other?.server.events.outbox(authorsDatabase(file));
+    for (let n = 1; n <= 5; n++) {
+      first?.add('counted', { n });
+      second?.add('counted', { n: n + 100 });
+      await clock.advance(2_000);
+    }
+    expect(errors).toContainEqual(expect.objectContaining({ name: 'OutboxShared' }));
+  });
+
+  it('EMIT-14 a storage that is gone is given up by hand', async () => {
+    const clock = new FakeClock();
+    const db = authorsDatabase();
+    const first = await server({ clock, storage: lastingStorage(clock) });
+    const before = first.server.events.outbox(db);
+    before.add('counted', { n: 1 });
+    await before.flush();
+    await first.server.close();
+    const storage = lastingStorage(clock);
+    const second = await server({ clock, storage });
+    const outbox = second.server.events.outbox(db, { takeOver: true });
+    outbox.add('counted', { n: 2 });
+    await outbox.flush();
+    expect(await second.logged()).toEqual([2]);
+    await second.server.close();
+    const third = await server({ clock, storage });
+    expect(third.server.events.outbox(db).waiting).toBe(0);
+  });
+});
+
+it('EMIT-15 takes the handle of an event type, and holds the payload to its type', async () => {
+  const db = authorsDatabase();
+  const made = httpServer();
+  const opened = made.events.define('opened', {
+    payload: z.object({ id: z.string() }),
+    input: z.object({ area: z.string().optional() }),
+  });
+  const { cursor } = await made.poll('opened', null);
+  const outbox = made.events.outbox(db);
+  outbox.add(opened, { id: 'a' });
+  // @ts-expect-error It is no payload of this type.
+  expect(() => outbox.add(opened, { id: 1 })).toThrow('violates its payload schema');
+  await outbox.flush();
+  expect(await made.poll('opened', cursor)).toMatchObject({ events: [{ data: { id: 'a' } }] });
 });

@@ -68,7 +68,7 @@ async function keptIn(file: string): Promise<string[]> {
 
 const ids = (prefix: string): string[] => Array.from({ length: 10 }, (_, i) => `${prefix}${i}`);
 
-it('EMIT-11 a server that reads its own files keeps what it stores, whatever tools do then, and keeps others away', async () => {
+it('EMIT-16 a server that reads its own files keeps what it stores, whatever tools do then, and keeps others away', async () => {
   const file = join(temporaryFolder(), 'a.db');
   const server = await startHolder(file);
   const orders: readonly Order[] = [
@@ -90,7 +90,7 @@ it('EMIT-11 a server that reads its own files keeps what it stores, whatever too
   expect(await keptIn(file)).toEqual(kept);
 }, 30_000);
 
-it('EMIT-11 what was stored is kept when the write-ahead log is removed under a server, and nothing more is promised', async () => {
+it('EMIT-16 what was stored is kept when the write-ahead log is removed under a server, and nothing more is promised', async () => {
   const file = join(temporaryFolder(), 'a.db');
   const server = await startHolder(file);
   const before = await server.obey({ kind: 'append', ids: ids('before') });
@@ -112,7 +112,7 @@ it.each([
     },
   ],
   ['left without its write-ahead log', (file: string): void => rmSync(`${file}-wal`)],
-])('EMIT-11 everything that is to be stored is refused once the file was %s, and told once', async (_what, change) => {
+])('EMIT-16 everything that is to be stored is refused once the file was %s, and told once', async (_what, change) => {
   const folder = temporaryFolder();
   onTestFinished(() => rmSync(`${folder}.old`, { recursive: true, force: true }));
   const file = join(folder, 'a.db');
@@ -147,7 +147,7 @@ it.each([
   await storage.close();
 });
 
-it('EMIT-11 a connection of this process that reads the file and is closed does not end what is stored', async () => {
+it('EMIT-16 a connection of this process that reads the file and is closed does not end what is stored', async () => {
   const file = join(temporaryFolder(), 'a.db');
   const storage = await openSqliteStorage({ file });
   onTestFinished(async () => storage.close());
@@ -161,7 +161,7 @@ it('EMIT-11 a connection of this process that reads the file and is closed does 
   expect(await readAll(log)).toEqual(['e1', 'f1']);
 });
 
-it('EMIT-11 no connection is the last one beside a server, and none finds the index of its log abandoned', async () => {
+it('EMIT-16 no connection is the last one beside a server, and none finds the index of its log abandoned', async () => {
   const file = join(temporaryFolder(), 'a.db');
   const storage = await openSqliteStorage({ file });
   const canLock = (path: string, offset: number, length: number): boolean => {

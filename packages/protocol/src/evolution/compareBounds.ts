@@ -2,6 +2,7 @@ import type { JsonSchema } from '../schemas/json.ts';
 import type { SchemaChange } from './change.ts';
 import { breaking } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
+import { areWordingsOf } from './formats.ts';
 import { joinPath, jsonText } from './json.ts';
 import { lowerBounds, restrictions, upperBounds } from './keywords.ts';
 
@@ -22,8 +23,17 @@ export function compareBounds(
   };
   for (const [keyword, absent] of lowerBounds) note(keyword, rank(before[keyword] ?? absent, after[keyword] ?? absent));
   for (const keyword of upperBounds) note(keyword, rank(after[keyword] ?? Infinity, before[keyword] ?? Infinity));
-  for (const keyword of restrictions) note(keyword, rankRestriction(before[keyword], after[keyword]));
+  const isOneFormat = areWordingsOf(before['format'] ?? after['format'], before['pattern'], after['pattern']);
+  for (const keyword of restrictions) {
+    if (isOneFormat && (keyword === 'pattern' || isAbsentOnce(keyword, before, after))) continue;
+    note(keyword, rankRestriction(before[keyword], after[keyword]));
+  }
   return changes;
+}
+
+/** The pattern says as much as the format that the other version names beside it. */
+function isAbsentOnce(keyword: string, before: JsonSchema, after: JsonSchema): boolean {
+  return keyword === 'format' && 'format' in before !== 'format' in after;
 }
 
 /** Whether `high` is above `low`: for a lower bound the new number, for an upper bound the old one. */

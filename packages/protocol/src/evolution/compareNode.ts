@@ -10,6 +10,7 @@ import { additive, breaking, notComparable } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
 import { joinPath } from './json.ts';
 import { ignoredKeywords } from './keywords.ts';
+import { asBranches, asTypeList, normalized } from './normalize.ts';
 import { resolve } from './resolve.ts';
 import { partsOf, readVariants } from './variants.ts';
 import type { Variants } from './variants.ts';
@@ -26,17 +27,22 @@ export function compareNode(comparison: Comparison, path: string, before: unknow
   if (now === false) return [breaking('constraintTightened', path, 'no value is allowed any more')];
   if (old === false) return [additive('constraintLoosened', path, 'a value is allowed now')];
 
-  const oldVariants = readVariants(comparison.beforeRoot, old);
-  const newVariants = readVariants(comparison.afterRoot, now);
-  if (!oldVariants.branches && !newVariants.branches) {
-    return compareKeywords(comparison, path, oldVariants.rest, newVariants.rest);
+  const [oldForm, newForm] = normalized(comparison.beforeRoot, old, comparison.afterRoot, now);
+  const oldVariants = readVariants(comparison.beforeRoot, oldForm);
+  const newVariants = readVariants(comparison.afterRoot, newForm);
+  const [oldSingle, newSingle] = [
+    withoutChoice(comparison.beforeRoot, oldVariants),
+    withoutChoice(comparison.afterRoot, newVariants),
+  ];
+  if (oldSingle !== undefined && newSingle !== undefined) {
+    return compareKeywords(comparison, path, oldSingle, newSingle);
   }
-  // One side offers a choice and says nothing else: the other side is a choice of one.
+  // One side offers a choice and says nothing else: the other side is a choice as well, of one if need be.
   if (!oldVariants.branches && isBare(newVariants)) {
-    return compareVariants(comparison, path, asOnlyVariant(old), newVariants);
+    return compareVariants(comparison, path, asVariants(oldForm), newVariants);
   }
   if (!newVariants.branches && isBare(oldVariants)) {
-    return compareVariants(comparison, path, oldVariants, asOnlyVariant(now));
+    return compareVariants(comparison, path, oldVariants, asVariants(newForm));
   }
   return [
     ...compareKeywords(comparison, path, oldVariants.rest, newVariants.rest),
@@ -71,6 +77,12 @@ function isBare(variants: Variants): boolean {
   return Object.keys(variants.rest).every((keyword) => ignoredKeywords.has(keyword));
 }
 
-function asOnlyVariant(schema: JsonSchema): Variants {
-  return { keyword: 'anyOf', branches: [schema], rest: {} };
+/** The schema as one without a choice, if it is one or can be written so. */
+function withoutChoice(root: unknown, variants: Variants): JsonSchema | undefined {
+  if (!variants.branches) return variants.rest;
+  return variants.keyword === 'anyOf' && isBare(variants) ? asTypeList(root, variants.branches) : undefined;
+}
+
+function asVariants(schema: JsonSchema): Variants {
+  return { keyword: 'anyOf', branches: asBranches(schema) ?? [schema], rest: {} };
 }

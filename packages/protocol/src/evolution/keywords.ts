@@ -12,6 +12,8 @@ export const ignoredKeywords: ReadonlySet<string> = new Set([
   'definitions',
   '$anchor',
   '$id',
+  // Of older drafts, and written by some libraries for their own use.
+  'id',
 ]);
 
 /** A larger number allows less; `absent` is what leaving the keyword out means. */

@@ -54,7 +54,7 @@ function constantsOf(root: unknown, branches: readonly unknown[]): unknown[] | u
   const values: unknown[] = [];
   for (const branch of branches) {
     const schema = resolve(root, branch);
-    const constants = schema ? allowedValues(schema) : undefined;
+    const constants = schema ? (allowedValues(schema) ?? (schema['type'] === 'null' ? [null] : undefined)) : undefined;
     if (!schema || !constants?.every((value) => hasAllowedType(schema, value))) return undefined;
     if (!Object.keys(schema).every((keyword) => constantKeywords.has(keyword) || ignoredKeywords.has(keyword))) {
       return undefined;

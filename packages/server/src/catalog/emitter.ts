@@ -1,5 +1,5 @@
 import type { Environment } from '../environment.ts';
-import type { OccurrenceInput } from '../occurrence/feedEvent.ts';
+import type { FeedEvent, OccurrenceInput } from '../occurrence/feedEvent.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
 import { assertEventId } from '../occurrence/eventId.ts';
@@ -102,8 +102,9 @@ export class Emitter {
    */
   async append({ feed }: EventType, { input, byteLength, unique }: PreparedEvent, note?: Note): Promise<EmittedEvent> {
     if (!(feed instanceof LogFeed)) return emitted(await (feed as LiveFeed).append(input));
-    const stored = await feed.append(input, { byteLength, unique, note });
-    if (!unique || (stored.dataJson === input.dataJson && stored.target === input.target)) return emitted(stored);
+    const isSame = (other: FeedEvent): boolean => other.dataJson === input.dataJson && other.target === input.target;
+    const stored = await feed.append(input, { byteLength, unique, note, ...(unique && { isSame }) });
+    if (!unique || isSame(stored)) return emitted(stored);
     throw new EventIdTaken(`eventId ${JSON.stringify(input.eventId)} of ${this.#what} was used for another event`);
   }
 

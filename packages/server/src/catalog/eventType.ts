@@ -39,7 +39,7 @@ export interface EventType {
   compiled: CompiledType;
   readonly feed: Feed;
   /** The schema that broke what an earlier run had promised its stored subscriptions, if one did. */
-  readonly brokenSinceLastRun: BreakingPart | undefined;
+  brokenSinceLastRun: BreakingPart | undefined;
   /** The rules in force, read for each event. One function for all pumps of the type. */
   readonly rules: () => SelectionRules;
   /** Where failures of the author's `match` and `transform` go. */

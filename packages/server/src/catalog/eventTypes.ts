@@ -18,12 +18,13 @@ import { compileType } from './eventType.ts';
 import type { CompiledType, EventType } from './eventType.ts';
 import { openFeed, sourceKind } from './openFeed.ts';
 import { areTypeSchemas, breakingChange, schemaChanged } from './schemaChange.ts';
-import type { BreakingPart, TypeSchemas } from './schemaChange.ts';
+import type { BreakingChange, TypeSchemas } from './schemaChange.ts';
 
 export interface EventTypesOptions {
   readonly core: Core;
   readonly storage: Storage;
   readonly onWarning: NonNullable<EventsOptions['onWarning']>;
+  readonly breakingChanges: NonNullable<EventsOptions['breakingChanges']>;
   /** What the list shows has changed (LIST-09). */
   readonly onChange: () => void;
   /** A type is on offer, for the first time or again. */
@@ -106,12 +107,13 @@ export class EventTypes {
    *
    * @param broken what its past and its present subscriptions are not fit for any more
    */
-  #open(name: string, compiled: CompiledType, broken: BreakingPart | undefined): EventType {
+  #open(name: string, compiled: CompiledType, broken: BreakingChange | undefined): EventType {
     const { core, storage } = this.#options;
     const openLog = (retention: Retention): EventLog => {
       const opened = storage.openLog(name, retention);
       const log = core.observer === undefined ? opened : new ObservedLog(core.observer, name, opened);
-      if (broken !== undefined) this.#stored(name, log.clear());
+      // Arguments say nothing of events: the past stays when only they are described anew.
+      if (broken?.part === 'payloadSchema') this.#forgetPast(name, log, broken);
       return log;
     };
     const type: EventType = {
@@ -125,7 +127,7 @@ export class EventTypes {
         compiled,
         () => core.webhooks?.advanced(name),
       ),
-      brokenSinceLastRun: broken,
+      brokenSinceLastRun: broken?.part,
       rules: () => type.compiled.rules,
       reportSelection: (error) => core.report(error, 'match or transform', name),
     };
@@ -138,14 +140,42 @@ export class EventTypes {
    * fit the payload schema (OCC-04) and stored subscriptions have a valid contract (TERM-03): neither may be delivered as
    * if they did, nor cleared as if they did not.
    */
-  #changeSinceLastRun(name: string, { descriptor }: CompiledType): BreakingPart | undefined {
+  #changeSinceLastRun(name: string, { descriptor }: CompiledType): BreakingChange | undefined {
     const known = readNote(this.#options.storage.notes, {
       key: noteKey(name),
       about: `the schemas that event type ${JSON.stringify(name)} had in the last run`,
       isValid: areTypeSchemas,
       without: 'its stored events and subscriptions then count as fit for the schemas it has now',
     });
-    return known === undefined ? undefined : breakingChange(known, descriptor);
+    const broken = known === undefined ? undefined : breakingChange(known, descriptor);
+    if (broken !== undefined) this.#assertAllowed(name, broken, 'the one of the last run');
+    return broken;
+  }
+
+  #forgetPast(name: string, log: EventLog, { what }: BreakingChange): void {
+    const count = log.head - log.oldest + 1;
+    if (count > 0) {
+      const words = `${count} stored event${count === 1 ? '' : 's'} of ${JSON.stringify(name)} ${count === 1 ? 'is' : 'are'} removed`;
+      this.#warn(name, `${words}: its payload schema was changed incompatibly (${what}). Subscribers are told a gap`);
+    }
+    this.#stored(name, log.clear());
+  }
+
+  /** Throws where the operator wants to decide first; else says what becomes of those who subscribed. Nothing is changed yet. */
+  #assertAllowed(name: string, { part, what }: BreakingChange, before: string): void {
+    const role = part === 'payloadSchema' ? 'payload' : 'input';
+    const words = `the ${role} schema of event type ${JSON.stringify(name)} is incompatible with ${before} (${what})`;
+    if (this.#options.breakingChanges === 'refuse') {
+      throw new TypeError(
+        `${words}. Nothing was changed. Offer the new form under another name, or allow it with breakingChanges: 'apply', ` +
+          `which ends the subscriptions of the type${part === 'payloadSchema' ? ' and removes its stored events' : ''}`,
+      );
+    }
+    this.#warn(name, `${words}: its subscriptions are ended with Unsupported`);
+  }
+
+  #warn(name: string, message: string): void {
+    this.#options.onWarning(message, { stage: 'define', name });
   }
 
   #remember({ name, compiled }: EventType): void {
@@ -168,17 +198,23 @@ export class EventTypes {
       throw new TypeError(`event type ${JSON.stringify(name)} cannot change where its events come from`);
     }
     const broken = breakingChange(type.compiled.descriptor, compiled.descriptor);
+    if (broken !== undefined) this.#assertAllowed(name, broken, 'the one before');
     const modesGone = type.compiled.descriptor.delivery.filter((mode) => !compiled.descriptor.delivery.includes(mode));
     let changed = type;
-    if (broken === undefined) {
+    if (broken?.part !== 'payloadSchema') {
       type.compiled = compiled;
       this.#remember(type);
+      if (broken !== undefined) {
+        // Of stored ones that are not back yet.
+        type.brokenSinceLastRun = broken.part;
+        registry.terminate({ name }, schemaChanged(broken.part));
+      }
       if (type.feed instanceof LogFeed || type.feed instanceof LiveFeed) type.feed.setFilter(compiled.rules.filter);
     } else {
       type.feed.close();
       changed = this.#open(name, compiled, broken);
       catalog.set(changed);
-      registry.terminate({ name }, schemaChanged(broken));
+      registry.terminate({ name }, schemaChanged(broken.part));
     }
     for (const subscription of registry.find({ name })) {
       if (!modesGone.includes(subscription.mode)) continue;

@@ -1,4 +1,4 @@
-import { compareSchemas, isBreaking, isJsonObject, unsupported } from '@mcp-events/protocol';
+import { compareSchemas, isJsonObject, unsupported } from '@mcp-events/protocol';
 import type { EventsError, JsonSchema } from '@mcp-events/protocol';
 
 /** Which of a type's schemas changed incompatibly, as it is told to subscribers (TERM-03). */
@@ -14,10 +14,32 @@ export function areTypeSchemas(value: unknown): value is TypeSchemas {
   return isJsonObject(value) && isJsonObject(value['payloadSchema']) && isJsonObject(value['inputSchema']);
 }
 
-/** The first schema that changed so that existing subscriptions have no valid contract any more. */
-export function breakingChange(before: TypeSchemas, after: TypeSchemas): BreakingPart | undefined {
-  if (isBreaking(compareSchemas('payload', before.payloadSchema, after.payloadSchema))) return 'payloadSchema';
-  if (isBreaking(compareSchemas('input', before.inputSchema, after.inputSchema))) return 'inputSchema';
+/** A change after which existing subscriptions have no valid contract any more. */
+export interface BreakingChange {
+  readonly part: BreakingPart;
+  /** What changed, for the operator: members and keywords, no values of events. */
+  readonly what: string;
+}
+
+/** Changes named in one message; the rest is noise. */
+const MAX_NAMED_CHANGES = 3;
+const MAX_NAMED_LENGTH = 200;
+
+/** The first schema that changed so. A payload schema's change concerns what is stored as well. */
+export function breakingChange(before: TypeSchemas, after: TypeSchemas): BreakingChange | undefined {
+  for (const [part, role] of [
+    ['payloadSchema', 'payload'],
+    ['inputSchema', 'input'],
+  ] as const) {
+    const changes = compareSchemas(role, before[part], after[part]).filter((change) => change.breaking);
+    if (changes.length === 0) continue;
+    const named = changes.slice(0, MAX_NAMED_CHANGES).map(({ path, message }) => {
+      const words = `${path === '' ? '' : `${path}: `}${message}`;
+      return words.length > MAX_NAMED_LENGTH ? `${words.slice(0, MAX_NAMED_LENGTH)}...` : words;
+    });
+    const rest = changes.length - named.length;
+    return { part, what: named.join('; ') + (rest > 0 ? `; and ${rest} more` : '') };
+  }
   return undefined;
 }
 

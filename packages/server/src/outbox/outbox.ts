@@ -1,4 +1,4 @@
-import type { EmitOptions } from '../catalog/eventHandle.ts';
+import type { EmitOptions, EventHandle } from '../catalog/eventHandle.ts';
 import type { Emission } from '../catalog/eventTypes.ts';
 import type { Observer } from '../observability/observer.ts';
 import type { OutboxRelay } from './outboxRelay.ts';
@@ -16,6 +16,11 @@ export interface RefusedEvent {
   readonly reason: string;
   /** ISO 8601. */
   readonly refusedAt: string;
+}
+
+/** An event that will be emitted when its transaction is committed. */
+export interface AddedEvent {
+  readonly eventId: string;
 }
 
 /**
@@ -47,11 +52,19 @@ export class Outbox {
    * Adds an event, within the transaction that is open on the same handle, or at once without one. After the commit
    * nothing is left to do. Synchronous.
    *
+   * @param type the handle that `define` returned, whose payload type `data` is held to; or the event type's name
    * @returns the event's id
    * @throws TypeError for what `emit` would refuse as well, so that the change can be rolled back: an unknown event type,
    * one without a log (`check`, `replay: false`), a payload that violates the schema or is too large.
    */
-  add(name: string, data: unknown, options: EmitOptions = {}): { readonly eventId: string } {
+  add<Payload>(
+    type: Pick<EventHandle<never, never, Payload>, 'name' | 'emit'>,
+    data: NoInfer<Payload>,
+    options?: EmitOptions,
+  ): AddedEvent;
+  add(name: string, data: unknown, options?: EmitOptions): AddedEvent;
+  add(type: string | { readonly name: string }, data: unknown, options: EmitOptions = {}): AddedEvent {
+    const name = typeof type === 'string' ? type : type.name;
     const emission = this.#emission(name);
     if (emission === undefined) {
       throw new TypeError(`there is no event type ${JSON.stringify(name)}; define it before events are added`);

@@ -6,7 +6,9 @@ import { readNote } from '../storage/readNote.ts';
 import type { Notes } from '../storage/storage.ts';
 import { isInTransaction } from './outboxDatabase.ts';
 import type { OutboxDatabase } from './outboxDatabase.ts';
+import { OutboxShared } from './outboxTable.ts';
 import type { OutboxPosition, OutboxRow, OutboxTable, Refusal } from './outboxTable.ts';
+import type { StorageId } from './storageId.ts';
 
 /** Rows that are moved before they are deleted together. */
 const BATCH = 100;
@@ -27,6 +29,8 @@ export interface OutboxRelayOptions {
   readonly db: OutboxDatabase;
   readonly table: OutboxTable;
   readonly notes: Notes;
+  /** Names the storage that owns the outbox; absent where it does not outlive the process, and owns nothing. */
+  readonly storageId: StorageId | undefined;
   readonly clock: Clock;
   readonly emission: (name: string) => Emission | undefined;
   readonly report: (error: unknown, name?: string) => void;
@@ -64,6 +68,8 @@ export class OutboxRelay {
   /** So that a failure that goes on is told once. */
   #failing = false;
   #closed = false;
+  /** The database says that the outbox is this storage's. */
+  #claimed = false;
 
   constructor(options: OutboxRelayOptions) {
     this.#options = options;
@@ -171,15 +177,34 @@ export class OutboxRelay {
       for (;;) {
         // Rows of an open transaction may be taken back, and its end is not ours to decide.
         if (isInTransaction(db)) return { kind: 'later' };
+        if (!this.#claimed && !(await this.#claim())) return { kind: 'later' };
         if (this.#unsettled) this.#settle();
+        else table.assertOurs();
         if (this.#closed) return { kind: 'later' };
         const rows = table.after(this.#moved.id, BATCH);
         if (rows.length === 0) return { kind: 'empty' };
         if (!(await this.#moveRows(rows))) return { kind: 'later' };
       }
     } catch (error) {
+      // Whose it is, is asked again before anything is moved.
+      if (error instanceof OutboxShared) this.#claimed = false;
       return { kind: 'failed', error };
     }
+  }
+
+  /**
+   * Nothing is moved before the storage knows its own id for good: a crash in between would leave an owner that is not
+   * there. `false` when a transaction was begun meanwhile.
+   */
+  async #claim(): Promise<boolean> {
+    const { db, table, storageId } = this.#options;
+    if (storageId !== undefined) {
+      await storageId.store();
+      if (isInTransaction(db) || this.#closed) return false;
+      if (table.claim(storageId.value) !== storageId.value) throw new OutboxShared();
+    }
+    this.#claimed = true;
+    return true;
   }
 
   #settle(): void {
@@ -195,7 +220,13 @@ export class OutboxRelay {
       if (this.#closed) return false;
       const emission = this.#options.emission(row.name);
       if (emission === undefined && this.#mayCome(row.name)) return false;
-      const refusal = await this.#move(row, emission);
+      const prepared = prepare(row, emission);
+      // What the log notes of a row says of all before it that they are done: refusals among them are stored first.
+      if (!(prepared instanceof Error) && this.#refusals.length > 0) {
+        if (isInTransaction(this.#options.db)) return false;
+        this.#settle();
+      }
+      const refusal = prepared instanceof Error ? prepared : await this.#append(row, emission as Emission, prepared);
       if (this.#closed && refusal !== undefined) return false;
       if (refusal !== undefined) this.#refuse(row, refusal);
       this.#moved = { id: row.id, token: row.token };
@@ -204,16 +235,8 @@ export class OutboxRelay {
     return true;
   }
 
-  /** What refuses the row, if anything does. */
-  async #move(row: OutboxRow, emission: Emission | undefined): Promise<Error | undefined> {
-    let prepared: PreparedEvent;
-    try {
-      if (emission === undefined) throw new TypeError(`there is no event type ${JSON.stringify(row.name)}`);
-      if (!emission.hasLog) throw new TypeError(`${row.name} has no log`);
-      prepared = emission.prepare(parse(row, 'data'), optionsOf(row));
-    } catch (error) {
-      return error as Error;
-    }
+  /** What refuses the row, if anything does: the log then notes nothing of it. */
+  async #append(row: OutboxRow, emission: Emission, prepared: PreparedEvent): Promise<Error | undefined> {
     try {
       await emission.append(prepared, { key: this.#noteKey, value: JSON.stringify([row.id, row.token]) });
       return undefined;
@@ -240,6 +263,17 @@ export class OutboxRelay {
     const refusedAt = new Date(this.#options.clock.now()).toISOString();
     this.#refusals.push({ row, reason: error.message, refusedAt });
     this.#options.report(error, row.name);
+  }
+}
+
+/** The event of a row, or why there is none. */
+function prepare(row: OutboxRow, emission: Emission | undefined): PreparedEvent | Error {
+  try {
+    if (emission === undefined) throw new TypeError(`there is no event type ${JSON.stringify(row.name)}`);
+    if (!emission.hasLog) throw new TypeError(`${row.name} has no log`);
+    return emission.prepare(parse(row, 'data'), optionsOf(row));
+  } catch (error) {
+    return error instanceof Error ? error : new TypeError(`an event of ${row.name} cannot be read`);
   }
 }
 

@@ -24,6 +24,7 @@ const SCHEMA = `
     moved_token TEXT NOT NULL DEFAULT ''
   );
   INSERT OR IGNORE INTO mcp_events_outbox_state (only) VALUES (1);
+  CREATE TABLE IF NOT EXISTS mcp_events_outbox_owner (only INTEGER PRIMARY KEY CHECK (only = 1), storage_id TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS mcp_events_outbox_refused (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
@@ -71,6 +72,18 @@ export interface Refusal {
 /** A refused row as it is stored. */
 export type RefusedRow = Omit<OutboxRow, 'id' | 'token'> & { readonly reason: string; readonly refused_at: string };
 
+/** Two servers move rows of one outbox: each log gets some of them, and neither all. */
+export class OutboxShared extends Error {
+  override readonly name = 'OutboxShared';
+
+  constructor() {
+    super(
+      'another server moves events of this outbox into a log of its own, so neither log has all of them. Stop one of them, or ' +
+        'give it a database of its own',
+    );
+  }
+}
+
 /** The outbox's tables in the author's database. Every method is one step of it, within its caller's turn. */
 export class OutboxTable {
   readonly #db: OutboxDatabase;
@@ -80,10 +93,13 @@ export class OutboxTable {
   readonly #setState: OutboxStatement;
   readonly #insertRefused: OutboxStatement;
   readonly #trimRefused: OutboxStatement;
+  /** What this server settled last, or found at its start. */
+  #settled: OutboxPosition;
 
   constructor(db: OutboxDatabase) {
     this.#db = db;
     db.exec(SCHEMA);
+    this.#settled = this.moved;
     this.#insert = db.prepare(`INSERT INTO mcp_events_outbox (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)`);
     this.#after = db.prepare('SELECT * FROM mcp_events_outbox WHERE id > ? ORDER BY id LIMIT ?');
     this.#deleteUpTo = db.prepare('DELETE FROM mcp_events_outbox WHERE id <= ?');
@@ -111,6 +127,23 @@ export class OutboxTable {
     return { id: Number(id), token };
   }
 
+  /** Id of the storage whose log gets the rows; `undefined` while there is none that lasts. */
+  get owner(): string | undefined {
+    const row = this.#db.prepare('SELECT storage_id FROM mcp_events_outbox_owner').get();
+    return (row as { storage_id: string } | undefined)?.storage_id;
+  }
+
+  /** Makes a storage the owner, unless there is one. Returns who it is then. */
+  claim(storageId: string): string | undefined {
+    this.#db.prepare('INSERT OR IGNORE INTO mcp_events_outbox_owner VALUES (1, ?)').run(storageId);
+    return this.owner;
+  }
+
+  /** There is no owner any more. */
+  release(): void {
+    this.#db.exec('DELETE FROM mcp_events_outbox_owner');
+  }
+
   /** Rows that are committed, or not yet: whoever asks has seen to it that no transaction is open. */
   get waiting(): number {
     const { moved } = this;
@@ -135,9 +168,20 @@ export class OutboxTable {
     }));
   }
 
-  /** Everything up to `position` is in the log or refused. One transaction. */
+  /** Throws {@link OutboxShared} when somebody else has settled rows since this server did. */
+  assertOurs(): void {
+    const { moved } = this;
+    if (moved.id !== this.#settled.id || moved.token !== this.#settled.token) throw new OutboxShared();
+  }
+
+  /**
+   * Everything up to `position` is in the log or refused. One transaction.
+   *
+   * @throws OutboxShared
+   */
   settle({ id, token }: OutboxPosition, refusals: readonly Refusal[]): void {
     this.#transaction(() => {
+      this.assertOurs();
       for (const { row, reason, refusedAt } of refusals) {
         const { name, event_id: eventId, timestamp, data, meta, target } = row;
         this.#insertRefused.run(row.id, name, eventId, timestamp, data, meta, target, reason, refusedAt);
@@ -146,6 +190,7 @@ export class OutboxTable {
       this.#deleteUpTo.run(id);
       this.#setState.run(id, token);
     });
+    this.#settled = { id, token };
   }
 
   refused(): RefusedRow[] {

@@ -6,12 +6,23 @@ import { assertUsable } from './outboxDatabase.ts';
 import type { OutboxDatabase } from './outboxDatabase.ts';
 import { OutboxRelay } from './outboxRelay.ts';
 import { OutboxTable } from './outboxTable.ts';
+import { StorageId } from './storageId.ts';
 
 export interface OutboxesOptions {
   readonly environment: Environment;
   readonly storage: Storage;
   readonly emission: (name: string) => Emission | undefined;
   readonly warn: (message: string) => void;
+  /** A unique id that cannot be guessed. */
+  readonly createId: () => string;
+}
+
+export interface OutboxOptions {
+  /**
+   * Takes the outbox over from another server's storage, which does not get events of it any more: for one that is gone for
+   * good, with its storage. Events it moved are not moved again. Default false.
+   */
+  readonly takeOver?: boolean;
 }
 
 /** The outboxes of one server, one for each database. */
@@ -19,12 +30,13 @@ export class Outboxes {
   readonly #options: OutboxesOptions;
   readonly #byHandle = new Map<OutboxDatabase, Outbox>();
   readonly #relays = new Map<string, OutboxRelay>();
+  #storageId: StorageId | undefined;
 
   constructor(options: OutboxesOptions) {
     this.#options = options;
   }
 
-  open(db: OutboxDatabase): Outbox {
+  open(db: OutboxDatabase, { takeOver = false }: OutboxOptions = {}): Outbox {
     const { environment, storage, emission, warn } = this.#options;
     if (environment.closed) throw new TypeError('an outbox was opened after close()');
     const known = this.#byHandle.get(db);
@@ -38,11 +50,22 @@ export class Outboxes {
     if (!storage.durable) {
       warn('the outbox moves events into storage that does not survive the process; give Events durable storage');
     }
+    const storageId = storage.durable ? this.#storageIdOf(storage) : undefined;
+    if (takeOver) table.release();
+    const { owner } = table;
+    if (owner !== undefined && owner !== storageId?.value) {
+      throw new TypeError(
+        'the outbox in that database belongs to the storage of another server: two of them would each get some of its events. ' +
+          'Give this server a database of its own; or, if the other one is gone for good with its storage, take the outbox over ' +
+          'with outbox(db, { takeOver: true })',
+      );
+    }
     const report = (error: unknown, name?: string): void => environment.report(error, 'outbox', name);
     const relay = new OutboxRelay({
       db,
       table,
       notes: storage.notes,
+      storageId,
       clock: environment.clock,
       emission,
       report,
@@ -51,6 +74,12 @@ export class Outboxes {
     this.#relays.set(table.outboxId, relay);
     this.#byHandle.set(db, outbox);
     return outbox;
+  }
+
+  /** One for all of them. Read when it is needed: most servers have no outbox. */
+  #storageIdOf({ notes }: Storage): StorageId {
+    this.#storageId ??= new StorageId(notes, this.#options.createId);
+    return this.#storageId;
   }
 
   /** Events that wait in them, as far as their databases can say. */

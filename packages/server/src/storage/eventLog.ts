@@ -28,6 +28,8 @@ export interface AppendOptions {
   readonly unique?: boolean | undefined;
   /** Stored with the event, or with the answer that it is there already. */
   readonly note?: Note | undefined;
+  /** Whether the one that is there already is this event. If it says no, the note is not stored. Default: it is. */
+  readonly isSame?: ((retained: FeedEvent) => boolean) | undefined;
 }
 
 /**

@@ -51,9 +51,10 @@ export class MemoryLog implements EventLog {
     return this.#oldest;
   }
 
-  append(event: FeedEvent, { byteLength, unique, note }: AppendOptions): FeedEvent {
+  append(event: FeedEvent, { byteLength, unique, note, isSame }: AppendOptions): FeedEvent {
     const retained = unique === true ? this.#find(event.eventId) : undefined;
-    if (note !== undefined) this.#keepNote(note);
+    const isOther = retained !== undefined && isSame?.(retained) === false;
+    if (note !== undefined && !isOther) this.#keepNote(note);
     if (retained !== undefined) return retained;
     event.position = this.#head + 1;
     this.#add(event, byteLength);

@@ -1,6 +1,6 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { Gap } from '@mcp-events/server';
-import type { Clock, FeedEvent, FeedRecord, Note, Retention } from '@mcp-events/server';
+import type { AppendOptions, Clock, FeedEvent, FeedRecord, Retention } from '@mcp-events/server';
 import type { GroupCommit, Provisional } from '../groupCommit.ts';
 import type { Statements } from '../statements.ts';
 import type { SqliteNotes } from '../sqliteNotes.ts';
@@ -128,12 +128,12 @@ export class Past implements Provisional {
     event: FeedEvent,
     metaJson: string | null,
     byteLength: number,
-    unique: boolean,
-    note: Note | undefined,
+    { unique = false, note, isSame }: AppendOptions,
   ): FeedEvent {
     this.ensure();
-    if (note !== undefined) this.#context.notes.store(note);
     const known = unique ? this.#find(event.eventId) : undefined;
+    const isOther = known !== undefined && isSame?.(known) === false;
+    if (note !== undefined && !isOther) this.#context.notes.store(note);
     if (known !== undefined) return known;
     const next = this.#change();
     const position = next.head + 1;

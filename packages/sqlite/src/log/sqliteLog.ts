@@ -33,10 +33,11 @@ export class SqliteLog implements EventLog {
     return this.#slot.past.oldest;
   }
 
-  append(event: FeedEvent, { byteLength, unique = false, note }: AppendOptions): Promise<FeedEvent> {
+  append(event: FeedEvent, options: AppendOptions): Promise<FeedEvent> {
+    const { byteLength } = options;
     const { past } = this.#slot;
     const metaJson = event._meta === undefined ? null : JSON.stringify(event._meta);
-    return this.#commit.write(() => past.append(event, metaJson, byteLength, unique, note), byteLength);
+    return this.#commit.write(() => past.append(event, metaJson, byteLength, options), byteLength);
   }
 
   skip(): Promise<Gap> {
