@@ -4,12 +4,18 @@ import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { memoryStorage } from '@mcp-events/server';
 import type { EventLog, EventsOptions, FeedEvent, Outbox, OutboxDatabase, Storage } from '@mcp-events/server';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 import type { TestServer } from './kit/httpServer.ts';
 import { counted, httpServer, numbersOf } from './kit/servers.ts';
 import { durableStorage, keptStorage, TestSubscriptionStore } from './kit/storage.ts';
+
+/** Calls that only end with the test; before servers are closed, which would wait for them. */
+const hanging: (() => void)[] = [];
+afterEach(() => {
+  for (const end of hanging.splice(0)) end();
+});
 
 type Database = InstanceType<typeof DatabaseSync>;
 
@@ -220,7 +226,7 @@ describe('crashes', () => {
       const stored = await log.append(...args);
       if (args[0].data['n'] !== n) return stored;
       dies = true;
-      return new Promise<FeedEvent>((resolve) => void onTestFinished(() => resolve(stored)));
+      return new Promise<FeedEvent>((resolve) => hanging.push(() => resolve(stored)));
     });
     const first = await server({ clock, storage });
     const { cursor } = await first.server.poll('counted', null);
