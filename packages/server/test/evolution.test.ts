@@ -115,8 +115,8 @@ it('ends the subscriptions of nobody in particular only when told so', async () 
   await server.stream('jobs');
   await server.stream('jobs', {}, { as: 'alice' });
   const unknown: { name: string; principal?: string } = { name: 'jobs', principal: undefined };
-  expect(() => server.events.terminate(unknown, forbidden())).toThrow(/leave it out/);
-  expect(server.events.terminate({ name: 'jobs', principal: null }, forbidden())).toBe(1);
+  await expect((async () => server.events.terminate(unknown, forbidden()))()).rejects.toThrow(/leave it out/);
+  expect(await server.events.terminate({ name: 'jobs', principal: null }, forbidden())).toBe(1);
   expect(server.events.subscriptions().map(({ principal }) => principal)).toEqual(['alice']);
 });
 
