@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { root } from '../lib/files.ts';
 import { mutated, readMutants, tableRows } from '../lib/mutant.ts';
 import type { Mutant } from '../lib/mutant.ts';
 import { pageOf, problemsOf, scoresOf } from '../lib/mutantReport.ts';
@@ -18,6 +19,18 @@ describe('the kept mutants', async () => {
     const lost: string[] = [];
     for (const mutant of mutants) await mutated(mutant).catch((error: Error) => lost.push(error.message));
     expect(lost).toEqual([]);
+  });
+
+  it('break every guarantee', () => {
+    const broken = new Set(mutants.map(({ guarantee }) => guarantee));
+    expect(['G1', 'G2', 'G3', 'G4', 'G5', 'G6'].filter((guarantee) => !broken.has(guarantee))).toEqual([]);
+  });
+
+  it('break every row of the tables of the guarantees, and no row that is not there', async () => {
+    const rows = tableRows(await readFile(join(root, 'docs', 'guarantees.md'), 'utf8'));
+    const broken = mutants.flatMap(({ row }) => (row === undefined ? [] : [row]));
+    expect(rows.filter((row) => !broken.includes(row))).toEqual([]);
+    expect(broken.filter((row) => !rows.includes(row))).toEqual([]);
   });
 });
 
