@@ -173,6 +173,7 @@ describe('subscribe params', () => {
     ['a line break in it', 'https://hooks.exa\nmple.net/'],
     ['a tab in it', 'https://hooks.example.net/\t'],
     ['a port out of range', 'https://hooks.example.net:99999/'],
+    ['port 0', 'https://hooks.example.net:0/mcp'],
     ['a broken host', 'https://exa mple/'],
     ['too many characters', `${url}/${'x'.repeat(MAX_CALLBACK_URL_LENGTH)}`],
   ])('SSRF-01 refuse a callback with %s: %j', (_, callback) => {

@@ -12,7 +12,9 @@ class TimeLimitError extends Error {
 export async function withTimeLimit<T>(clock: Clock, limitMs: number, what: string, work: Promise<T>): Promise<T> {
   let timer: unknown;
   const limit = new Promise<never>((_resolve, reject) => {
-    timer = clock.setTimeout(() => reject(new TimeLimitError(`${what} did not finish within ${limitMs} ms`)), limitMs);
+    const expire = (): void => reject(new TimeLimitError(`${what} did not finish within ${limitMs} ms`));
+    // A process that was stopped finds its timers due before it has looked at what arrived meanwhile (DELIV-19).
+    timer = clock.setTimeout(() => clock.setImmediate(() => clock.setImmediate(expire)), limitMs);
   });
   try {
     return await Promise.race([work, limit]);

@@ -254,6 +254,17 @@ describe('the checked address', () => {
 });
 
 describe('certificates', () => {
+  it.each([
+    ['no names but the common one', []],
+    ['addresses as names beside it', ['192.0.2.7']],
+  ])('SSRF-10 with %s are refused', async (_, names) => {
+    const pair = await authority.issue(names, { commonName: 'hooks.example' });
+    const endpoint = closing(await RawEndpoint.listen(pair));
+    endpoint.onRequest = (connection) => connection.answer(204);
+    const { send } = egressTo(new RecordingDialer(endpoint.port), [A]);
+    expect(await send()).toEqual(failed('tls_error'));
+  });
+
   it('SSRF-04 are refused for another name', async () => {
     const endpoint = await receiver(['other.example', A]);
     const { send } = egressTo(new RecordingDialer(endpoint.port), [A]);
@@ -399,7 +410,13 @@ describe('pooled connections', () => {
       const used: Connection[] = [];
       for (let n = 0; n < count; n++) {
         const target = parseCallbackTarget(`https://h${n}.example/`) as CallbackTarget;
-        connections.acquire({ target, addresses: [A], use: (connection) => used.push(connection), refuse: () => {} });
+        connections.acquire({
+          target,
+          addresses: [A],
+          use: (connection) => used.push(connection),
+          refuse: () => {},
+          break: () => {},
+        });
       }
       return used;
     };
@@ -429,7 +446,13 @@ describe('pooled connections', () => {
     const connections = new Connections(new FakeClock(), settings, 2);
     const used: Connection[] = [];
     const target = parseCallbackTarget(URL_) as CallbackTarget;
-    const user = { target, addresses: [A], use: (connection: Connection) => used.push(connection), refuse: () => {} };
+    const user = {
+      target,
+      addresses: [A],
+      use: (connection: Connection) => used.push(connection),
+      refuse: () => {},
+      break: () => {},
+    };
     for (let n = 0; n < 2; n++) connections.acquire(user);
     const [cut, other] = used as [Connection, Connection];
     connections.destroy(cut);

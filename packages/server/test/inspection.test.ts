@@ -336,6 +336,7 @@ describe('what a server holds', () => {
             attempts: 1,
             nextAttemptAt,
             lastError: 'http_5xx',
+            localFault: null,
           },
         ],
       },

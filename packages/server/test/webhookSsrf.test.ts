@@ -1,6 +1,7 @@
 import { Events } from '@mcp-events/server';
 import type { WebhookOptions } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
+import { parseCallbackTarget } from '../src/delivery/webhook/egress/callbackTarget.ts';
 import { PUBLIC_ADDRESS, secureServer, STRANGER } from './kit/secureServer.ts';
 import { counted } from './kit/servers.ts';
 import { TRUSTED, webhookServer } from './kit/webhookServer.ts';
@@ -59,6 +60,14 @@ describe('the text of a callback URL', () => {
   ])('SSRF-08 is refused with user info or fragment: %j', async (url) => {
     expect(await subscribing(url)).toMatchObject({ code: -32602, dialled: [] });
   });
+
+  it.each(['https://hooks.example:0/', 'https://hooks.example:00/a', 'https://20.30.40.50:0', `${TRUSTED}:0/a`])(
+    'SSRF-11 is refused with port 0, also at an allowed origin: %j',
+    async (url) => {
+      expect(await subscribing(url, { allowedOrigins: () => true })).toMatchObject({ code: -32602, dialled: [] });
+      expect(parseCallbackTarget(url)).toBe(undefined);
+    },
+  );
 
   it.each([
     'http://u:p@hooks.test/',

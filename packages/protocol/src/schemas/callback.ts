@@ -18,11 +18,12 @@ export const webhookSecretSchema: z.ZodType<string> = z.string().refine(isWebhoo
 });
 
 /**
- * A callback URL as far as its text alone can tell: absolute, `https`, no user info, no fragment (SSRF-01, SSRF-08).
+ * A callback URL as far as its text alone can tell: absolute, `https`, no user info, no fragment, no port 0 (SSRF-01,
+ * SSRF-08, SSRF-11).
  * The string stays exactly as sent, since it is part of the subscription's key (OP-05).
  */
 export const callbackUrlSchema: z.ZodType<string> = z.string().refine(isCallbackUrl, {
-  error: `expected an absolute https URL of at most ${MAX_CALLBACK_URL_LENGTH} characters, without user info and fragment`,
+  error: `expected an absolute https URL of at most ${MAX_CALLBACK_URL_LENGTH} characters, with a port other than 0, without user info and fragment`,
 });
 
 function isWebhookSecret(text: string): boolean {
@@ -40,5 +41,7 @@ function isCallbackUrl(text: string): boolean {
   // Only text that all of them read alike is accepted.
   const authority = /^https:\/\/([^/?#\\]+)/i.exec(text)?.[1];
   if (authority === undefined || authority.includes('@') || /[\s\\#\p{Cc}]/u.test(text)) return false;
-  return parseUrl(text) !== undefined;
+  const url = parseUrl(text);
+  // Nobody can listen at port 0.
+  return url !== undefined && url.port !== '0';
 }

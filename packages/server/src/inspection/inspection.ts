@@ -40,6 +40,8 @@ export interface InspectedDelivery {
   /** ISO 8601; `null` when it is under way, or waits for the end of a suspension. */
   readonly nextAttemptAt: string | null;
   readonly lastError: LastError | null;
+  /** What kept this machine from sending it the last time, such as `EMFILE`; `null` when nothing did. */
+  readonly localFault: string | null;
 }
 
 /** How the delivery of a webhook subscription goes. Times are ISO 8601. */
@@ -216,16 +218,19 @@ function laneOf({ url, host, refreshBeforeMs, lane }: WebhookSubscription): Insp
     failingSince: isoTime(lane.failedSinceMs),
     lastError: lane.lastError,
     owesGap: lane.owesGap,
-    deliveries: [...lane.deliveries].map(({ kind, event, webhookId, state, attempts, retry, lastError }) => ({
-      kind,
-      eventId: event?.eventId ?? null,
-      webhookId,
-      // What has settled is not in a lane any more.
-      state: state === 'settled' ? 'waiting' : state,
-      attempts,
-      nextAttemptAt: isoTime(retry?.atMs),
-      lastError: lastError ?? null,
-    })),
+    deliveries: [...lane.deliveries].map(
+      ({ kind, event, webhookId, state, attempts, retry, lastError, localFault }) => ({
+        kind,
+        eventId: event?.eventId ?? null,
+        webhookId,
+        // What has settled is not in a lane any more.
+        state: state === 'settled' ? 'waiting' : state,
+        attempts,
+        nextAttemptAt: isoTime(retry?.atMs),
+        lastError: lastError ?? null,
+        localFault: localFault ?? null,
+      }),
+    ),
   };
 }
 

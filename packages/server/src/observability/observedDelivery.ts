@@ -23,8 +23,10 @@ export interface ObservedMessage {
 
 /** What came of one attempt. */
 export interface ObservedOutcome {
-  readonly kind: 'acknowledged' | 'refused' | 'failed';
+  readonly kind: 'acknowledged' | 'refused' | 'failed' | 'local_fault';
   readonly reason?: LastError;
+  /** What kept this machine from sending. */
+  readonly fault?: string;
 }
 
 /** One delivery of a lane, from the moment it is known until it is acknowledged or given up. */
@@ -64,7 +66,7 @@ export class ObservedDelivery {
         ofType(name, { 'mcp_events.attempt': number, 'server.address': host, 'http.request.method': 'POST' }),
         tracing.within(this.#span),
       );
-    return ({ kind, reason = 'failed' }) => {
+    return ({ kind, reason = 'failed', fault }) => {
       const outcome = kind === 'failed' ? reason : kind;
       metrics?.attempts.add(1, ofType(name, { 'mcp_events.outcome': outcome }));
       metrics?.attemptDuration.record(Math.max(0, clock.now() - startMs) / 1_000, { 'mcp_events.outcome': outcome });
@@ -72,6 +74,14 @@ export class ObservedDelivery {
         span.setAttributes({ 'mcp_events.outcome': outcome });
         if (kind !== 'acknowledged') tracing?.fail(span, outcome);
         span.end();
+      }
+      if (kind === 'local_fault') {
+        this.#log(
+          'debug',
+          'delivery.postponed',
+          { fault },
+          'a delivery could not be sent from here, and is tried again',
+        );
       }
       if (kind === 'failed') this.#log('debug', 'delivery.failed', { attempt: number, reason }, 'an attempt failed');
     };

@@ -10,8 +10,14 @@ export interface KeyPair {
 /** A certificate authority of a test, which signs on demand. */
 export interface Authority {
   readonly cert: string;
-  /** A server certificate for these host names and addresses; one that ran out yesterday with `expired`. */
-  issue(hosts: readonly string[], options?: { readonly expired?: boolean }): Promise<KeyPair>;
+  /**
+   * A server certificate for these host names and addresses; one that ran out yesterday with `expired`. Its common name
+   * is none of them unless it is given.
+   */
+  issue(
+    hosts: readonly string[],
+    options?: { readonly expired?: boolean; readonly commonName?: string },
+  ): Promise<KeyPair>;
 }
 
 const DAY_MS = 86_400_000;
@@ -39,13 +45,13 @@ export async function createAuthority(): Promise<Authority> {
   });
   return {
     cert: root.cert,
-    async issue(hosts, { expired = false } = {}) {
-      const pair = await generate([{ name: 'commonName', value: 'Test server' }], {
+    async issue(hosts, { expired = false, commonName = 'Test server' } = {}) {
+      const pair = await generate([{ name: 'commonName', value: commonName }], {
         algorithm: 'sha256',
         keyType: 'ec',
         notBeforeDate: daysFromNow(-3),
         notAfterDate: daysFromNow(expired ? -1 : 3),
-        extensions: [{ name: 'basicConstraints', cA: false }, namesExtension(hosts)],
+        extensions: [{ name: 'basicConstraints', cA: false }, ...(hosts.length === 0 ? [] : [namesExtension(hosts)])],
         ca: { key: root.private, cert: root.cert },
       });
       return { key: pair.private, cert: pair.cert };

@@ -42,6 +42,12 @@ export class Delivery implements Job {
   attempts = 0;
   /** Why the last attempt failed. */
   lastError: LastError | undefined;
+  /** What kept this machine from sending it, the last time it was tried; `undefined` when it was sent (DELIV-18). */
+  localFault: string | undefined;
+  /** Times in a row. */
+  localFaults = 0;
+  /** Since when it cannot be sent: that time does not count. */
+  heldSinceMs: number | undefined;
   /** Moved on by time in suspension, which does not count (DELIV-07). */
   firstAttemptAtMs = 0;
   retry: Deadline<Delivery> | undefined;

@@ -17,8 +17,9 @@ import { OutstandingDeliveries } from './outstandingDeliveries.ts';
 import { eventMessageId } from './messageId.ts';
 import { outcomeOf, post } from './post.ts';
 import type { AttemptOutcome, PostOptions, PostTarget } from './post.ts';
-import { nextRetryDelayMs } from './retryPolicy.ts';
+import { localRetryDelayMs, nextRetryDelayMs } from './retryPolicy.ts';
 import type { RetryRules } from './retryPolicy.ts';
+import { nameOfFault } from './egress/localFault.ts';
 import type { FairScheduler, Flow } from './scheduling/fairScheduler.ts';
 import type { HostOutcome } from './scheduling/hostShare.ts';
 
@@ -43,6 +44,8 @@ export interface LaneContext {
   readonly bury: (letter: StoredDeadLetter) => void;
   /** A dead letter was delivered after all. */
   readonly redriven: (number: number) => void;
+  /** A mistake in this process kept a delivery from being sent, or its outcome from being dealt with. */
+  readonly broke: (error: unknown, name: string) => void;
   readonly warn: (message: string, name: string) => void;
   readonly observer: Observer | undefined;
 }
@@ -349,27 +352,73 @@ export class Lane implements Sink, DeliveryLane {
       this.#settle(delivery);
       return skipped;
     }
-    const { clock, postOptions } = this.#context;
     delivery.state = 'sending';
+    try {
+      return this.#send(delivery);
+    } catch (error) {
+      this.#broke(delivery, error);
+      return skipped;
+    }
+  }
+
+  #send(delivery: Delivery): Promise<HostOutcome> {
+    const { clock, postOptions } = this.#context;
     const body = this.#bodyOf(delivery);
     if (body === undefined) return skipped;
-    if (delivery.attempts++ === 0) delivery.firstAttemptAtMs = clock.now();
-    const observedAttempt = delivery.observed?.attempt(delivery.attempts);
+    const startMs = clock.now();
+    const observedAttempt = delivery.observed?.attempt(delivery.attempts + 1);
+    const posting = post(postOptions, this.#subscriber, delivery.webhookId, body, 0);
+    if (delivery.attempts++ === 0) delivery.firstAttemptAtMs = startMs;
     this.#posting++;
     // No asynchronous function: it would be one more promise for each delivery.
-    return post(postOptions, this.#subscriber, delivery.webhookId, body, 0).then((result) => {
+    return posting.then((result) => {
       this.#posting--;
       const outcome = outcomeOf(result, clock.now());
-      observedAttempt?.(outcome);
-      // It may have ended while the endpoint thought about it.
-      if (delivery.cancelled) this.#takeTurn();
-      else this.#attempted(delivery, outcome);
-      return result.kind === 'response' ? 'answered' : 'unreachable';
+      const hostOutcome =
+        outcome.kind === 'local_fault' ? 'skipped' : result.kind === 'response' ? 'answered' : 'unreachable';
+      try {
+        observedAttempt?.(outcome);
+        // It may have ended while the endpoint thought about it.
+        if (delivery.cancelled) this.#takeTurn();
+        else if (outcome.kind === 'local_fault') this.#postpone(delivery, outcome.fault, startMs);
+        else this.#attempted(delivery, outcome, startMs);
+      } catch (error) {
+        this.#broke(delivery, error);
+      }
+      return hostOutcome;
     });
   }
 
-  #attempted(delivery: Delivery, outcome: AttemptOutcome): void {
+  /** What can go wrong here is no endpoint's fault, and no reason to lose an event (DELIV-18). */
+  #broke(delivery: Delivery, error: unknown): void {
+    this.#context.broke(error, this.#subscriber.name);
+    if (delivery.cancelled) this.#takeTurn();
+    else if (delivery.state === 'sending') {
+      // As if it had not been tried.
+      delivery.attempts++;
+      this.#postpone(delivery, nameOfFault(error), this.#context.clock.now());
+    }
+  }
+
+  /** It could not be sent from here: tried again as if it had not been, however often (DELIV-18). */
+  #postpone(delivery: Delivery, fault: string, startMs: number): void {
+    const { random } = this.#context;
+    delivery.attempts--;
+    delivery.localFault = fault;
+    delivery.localFaults++;
+    if (delivery.attempts > 0) delivery.heldSinceMs ??= startMs;
+    delivery.state = 'waiting';
+    if (!this.suspended) this.#queueIn(delivery, localRetryDelayMs(delivery.localFaults, random));
+  }
+
+  #attempted(delivery: Delivery, outcome: Exclude<AttemptOutcome, { kind: 'local_fault' }>, startMs: number): void {
     const nowMs = this.#context.clock.now();
+    if (delivery.localFaults > 0) {
+      if (delivery.heldSinceMs !== undefined) delivery.firstAttemptAtMs += Math.max(0, startMs - delivery.heldSinceMs);
+      delivery.heldSinceMs = undefined;
+      delivery.localFault = undefined;
+      delivery.localFaults = 0;
+    }
     if (outcome.kind === 'failed') this.#attemptFailed(delivery, outcome.reason, outcome.retryAfterMs, nowMs);
     else {
       if (outcome.kind === 'acknowledged') {

@@ -67,13 +67,18 @@ export function post(
 /** What an attempt means for its delivery. */
 export type AttemptOutcome =
   | { readonly kind: 'acknowledged' }
+  /** It could not be sent, for a reason that lies here and says nothing of the endpoint (DELIV-18). */
+  | { readonly kind: 'local_fault'; readonly fault: string }
   /** The endpoint does not want this delivery, ever: 410 or 413 (DELIV-09, DELIV-10). */
   | { readonly kind: 'refused' }
   | { readonly kind: 'failed'; readonly reason: LastError; readonly retryAfterMs?: number | undefined };
 
 /** Reads an answer. Nothing of it but these categories goes anywhere (STATUS-03, VERIFY-10). */
 export function outcomeOf(result: EgressResult, nowMs: number): AttemptOutcome {
-  if (result.kind === 'failed') return { kind: 'failed', reason: reasonOf(result.reason) };
+  if (result.kind === 'failed') {
+    if (result.reason === 'local_fault') return { kind: 'local_fault', fault: result.fault };
+    return { kind: 'failed', reason: reasonOf(result.reason) };
+  }
   const { status } = result;
   if (status >= 200 && status < 300) return { kind: 'acknowledged' };
   if (status === 410 || status === 413) return { kind: 'refused' };
@@ -88,7 +93,7 @@ export function outcomeOf(result: EgressResult, nowMs: number): AttemptOutcome {
 
 /** A blocked address looks like one nobody listens at: what a name resolves to is not for clients (OP-09). */
 export function reasonOf(
-  reason: Extract<EgressResult, { kind: 'failed' }>['reason'],
+  reason: Exclude<Extract<EgressResult, { kind: 'failed' }>['reason'], 'local_fault'>,
 ): 'connection_refused' | 'timeout' | 'tls_error' {
   return reason === 'blocked' ? 'connection_refused' : reason;
 }

@@ -89,7 +89,12 @@ export class Webhooks {
     const { limits, retry, suspension, sealer } = this.#rules;
     const report = (error: unknown, name?: string): void => environment.report(error, 'storage', name);
     if (sealer !== undefined) this.persistence = new Persistence(storage.subscriptions, sealer, clock, report);
-    this.#egress = new Egress({ clock, ...egress, maxSocketsPerOrigin: limits.hostConcurrency });
+    this.#egress = new Egress({
+      clock,
+      ...egress,
+      maxSocketsPerOrigin: limits.hostConcurrency,
+      onLocalFault: (error) => environment.report(error, 'webhooks'),
+    });
     this.#scheduler = new FairScheduler(clock, limits);
     this.#retries = new Deadlines(clock, (delivery) => delivery.retryNow());
     this.#expiries = new Deadlines(clock, due);
@@ -116,7 +121,7 @@ export class Webhooks {
     });
     this.#laneContext = {
       clock,
-      random: options.random ?? Math.random,
+      random: () => this.#random(),
       createMessageId: countedIds(randomId().replaceAll('-', '').slice(0, RUN_ID_LENGTH)),
       scheduler: this.#scheduler,
       retries: this.#retries,
@@ -130,6 +135,7 @@ export class Webhooks {
         environment.observer?.redriven();
         reported(storage.deadLetters.delete(number), report);
       },
+      broke: (error, name) => environment.report(error, 'webhooks', name),
       warn,
       observer: environment.observer,
     };
@@ -219,6 +225,20 @@ export class Webhooks {
   ): boolean {
     const rule = this.#options.ordered;
     return this.#decided('ordered', isBoolean, () => rule?.({ principal, url, clientInfo, name })) ?? asked ?? ofType;
+  }
+
+  /** The operator's source of jitter, as long as it says what it is to say: a wait of no number would be none at all. */
+  #random(): number {
+    const { random } = this.#options;
+    if (random === undefined) return Math.random();
+    try {
+      const value: unknown = random();
+      if (typeof value === 'number' && value >= 0 && value < 1) return value;
+      throw new TypeError(`webhooks.random must answer with a number from 0 to below 1, not ${String(value)}`);
+    } catch (error) {
+      this.#environment.report(error, 'webhooks.random');
+      return Math.random();
+    }
   }
 
   /** What an operator's rule says; one that fails, or says something else, is reported and says nothing. */

@@ -4,14 +4,22 @@ import type { Clock } from '../../../clock.ts';
 import type { CallbackTarget } from './callbackTarget.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import type { Connections } from './connections.ts';
-import { failureOf } from './dial.ts';
+import { causeOf, failureOf } from './dial.ts';
 import type { EgressFailure, EgressRequest, EgressResult } from './egressRequest.ts';
+import { isLocalFault, nameOfFault } from './localFault.ts';
+import type { LocalFaults } from './localFault.ts';
 
 /** How much of a body that nobody wants is read, so that its connection can be used again. */
 const MAX_DISCARDED_BYTES = 65_536;
 
 /** Addresses tried in one attempt: who answers for a name could otherwise have hundreds dialled by one delivery. */
 const MAX_TRIES = 3;
+
+/** Answers before the answer (1xx) that are read: two are plausible, and each costs about as much as a request (SSRF-09). */
+const MAX_INFORMATIONAL = 5;
+
+/** A timer that is later than this says that the process was stopped, or did nothing else for as long. */
+const LATE_MS = 100;
 
 const NO_BODY = new Uint8Array();
 
@@ -22,6 +30,13 @@ type Handler = Required<
   >
 >;
 
+/** What the attempts of one egress share. */
+export interface AttemptContext {
+  readonly clock: Clock;
+  readonly connections: Connections;
+  readonly localFaults: LocalFaults;
+}
+
 /** One request on its way, from its checked addresses to its result. It is undici's handler itself: one object a request. */
 export class Attempt implements ConnectionUser, Handler {
   readonly target: CallbackTarget;
@@ -30,7 +45,11 @@ export class Attempt implements ConnectionUser, Handler {
   readonly #clock: Clock;
   readonly #connections: Connections;
   readonly #settle: (result: EgressResult) => void;
-  readonly #timer: unknown;
+  readonly #localFaults: LocalFaults;
+  #timer: unknown;
+  /** When its time is up. */
+  #endsAtMs: number;
+  #extended = false;
   /** Runs while a connection is opened and there is another address to turn to. */
   #connectTimer: unknown;
   #connectShareMs = 0;
@@ -38,13 +57,16 @@ export class Attempt implements ConnectionUser, Handler {
   #connection: Connection | undefined;
   #sent = false;
   #settled = false;
+  /** What another address failed with: one that was refused says more of the endpoint than a fault of ours. */
+  #refusal: Exclude<EgressFailure, 'local_fault'> | undefined;
+  #informational = 0;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
   readonly #chunks: Buffer[] = [];
   #receivedBytes = 0;
 
   constructor(
-    { clock, connections }: { readonly clock: Clock; readonly connections: Connections },
+    { clock, connections, localFaults }: AttemptContext,
     request: EgressRequest,
     target: CallbackTarget,
     settle: (result: EgressResult) => void,
@@ -54,7 +76,9 @@ export class Attempt implements ConnectionUser, Handler {
     this.#request = request;
     this.target = target;
     this.#settle = settle;
-    this.#timer = clock.setTimeout(() => this.fail('timeout'), request.timeoutMs);
+    this.#localFaults = localFaults;
+    this.#endsAtMs = clock.now() + request.timeoutMs;
+    this.#timer = clock.setTimeout(() => this.#timeIsUp(), request.timeoutMs);
   }
 
   /** Sends the request to one of `addresses`, which have been checked for it. */
@@ -66,11 +90,48 @@ export class Attempt implements ConnectionUser, Handler {
   }
 
   /** Ends the attempt in whatever state it is. Idempotent. */
-  fail(reason: EgressFailure): void {
+  fail(reason: Exclude<EgressFailure, 'local_fault'>): void {
+    this.#fail({ kind: 'failed', reason });
+  }
+
+  /** Ends the attempt for a fault of this machine or process, which is told to the operator (DELIV-18). Idempotent. */
+  break(error: unknown): void {
     if (this.#settled) return;
-    this.#finish({ kind: 'failed', reason });
+    this.#localFaults.seen(error);
+    this.#fail({ kind: 'failed', reason: 'local_fault', fault: nameOfFault(error) });
+  }
+
+  /** What it was to find out with threw this: a name that does not resolve, or a fault of ours. */
+  unresolved(error: unknown): void {
+    if (isLocalFault(error)) this.break(error);
+    else this.fail('connection_refused');
+  }
+
+  #fail(result: EgressResult): void {
+    if (this.#settled) return;
+    this.#finish(result);
     if (this.#connection === undefined) this.#connections.withdraw(this);
     else this.#connections.destroy(this.#connection);
+  }
+
+  /**
+   * A process that was stopped finds its timers due before it has looked at its sockets, where the answer may lie; and what
+   * it had to do itself was not done. It gets as much time again as it was late, once, and looks before it gives up
+   * (DELIV-19).
+   */
+  #timeIsUp(): void {
+    const lateMs = this.#clock.now() - this.#endsAtMs;
+    if (lateMs > LATE_MS && !this.#extended) {
+      this.#extended = true;
+      const moreMs = Math.min(lateMs, this.#request.timeoutMs);
+      this.#endsAtMs = this.#clock.now() + moreMs;
+      this.#timer = this.#clock.setTimeout(() => this.#timeIsUp(), moreMs);
+    } else this.#look(() => this.fail('timeout'));
+  }
+
+  /** Lets what lies in the sockets be read, then does something. */
+  #look(then: () => void): void {
+    this.#clock.setImmediate(() => this.#clock.setImmediate(then));
   }
 
   refuse(): void {
@@ -80,20 +141,29 @@ export class Attempt implements ConnectionUser, Handler {
   use(connection: Connection): void {
     const { method, headers, body, maxResponseBytes } = this.#request;
     this.#connection = connection;
+    connection.begin();
     if (!connection.established && this.addresses.length > 1) {
       // The failure of this address, told within the call, leads to the next one.
-      this.#connectTimer = this.#clock.setTimeout(() => this.#connections.destroy(connection), this.#connectShareMs);
+      const giveUp = (): void => {
+        // It may have been accepted meanwhile, or another attempt may have it.
+        if (this.#connection === connection && !this.#sent) this.#connections.destroy(connection);
+      };
+      this.#connectTimer = this.#clock.setTimeout(() => this.#look(giveUp), this.#connectShareMs);
     }
-    connection.client.dispatch(
-      {
-        path: this.target.path,
-        method,
-        // What is read is read as it comes; nothing is decompressed, so it had better not be compressed.
-        headers: maxResponseBytes > 0 ? { ...headers, 'accept-encoding': 'identity' } : headers,
-        body,
-      },
-      this,
-    );
+    try {
+      connection.client.dispatch(
+        {
+          path: this.target.path,
+          method,
+          // What is read is read as it comes; nothing is decompressed, so it had better not be compressed.
+          headers: maxResponseBytes > 0 ? { ...headers, 'accept-encoding': 'identity' } : headers,
+          body,
+        },
+        this,
+      );
+    } catch (error) {
+      this.break(error);
+    }
   }
 
   /** The request goes out: from here on it may have been received, so no other address is tried. */
@@ -103,7 +173,10 @@ export class Attempt implements ConnectionUser, Handler {
   }
 
   onResponseStart(_controller: unknown, status: number, headers: IncomingHttpHeaders): void {
-    if (status < 200) return;
+    if (status < 200) {
+      if (++this.#informational > MAX_INFORMATIONAL) this.fail('connection_refused');
+      return;
+    }
     this.#status = status;
     this.#headers = headers;
     if (this.#request.maxResponseBytes > 0) return;
@@ -133,8 +206,12 @@ export class Attempt implements ConnectionUser, Handler {
     this.#clock.clearTimeout(this.#connectTimer);
     this.#tries++;
     this.addresses = this.addresses.filter((address) => address !== connection?.address);
-    if (this.#sent || this.#tries === MAX_TRIES || this.addresses.length === 0) this.fail(failureOf(error));
-    else this.#connections.acquire(this);
+    const reason = failureOf(error);
+    if (reason !== 'local_fault') this.#refusal = reason;
+    if (!this.#sent && this.#tries < MAX_TRIES && this.addresses.length > 0) this.#connections.acquire(this);
+    else if (reason !== 'local_fault') this.fail(reason);
+    else if (this.#refusal === undefined) this.break(causeOf(error));
+    else this.fail(this.#refusal);
   }
 
   #respond(truncated: boolean): void {

@@ -36,7 +36,9 @@ export function parseCallbackTarget(text: string): CallbackTarget | undefined {
   const url = parseUrl(text);
   if (url === undefined || text.includes('#')) return undefined;
   const secure = url.protocol === 'https:';
-  if ((!secure && url.protocol !== 'http:') || url.username !== '' || url.password !== '') return undefined;
+  // Nobody can listen at port 0 (SSRF-11).
+  if ((!secure && url.protocol !== 'http:') || url.port === '0' || url.username !== '' || url.password !== '')
+    return undefined;
   const hostname = url.hostname.replace(/^\[|\]$/g, '');
   const address = isIP(hostname) === 0 ? undefined : hostname;
   return {

@@ -20,6 +20,8 @@ export interface ConnectionUser {
   use(connection: Connection): void;
   /** There will be no connection: the egress is closed. */
   refuse(): void;
+  /** There will be no connection: making one failed in this process. */
+  break(error: unknown): void;
 }
 
 /** The connections to one origin, and who waits for one. Exists only as long as there are some. */
@@ -52,6 +54,8 @@ export class Connection {
   /** How many sweeps have seen it spare. */
   sweeps = 0;
   #socket: Socket | undefined;
+  /** What it had received when the present request was given to it. */
+  #receivedBefore = 0;
 
   constructor(settings: ConnectionSettings, pool: OriginPool, target: CallbackTarget, address: string) {
     this.pool = pool;
@@ -70,6 +74,16 @@ export class Connection {
         });
       },
     });
+  }
+
+  /** A request is given to it. */
+  begin(): void {
+    this.#receivedBefore = this.#socket?.bytesRead ?? 0;
+  }
+
+  /** Bytes received for the present request, whatever they are. */
+  get receivedBytes(): number {
+    return (this.#socket?.bytesRead ?? 0) - this.#receivedBefore;
   }
 
   /** Closes it at once, whatever state it is in; a request on it fails. */

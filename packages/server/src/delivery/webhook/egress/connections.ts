@@ -7,6 +7,12 @@ const SWEEP_INTERVAL_MS = 500;
 const IDLE_SWEEPS = 8;
 /** An answer whose body nobody wants gets about 1 s to end, so that its connection can be used again. */
 const DISCARD_SWEEPS = 2;
+/**
+ * Bytes an answer may bring, whatever they are: more than the largest that is wanted, its headers and what TLS adds. Looked
+ * at in each sweep, as not everything that can be sent without an end is told of by the parser (SSRF-09).
+ */
+const MAX_ANSWER_BYTES = 512 * 1024;
+
 /** Connections of all origins that serve no attempt. Those that do are bounded by who makes the attempts. */
 const MAX_SPARE = 1_024;
 
@@ -107,7 +113,14 @@ export class Connections {
   }
 
   #open(pool: OriginPool, user: ConnectionUser): void {
-    const connection = new Connection(this.#settings, pool, user.target, user.addresses[0] as string);
+    let connection: Connection;
+    try {
+      connection = new Connection(this.#settings, pool, user.target, user.addresses[0] as string);
+    } catch (error) {
+      if (pool.all.size === 0) this.#pools.delete(pool.origin);
+      user.break(error);
+      return;
+    }
     pool.all.add(connection);
     this.#sweeper ??= this.#clock.setTimeout(() => this.#sweep(), SWEEP_INTERVAL_MS);
     user.use(connection);
@@ -125,6 +138,7 @@ export class Connections {
     this.#sweeper = undefined;
     for (const { all } of this.#pools.values()) {
       for (const connection of all) {
+        if (!connection.idle && connection.receivedBytes > MAX_ANSWER_BYTES) this.destroy(connection);
         if (!connection.spare) continue;
         connection.sweeps++;
         if (connection.sweeps >= (connection.idle ? IDLE_SWEEPS : DISCARD_SWEEPS)) this.destroy(connection);

@@ -6,11 +6,15 @@ import { isPromise } from '../../../maybePromise.ts';
 import { withTimeLimit } from '../../../timeLimit.ts';
 import { AddressPolicy } from './addressPolicy.ts';
 import { Attempt } from './attempt.ts';
+import type { AttemptContext } from './attempt.ts';
 import { CallbackTargets } from './callbackTarget.ts';
 import { Connections } from './connections.ts';
 import { dialTcp } from './dial.ts';
 import type { Dial } from './dial.ts';
 import type { EgressRequest, EgressResult } from './egressRequest.ts';
+import { isLocalFault, LocalFaults } from './localFault.ts';
+import type { LocalFaultError } from './localFault.ts';
+import { assertCanSend } from './runtime.ts';
 import { resolveLocalNames, resolvePublicNames } from './resolve.ts';
 import type { Resolve } from './resolve.ts';
 
@@ -28,6 +32,8 @@ export interface EgressOptions {
   readonly tls?: { readonly ca?: SecureContextOptions['ca'] } | undefined;
   /** Connections to one origin at a time; further requests wait within their time limit. 64 by default. */
   readonly maxSocketsPerOrigin?: number | undefined;
+  /** Told of requests that could not be made for a reason that lies here, each kind at most once a minute. */
+  readonly onLocalFault?: ((error: LocalFaultError) => void) | undefined;
 }
 
 interface InspectOptions {
@@ -50,14 +56,19 @@ export class Egress {
   readonly #resolveTrusted: Resolve;
   readonly #policy = new AddressPolicy();
   readonly #targets = new CallbackTargets();
-  readonly #connections: Connections;
+  readonly #localFaults: LocalFaults;
+  readonly #context: AttemptContext;
 
-  constructor({ clock, resolve, connect, tls, maxSocketsPerOrigin }: EgressOptions) {
+  /** Throws where the runtime cannot make guarded requests. */
+  constructor({ clock, resolve, connect, tls, maxSocketsPerOrigin, onLocalFault = () => {} }: EgressOptions) {
+    assertCanSend();
     this.#clock = clock;
+    this.#localFaults = new LocalFaults(clock, onLocalFault);
     this.#resolvePublic = resolve ?? resolvePublicNames(clock);
     this.#resolveTrusted = resolve ?? resolveLocalNames(clock);
     const settings = { dial: connect ?? dialTcp, secureContext: createSecureContext({ ca: tls?.ca }) };
-    this.#connections = new Connections(clock, settings, maxSocketsPerOrigin ?? DEFAULT_MAX_SOCKETS_PER_ORIGIN);
+    const connections = new Connections(clock, settings, maxSocketsPerOrigin ?? DEFAULT_MAX_SOCKETS_PER_ORIGIN);
+    this.#context = { clock, connections, localFaults: this.#localFaults };
   }
 
   /** Sends a request, once. Never rejects. */
@@ -67,54 +78,63 @@ export class Egress {
       return Promise.resolve({ kind: 'failed', reason: 'blocked' });
     }
     return new Promise((settle) => {
-      const attempt = new Attempt({ clock: this.#clock, connections: this.#connections }, request, target, settle);
+      const attempt = new Attempt(this.#context, request, target, settle);
       try {
         const resolve = request.trusted ? this.#resolveTrusted : this.#resolvePublic;
         const answer = target.address === undefined ? resolve(target.hostname) : [target.address];
         if (isPromise(answer)) {
           answer
             .then((addresses) => this.#start(attempt, addresses, request.trusted))
-            .catch(() => attempt.fail('connection_refused'));
+            .catch((error: unknown) => attempt.unresolved(error));
         } else this.#start(attempt, answer, request.trusted);
-      } catch {
-        attempt.fail('connection_refused');
+      } catch (error) {
+        attempt.unresolved(error);
       }
     });
   }
 
   /**
    * What the text of a URL and the addresses of its host say, without a connection: for the answer to a subscribe
-   * (OP-09). `unresolvable` also when the resolver does not answer within `timeoutMs`. A `trusted` one may be at any address.
+   * (OP-09). `unresolvable` also when the resolver does not answer within `timeoutMs`; `local_fault` when it cannot be
+   * asked. A `trusted` one may be at any address.
    */
   async inspect(
     url: string,
     timeoutMs: number,
     { trusted = false, located }: InspectOptions = {},
-  ): Promise<'ok' | 'blocked' | 'unresolvable'> {
+  ): Promise<'ok' | 'blocked' | 'unresolvable' | 'local_fault'> {
     const target = this.#targets.get(url);
     if (target === undefined || !(trusted || target.isPublic)) return 'blocked';
     try {
       const { address, hostname } = target;
       const resolving = async (): Promise<readonly string[]> =>
         address === undefined ? (trusted ? this.#resolveTrusted : this.#resolvePublic)(hostname) : [address];
-      const addresses = await withTimeLimit(this.#clock, timeoutMs, 'Resolving a callback', resolving());
-      if (addresses.length === 0) return 'unresolvable';
+      const addresses: readonly string[] | undefined = await withTimeLimit(
+        this.#clock,
+        timeoutMs,
+        'Resolving a callback',
+        resolving(),
+      );
+      if (addresses === undefined || addresses.length === 0) return 'unresolvable';
       if (!this.#mayDial(addresses, trusted)) return 'blocked';
       located?.(addresses);
       return 'ok';
-    } catch {
-      return 'unresolvable';
+    } catch (error) {
+      if (!isLocalFault(error)) return 'unresolvable';
+      this.#localFaults.seen(error);
+      return 'local_fault';
     }
   }
 
   /** Closes all connections; requests that are under way fail. */
   async close(): Promise<void> {
-    this.#connections.close();
+    this.#context.connections.close();
   }
 
-  #start(attempt: Attempt, answer: readonly string[], trusted: boolean): void {
+  /** @param answer a resolver of somebody else's may answer nothing at all */
+  #start(attempt: Attempt, answer: readonly string[] | undefined, trusted: boolean): void {
     // A copy, so that what was checked is what is dialled whatever the resolver does with its answer.
-    const addresses = [...answer];
+    const addresses = [...(answer ?? [])];
     if (addresses.length === 0) attempt.fail('connection_refused');
     else if (this.#mayDial(addresses, trusted)) attempt.start(addresses);
     else attempt.fail('blocked');

@@ -18,11 +18,12 @@ export interface EgressRequest {
 }
 
 /**
- * Why there is no answer. Refused and reset connections, broken answers and names that do not resolve are all
+ * Why there is no answer. `local_fault`: the request could not be made, for a reason that lies with this machine or process
+ * (DELIV-18). Refused and reset connections, broken answers and names that do not resolve are all
  * `connection_refused`: the protocol's list has no finer words (OP-10). `blocked`: the URL or an address of its host is
  * not one this server sends to (SSRF-02).
  */
-export type EgressFailure = 'connection_refused' | 'timeout' | 'tls_error' | 'blocked';
+export type EgressFailure = 'connection_refused' | 'timeout' | 'tls_error' | 'blocked' | 'local_fault';
 
 /** What became of a request. Redirects are answers like any other (SSRF-05). */
 export type EgressResult =
@@ -37,4 +38,6 @@ export type EgressResult =
       /** The body was longer than `maxResponseBytes`; never set where that was 0. */
       readonly truncated: boolean;
     }
-  | { readonly kind: 'failed'; readonly reason: EgressFailure };
+  | { readonly kind: 'failed'; readonly reason: Exclude<EgressFailure, 'local_fault'> }
+  /** `fault` is the system's code, or the name of what was thrown: for operators. */
+  | { readonly kind: 'failed'; readonly reason: 'local_fault'; readonly fault: string };

@@ -232,7 +232,7 @@ export class FairScheduler {
     principal.running++;
     host.running++;
     if (flow.jobs.length > 0) this.#ready(flow);
-    void job.run().then((outcome) => {
+    const over = (outcome: HostOutcome): void => {
       this.#running--;
       principal.running--;
       if (this.#running === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
@@ -240,7 +240,9 @@ export class FairScheduler {
       this.#unpark(host);
       if (principal.ready.length > 0) this.#enterRound(principal);
       this.#wake();
-    });
+    };
+    // A place that is never given back would be lost for good.
+    void job.run().then(over, () => over('skipped'));
   }
 
   /** Rate limits hold a flow back, not its host or principal: both may have bursts left for others by then. */

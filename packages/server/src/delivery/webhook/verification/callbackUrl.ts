@@ -57,10 +57,11 @@ function isAllowedUrl(text: string, { allowUrl }: CallbackUrlRules): boolean {
   return answer === true;
 }
 
-/** A web address of bounded length with nothing that parsers read differently, no user info and no fragment (SSRF-08). */
+/** A web address of bounded length with nothing that parsers read differently, no user info and no fragment (SSRF-08, SSRF-11). */
 function isPlain(url: URL, text: string): boolean {
   const authority = /^https?:\/\/([^/?]+)/i.exec(text)?.[1];
-  if (authority === undefined || authority.includes('@') || text.length > MAX_CALLBACK_URL_LENGTH) return false;
+  if (url.port === '0' || authority === undefined || authority.includes('@') || text.length > MAX_CALLBACK_URL_LENGTH)
+    return false;
   return WEB_SCHEME.test(url.protocol) && !/[\s\\#\p{Cc}]/u.test(text);
 }
 

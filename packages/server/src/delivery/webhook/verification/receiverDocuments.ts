@@ -68,7 +68,10 @@ export class ReceiverDocuments {
       trusted,
     });
     const answered = result.kind === 'response' && result.status === 200 && !result.truncated;
-    keepUntil(this.#clock.now() + (answered ? cachedMs(result.cacheControl, result.age) : DEFAULT_CACHED_MS));
+    // A fault of ours says nothing of the document.
+    const isUnknown = result.kind === 'failed' && result.reason === 'local_fault';
+    if (isUnknown) keepUntil(this.#clock.now());
+    else keepUntil(this.#clock.now() + (answered ? cachedMs(result.cacheControl, result.age) : DEFAULT_CACHED_MS));
     return answered ? prefixesOf(result.body) : [];
   }
 }

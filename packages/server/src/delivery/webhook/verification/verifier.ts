@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import {
   callbackEndpointError,
+  internalError,
   invalidParams,
   isEventsError,
   isJsonObject,
@@ -86,6 +87,7 @@ export class Verifier {
     const { egress, timeoutMs } = this.#options.postOptions;
     const found = await egress.inspect(text, timeoutMs, { trusted });
     if (found === 'blocked') throw invalidParams('delivery.url: this server does not deliver to this address');
+    if (found === 'local_fault') throw unavailable();
     if (found === 'unresolvable') throw callbackEndpointError('connection_refused');
   }
 
@@ -101,6 +103,7 @@ export class Verifier {
     const webhookId = `msg_verification_${randomId()}`;
     const result = await post(postOptions, target, webhookId, body, MAX_ANSWER_BYTES);
     if (result.kind === 'failed') {
+      if (result.reason === 'local_fault') throw unavailable();
       if (result.reason === 'blocked')
         throw invalidParams('delivery.url: this server does not deliver to this address');
       throw callbackEndpointError(reasonOf(result.reason));
@@ -109,6 +112,11 @@ export class Verifier {
     // Any answer but the echo is one and the same failure, so that it tells nothing about the endpoint (OP-08).
     if (!isSuccess || !isEcho(result.body, challenge)) throw callbackEndpointError('challenge_failed');
   }
+}
+
+/** Nobody knows of the endpoint: the client is to ask again. */
+function unavailable(): ReturnType<typeof internalError> {
+  return internalError('The callback could not be asked at the moment, for a reason that lies with this server');
 }
 
 /** Whether the endpoint was reached and did not echo. */
