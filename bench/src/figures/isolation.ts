@@ -13,11 +13,17 @@ interface Load {
   readonly hosts: number;
   readonly hanging: number;
   readonly refusing: number;
+  /** Principals of their own at the first host whose callbacks never answer. */
+  readonly hangingPrincipals?: number;
 }
 
 const disturbed: Load = { hosts: HOSTS, hanging: HOSTS / 10, refusing: HOSTS / 10 };
 const healthy: Load = { hosts: HOSTS, hanging: 0, refusing: 0 };
 const alone: Load = { hosts: (HOSTS * 8) / 10, hanging: 0, refusing: 0 };
+
+/** One host that many share, as those do that receive webhooks for others. */
+const shared: Load = { hosts: 1, hanging: 0, refusing: 0, hangingPrincipals: 20 };
+const sharedAlone: Load = { hosts: 1, hanging: 0, refusing: 0 };
 
 async function start(load: Load, nodeOptions: readonly string[]): Promise<Child<WebhookServer>> {
   const child = startChild<WebhookServer>('servers/webhookEvents', { nodeOptions });
@@ -31,9 +37,14 @@ function eventsPerSecond({ deliveriesPerSecond }: WebhookRound, { hosts, hanging
   return deliveriesPerSecond / ((hosts - hanging - refusing) * SUBSCRIPTIONS_PER_HOST);
 }
 
-async function compare(name: string, reference: Load, withGoals: boolean, options: RunOptions): Promise<Figure[]> {
+async function compare(
+  name: string,
+  [load, reference]: readonly [Load, Load],
+  withGoals: boolean,
+  options: RunOptions,
+): Promise<Figure[]> {
   const { rounds, quick, nodeOptions } = options;
-  const ours = await start(disturbed, nodeOptions);
+  const ours = await start(load, nodeOptions);
   const other = await start(reference, nodeOptions);
   const plan = { events: quick ? 20 : 200, burst: 2 };
   const rates = await interleave(
@@ -53,7 +64,7 @@ async function compare(name: string, reference: Load, withGoals: boolean, option
     figureOf(
       { name, unit: 'events/s each', goal: withGoals ? { atLeast: 0.95 } : undefined },
       rates.map((pair) => ({
-        ours: eventsPerSecond(pair.ours, disturbed),
+        ours: eventsPerSecond(pair.ours, load),
         reference: eventsPerSecond(pair.reference, reference),
       })),
     ),
@@ -68,11 +79,20 @@ async function compare(name: string, reference: Load, withGoals: boolean, option
   ];
 }
 
-/** What callbacks that answer notice of 10 % of the hosts that hang and 10 % that refuse. */
+/**
+ * What callbacks that answer notice of 10 % of the hosts that hang and 10 % that refuse, and of other principals' callbacks
+ * at the same host that hang.
+ */
 export const isolation: Benchmark = {
   name: 'isolation',
   run: async (options) => [
-    ...(await compare('webhook, 20 of 100 hosts dead; reference: all answer', healthy, true, options)),
-    ...(await compare('webhook, 20 of 100 hosts dead; reference: without them', alone, false, options)),
+    ...(await compare('webhook, 20 of 100 hosts dead; reference: all answer', [disturbed, healthy], true, options)),
+    ...(await compare('webhook, 20 of 100 hosts dead; reference: without them', [disturbed, alone], false, options)),
+    ...(await compare(
+      'webhook, 20 principals hang at the host; reference: without them',
+      [shared, sharedAlone],
+      true,
+      options,
+    )),
   ],
 };

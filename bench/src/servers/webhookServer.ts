@@ -9,7 +9,8 @@ import type { EmissionPlan } from './pushServer.ts';
 
 /** One implementation of webhook delivery, as the harness drives it. */
 export interface WebhookTarget {
-  subscribe(url: string): Promise<void>;
+  /** @param principal of the subscriber; one for all unless it is given */
+  subscribe(url: string, principal?: string): Promise<void>;
   emit(data: BenchData): Promise<unknown>;
 }
 
@@ -23,6 +24,8 @@ export interface WebhookStart {
   readonly refusing?: number;
   /** Every so many-th request is answered with 503, and comes again soon. */
   readonly failEvery?: number;
+  /** Principals of their own whose callbacks are at the first of the hosts, and never answer. */
+  readonly hangingPrincipals?: number;
   /** Sends each subscription one delivery at a time. */
   readonly ordered?: boolean;
 }
@@ -95,6 +98,9 @@ export function serveWebhooks(
       );
       await receivers.call('failEvery', options.failEvery ?? 0);
       target = await create(origins, options);
+      for (let principal = 0; principal < (options.hangingPrincipals ?? 0); principal++) {
+        await target.subscribe(`${origins[0]}/hanging/${principal}`, `hanging${principal}`);
+      }
     },
     subscribe: async (count) => {
       const end = subscribed + count;

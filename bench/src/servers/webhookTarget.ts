@@ -22,11 +22,12 @@ export function createWebhookTarget(
   origins: readonly string[],
   { storage, ordered, firstDelayMs }: TargetOptions = {},
 ): WebhookTarget {
+  let subscriber = PRINCIPAL;
   const { handler, handle } = createEvents(
     {},
     {
       storage,
-      principal: () => PRINCIPAL,
+      principal: () => subscriber,
       limits: { subscriptions: 200_000, subscriptionsPerPrincipal: 200_000 },
       webhooks: {
         allowedOrigins: origins,
@@ -39,7 +40,8 @@ export function createWebhookTarget(
   );
   let requests = 0;
   return {
-    subscribe: async (url) => {
+    subscribe: async (url, principal = PRINCIPAL) => {
+      subscriber = principal;
       const secret = `whsec_${Buffer.alloc(32, ++requests % 251).toString('base64')}`;
       const params = { name: EVENT_NAME, delivery: { url, secret } };
       const request = new Request('http://127.0.0.1/mcp', {

@@ -134,6 +134,9 @@ describe('limits', () => {
       await world.end(world.running);
     }
     expect(sizes[0]).toBe(16);
+    // One silence among so many answers is nothing.
+    expect(Math.min(...sizes)).toBe(16);
+    expect(sizes.at(-1)).toBeGreaterThan(30);
     const deaf = new World({ hostConcurrency: 64 });
     deaf.add('p', 'h', 1_000);
     await settle(1);
@@ -141,6 +144,58 @@ describe('limits', () => {
     expect(deaf.running).toHaveLength(1);
     for (let round = 0; round < 10; round++) await deaf.end(deaf.running, 'answered');
     expect(deaf.running).toHaveLength(64);
+  });
+
+  it('DELIV-20 leaves what the host answers to others alone while one principal gets no answer', async () => {
+    const world = new World({ hostConcurrency: 64 });
+    world.add('good', 'h', 10_000);
+    await settle(1);
+    for (let round = 0; round < 8; round++) await world.end(world.running);
+    expect(world.running).toHaveLength(64);
+    for (let bad = 0; bad < 20; bad++) world.add(`bad${bad}`, 'h', 1_000);
+    const of = (name: string): string[] => world.running.filter((running) => running.startsWith(name));
+    for (let round = 0; round < 50; round++) {
+      await world.end(of('good'));
+      // A time-out is a long time: now and then one of theirs is over.
+      if (round % 5 === 4) await world.end(of('bad'), 'unreachable');
+      expect(of('good').length).toBeGreaterThanOrEqual(32);
+    }
+    expect(of('bad').length).toBeLessThanOrEqual(20);
+    // One of nobody's acquaintance is tried at once, before those that failed.
+    world.add('new', 'h', 1);
+    await world.end(of('good').slice(0, 2));
+    expect(world.started).toContain('new>h#1');
+  });
+
+  it('DELIV-20 costs a dead host two attempts at a time, however many principals send to it', async () => {
+    const world = new World({ hostConcurrency: 64 });
+    for (let principal = 0; principal < 200; principal++) world.add(`p${principal}`, 'h', 5);
+    await settle(1);
+    expect(world.running).toHaveLength(16);
+    for (let round = 0; round < 20; round++) await world.end(world.running, 'unreachable');
+    expect(world.running).toHaveLength(2);
+    // It comes back: the whole of it is used again.
+    for (let round = 0; round < 20; round++) await world.end(world.running);
+    expect(world.running.length).toBeGreaterThan(30);
+  });
+
+  it('DELIV-20 gives nobody a fresh burst or rate who subscribes again', async () => {
+    const world = new World({ principalPerSecond: 3 });
+    const flow = world.scheduler.join('p', 'h');
+    for (let n = 0; n < 3; n++) world.addNamed(flow, `first#${n}`);
+    await settle(1);
+    for (let round = 0; round < 5; round++) await world.end(world.running, 'unreachable');
+    expect(world.started).toHaveLength(3);
+    world.scheduler.leave(flow);
+    const again = world.scheduler.join('p', 'h');
+    expect(again).toBe(flow);
+    world.addNamed(again, 'again');
+    await settle(1);
+    expect(world.started).toHaveLength(3);
+    // Only so many are remembered.
+    world.scheduler.leave(again);
+    for (let n = 0; n < 10_000; n++) world.scheduler.leave(world.scheduler.join('q', `h${n}`));
+    expect(world.scheduler.join('p', 'h')).not.toBe(flow);
   });
 
   it('STATUS-05 keeps the rate of a host, tells how long it takes, and leaves others alone', async () => {

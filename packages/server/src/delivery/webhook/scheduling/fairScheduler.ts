@@ -1,6 +1,6 @@
 import type { Clock } from '../../../clock.ts';
 import { Fifo } from './fifo.ts';
-import { HostShare } from './hostShare.ts';
+import { FlowShare, HostShare } from './hostShare.ts';
 import type { HostOutcome } from './hostShare.ts';
 import { TokenBucket } from './tokenBucket.ts';
 
@@ -8,7 +8,10 @@ import { TokenBucket } from './tokenBucket.ts';
 export interface SchedulingLimits {
   /** Attempts under way at the same time, over all hosts. Default 1,024. */
   readonly concurrency: number;
-  /** Of one host. Starts lower, and sinks while the host does not answer. Default 64. */
+  /**
+   * Of one host, whatever its port. Each principal's part of it starts lower, grows with the answers it gets, and sinks to a
+   * single attempt while it gets none; those the host has not answered have half of it together, at most. Default 64.
+   */
   readonly hostConcurrency: number;
   /** Of one principal. Default 512. */
   readonly principalConcurrency: number;
@@ -51,8 +54,11 @@ interface PrincipalShare {
 export interface Flow {
   readonly key: string;
   readonly principalName: string;
+  readonly hostName: string;
   readonly principal: PrincipalShare;
   readonly host: HostShare<Flow>;
+  /** Its part of the host. */
+  readonly share: FlowShare;
   readonly jobs: Fifo<Job>;
   /** Subscriptions that use it. */
   users: number;
@@ -61,10 +67,10 @@ export interface Flow {
 }
 
 /**
- * Hosts without a flow whose state is remembered, so that a dead one does not get a fresh burst each time somebody
- * subscribes again.
+ * Flows that nobody uses any more and that are remembered, with their principals, hosts and rates: nobody gets a fresh burst
+ * by subscribing again.
  */
-const MAX_REMEMBERED_HOSTS = 10_000;
+const MAX_UNUSED_FLOWS = 10_000;
 
 /**
  * Decides which attempt is made next: in turn between principals, and for each principal in turn between its hosts
@@ -75,6 +81,8 @@ export class FairScheduler {
   readonly #clock: Clock;
   readonly #limits: SchedulingLimits;
   readonly #flows = new Map<string, Flow>();
+  /** Of these, those without users; the longest unused one first. */
+  readonly #unused = new Set<Flow>();
   readonly #principals = new Map<string, PrincipalShare>();
   readonly #hosts = new Map<string, HostShare<Flow>>();
   readonly #round = new Fifo<PrincipalShare>();
@@ -107,20 +115,20 @@ export class FairScheduler {
     if (flow === undefined) {
       const principal = this.#principal(principalName);
       const host = this.#host(hostName);
-      flow = { key, principalName, principal, host, jobs: new Fifo(), users: 0, queued: false };
+      const share = new FlowShare(this.#limits.hostConcurrency);
+      flow = { key, principalName, hostName, principal, host, share, jobs: new Fifo(), users: 0, queued: false };
       principal.flows++;
       host.flows++;
       this.#flows.set(key, flow);
     }
-    flow.users++;
+    if (flow.users++ === 0) this.#unused.delete(flow);
     return flow;
   }
 
   leave(flow: Flow): void {
     if (--flow.users > 0) return;
-    this.#flows.delete(flow.key);
-    if (--flow.principal.flows === 0) this.#principals.delete(flow.principalName);
-    if (--flow.host.flows === 0 && this.#hosts.size > MAX_REMEMBERED_HOSTS) this.#forgetHosts();
+    this.#unused.add(flow);
+    if (this.#unused.size > MAX_UNUSED_FLOWS) this.#forget(this.#unused.values().next().value as Flow);
   }
 
   /** Queues an attempt behind those of the same principal to the same host. */
@@ -162,11 +170,16 @@ export class FairScheduler {
     return host;
   }
 
-  #forgetHosts(): void {
-    for (const [name, host] of this.#hosts) {
-      if (this.#hosts.size <= MAX_REMEMBERED_HOSTS) return;
-      if (host.flows === 0 && host.running === 0) this.#hosts.delete(name);
+  #forget(flow: Flow): void {
+    this.#unused.delete(flow);
+    if (flow.share.running > 0) {
+      // Its host and principal count it.
+      this.#unused.add(flow);
+      return;
     }
+    this.#flows.delete(flow.key);
+    if (--flow.principal.flows === 0) this.#principals.delete(flow.principalName);
+    if (--flow.host.flows === 0) this.#hosts.delete(flow.hostName);
   }
 
   #ready(flow: Flow): void {
@@ -205,7 +218,11 @@ export class FairScheduler {
         flow.queued = false;
         // The room it was let in for is another's.
         this.#unpark(flow.host);
-      } else if (flow.host.isFull) flow.host.parked.push(flow);
+      } else if (flow.share.running >= flow.share.allowed) {
+        // It goes on when one of its own attempts is over.
+        flow.queued = false;
+        this.#unpark(flow.host);
+      } else if (!flow.host.hasRoomFor(flow.share)) flow.host.park(flow);
       else {
         const waitMs = Math.max(flow.host.bucket.waitMs(nowMs), principal.bucket.waitMs(nowMs));
         if (waitMs > 0) this.#delay(flow, waitMs);
@@ -230,14 +247,16 @@ export class FairScheduler {
     principal.bucket.take();
     this.#running++;
     principal.running++;
-    host.running++;
+    const begun = host.begin(flow.share);
     if (flow.jobs.length > 0) this.#ready(flow);
     const over = (outcome: HostOutcome): void => {
       this.#running--;
       principal.running--;
       if (this.#running === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
-      host.settled(outcome);
+      host.settled(flow.share, begun, outcome);
+      // Those that waited for the room before the one who had it.
       this.#unpark(host);
+      if (flow.jobs.length > 0) this.#ready(flow);
       if (principal.ready.length > 0) this.#enterRound(principal);
       this.#wake();
     };
@@ -256,14 +275,12 @@ export class FairScheduler {
   }
 
   #unpark(host: HostShare<Flow>): void {
-    let { room } = host;
-    while (room > 0) {
-      const flow = host.parked.shift();
-      if (flow === undefined) return;
+    let flow: Flow | undefined;
+    while ((flow = host.next()) !== undefined) {
       flow.queued = false;
       this.#ready(flow);
       // One whose principal has to wait does not use the room, which would then stay empty.
-      if (flow.principal.inRound) room--;
+      if (flow.principal.inRound) return;
     }
   }
 }

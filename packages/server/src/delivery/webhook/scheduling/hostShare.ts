@@ -1,45 +1,115 @@
 import { Fifo } from './fifo.ts';
 import { TokenBucket } from './tokenBucket.ts';
 
-/** What an attempt says about its host: whether it answered at all, not whether it liked the delivery. `skipped`: none was made. */
+/** What an attempt says about its endpoint: whether it answered at all, not whether it liked the delivery. `skipped`: none was made. */
 export type HostOutcome = 'answered' | 'unreachable' | 'skipped';
 
-/** Attempts under way to a host nothing is known of yet. */
+/** Attempts under way for a principal at a host nothing is known of yet. */
 const INITIAL_CONCURRENCY = 16;
 
+/** Attempts that a host nobody is answered by keeps: one more than a single endpoint that hangs can hold. */
+const LEAST_TRIALS = 2;
+
 /**
- * One host's part of the attempts under way. It grows by one for each answer and halves for each attempt that got
- * none, so a dead host soon holds a single one, while a fast one soon has all it may have.
+ * One principal's part of a host. It grows by one for each answer and halves for each attempt that got none: endpoints
+ * that hang hold a single attempt soon, and nothing of what others have at the same host (DELIV-20).
  */
-export class HostShare<Waiting> {
+export class FlowShare {
+  running = 0;
+  allowed: number;
+  /** It was answered, and has not been down to a single attempt since: limited by itself and by the host's ceiling only. */
+  proven = false;
+
+  constructor(most: number) {
+    this.allowed = Math.min(INITIAL_CONCURRENCY, most);
+  }
+
+  /** Down to a single attempt: it waits behind those that nothing is known of. */
+  get failing(): boolean {
+    return !this.proven && this.allowed === 1;
+  }
+}
+
+/**
+ * What all principals together may have under way to one host, whatever its port: a ceiling, and within it a part for those
+ * the host has not answered, which halves for each silence and grows by one for each answer of the host to anybody. So a
+ * dead host costs two attempts at a time, however many principals send to it, and one that answers keeps half of its places
+ * for those it answers.
+ */
+export class HostShare<Waiting extends { readonly share: FlowShare }> {
   readonly bucket: TokenBucket;
-  /** What waits for room at this host. */
-  readonly parked: Fifo<Waiting> = new Fifo();
+  readonly most: number;
   running = 0;
   /** Flows that exist. */
   flows = 0;
-  readonly #most: number;
-  #allowed: number;
+  readonly #mostTrials: number;
+  #trials: number;
+  #trialsRunning = 0;
+  /** What waits for room: of those that were answered, that nothing is known of, and that failed. */
+  readonly #proven: Fifo<Waiting> = new Fifo();
+  readonly #unknown: Fifo<Waiting> = new Fifo();
+  readonly #failing: Fifo<Waiting> = new Fifo();
+  /** Whose turn is next where both wait. */
+  #provenNext = true;
 
   constructor(concurrency: number, perSecond: number, nowMs: number) {
     this.bucket = new TokenBucket(perSecond, nowMs);
-    this.#most = concurrency;
-    this.#allowed = Math.min(INITIAL_CONCURRENCY, concurrency);
+    this.most = concurrency;
+    this.#mostTrials = Math.ceil(concurrency / 2);
+    this.#trials = Math.min(INITIAL_CONCURRENCY, concurrency);
   }
 
-  get isFull(): boolean {
-    return this.running >= this.#allowed;
+  /** Whether the host has room for one more attempt of this flow, which has some left itself. */
+  hasRoomFor({ proven }: FlowShare): boolean {
+    return this.running < this.most && (proven || this.#trialsRunning < this.#trials);
   }
 
-  /** Attempts that may be started now. */
-  get room(): number {
-    return Math.max(0, this.#allowed - this.running);
+  /** Sets a flow aside until {@link next} gives it. */
+  park(flow: Waiting): void {
+    this.#queueOf(flow.share).push(flow);
+  }
+
+  /** The flow that is to go on now; `undefined` when none waits, or there is no room for it. */
+  next(): Waiting | undefined {
+    if (this.running >= this.most) return undefined;
+    const trials = this.#trialsRunning < this.#trials ? this.#waitingTrials : undefined;
+    const queue = trials === undefined || (this.#provenNext && this.#proven.length > 0) ? this.#proven : trials;
+    this.#provenNext = queue !== this.#proven;
+    return queue.shift();
+  }
+
+  /** An attempt begins. @returns to be given back to {@link settled} */
+  begin(share: FlowShare): { readonly isTrial: boolean } {
+    this.running++;
+    share.running++;
+    const isTrial = !share.proven;
+    if (isTrial) this.#trialsRunning++;
+    return { isTrial };
   }
 
   /** An attempt is over. */
-  settled(outcome: HostOutcome): void {
+  settled(share: FlowShare, { isTrial }: { readonly isTrial: boolean }, outcome: HostOutcome): void {
     this.running--;
-    if (outcome === 'answered') this.#allowed = Math.min(this.#most, this.#allowed + 1);
-    else if (outcome === 'unreachable') this.#allowed = Math.max(1, Math.floor(this.#allowed / 2));
+    share.running--;
+    if (isTrial) this.#trialsRunning--;
+    if (outcome === 'answered') {
+      share.allowed = Math.min(this.most, share.allowed + 1);
+      share.proven = true;
+      if (this.#trials < this.#mostTrials) this.#trials++;
+    } else if (outcome === 'unreachable') {
+      share.allowed = Math.max(1, Math.floor(share.allowed / 2));
+      if (share.allowed === 1) share.proven = false;
+      if (isTrial) this.#trials = Math.max(Math.min(LEAST_TRIALS, this.#mostTrials), Math.floor(this.#trials / 2));
+    }
+  }
+
+  get #waitingTrials(): Fifo<Waiting> | undefined {
+    if (this.#unknown.length > 0) return this.#unknown;
+    return this.#failing.length > 0 ? this.#failing : undefined;
+  }
+
+  #queueOf(share: FlowShare): Fifo<Waiting> {
+    if (share.proven) return this.#proven;
+    return share.failing ? this.#failing : this.#unknown;
   }
 }
