@@ -4,7 +4,6 @@ import type { Dial } from '@mcp-events/server';
 import { Egress } from '../src/delivery/webhook/egress/egress.ts';
 import type { EgressOptions, EgressRequest, EgressResult } from '../src/delivery/webhook/egress/egress.ts';
 import { queryBothFamilies, resolvePublicNames } from '../src/delivery/webhook/egress/resolve.ts';
-import type { NameServers } from '../src/delivery/webhook/egress/resolve.ts';
 import { assertCanSend } from '../src/delivery/webhook/egress/runtime.ts';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 import { silentConnection } from './kit/memorySocket.ts';
@@ -133,13 +132,14 @@ describe('a fault of this machine', () => {
   it('DELIV-18 is one where no name server can be asked', async () => {
     const refusing = (): Promise<never> => Promise.reject(Object.assign(new Error('no'), { code: 'ECONNREFUSED' }));
     const missing = (): Promise<never> => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }));
-    const query = (one: NameServers['resolve4'], other: NameServers['resolve6']): Promise<readonly string[]> =>
-      queryBothFamilies({ resolve4: one, resolve6: other } as NameServers, 'hooks.example');
-    await expect(query(refusing as never, refusing as never)).rejects.toMatchObject({ code: 'ENONAMESERVER' });
-    await expect(query(missing as never, refusing as never)).rejects.toMatchObject({ code: 'ENONAMESERVER' });
-    expect(await query((async () => [A]) as never, refusing as never)).toEqual([A]);
-    expect(await query(missing as never, missing as never)).toEqual([]);
-    const { faults, send } = egressWith({ resolve: () => query(refusing as never, refusing as never) });
+    type Answer = () => Promise<string[]>;
+    const query = (resolve4: Answer, resolve6: Answer): Promise<readonly string[]> =>
+      queryBothFamilies({ resolve4, resolve6 } as never, 'hooks.example');
+    await expect(query(refusing, refusing)).rejects.toMatchObject({ code: 'ENONAMESERVER' });
+    await expect(query(missing, refusing)).rejects.toMatchObject({ code: 'ENONAMESERVER' });
+    expect(await query(async () => [A], refusing)).toEqual([A]);
+    expect(await query(missing, missing)).toEqual([]);
+    const { faults, send } = egressWith({ resolve: () => query(refusing, refusing) });
     expect(await send()).toEqual({ kind: 'failed', reason: 'local_fault', fault: 'ENONAMESERVER' });
     expect(faults).toHaveLength(1);
   });

@@ -49,9 +49,8 @@ export class Connections {
     else if (pool.all.size < this.#maxPerOrigin) this.#open(pool, user);
     else {
       pool.waiting.add(user);
-      // Idle, but to an address this user was not given, or still reading what nobody wants: it makes room.
-      const spare = pool.idle[0] ?? spareOf(pool);
-      if (spare !== undefined) this.destroy(spare);
+      // Idle, but to an address this user was not given: it makes room.
+      if (pool.idle[0] !== undefined) this.destroy(pool.idle[0]);
     }
   }
 
@@ -147,11 +146,6 @@ export class Connections {
     }
     if (this.#pools.size > 0) this.#sweeper = this.#clock.setTimeout(() => this.#sweep(), SWEEP_INTERVAL_MS);
   }
-}
-
-function spareOf({ all }: OriginPool): Connection | undefined {
-  for (const connection of all) if (connection.spare) return connection;
-  return undefined;
 }
 
 function takeIdle(idle: Connection[], addresses: readonly string[]): Connection | undefined {

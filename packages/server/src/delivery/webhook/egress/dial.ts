@@ -109,7 +109,7 @@ export function openSocket(
  */
 function checkNames(host: string, certificate: PeerCertificate): Error | undefined {
   try {
-    return checkServerIdentity(host, { ...certificate, subject: {} } as PeerCertificate);
+    return checkServerIdentity(host, { ...certificate, subject: {} });
   } catch (error) {
     return error as Error;
   }

@@ -5,7 +5,7 @@ import { Client } from 'undici';
 
 /** What guarded requests are made with. Runtimes other than Node.js have stubs of some, which throw or do nothing when called. */
 const PARTS: Readonly<Record<string, unknown>> = {
-  'Client.dispatch of undici': Client?.prototype?.dispatch,
+  'Client.dispatch of undici': (Client as Partial<typeof Client> | undefined)?.prototype?.['dispatch'],
   'connect of node:net': connectTcp,
   'connect of node:tls': connectTls,
   'Resolver of node:dns/promises': Resolver,
