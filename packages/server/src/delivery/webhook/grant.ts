@@ -24,7 +24,9 @@ export function resolveTtlRules(given: Partial<TtlRules> = {}, durable: boolean)
   const minMs = given.minMs ?? Math.min(60_000, maxMs);
   const defaultMs = given.defaultMs ?? Math.min(LONGEST_UNSTORED_MS, maxMs);
   const noExpiry = given.noExpiry ?? false;
-  if (!(minMs >= 1 && minMs <= defaultMs && defaultMs <= maxMs && maxMs <= LONGEST_MS)) {
+  const isNumeric = [minMs, defaultMs, maxMs].every((value: unknown) => typeof value === 'number');
+  if (typeof noExpiry !== 'boolean') throw new TypeError('webhooks.ttl.noExpiry must be true or false');
+  if (!(isNumeric && minMs >= 1 && minMs <= defaultMs && defaultMs <= maxMs && maxMs <= LONGEST_MS)) {
     throw new TypeError(
       `webhooks.ttl needs 1 <= minMs <= defaultMs <= maxMs <= ${LONGEST_MS}, not minMs ${minMs}, defaultMs ${defaultMs}, maxMs ${maxMs}`,
     );

@@ -2,6 +2,7 @@ import { defaultSuspensionRules } from './failureRate.ts';
 import type { SuspensionRules } from './failureRate.ts';
 import { resolveTtlRules } from './grant.ts';
 import type { TtlRules } from './grant.ts';
+import { readNumber, readNumbers, readTyped } from './numberOptions.ts';
 import { defaultRetryRules } from './retryPolicy.ts';
 import type { RetryRules } from './retryPolicy.ts';
 import { defaultSchedulingLimits } from './scheduling/fairScheduler.ts';
@@ -18,6 +19,39 @@ export const defaultWebhookLimits: WebhookLimits = {
 
 const DEFAULT_ROTATION_GRACE_MS = 300_000;
 const DEFAULT_DROP_FAILING_AFTER_MS = 7 * 86_400_000;
+
+const DAY_MS = 86_400_000;
+
+/** A century: dates in the far future cannot be written. */
+const LONGEST_MS = 36_500 * DAY_MS;
+
+const count = { least: 1, most: 1_000_000, whole: true } as const;
+/** A rate may be less than one per second. */
+const rate = { least: 0.001, most: 1_000_000, unlimited: true } as const;
+
+const limitBounds = {
+  concurrency: count,
+  hostConcurrency: count,
+  principalConcurrency: count,
+  hostPerSecond: rate,
+  principalPerSecond: rate,
+  outstandingPerSubscription: { least: 1, most: 100_000, whole: true },
+  challengesPerHostPerMinute: count,
+} as const;
+
+const retryBounds = {
+  attempts: { least: 1, most: 100, whole: true },
+  windowMs: { least: 1, most: 30 * DAY_MS },
+  attemptTimeoutMs: { least: 1, most: 600_000 },
+  firstDelayMs: { least: 1, most: DAY_MS },
+  maxDelayMs: { least: 1, most: DAY_MS },
+} as const;
+
+const suspensionBounds = {
+  failureRate: { least: 0, most: 1 },
+  windowMs: { least: 1_000, most: 30 * DAY_MS },
+  minAttempts: { least: 1, most: 1_000_000_000, whole: true },
+} as const;
 
 /** What the options of webhook mode come to. */
 export interface WebhookRules {
@@ -38,6 +72,7 @@ export interface WebhookRules {
  * @param durable whether subscriptions are stored
  */
 export function resolveWebhookRules(options: WebhookOptions, durable: boolean): WebhookRules {
+  if (typeof options !== 'object' || options === null) throw new TypeError('webhooks must be an object of options');
   const { rotationGraceMs = DEFAULT_ROTATION_GRACE_MS, dropFailingAfterMs = DEFAULT_DROP_FAILING_AFTER_MS } = options;
   const { secretKeys, allowedOrigins, reachableOrigins, allowUrl } = options;
   const ttl = resolveTtlRules(options.ttl, durable);
@@ -46,19 +81,19 @@ export function resolveWebhookRules(options: WebhookOptions, durable: boolean): 
     isReachableOrigin: readOrigins('reachableOrigins', reachableOrigins),
     allowUrl,
   };
-  atLeast(rotationGraceMs, 0, 'rotationGraceMs');
-  atLeast(dropFailingAfterMs, 1, 'dropFailingAfterMs');
-  const limits = { ...defaultWebhookLimits, ...options.limits };
-  for (const [name, value] of Object.entries(limits)) {
-    // A rate may be less than one per second; everything else counts whole things.
-    atLeast(value, name.endsWith('PerSecond') ? Number.MIN_VALUE : 1, `limits.${name}`);
+  readNumber(rotationGraceMs, { least: 0, most: 30 * DAY_MS }, 'webhooks.rotationGraceMs');
+  readNumber(dropFailingAfterMs, { least: 1, most: LONGEST_MS }, 'webhooks.dropFailingAfterMs');
+  const limits = readNumbers(options.limits, defaultWebhookLimits, limitBounds, 'webhooks.limits');
+  const retry = readNumbers(options.retry, defaultRetryRules, retryBounds, 'webhooks.retry');
+  const suspension = readNumbers(options.suspension, defaultSuspensionRules, suspensionBounds, 'webhooks.suspension');
+  for (const name of ['receiverDocuments', 'tellAbandoned'] as const) {
+    readTyped(options[name], 'boolean', `webhooks.${name}`);
   }
-  const retry = { ...defaultRetryRules, ...options.retry };
-  for (const [name, value] of Object.entries(retry)) atLeast(value, 1, `retry.${name}`);
-  const suspension = { ...defaultSuspensionRules, ...options.suspension };
-  for (const [name, value] of Object.entries(suspension)) {
-    atLeast(value, name === 'failureRate' ? 0 : 1, `suspension.${name}`);
+  for (const name of ['allowUrl', 'confirm', 'dialect', 'ordered', 'random'] as const) {
+    readTyped(options[name], 'function', `webhooks.${name}`);
   }
+  readTyped(options.egress?.resolve, 'function', 'webhooks.egress.resolve');
+  readTyped(options.egress?.connect, 'function', 'webhooks.egress.connect');
   if (durable && secretKeys === undefined) {
     throw new TypeError(
       'webhooks.secretKeys is missing: with durable storage, signing secrets are stored, and need a key that encrypts them; make one with: openssl rand -base64 32',
@@ -66,9 +101,4 @@ export function resolveWebhookRules(options: WebhookOptions, durable: boolean): 
   }
   const sealer = durable && secretKeys !== undefined ? new SecretSealer(secretKeys) : undefined;
   return { ttl, url, retry, suspension, limits, rotationGraceMs, dropFailingAfterMs, sealer };
-}
-
-function atLeast(value: number, least: number, name: string): void {
-  if (value >= least) return;
-  throw new TypeError(`webhooks.${name} must be a number of at least ${least}, not ${value}`);
 }
