@@ -14,6 +14,7 @@ import { resolveLimits } from './limits.ts';
 import { gaugesOf } from './observability/gauges.ts';
 import { Observer } from './observability/observer.ts';
 import { createReporting } from './observability/reporting.ts';
+import { ReportingCalls } from './observability/reportingCalls.ts';
 import { headerSafeId } from './occurrence/headerSafeId.ts';
 import type { EventsOptions } from './options.ts';
 import { Outboxes } from './outbox/outboxes.ts';
@@ -57,20 +58,27 @@ export function compose(options: EventsOptions): Parts {
   const randomId = options.randomId ?? (() => crypto.randomUUID());
   const createRunId = (): string => randomId().replaceAll('-', '').slice(0, RUN_ID_LENGTH);
   const { logger, telemetry } = options;
-  const observer = (logger ?? telemetry) ? new Observer(clock, logger, telemetry) : undefined;
-  const { report, warn } = createReporting(options, observer);
+  const reportingCalls = new ReportingCalls();
+  const isObserved = logger !== undefined || telemetry !== undefined;
+  const observer = isObserved ? new Observer(clock, logger, telemetry, reportingCalls) : undefined;
+  const { report, warn } = createReporting(options, observer, reportingCalls);
   const storage = opened(options.storage) ?? memoryStorage({ clock, createEpoch: createRunId });
   const lifecycle = new Lifecycle(clock, limits.hookMs, report);
   const ended = new EndedSubscriptions(clock);
-  const registry = new Registry(limits, {
-    added: (subscription) => observer?.started(subscription),
-    removed: (subscription) => {
-      // Nothing has ended for its client.
-      if (subscription instanceof WebhookSubscription && subscription.comesBack) return;
-      ended.add(subscription);
-      observer?.ended(subscription);
+  const leases = new Leases(clock);
+  const registry = new Registry(
+    limits,
+    {
+      added: (subscription) => observer?.started(subscription),
+      removed: (subscription) => {
+        // Nothing has ended for its client.
+        if (subscription instanceof WebhookSubscription && subscription.comesBack) return;
+        ended.add(subscription);
+        observer?.ended(subscription);
+      },
     },
-  });
+    () => leases.giveUpAnonymous(),
+  );
   const namespace = options.namespace ?? 'mcp-events';
   const createEventId = countedIds(`evt_${createRunId()}`);
   const createStreamId = (): string => `push_${randomId()}`;
@@ -82,7 +90,7 @@ export function compose(options: EventsOptions): Parts {
   const core: Core = Object.assign(environment, {
     catalog: new Catalog(positive(options.pageSize ?? 100, Number.MAX_SAFE_INTEGER, 'pageSize')),
     registry,
-    leases: new Leases(clock),
+    leases,
     lifecycle,
     selection: new Selection(clock, limits.hookMs, limits.maxPayloadBytes),
     heartbeats: new Heartbeats(

@@ -22,7 +22,7 @@ export { Events } from './extension.ts';
 export type { CloseOptions, SubscriptionInfo } from './extension.ts';
 export type { Check, CheckContext, CheckedEvent, CheckResult } from './feed/check.ts';
 export { FeedEvent } from './occurrence/feedEvent.ts';
-export type { FeedRecord, OccurrenceInput } from './occurrence/feedEvent.ts';
+export type { FeedRecord, Occurrence, OccurrenceInput } from './occurrence/feedEvent.ts';
 export { Gap } from './occurrence/gap.ts';
 export type { Explanation, Verdict } from './inspection/explanation.ts';
 export type {
@@ -53,4 +53,4 @@ export type { MemoryStorageOptions } from './storage/memoryStorage.ts';
 export type { Notes, Storage } from './storage/storage.ts';
 export type { Consent, StoredSubscription, SubscriptionStore } from './storage/subscriptionStore.ts';
 export type { SubscriptionFilter } from './subscription/registry.ts';
-export type { Match, Occurrence, Transform } from './subscription/selection.ts';
+export type { Match, Transform } from './subscription/selection.ts';

@@ -249,6 +249,71 @@ describe('transform', () => {
     expect(pushedNumbers(await bob.arrived())).toEqual([1]);
   });
 
+  it.each(['match', 'transform'])(
+    'EMIT-05 %s sees an event that cannot be changed, and nothing of its delivery',
+    async (which) => {
+      const server = httpServer();
+      const seen: unknown[] = [];
+      const edit = (context: object, event: { data: object; _meta?: object | undefined }, args: object): void => {
+        seen.push(Object.keys(event).toSorted());
+        const nested = (event._meta as { deep: { list: object[] } }).deep;
+        for (const target of [
+          context,
+          event,
+          event.data,
+          nested,
+          nested.list,
+          nested.list[0],
+          args,
+          (args as { list: object }).list,
+        ]) {
+          expect(Object.isFrozen(target)).toBe(true);
+        }
+      };
+      const type = server.events.define('counted', {
+        ...counted,
+        input: { type: 'object' },
+        ...(which === 'match'
+          ? { match: (...given: Parameters<typeof edit>) => edit(...given) === undefined }
+          : {
+              transform: (context: object, event: { data: Record<string, unknown> }, args: object) => {
+                edit(context, event, args);
+                return event.data;
+              },
+            }),
+      } as never);
+      const { cursor } = await server.poll('counted', null, { arguments: { list: [1] } });
+      await type.emit({ n: 1 } as never, { _meta: { deep: { list: [{}] } } });
+      expect(await server.poll('counted', cursor, { arguments: { list: [1] } })).toMatchObject({
+        events: [{ data: { n: 1 }, _meta: { deep: { list: [{}] } } }],
+        truncated: false,
+      });
+      expect(seen).toEqual([['_meta', 'data', 'eventId', 'name', 'timestamp']]);
+    },
+  );
+
+  it('EMIT-05 one that edits metadata fails for its own subscription alone', async () => {
+    const server = httpServer();
+    const type = server.events.define('counted', {
+      ...counted,
+      transform: ({ principal }, event) => {
+        if (principal === 'alice') (event._meta as Record<string, unknown>)['note'] = 'for alice only';
+        return event.data;
+      },
+    });
+    const cursors = await Promise.all(
+      ['alice', 'bob'].map(async (as) => (await server.poll('counted', null, {}, { as })).cursor),
+    );
+    await type.emit({ n: 1 }, { _meta: { note: 'public' } });
+    expect(await server.poll('counted', cursors[0], {}, { as: 'alice' })).toMatchObject({
+      events: [],
+      truncated: true,
+    });
+    expect(await server.poll('counted', cursors[1], {}, { as: 'bob' })).toMatchObject({
+      events: [{ _meta: { note: 'public' } }],
+    });
+  });
+
   it('OCC-04 EMIT-05 what it returns is checked against the payload schema', async () => {
     const server = httpServer();
     const type = server.events.define('counted', {

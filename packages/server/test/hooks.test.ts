@@ -392,3 +392,90 @@ describe('poll leases', () => {
     expect(recorder.log).toHaveLength(2);
   });
 });
+
+describe('onSubscribe that does not end in time', () => {
+  /** A poll, and what the hooks did; each `onSubscribe` takes as long as the next of `delaysMs`, and fails where it is negative. */
+  function slowHooks(delaysMs: number[]) {
+    const server = httpServer();
+    const calls: string[] = [];
+    let count = 0;
+    server.events.define('counted', {
+      ...counted,
+      onSubscribe: async (_context, args) => {
+        const number = ++count;
+        const delayMs = delaysMs.shift() ?? 0;
+        (args as Record<string, unknown>)['mine'] = number;
+        await new Promise<void>((resolve) => server.clock.setTimeout(resolve, Math.abs(delayMs)));
+        if (delayMs < 0) throw new Error('refused');
+        calls.push(`provisioned ${number}`);
+      },
+      onUnsubscribe: (_context, args) => void calls.push(`released ${JSON.stringify(args)}`),
+    });
+    const poll = async () => server.call('events/poll', { name: 'counted', cursor: null });
+    return { server, calls, poll };
+  }
+
+  it('HOOK-01 HOOK-10 gets its counterpart when it has succeeded after all', async () => {
+    const { server, calls, poll } = slowHooks([11_000]);
+    const answer = poll();
+    await server.clock.advance(10_000);
+    expect((await answer).error?.code).toBe(-32603);
+    expect(calls).toEqual([]);
+    await server.clock.advance(600_000);
+    expect(calls).toEqual(['provisioned 1', 'released {}']);
+    expect(server.events.subscriptions()).toEqual([]);
+  });
+
+  it('HOOK-10 gets none when it fails after all', async () => {
+    const { server, calls, poll } = slowHooks([-11_000]);
+    void poll();
+    await server.clock.advance(600_000);
+    expect(calls).toEqual([]);
+  });
+
+  it('HOOK-10 ends before the next of the same subscription begins, and takes nothing of it away', async () => {
+    const { server, calls, poll } = slowHooks([11_000, 100]);
+    const first = poll();
+    await server.clock.advance(10_000);
+    expect((await first).error?.code).toBe(-32603);
+    const second = poll();
+    await server.clock.advance(2_000);
+    expect((await second).error).toBeUndefined();
+    expect(calls).toEqual(['provisioned 1', 'released {}', 'provisioned 2']);
+    expect(server.events.subscriptions()).toHaveLength(1);
+    await server.clock.advance(600_000);
+    expect(calls).toEqual(['provisioned 1', 'released {}', 'provisioned 2', 'released {}']);
+    expect(server.events.subscriptions()).toEqual([]);
+  });
+
+  it('HOOK-04 HOOK-10 a late refusal leaves the lease that came after it alone', async () => {
+    const server = httpServer({ limits: { subscriptionsPerPrincipal: 1 } });
+    const calls: string[] = [];
+    let refuse = (): void => {};
+    let first = true;
+    server.events.define('counted', {
+      ...counted,
+      onSubscribe: () => {
+        calls.push('subscribe');
+        if (!first) return undefined;
+        first = false;
+        return new Promise<void>((_resolve, reject) => (refuse = () => reject(new Error('refused'))));
+      },
+      onUnsubscribe: () => void calls.push('unsubscribe'),
+    });
+    const polling = server.call('events/poll', { name: 'counted', cursor: null }, { as: 'alice' });
+    await settle();
+    server.events.terminate({ principal: 'alice' }, forbidden('revoked'));
+    const next = [await server.call('events/poll', { name: 'counted', cursor: null }, { as: 'alice' })];
+    next.push(await server.call('events/poll', { name: 'counted', cursor: null }, { as: 'alice' }));
+    refuse();
+    await polling;
+    expect(server.events.subscriptions()).toHaveLength(1);
+    await server.clock.advance(600_000);
+    expect(server.events.subscriptions()).toEqual([]);
+    expect(calls).toEqual(['subscribe', 'subscribe', 'unsubscribe']);
+    expect(
+      (await server.call('events/poll', { name: 'counted', cursor: null }, { as: 'alice' })).error,
+    ).toBeUndefined();
+  });
+});

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Attachment, FeedReceiver } from '../src/feed/feed.ts';
 import { LogFeed } from '../src/feed/logFeed.ts';
-import type { FeedEvent } from '../src/occurrence/feedEvent.ts';
+import { FeedEvent } from '../src/occurrence/feedEvent.ts';
+import { Gap } from '../src/occurrence/gap.ts';
 import type { EventLog } from '../src/storage/eventLog.ts';
 import type { Subscription } from '../src/subscription/subscription.ts';
 import { FakeClock, settle } from './kit/fakeClock.ts';
@@ -147,4 +148,52 @@ it('TTL-10 reads the log once for all who come back together', async () => {
     expect(positions).toEqual(wanted);
   }
   expect(reads).toBe(11);
+});
+
+it('ORDER-03 G2 a damaged event holds nobody up: it is passed over and told, once to the operator', async () => {
+  const clock = new FakeClock();
+  const log = memoryLog(clock, { maxCount: 1_000 });
+  const reported: unknown[] = [];
+  const feed = new LogFeed({ log, filter: { key: 'key' }, clock, report: (error) => void reported.push(error) });
+  for (let n = 1; n <= 6; n++) {
+    const occurrence = { eventId: `e${n}`, name: 'n', timestamp: '2026-01-01T00:00:00Z' };
+    // As a storage gives back what became of it on a disk: a payload that is none, or what it cannot give back at all.
+    void feed.append({ ...occurrence, dataJson: '{"key":1}' }, { byteLength: 10 });
+  }
+  const read = log.read.bind(log);
+  log.read = (...args) =>
+    read(...args).map((record) => {
+      if (record.position === 2) {
+        return Object.assign(new FeedEvent({ eventId: 'e2', name: 'n', timestamp: '', dataJson: '{"ke' }, null), {
+          position: 2,
+        });
+      }
+      return record.position === 4 ? new Gap(4, null, new TypeError('the metadata of event 4 is damaged')) : record;
+    });
+  const receivers = [0, 0, 3].map((start, id) => new Receiver(id, start, 1));
+  const told: string[][] = receivers.map(() => []);
+  for (const [id, receiver] of receivers.entries()) {
+    const lose = receiver.lose.bind(receiver);
+    receiver.lose = (cursor) => {
+      told[id]?.push(String(cursor));
+      lose(cursor);
+    };
+    receiver.attachment = feed.resumption.attach(receiver, feed.cursorAt(receiver.start));
+  }
+  await settle(40);
+  expect(told).toEqual([['run.2', 'run.4'], ['run.2', 'run.4'], ['run.4']]);
+  expect(receivers.map(({ positions }) => positions)).toEqual([
+    [5, 6],
+    [5, 6],
+    [5, 6],
+  ]);
+  void feed.append(
+    { eventId: 'e7', name: 'n', timestamp: '2026-01-01T00:00:00Z', dataJson: '{"key":1}' },
+    { byteLength: 10 },
+  );
+  expect(receivers.map(({ positions }) => positions.at(-1))).toEqual([7, 7, 7]);
+  expect(reported.map(String)).toEqual([
+    expect.stringContaining('payload of event "e2" of n is damaged'),
+    'TypeError: the metadata of event 4 is damaged',
+  ]);
 });

@@ -288,6 +288,18 @@ describe('payload', () => {
 });
 
 describe('event id', () => {
+  it('OCC-07 is repeated with the same payload, in whatever order its members stand', async () => {
+    const server = httpServer();
+    const type = server.events.define('two', { payload: { type: 'object' } });
+    const { cursor } = await server.poll('two', null);
+    const first = await type.emit({ a: 1, b: { c: [1, { d: 1, e: 2 }], f: null } }, { eventId: 'x' });
+    expect(await type.emit({ b: { f: null, c: [1, { e: 2, d: 1 }] }, a: 1 }, { eventId: 'x' })).toEqual(first);
+    for (const other of [{ a: 1 }, { a: 1, b: { c: [{ d: 1, e: 2 }, 1], f: null } }]) {
+      await expect(type.emit(other, { eventId: 'x' })).rejects.toThrow('was used for another event');
+    }
+    expect((await server.poll('two', cursor)).events).toHaveLength(1);
+  });
+
   it('OCC-07 OCC-08 is the upstream id on every path, and a made-up one is the same for everybody', async () => {
     const server = httpServer();
     const type = server.events.define('counted', counted);

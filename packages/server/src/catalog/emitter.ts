@@ -2,6 +2,7 @@ import type { Environment } from '../environment.ts';
 import type { FeedEvent, OccurrenceInput } from '../occurrence/feedEvent.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
+import { canonicalJson } from '../occurrence/canonicalJson.ts';
 import { assertEventId } from '../occurrence/eventId.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
 import { isStorableText } from '../occurrence/storableText.ts';
@@ -102,7 +103,8 @@ export class Emitter {
    */
   async append({ feed }: EventType, { input, byteLength, unique }: PreparedEvent, note?: Note): Promise<EmittedEvent> {
     if (!(feed instanceof LogFeed)) return emitted(await (feed as LiveFeed).append(input));
-    const isSame = (other: FeedEvent): boolean => other.dataJson === input.dataJson && other.target === input.target;
+    const isSame = ({ dataJson, target }: FeedEvent): boolean =>
+      target === input.target && isSamePayload(dataJson, input.dataJson);
     const stored = await feed.append(input, { byteLength, unique, note, ...(unique && { isSame }) });
     if (!unique || isSame(stored)) return emitted(stored);
     throw new EventIdTaken(`eventId ${JSON.stringify(input.eventId)} of ${this.#what} was used for another event`);
@@ -129,4 +131,15 @@ export class Emitter {
 
 function emitted({ eventId, cursor }: { eventId: string; cursor: string | null }): EmittedEvent {
   return { eventId, cursor };
+}
+
+/** Whatever the order of members: an upstream that is asked again may write the same in another one. */
+function isSamePayload(stored: string, given: string | undefined): boolean {
+  if (stored === given || given === undefined) return stored === given;
+  try {
+    return canonicalJson(JSON.parse(stored)) === canonicalJson(JSON.parse(given));
+  } catch {
+    // Too deep to be compared, or what was stored is damaged.
+    return false;
+  }
 }

@@ -2,8 +2,9 @@ import type { PollSubscription } from '../subscription/pollSubscription.ts';
 import { Pump } from './pump.ts';
 import type { PumpOptions } from './pump.ts';
 
-export interface LongPollOptions extends Omit<PumpOptions, 'sink' | 'subscription'> {
-  readonly subscription: PollSubscription;
+export interface LongPollOptions extends Omit<PumpOptions, 'sink'> {
+  /** Ends the wait when it ends. */
+  readonly holder: PollSubscription;
   readonly cursor: string;
   readonly holdMs: number;
   readonly signal: AbortSignal;
@@ -15,7 +16,7 @@ export interface LongPollOptions extends Omit<PumpOptions, 'sink' | 'subscriptio
  * a plain one.
  */
 export async function waitForEvent(options: LongPollOptions): Promise<void> {
-  const { clock, cursor, holdMs, signal, ...pumpOptions } = options;
+  const { clock, cursor, holder, holdMs, signal, ...pumpOptions } = options;
   if (signal.aborted) return;
   let settle = (): void => {};
   const settled = new Promise<void>((resolve) => (settle = resolve));
@@ -25,7 +26,7 @@ export async function waitForEvent(options: LongPollOptions): Promise<void> {
   };
   const pump = new Pump({ ...pumpOptions, clock, sink: { deliver: wake, lose: wake, fail: () => {} } });
   const timer = clock.setTimeout(settle, holdMs);
-  const release = options.subscription.whileHeld(settle);
+  const release = holder.whileHeld(settle);
   signal.addEventListener('abort', settle, { once: true });
   pump.openAt(cursor);
   pump.run();

@@ -7,11 +7,11 @@ import type { FeedEvent } from '../occurrence/feedEvent.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import type { Selection, SelectionRules } from '../subscription/selection.ts';
-import type { Subscription } from '../subscription/subscription.ts';
+import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import type { Sink } from './sink.ts';
 
 export interface PumpOptions {
-  readonly subscription: Subscription;
+  readonly subscription: SubscriptionDetails;
   readonly feed: Feed;
   /** Read for each event, because an additive change of the event type may replace them. */
   readonly rules: () => SelectionRules;
@@ -21,8 +21,25 @@ export interface PumpOptions {
   readonly report: (error: unknown) => void;
 }
 
+/** How far one {@link Pump.fill} goes at most. */
+export interface FillBounds {
+  /** Reads of the feed, each of which may be a call of an upstream. */
+  readonly maxPages: number;
+  /** Records worth reading at once now; 0 ends it. */
+  limit(): number;
+  /** Asked after each record: whether to stop, because time is up or nobody waits any more. */
+  isOver(): boolean;
+}
+
+/** How far it went: the position, and whether reading on from there gives more at once. */
+export interface Filled {
+  readonly cursor: string | null;
+  readonly hasMore: boolean;
+  readonly nextPollMs: number | undefined;
+}
+
 /** Events read at once while catching up. */
-const PAGE_LIMIT = 256;
+export const PAGE_LIMIT = 256;
 
 /** Pages after which a subscription that catches up lets others run. */
 const PAGES_PER_TURN = 8;
@@ -43,7 +60,7 @@ const UNREPLAYABLE_QUEUE_LIMIT = 256;
  * feed afterwards and order needs no second mechanism.
  */
 export class Pump implements FeedReceiver {
-  readonly subscription: Subscription;
+  readonly subscription: SubscriptionDetails;
   // Each in a field of its own: a large fan-out touches these for every event and subscription, and every object in
   // between would be one more miss in the processor's cache.
   readonly #feed: Feed;
@@ -117,8 +134,9 @@ export class Pump implements FeedReceiver {
   }
 
   /** Takes `cursor` on trust, for when the source cannot be read at the moment. */
-  openAt(cursor: string): void {
+  openAt(cursor: string, notBeforeMs?: number): void {
     this.#cursor = cursor;
+    this.#notBeforeMs = notBeforeMs;
   }
 
   run(): void {
@@ -175,6 +193,33 @@ export class Pump implements FeedReceiver {
     if (!this.#tellLoss()) this.#block();
   }
 
+  /**
+   * Gives the sink what there is after the cursor, up to what it takes and within `bounds`, without ever waiting for
+   * something to happen: a poll. Rejects when the source cannot be read.
+   */
+  async fill(bounds: FillBounds): Promise<Filled> {
+    let nextPollMs: number | undefined;
+    for (let pages = 1; ; pages++) {
+      const asked = this.#cursor;
+      const limit = bounds.limit();
+      const page = await this.#read(limit);
+      if (page === undefined) return { cursor: asked, hasMore: false, nextPollMs };
+      ({ nextPollMs } = page);
+      if (page.truncated) this.#untoldLoss = { cursor: page.from };
+      if (this.#closed || !this.#tellLoss()) return { cursor: this.#cursor, hasMore: true, nextPollMs };
+      if (!(await this.#deliverPage(page, bounds))) {
+        return { cursor: this.#cursor, hasMore: page.hasMore || this.#cursor !== page.cursor, nextPollMs };
+      }
+      this.#cursor = page.cursor;
+      // An upstream that says "more" without moving would otherwise be asked for ever.
+      const hasMore = page.hasMore && page.cursor !== asked;
+      const full = page.truncated || pages >= bounds.maxPages || bounds.limit() === 0 || bounds.isOver();
+      if (!hasMore || full) return { cursor: page.cursor, hasMore, nextPollMs };
+      await this.#turn();
+      if (bounds.isOver()) return { cursor: page.cursor, hasMore, nextPollMs };
+    }
+  }
+
   async #drain(): Promise<void> {
     if (this.#draining) return;
     this.#draining = true;
@@ -209,35 +254,32 @@ export class Pump implements FeedReceiver {
     this.#draining = false;
   }
 
-  #read(): MaybePromise<FeedPage> | undefined {
+  #read(limit = PAGE_LIMIT): MaybePromise<FeedPage> | undefined {
     const feed = this.#feed;
     // Without a cursor there is nothing to read after: attaching is all there is.
     if (this.#cursor === null) return undefined;
-    return feed.read(this.subscription, this.#cursor, { limit: PAGE_LIMIT, notBeforeMs: this.#notBeforeMs });
+    return feed.read(this.subscription, this.#cursor, { limit, notBeforeMs: this.#notBeforeMs });
   }
 
   /** Whether the whole page was dealt with. What the sink refused is read again later rather than kept. */
-  async #deliverPage(page: FeedPage): Promise<boolean> {
+  async #deliverPage(page: FeedPage, bounds?: FillBounds): Promise<boolean> {
     for (const record of page.records) {
       if (record.kind === 'gap') {
         passOver(this, record);
-        if (this.#closed || this.#blocked) return false;
-        continue;
-      }
-      const event = record;
-      try {
-        const selection = this.#select(event, false);
-        const selected = isPromise(selection) ? await selection : selection;
-        if (this.#closed) return false;
-        if (selected !== undefined && !this.#sink.deliver(selected)) {
-          this.#blocked = true;
-          return false;
+      } else {
+        try {
+          const selection = this.#select(record, false);
+          const selected = isPromise(selection) ? await selection : selection;
+          if (this.#closed) return false;
+          if (selected !== undefined && !this.#sink.deliver(selected)) this.#blocked = true;
+        } catch (error) {
+          this.#selectionFailed(record, error);
         }
-      } catch (error) {
-        this.#selectionFailed(event, error);
-        if (this.#closed || this.#blocked) return false;
       }
-      this.#cursor = event.cursor;
+      if (this.#closed || this.#blocked) return false;
+      this.#cursor = record.cursor;
+      // After each, so that every answer goes on by one record at least.
+      if (bounds?.isOver() === true) return false;
     }
     return true;
   }

@@ -34,10 +34,10 @@ export interface CheckResult<Payload = Readonly<Record<string, unknown>>> {
   readonly nextPollMs?: number;
 }
 
-/** For whom the upstream is asked. Subscribers with equal principal and arguments share one call. */
+/** For whom the upstream is asked. Subscribers with equal principal, access token and arguments share one call. */
 export interface CheckContext {
   readonly principal: string | undefined;
-  /** Authentication of one of the subscribers this call is for. */
+  /** Authentication of the subscribers this call is for: of the request for a poll, of the stream for push. */
   readonly authInfo: AuthInfo | undefined;
   /** Aborted when the call takes longer than the server's time limit. */
   readonly signal: AbortSignal;

@@ -1,3 +1,5 @@
+import { MAX_CURSOR_LENGTH } from './feed.ts';
+
 /**
  * A cursor of a check feed: the author's own cursor, and how many of the events after it were delivered already. The
  * count is needed where a check returned more than fits a page: its rest must not be lost, and the author gave no
@@ -7,6 +9,9 @@ export interface CheckCursor {
   readonly upstream: string;
   readonly skip: number;
 }
+
+/** Longest cursor of an author: with the count before it, it is still one that is taken back. */
+export const MAX_UPSTREAM_CURSOR_LENGTH: number = MAX_CURSOR_LENGTH - 'c999999999.'.length;
 
 const FORM = /^c(0|[1-9]\d{0,8})\.([\s\S]*)$/;
 

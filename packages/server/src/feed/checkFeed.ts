@@ -1,11 +1,12 @@
-import type { Subscription } from '../subscription/subscription.ts';
+import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import { CheckSource } from './checkSource.ts';
 import type { CheckSourceOptions } from './checkSource.ts';
 import type { Attachment, Feed, FeedPage, FeedReceiver, ReadOptions } from './feed.ts';
 
 /**
- * The feed of an event type whose author calls the upstream: one source per principal and arguments, so that equal
- * subscribers share one upstream poll and no answer crosses from one principal to another.
+ * The feed of an event type whose author calls the upstream: one source per principal, access token and arguments, so that
+ * equal subscribers share one upstream poll, and no answer crosses from one principal, or from one set of rights, to
+ * another.
  */
 export class CheckFeed implements Feed {
   readonly replays = true;
@@ -17,11 +18,11 @@ export class CheckFeed implements Feed {
     this.#options = options;
   }
 
-  now(subscription: Subscription): Promise<FeedPage> {
+  now(subscription: SubscriptionDetails): Promise<FeedPage> {
     return this.#source(subscription).now(subscription);
   }
 
-  read(subscription: Subscription, cursor: string, options: ReadOptions): Promise<FeedPage> {
+  read(subscription: SubscriptionDetails, cursor: string, options: ReadOptions): Promise<FeedPage> {
     return this.#source(subscription).read(subscription, cursor, options);
   }
 
@@ -40,8 +41,10 @@ export class CheckFeed implements Feed {
     this.#sources.clear();
   }
 
-  #source(subscription: Subscription): CheckSource {
-    const key = JSON.stringify([subscription.principal ?? null, subscription.argumentsKey]);
+  #source(subscription: SubscriptionDetails): CheckSource {
+    const { argumentsKey, context, principal } = subscription;
+    const { clientId, scopes, token } = context.authInfo ?? {};
+    const key = JSON.stringify([principal ?? null, argumentsKey, token, clientId, scopes]);
     let source = this.#sources.get(key);
     if (source === undefined) {
       source = new CheckSource(this.#options, () => this.#sources.delete(key));

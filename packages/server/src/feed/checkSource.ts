@@ -1,10 +1,10 @@
 import { EventsError, isEventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
-import type { Subscription } from '../subscription/subscription.ts';
+import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
 import { withTimeLimit } from '../timeLimit.ts';
 import type { Check, CheckResult } from './check.ts';
-import { decodeCheckCursor, encodeCheckCursor } from './checkCursor.ts';
+import { decodeCheckCursor, encodeCheckCursor, MAX_UPSTREAM_CURSOR_LENGTH } from './checkCursor.ts';
 import type { CheckCursor } from './checkCursor.ts';
 import { checkedPage } from './checkedPage.ts';
 import type { Attachment, FeedPage, FeedReceiver, ReadOptions } from './feed.ts';
@@ -86,13 +86,13 @@ export class CheckSource {
     this.#onIdle = onIdle;
   }
 
-  async now(subscription: Subscription): Promise<FeedPage> {
+  async now(subscription: SubscriptionDetails): Promise<FeedPage> {
     const result = await this.#check(subscription, null, 1, undefined);
     const cursor = encodeCheckCursor({ upstream: result.cursor, skip: 0 });
     return { records: [], from: cursor, cursor, truncated: false, hasMore: false, nextPollMs: result.nextPollMs };
   }
 
-  async read(subscription: Subscription, cursor: string, options: ReadOptions): Promise<FeedPage> {
+  async read(subscription: SubscriptionDetails, cursor: string, options: ReadOptions): Promise<FeedPage> {
     const position = decodeCheckCursor(cursor);
     if (position === undefined) return { ...(await this.now(subscription)), truncated: true };
     return this.#page(subscription, position, options);
@@ -153,7 +153,7 @@ export class CheckSource {
    * One check and its distribution; how long to wait for the next. Distribution has no await, so nobody can join or ask
    * for a cursor in the middle of it.
    */
-  async #step(loop: Loop, subscription: Subscription): Promise<number> {
+  async #step(loop: Loop, subscription: SubscriptionDetails): Promise<number> {
     const cursorBefore = loop.cursor;
     let page: FeedPage;
     try {
@@ -207,7 +207,7 @@ export class CheckSource {
     clock.clearTimeout(timer);
   }
 
-  async #page(subscription: Subscription, position: CheckCursor, options: ReadOptions): Promise<FeedPage> {
+  async #page(subscription: SubscriptionDetails, position: CheckCursor, options: ReadOptions): Promise<FeedPage> {
     // Room for what is skipped: otherwise a small limit could never get past a long page.
     const limit = Math.min(position.skip, MAX_SKIP_ASKED) + options.limit;
     const result = await this.#check(subscription, position.upstream, limit, options.notBeforeMs);
@@ -220,7 +220,7 @@ export class CheckSource {
 
   /** Calls the author's `check`, sharing calls where the answer is the same for everyone. */
   async #check(
-    subscription: Subscription,
+    subscription: SubscriptionDetails,
     upstream: string | null,
     limit: number,
     notBeforeMs: number | undefined,
@@ -238,7 +238,7 @@ export class CheckSource {
   }
 
   async #call(
-    subscription: Subscription,
+    subscription: SubscriptionDetails,
     upstream: string | null,
     limit: number,
     notBeforeMs: number | undefined,
@@ -277,6 +277,9 @@ function assertResult(name: string, result: CheckResult): void {
   if (typeof result !== 'object' || result === null) throw wrong('no result');
   if (!Array.isArray(result.events)) throw wrong('no array of events');
   if (typeof result.cursor !== 'string') throw wrong('a cursor that is not a string');
+  if (result.cursor.length > MAX_UPSTREAM_CURSOR_LENGTH) {
+    throw wrong(`a cursor of ${result.cursor.length} characters; at most ${MAX_UPSTREAM_CURSOR_LENGTH} come back`);
+  }
   if (result.truncated === true && result.events.length > 0) {
     throw wrong('events together with truncated; return none, and the cursor from which reading can go on');
   }

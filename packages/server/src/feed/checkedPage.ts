@@ -1,5 +1,5 @@
 import type { CheckedEvent, CheckResult } from './check.ts';
-import { encodeCheckCursor } from './checkCursor.ts';
+import { encodeCheckCursor, MAX_UPSTREAM_CURSOR_LENGTH } from './checkCursor.ts';
 import type { CheckCursor } from './checkCursor.ts';
 import type { FeedPage, ReadOptions } from './feed.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
@@ -68,9 +68,10 @@ function isWanted(record: FeedRecord, notBeforeMs: number): boolean {
   return record.kind === 'gap' || Date.parse(record.timestamp) >= notBeforeMs;
 }
 
-/** Also of what is no event at all; whatever is no position counts as absent. */
+/** Also of what is no event at all. Whatever cannot come back as a position counts as absent: events are counted then. */
 function cursorOf(event: CheckedEvent | null | undefined): string | undefined {
-  return typeof event?.cursor === 'string' ? event.cursor : undefined;
+  const cursor: unknown = event?.cursor;
+  return typeof cursor === 'string' && cursor.length <= MAX_UPSTREAM_CURSOR_LENGTH ? cursor : undefined;
 }
 
 /** One bad record is told as lost, and the feed goes on: failing would hold up everything after it for ever (OCC-04). */

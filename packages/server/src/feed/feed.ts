@@ -1,7 +1,10 @@
 import type { EventsError } from '@mcp-events/protocol';
 import type { MaybePromise } from '../maybePromise.ts';
-import type { Subscription } from '../subscription/subscription.ts';
+import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import type { FeedEvent, FeedRecord } from '../occurrence/feedEvent.ts';
+
+/** Longest cursor that is handed out or taken back: a client keeps it, and the server keeps what clients come with. */
+export const MAX_CURSOR_LENGTH = 8_192;
 
 /** A stretch of a feed, read after a cursor. */
 export interface FeedPage {
@@ -30,7 +33,7 @@ export interface ReadOptions {
  * the position before that event or gap, so a receiver that cannot take it may detach and remember that cursor.
  */
 export interface FeedReceiver {
-  readonly subscription: Subscription;
+  readonly subscription: SubscriptionDetails;
   receive(event: FeedEvent): void;
   /** The source failed and will be tried again (PUSH-07). */
   fail(error: EventsError): void;
@@ -67,12 +70,12 @@ export interface Feed {
   /** Whether attached receivers are found by the declared filter, so that they get only what passes it. */
   readonly filters: boolean;
   /** The current end: an empty page (CUR-02). */
-  now(subscription: Subscription): MaybePromise<FeedPage>;
+  now(subscription: SubscriptionDetails): MaybePromise<FeedPage>;
   /**
    * What follows `cursor`. An unusable cursor resets and is told as `truncated`, never thrown (CUR-12). Rejects with an
    * `EventsError` when the source cannot be read.
    */
-  read(subscription: Subscription, cursor: string, options: ReadOptions): MaybePromise<FeedPage>;
+  read(subscription: SubscriptionDetails, cursor: string, options: ReadOptions): MaybePromise<FeedPage>;
   /**
    * Delivers from `cursor` on, without a hole between what was read and what is received. `undefined` when the feed
    * has moved on meanwhile: read first.

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { FilterIndex } from '../subscription/filterIndex.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
-import type { Subscription } from '../subscription/subscription.ts';
+import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Attachment, Feed, FeedPage, FeedReceiver } from './feed.ts';
 import { passOver } from './passOver.ts';
@@ -13,7 +13,7 @@ import { Gap } from '../occurrence/gap.ts';
 
 interface Member {
   readonly receiver: FeedReceiver;
-  readonly subscription: Subscription;
+  readonly subscription: SubscriptionDetails;
   attached: boolean;
 }
 

@@ -1,5 +1,5 @@
 import type { FeedRecord } from '../occurrence/feedEvent.ts';
-import type { Subscription } from '../subscription/subscription.ts';
+import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import type { Attachment, FeedReceiver } from './feed.ts';
 import { passOver } from './passOver.ts';
 
@@ -14,7 +14,7 @@ export interface LogDispatch {
 /** A receiver's place in a log. */
 export class LogAttachment implements Attachment {
   readonly receiver: FeedReceiver;
-  readonly subscription: Subscription;
+  readonly subscription: SubscriptionDetails;
   /** Who gives it events at present. */
   dispatch: LogDispatch;
   /** Events up to here were read by, or given to, the receiver. Never behind what it was given. */

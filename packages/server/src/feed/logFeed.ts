@@ -6,7 +6,7 @@ import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { FilterIndex } from '../subscription/filterIndex.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
-import type { Subscription } from '../subscription/subscription.ts';
+import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import { DamageReports } from './damageReports.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Attachment, Feed, FeedPage, FeedReceiver, ReadOptions, Resumption } from './feed.ts';
@@ -124,7 +124,7 @@ export class LogFeed implements Feed, LogDispatch {
     return { records: [], from: cursor, cursor, truncated: false, hasMore: false };
   }
 
-  read(_subscription: Subscription, cursor: string, options: ReadOptions): MaybePromise<FeedPage> {
+  read(_subscription: SubscriptionDetails, cursor: string, options: ReadOptions): MaybePromise<FeedPage> {
     const place = this.#locate(cursor);
     // The page stays empty so that the fresh cursor is where reading goes on, in every mode the same.
     if (place.lost) return this.#located(place);

@@ -12,6 +12,14 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** What a record of a failure says: nothing an error object may carry along besides, such as a request with its headers. */
 export function errorFields(error: unknown): { type: string; message: string; stack?: string } {
+  try {
+    return readError(error);
+  } catch {
+    return { type: typeof error, message: 'what was thrown cannot be read' };
+  }
+}
+
+function readError(error: unknown): { type: string; message: string; stack?: string } {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
   const { name, message, stack } = error;
   return stack === undefined ? { type: name, message } : { type: name, message, stack };

@@ -1,7 +1,7 @@
 import type { LastError } from '@mcp-events/protocol';
 import { ofType } from './metrics.ts';
 import type { Observer } from './observer.ts';
-import type { TelemetrySpan } from './telemetryOptions.ts';
+import type { GuardedSpan } from './guardedSpan.ts';
 import { SpanKind } from './tracing.ts';
 
 /** Whose lane it is. */
@@ -34,7 +34,7 @@ export class ObservedDelivery {
   readonly #observer: Observer;
   readonly #subscriber: ObservedSubscriber;
   readonly #message: ObservedMessage;
-  readonly #span: TelemetrySpan | undefined;
+  readonly #span: GuardedSpan | undefined;
 
   constructor(observer: Observer, subscriber: ObservedSubscriber, message: ObservedMessage) {
     this.#observer = observer;

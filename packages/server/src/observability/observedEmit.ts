@@ -1,7 +1,7 @@
 import type { EmittedEvent } from '../catalog/eventHandle.ts';
 import type { Observer } from './observer.ts';
 import { ofType } from './metrics.ts';
-import type { TelemetrySpan } from './telemetryOptions.ts';
+import type { GuardedSpan } from './guardedSpan.ts';
 import { SpanKind } from './tracing.ts';
 
 type Meta = Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export class ObservedEmit {
   readonly meta: Meta | undefined;
   readonly #observer: Observer;
   readonly #name: string;
-  readonly #span: TelemetrySpan | undefined;
+  readonly #span: GuardedSpan | undefined;
 
   constructor(observer: Observer, name: string, meta: Meta | undefined) {
     this.#observer = observer;

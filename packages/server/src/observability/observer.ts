@@ -1,7 +1,7 @@
 import type { DeliveryMode, EventsError, LastError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { Subscription } from '../subscription/subscription.ts';
-import { writeError } from '../defaultReporting.ts';
+import { GuardedMeter } from './guardedMeter.ts';
 import { errorFields, originOf } from './logger.ts';
 import type { Logger, LogLevel } from './logger.ts';
 import { Metrics, ofType } from './metrics.ts';
@@ -9,6 +9,7 @@ import type { Gauges } from './metrics.ts';
 import { ObservedDelivery } from './observedDelivery.ts';
 import type { ObservedSubscriber, ObservedMessage } from './observedDelivery.ts';
 import { ObservedEmit } from './observedEmit.ts';
+import type { ReportingCalls } from './reportingCalls.ts';
 import type { TelemetryOptions } from './telemetryOptions.ts';
 import { SpanKind, Tracing } from './tracing.ts';
 
@@ -30,15 +31,23 @@ export class Observer {
   readonly metrics: Metrics | undefined;
   readonly clock: Clock;
   readonly #logger: Logger | undefined;
-  #loggerFailed = false;
+  readonly #calls: ReportingCalls;
 
-  constructor(clock: Clock, logger: Logger | undefined, telemetry: TelemetryOptions | undefined) {
+  /** @throws TypeError for a logger that is none */
+  constructor(
+    clock: Clock,
+    logger: Logger | undefined,
+    telemetry: TelemetryOptions | undefined,
+    calls: ReportingCalls,
+  ) {
     this.clock = clock;
     this.#logger = logger;
+    this.#calls = calls;
+    if (logger !== undefined) assertLogger(logger);
     if (telemetry === undefined) return;
     const { api, tracerProvider = api.trace, meterProvider = api.metrics } = telemetry;
-    this.tracing = new Tracing(api, tracerProvider.getTracer(SCOPE));
-    this.metrics = new Metrics(meterProvider.getMeter(SCOPE));
+    this.tracing = new Tracing(api, tracerProvider.getTracer(SCOPE), calls);
+    this.metrics = new Metrics(new GuardedMeter(meterProvider.getMeter(SCOPE), calls));
   }
 
   watch(gauges: Gauges): void {
@@ -117,13 +126,15 @@ export class Observer {
 
   /** @param event stable: what alerts and searches go by */
   log(level: LogLevel, event: string, fields: object, message: string): void {
-    try {
-      this.#logger?.[level]({ event, ...fields }, message);
-    } catch (error) {
-      // It is called in the middle of delivery, where its failure would stop everybody's. Told once: it may go on.
-      if (!this.#loggerFailed) writeError(error, { stage: 'logger' });
-      this.#loggerFailed = true;
-    }
+    const logger = this.#logger;
+    if (logger !== undefined) this.#calls.run('logger', () => logger[level]({ event, ...fields }, message));
+  }
+}
+
+function assertLogger(logger: Logger): void {
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) {
+    if (typeof (logger as Logger | null)?.[level] === 'function') continue;
+    throw new TypeError(`logger must have the functions debug, info, warn and error; ${level} is none`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { writeError, writeWarning } from '../defaultReporting.ts';
 import type { EventsOptions, ProblemContext } from '../options.ts';
 import type { Observer } from './observer.ts';
+import type { ReportingCalls } from './reportingCalls.ts';
 
 /** Where problems and warnings go. Neither ever throws: they are told in the middle of delivery. */
 export interface Reporting {
@@ -8,11 +9,18 @@ export interface Reporting {
   readonly warn: (message: string, context: ProblemContext) => void;
 }
 
-/** To the observer, and to the operator's functions; without either, to standard error. */
+/**
+ * To the observer, and to the operator's functions; without either, or where they fail, to standard error.
+ *
+ * @throws TypeError for a function that is none
+ */
 export function createReporting(
   { onError, onWarning, logger }: Pick<EventsOptions, 'onError' | 'onWarning' | 'logger'>,
   observer: Observer | undefined,
+  calls: ReportingCalls,
 ): Reporting {
+  assertFunction(onError, 'onError');
+  assertFunction(onWarning, 'onWarning');
   const nowhere = (): void => {};
   const tellError = onError ?? (logger === undefined ? writeError : nowhere);
   const tellWarning = onWarning ?? (logger === undefined ? writeWarning : nowhere);
@@ -20,16 +28,24 @@ export function createReporting(
     report: (error, stage, name) => {
       const context = name === undefined ? { stage } : { stage, name };
       observer?.problem(error, context);
-      try {
-        tellError(error, context);
-      } catch (failure) {
-        writeError(error, context);
-        writeError(failure, { stage: 'onError' });
-      }
+      calls.run(
+        'onError',
+        () => tellError(error, context),
+        () => writeError(error, context),
+      );
     },
     warn: (message, context) => {
       observer?.warning(message, context);
-      tellWarning(message, context);
+      calls.run(
+        'onWarning',
+        () => tellWarning(message, context),
+        () => writeWarning(message, context),
+      );
     },
   };
+}
+
+function assertFunction(value: unknown, name: string): void {
+  if (value === undefined || typeof value === 'function') return;
+  throw new TypeError(`${name} must be a function, not ${value === null ? 'null' : typeof value}`);
 }

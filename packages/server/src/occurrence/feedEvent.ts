@@ -1,7 +1,17 @@
 import type { Gap } from './gap.ts';
+import { freezeJson } from './payload.ts';
 
 /** What stands at one place of a feed. */
 export type FeedRecord = FeedEvent | Gap;
+
+/** An occurrence as author code sees it: unchangeable, and nothing of how it is delivered. */
+export interface Occurrence<Payload = Readonly<Record<string, unknown>>> {
+  readonly eventId: string;
+  readonly name: string;
+  readonly timestamp: string;
+  readonly data: Payload;
+  readonly _meta?: Readonly<Record<string, unknown>> | undefined;
+}
 
 /** What an author hands in, completed: one occurrence before it has a place in a feed. */
 export interface OccurrenceInput {
@@ -43,6 +53,7 @@ export class FeedEvent {
     | undefined;
   #data: Readonly<Record<string, unknown>> | undefined;
   #dataJson: string | undefined;
+  #occurrence: Occurrence | undefined;
 
   constructor(input: OccurrenceInput, cursor: string | null) {
     this.eventId = input.eventId;
@@ -69,6 +80,16 @@ export class FeedEvent {
   get dataJson(): string {
     this.#dataJson ??= JSON.stringify(this.#data);
     return this.#dataJson;
+  }
+
+  /** For the author's functions, one for all of their calls. Throws where `data` does. */
+  get occurrence(): Occurrence {
+    if (this.#occurrence === undefined) {
+      const { eventId, name, timestamp, data, _meta } = this;
+      const visible = { eventId, name, timestamp, data };
+      this.#occurrence = freezeJson(_meta === undefined ? visible : { ...visible, _meta });
+    }
+    return this.#occurrence;
   }
 
   #parse(): Record<string, unknown> {

@@ -26,11 +26,22 @@ export function snapshotPayload(data: unknown, what: string, maxBytes: number = 
 }
 
 /**
- * Makes a payload unchangeable, so that a `transform` which edits its argument fails for its own subscription instead
- * of changing what everybody else gets (EMIT-05).
+ * Makes JSON unchangeable, so that author code which edits what it is given fails for its own subscription instead of
+ * changing what everybody else gets (EMIT-05). Objects of a class stay as they are. Nesting of any depth.
  */
-export function freezePayload(value: unknown): void {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
-  Object.freeze(value);
-  for (const member of Object.values(value)) freezePayload(member);
+export function freezeJson<T>(json: T): T {
+  const pending: unknown[] = [json];
+  while (pending.length > 0) {
+    const value = pending.pop();
+    if (!isPlain(value) || Object.isFrozen(value)) continue;
+    Object.freeze(value);
+    for (const member of Object.values(value)) pending.push(member);
+  }
+  return json;
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null;
 }

@@ -7,6 +7,10 @@ import {
 } from '@mcp-events/protocol';
 import type { Dialect } from '@mcp-events/protocol';
 import type { Caller, CallerInfo } from '../context.ts';
+import { boundedClientInfo } from './bounds.ts';
+
+/** Far above any subject of a token, and kept with each subscription. */
+const MAX_PRINCIPAL_LENGTH = 1_024;
 
 export interface CallerRules {
   readonly principal: (caller: CallerInfo) => string | undefined;
@@ -21,11 +25,16 @@ export function callerOf(context: ServerContext, rules: CallerRules): Caller {
   const info: CallerInfo = {
     authInfo: http?.authInfo,
     request: http?.req,
-    clientInfo: envelope?.[CLIENT_INFO_META_KEY] as CallerInfo['clientInfo'],
+    clientInfo: boundedClientInfo(envelope?.[CLIENT_INFO_META_KEY]),
   };
   const principal = rules.principal(info);
   if (principal !== undefined && (typeof principal !== 'string' || principal === '')) {
     throw new TypeError('the principal option must return a non-empty string or undefined');
+  }
+  if (principal !== undefined && principal.length > MAX_PRINCIPAL_LENGTH) {
+    throw new TypeError(
+      `the principal option returned a text of ${principal.length} characters; at most ${MAX_PRINCIPAL_LENGTH} are kept`,
+    );
   }
   const dialect = rules.dialect === 'auto' ? dialectOfRequest(envelope?.[CLIENT_CAPABILITIES_META_KEY]) : rules.dialect;
   return { ...info, principal, dialect };

@@ -16,6 +16,7 @@ import { NotifyChannel } from '../delivery/push/notifyChannel.ts';
 import { SseChannel } from '../delivery/push/sseChannel.ts';
 import { HEADER_MISMATCH_CODE, nameHeaderFault } from '../transport/nameHeader.ts';
 import type { RequestSlots } from '../transport/slots.ts';
+import { assertStreamRequestId } from './bounds.ts';
 import { callerOf } from './caller.ts';
 import type { CallerRules } from './caller.ts';
 import { handlePoll } from './poll.ts';
@@ -123,6 +124,7 @@ async function handleStream(
 ): Promise<Record<string, unknown>> {
   const { id, signal } = context.mcpReq;
   const result = { resultType: 'complete', _meta: { [SUBSCRIPTION_ID_META_KEY]: id } };
+  assertStreamRequestId(id);
   const stream = await openStream(core, caller, params, signal);
   const slot = caller.request === undefined ? undefined : slots.get(caller.request);
   if (slot?.takesStream !== true) await deliverByNotification(core, stream, context);

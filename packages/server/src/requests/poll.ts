@@ -4,10 +4,12 @@ import type { CompiledType } from '../catalog/eventType.ts';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import { waitForEvent } from '../delivery/longPoll.ts';
-import { collectBatch, toPollEntry } from '../delivery/poll.ts';
+import { collectBatch } from '../delivery/poll.ts';
 import type { Lease } from '../subscription/leases.ts';
 import { PollSubscription } from '../subscription/pollSubscription.ts';
+import type { SelectionRules } from '../subscription/selection.ts';
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
+import { boundedCursor } from './bounds.ts';
 import { admit, parseParams } from './target.ts';
 import type { Target } from './target.ts';
 
@@ -24,14 +26,15 @@ export async function handlePoll(
   params: unknown,
   signal: AbortSignal,
 ): Promise<PollResult> {
-  const request = parseParams(pollParamsSchema, params);
-  const { key, lease, target } = await leaseOf(core, caller, request);
+  const parsed = parseParams(pollParamsSchema, params);
+  const request = { ...parsed, cursor: boundedCursor(parsed.cursor) };
+  const { key, lease, target, details } = await leaseOf(core, caller, request);
   const { compiled } = target;
   let { leaseMs } = compiled;
   lease.polls++;
   try {
     await lease.ready;
-    const result = await answer(core, target, request, lease, signal);
+    const result = await answer(core, target, request, details, lease.subscription, signal);
     leaseMs = leaseAfter(compiled, result.nextPollMs);
     if (lease.subscription.terminated !== undefined) throw endedError(core, key, lease);
     return result;
@@ -41,34 +44,42 @@ export async function handlePoll(
   }
 }
 
+/**
+ * @param details of this request: who asks now decides what is read, whoever made the lease
+ * @param holder the lease's subscription
+ */
 async function answer(
   core: Core,
   { type, compiled }: Target,
   request: PollParams,
-  { subscription }: Lease,
+  details: SubscriptionDetails,
+  holder: PollSubscription,
   signal: AbortSignal,
 ): Promise<PollResult> {
   const notBeforeMs = request.maxAgeMs === undefined ? undefined : core.clock.now() - request.maxAgeMs;
   const maxEvents = Math.min(request.maxEvents ?? core.limits.defaultEventsPerPoll, core.limits.maxEventsPerPoll);
   const { selection, clock } = core;
-  const { reportSelection: report } = type;
-  const common = { subscription, feed: type.feed, rules: compiled.rules, selection, notBeforeMs, maxEvents, report };
-  let batch = await collectBatch({ ...common, cursor: request.cursor });
+  const { feed, reportSelection: report } = type;
+  // The rules of the definition that admitted the request, whatever it is replaced by meanwhile.
+  const rules = (): SelectionRules => compiled.rules;
+  const common = { subscription: details, feed, rules, selection, clock, report, signal };
+  const first = await collectBatch({ ...common, cursor: request.cursor, notBeforeMs, maxEvents });
+  let batch = first;
   const holdMs = Math.min(request.timeoutMs ?? 0, core.limits.maxPollHoldMs);
   const nothing = batch.events.length === 0 && !batch.truncated && !batch.hasMore;
-  const mayHold = holdMs > 0 && subscription.heldPolls < MAX_HELD_POLLS && !subscription.ended;
+  const mayHold = holdMs > 0 && holder.heldPolls < MAX_HELD_POLLS && !holder.ended;
   if (mayHold && nothing && request.cursor !== null && batch.cursor !== null) {
-    const { feed, rules } = type;
-    await waitForEvent({ subscription, feed, rules, selection, clock, report, cursor: batch.cursor, holdMs, signal });
+    const { cursor } = batch;
+    await waitForEvent({ ...common, rules: type.rules, holder, cursor, holdMs });
     // What has ended has its own answer, or the server closes and its sources cannot be read any more.
-    if (!subscription.ended) batch = await collectBatch({ ...common, cursor: batch.cursor });
+    if (!holder.ended) batch = await collectBatch({ ...common, cursor, notBeforeMs, maxEvents });
   }
   const { cursor, truncated, hasMore } = batch;
-  subscription.startCursor ??= request.cursor ?? cursor;
-  subscription.lastAnswer = { cursor, atMs: clock.now() };
+  holder.startCursor ??= first.from;
+  holder.lastAnswer = { cursor, atMs: clock.now() };
   if (batch.events.length > 0) core.observer?.delivered(type.name, 'poll', batch.events.length);
   const nextPollMs = Math.ceil(batch.nextPollMs ?? compiled.nextPollMs);
-  return { resultType: 'complete', events: batch.events.map(toPollEntry), cursor, truncated, hasMore, nextPollMs };
+  return { resultType: 'complete', events: [...batch.events], cursor, truncated, hasMore, nextPollMs };
 }
 
 /**
@@ -84,9 +95,12 @@ function leaseKey(caller: Caller, target: Target): string {
   return JSON.stringify([caller.principal ?? null, target.type.name, target.argumentsKey]);
 }
 
-/** The error of an ended subscription is told once; a poll after that asks for a new one. */
+/**
+ * The error of an ended subscription is told as often as there are clients that began to poll it (TERM-01); a poll after
+ * that asks for a new one.
+ */
 function endedError(core: Core, key: string, lease: Lease): Error {
-  if (core.leases.get(key) === lease) core.leases.delete(key);
+  if (--lease.pollers <= 0 && core.leases.get(key) === lease) core.leases.delete(key);
   return lease.subscription.terminated as Error;
 }
 
@@ -95,7 +109,7 @@ function leaseOf(
   core: Core,
   caller: Caller,
   request: PollParams,
-): Promise<{ key: string; lease: Lease; target: Target }> {
+): Promise<{ key: string; lease: Lease; target: Target; details: SubscriptionDetails }> {
   const { leases } = core;
   return admit(core, caller, 'poll', request, {
     idFor: (target) => {
@@ -108,10 +122,16 @@ function leaseOf(
       const key = leaseKey(caller, target);
       // Authorizing took time: another poll of the same key may have made the lease meanwhile.
       const known = leases.get(key);
-      if (known !== undefined) return { key, lease: known, target };
+      if (known !== undefined) {
+        // A client that begins has no position yet.
+        if (request.cursor === null) known.pollers++;
+        // For the hook at its end.
+        known.subscription.context = details.context;
+        return { key, lease: known, target, details };
+      }
       const lease = newLease(core, target, key, details);
       leases.renew(key, lease, target.compiled.leaseMs);
-      return { key, lease, target };
+      return { key, lease, target, details };
     },
   });
 }
@@ -136,12 +156,13 @@ function newLease(core: Core, { compiled }: Target, key: string, details: Subscr
       // It may have ended while the hook ran: then nobody else calls the counterpart.
       if (subscription.ended) lifecycle.end(compiled.definition, subscription);
     } catch (error) {
-      registry.remove(subscription);
-      leases.delete(key);
+      // It may be late: what has taken this one's place by now is not concerned.
+      if (leases.get(key) === lease) leases.delete(key);
+      subscription.expire();
       throw error;
     }
   };
-  const ready = begin();
-  ready.catch(() => {});
-  return { subscription, ready, polls: 0, expiresAtMs: 0 };
+  const lease: Lease = { subscription, ready: begin(), polls: 0, pollers: 1, expiresAtMs: 0 };
+  lease.ready.catch(() => {});
+  return lease;
 }

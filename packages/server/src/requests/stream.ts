@@ -5,6 +5,7 @@ import type { PushChannel } from '../delivery/push/channel.ts';
 import { PushSession } from '../delivery/push/pushSession.ts';
 import type { Sink } from '../delivery/sink.ts';
 import type { Observer } from '../observability/observer.ts';
+import { boundedCursor } from './bounds.ts';
 import { createPump, openPump } from './openPump.ts';
 import { admit, parseParams } from './target.ts';
 
@@ -25,7 +26,8 @@ export async function openStream(
   params: unknown,
   signal: AbortSignal,
 ): Promise<OpenedStream> {
-  const request = parseParams(streamParamsSchema, params);
+  const parsed = parseParams(streamParamsSchema, params);
+  const request = { ...parsed, cursor: boundedCursor(parsed.cursor) };
   const { lifecycle, registry, sessions, clock } = core;
   const id = core.createStreamId();
   let begun = false;

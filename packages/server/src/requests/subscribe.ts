@@ -14,6 +14,7 @@ import type { CallbackUrl } from '../delivery/webhook/verification/callbackUrl.t
 import type { Webhooks } from '../delivery/webhook/webhooks.ts';
 import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
+import { boundedCursor } from './bounds.ts';
 import { admit, parseParams } from './target.ts';
 import type { Target } from './target.ts';
 import { addWebhookSubscription, openWebhookSubscription } from './webhookSubscriptions.ts';
@@ -45,7 +46,8 @@ interface Admitted {
 export async function handleSubscribe(core: Core, caller: Caller, params: unknown): Promise<SubscribeResult> {
   const { principal } = caller;
   if (principal === undefined) throw forbidden('unauthenticated');
-  const request = parseParams(subscribeParamsSchema, params);
+  const parsed = parseParams(subscribeParamsSchema, params);
+  const request = { ...parsed, cursor: boundedCursor(parsed.cursor) };
   const ordered = readOrdered(request);
   const { mode = 'webhook', url } = request.delivery;
   const { webhooks } = core;

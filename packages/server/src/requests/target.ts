@@ -5,6 +5,7 @@ import { SchemaViolation } from '../catalog/schema.ts';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import { isPromise } from '../maybePromise.ts';
+import { freezeJson } from '../occurrence/payload.ts';
 import type { Arguments, SubscriptionDetails } from '../subscription/subscription.ts';
 import { withTimeLimit } from '../timeLimit.ts';
 
@@ -45,8 +46,10 @@ async function resolveTarget(core: Core, mode: DeliveryMode, params: TargetReque
   const { compiled } = type;
   if (!compiled.descriptor.delivery.includes(mode)) throw unsupported('deliveryMode', { value: mode });
   const argumentsKey = canonicalArguments(params.arguments);
-  const parsed = await parseArguments(core, type.name, compiled, params.arguments);
-  return { type, compiled, rawArguments: params.arguments, arguments: parsed, argumentsKey };
+  // Author code is called with them for as long as the subscription lives, and they are its identity (SUB-03).
+  const rawArguments = freezeJson(params.arguments);
+  const parsed = freezeJson(await parseArguments(core, type.name, compiled, rawArguments));
+  return { type, compiled, rawArguments, arguments: parsed, argumentsKey };
 }
 
 async function parseArguments(core: Core, name: string, { input }: CompiledType, args: Arguments): Promise<Arguments> {
@@ -100,6 +103,6 @@ function subscriptionDetails(
   id: string,
 ): SubscriptionDetails {
   const { type, rawArguments, argumentsKey } = target;
-  const context = { authInfo, clientInfo, principal, mode, subscriptionId: id };
+  const context = Object.freeze({ authInfo, clientInfo, principal, mode, subscriptionId: id });
   return { id, name: type.name, principal, rawArguments, arguments: target.arguments, argumentsKey, context };
 }

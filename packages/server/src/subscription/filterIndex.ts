@@ -1,4 +1,5 @@
 import type { FeedRecord } from '../occurrence/feedEvent.ts';
+import { haveCommonValue, jsonKey, prepareComparison } from './jsonValues.ts';
 import type { Arguments } from './subscription.ts';
 
 /** Argument name -> payload field it is compared with. */
@@ -7,8 +8,8 @@ export type Filter = Readonly<Record<string, string>>;
 type Data = Readonly<Record<string, unknown>>;
 
 /**
- * Most combinations of values one subscription is entered under. Beyond it (several long lists of values) the
- * subscription is compared event by event instead, so that one subscriber cannot fill the index.
+ * Most combinations of values one subscription is entered under, so that one subscriber cannot fill the index. Where its
+ * lists are longer it is entered under the arguments that fit, if any do, and the others are compared event by event.
  */
 const MAX_KEYS_PER_MEMBER = 64;
 
@@ -18,13 +19,8 @@ const MAX_KEYS_PER_MEMBER = 64;
  */
 const MAX_KEYS_PER_EVENT = 1_024;
 
-/** JSON tells `1` from `"1"` and compares nested values by content. */
-function valueKey(value: unknown): string {
-  return JSON.stringify(value) ?? 'null';
-}
-
 function valueKeys(value: unknown): string[] {
-  return Array.isArray(value) ? [...new Set(value.map(valueKey))] : [valueKey(value)];
+  return Array.isArray(value) ? [...new Set(value.map(jsonKey))] : [jsonKey(value)];
 }
 
 /**
@@ -43,8 +39,7 @@ export function failingArgument(filter: Filter, args: Arguments, event: { readon
     if (wanted === undefined) continue;
     const present = event.data[filter[argument] as string];
     if (present === undefined) return argument;
-    const presentKeys = valueKeys(present);
-    if (!valueKeys(wanted).some((key) => presentKeys.includes(key))) return argument;
+    if (!haveCommonValue(wanted, present)) return argument;
   }
   return undefined;
 }
@@ -60,16 +55,23 @@ function countCombinations(lists: readonly (readonly string[])[]): number {
   return lists.reduce((product, list) => product * list.length, 1);
 }
 
-/** Members that constrain the same arguments. */
+function countOf(value: unknown): number {
+  return Array.isArray(value) ? value.length : 1;
+}
+
+/** Members that are entered under the same arguments. */
 interface Shape<T> {
   readonly fields: readonly string[];
+  /** They constrain further ones, which are compared. */
+  readonly partial: boolean;
   readonly byValues: Map<string, Set<T>>;
 }
 
 interface Place {
-  /** Names of the constrained arguments. */
+  /** Names of the arguments it is entered under. */
   readonly shapeKey: string;
   readonly fields: readonly string[];
+  readonly partial: boolean;
   readonly keys: readonly string[];
 }
 
@@ -113,6 +115,10 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
 
   #enter(member: T): void {
     const place = this.#place(member);
+    if (place === undefined || place.partial) {
+      const args = member.subscription.arguments;
+      for (const [argument] of this.#entries) prepareComparison(args[argument]);
+    }
     if (place === undefined) {
       this.#unindexed.add(member);
       return;
@@ -165,6 +171,7 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
       if (keys.length > 1) seen ??= new Set();
       for (const key of keys) {
         for (const member of shape.byValues.get(key) ?? []) {
+          if (shape.partial && !passesFilter(this.#filter, member.subscription.arguments, event)) continue;
           if (keys.length > 1) {
             if (seen?.has(member) === true) continue;
             seen?.add(member);
@@ -184,9 +191,9 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
     return [...members].filter((member) => passesFilter(this.#filter, member.subscription.arguments, event));
   }
 
-  #shape({ shapeKey, fields }: Place): Shape<T> {
+  #shape({ shapeKey, fields, partial }: Place): Shape<T> {
     let shape = this.#shapes.get(shapeKey);
-    if (shape === undefined) this.#shapes.set(shapeKey, (shape = { fields, byValues: new Map() }));
+    if (shape === undefined) this.#shapes.set(shapeKey, (shape = { fields, partial, byValues: new Map() }));
     return shape;
   }
 
@@ -194,12 +201,21 @@ export class FilterIndex<T extends { readonly subscription: { readonly arguments
   #place(member: T): Place | undefined {
     const args = member.subscription.arguments;
     const constrained = this.#entries.filter(([argument]) => args[argument] !== undefined);
-    const lists = constrained.map(([argument]) => valueKeys(args[argument]));
-    if (countCombinations(lists) > MAX_KEYS_PER_MEMBER) return undefined;
+    let room = MAX_KEYS_PER_MEMBER;
+    const entered = constrained.filter(([argument]) => {
+      const count = countOf(args[argument]);
+      if (count > room) return false;
+      room /= Math.max(1, count);
+      return true;
+    });
+    const partial = entered.length < constrained.length;
+    if (partial && entered.length === 0) return undefined;
+    const names = entered.map(([argument]) => argument).join('\n');
     return {
-      shapeKey: constrained.map(([argument]) => argument).join('\n'),
-      fields: constrained.map(([, field]) => field),
-      keys: combinations(lists),
+      shapeKey: partial ? `${names}\n...` : names,
+      fields: entered.map(([, field]) => field),
+      partial,
+      keys: combinations(entered.map(([argument]) => valueKeys(args[argument]))),
     };
   }
 }

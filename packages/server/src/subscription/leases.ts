@@ -8,6 +8,8 @@ export interface Lease {
   readonly ready: Promise<void>;
   /** Polls that are being answered: as long as there are any, it does not expire. */
   polls: number;
+  /** Clients that began to poll it, as far as that can be seen. */
+  pollers: number;
   expiresAtMs: number;
 }
 
@@ -22,6 +24,8 @@ export class Leases {
    * any number of leases.
    */
   readonly #byDuration = new Map<number, Map<string, Lease>>();
+  /** Of callers that are not authenticated, in order of renewal. */
+  readonly #anonymous = new Map<string, Lease>();
   #timer: unknown;
   #timerAtMs = Infinity;
 
@@ -44,10 +48,26 @@ export class Leases {
     let leases = this.#byDuration.get(durationMs);
     if (leases === undefined) this.#byDuration.set(durationMs, (leases = new Map()));
     leases.set(key, lease);
+    if (lease.subscription.principal === undefined) this.#anonymous.set(key, lease);
     this.#schedule(lease.expiresAtMs);
   }
 
+  /**
+   * Gives up the anonymous lease that was not polled for longest, for a caller that is authenticated: who they are nobody
+   * can tell, so that one of them could take the places of all (G5). No answer depends on a lease.
+   */
+  giveUpAnonymous(): boolean {
+    for (const [key, lease] of this.#anonymous) {
+      if (lease.polls > 0 || lease.subscription.ended) continue;
+      this.delete(key);
+      lease.subscription.expire();
+      return true;
+    }
+    return false;
+  }
+
   delete(key: string): void {
+    this.#anonymous.delete(key);
     for (const [durationMs, leases] of this.#byDuration) {
       if (!leases.delete(key)) continue;
       if (leases.size === 0) this.#byDuration.delete(durationMs);
@@ -60,6 +80,7 @@ export class Leases {
   close(): void {
     const leases = [...this.#byDuration.values()].flatMap((byKey) => [...byKey.values()]);
     this.#byDuration.clear();
+    this.#anonymous.clear();
     this.#unschedule();
     for (const lease of leases) lease.subscription.expire();
   }

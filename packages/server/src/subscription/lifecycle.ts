@@ -20,6 +20,8 @@ export class Lifecycle {
   readonly #clock: Clock;
   readonly #timeLimitMs: number;
   readonly #report: (error: unknown, stage: string, name: string) => void;
+  /** By subscription: an `onSubscribe` that did not end in time, with its counterpart. */
+  readonly #late = new Map<string, Promise<void>>();
 
   constructor(clock: Clock, timeLimitMs: number, report: (error: unknown, stage: string, name: string) => void) {
     this.#clock = clock;
@@ -31,7 +33,7 @@ export class Lifecycle {
   async authorize(functions: LifecycleFunctions, concern: Concern): Promise<void> {
     if (functions.authorize === undefined) return;
     const allowed = await this.#call('authorize', concern, () =>
-      functions.authorize?.(concern.context, concern.arguments),
+      functions.authorize?.(concern.context, ownArguments(concern)),
     );
     // Anything but a clear yes is a no.
     if (allowed !== true) throw forbidden();
@@ -47,18 +49,52 @@ export class Lifecycle {
     }
   }
 
-  /** Throws what refuses the subscription. */
+  /**
+   * Throws what refuses the subscription. An `onSubscribe` that succeeds after its time limit gets its counterpart then, and
+   * another subscription of the same id begins after that, so that what one provisions is not what the other takes back.
+   */
   async begin(functions: LifecycleFunctions, concern: Concern): Promise<void> {
     if (functions.onSubscribe === undefined) return;
-    await this.#call('onSubscribe', concern, () => functions.onSubscribe?.(concern.context, concern.arguments));
+    const { subscriptionId } = concern.context;
+    let started: Promise<void> | undefined;
+    let refused = false;
+    try {
+      await this.#call('onSubscribe', concern, async () => {
+        await this.#late.get(subscriptionId);
+        if (refused) return;
+        started = (async () => functions.onSubscribe?.(concern.context, ownArguments(concern)))();
+        await started;
+      });
+    } catch (error) {
+      refused = true;
+      if (started !== undefined) this.#undoLater(functions, concern, started);
+      throw error;
+    }
+  }
+
+  #undoLater(functions: LifecycleFunctions, concern: Concern, started: Promise<void>): void {
+    const { subscriptionId } = concern.context;
+    const undone = started
+      .then(
+        async () => this.#end(functions, concern),
+        // It has refused: there is nothing to take back.
+        () => {},
+      )
+      .then(() => {
+        if (this.#late.get(subscriptionId) === undone) this.#late.delete(subscriptionId);
+      });
+    this.#late.set(subscriptionId, undone);
   }
 
   /** Never throws: the subscription has ended whatever the author's function does. */
   end(functions: LifecycleFunctions, concern: Concern): void {
+    void this.#end(functions, concern);
+  }
+
+  async #end(functions: LifecycleFunctions, concern: Concern): Promise<void> {
     if (functions.onUnsubscribe === undefined) return;
-    void this.#call('onUnsubscribe', concern, () =>
-      functions.onUnsubscribe?.(concern.context, concern.arguments),
-    ).catch(() => {});
+    const call = (): MaybePromise<void> => functions.onUnsubscribe?.(concern.context, ownArguments(concern));
+    await this.#call('onUnsubscribe', concern, call).catch(() => {});
   }
 
   async #call<T>(stage: string, { name }: Pick<Concern, 'name'>, run: () => MaybePromise<T>): Promise<T> {
@@ -71,4 +107,12 @@ export class Lifecycle {
       throw internalError(`${name} is not available at the moment`);
     }
   }
+}
+
+/**
+ * A copy for one call: an author who completes the arguments there changes neither what the subscription is known by, nor
+ * what others of the author's functions see.
+ */
+function ownArguments({ arguments: args }: Pick<Concern, 'arguments'>): Arguments {
+  return Object.getPrototypeOf(args) === Object.prototype ? { ...args } : args;
 }

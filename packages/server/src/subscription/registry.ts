@@ -42,14 +42,21 @@ export interface RegistryListener {
 export class Registry {
   readonly #limits: Pick<Limits, 'subscriptions' | 'subscriptionsPerPrincipal'>;
   readonly #listener: RegistryListener | undefined;
+  /** Ends something that may give way to an authenticated caller; `false` when there is nothing. */
+  readonly #makeRoom: () => boolean;
   #lastOrder = 0;
   readonly #byId = new Map<string, Subscription>();
   readonly #byName = new Map<string, Set<Subscription>>();
   readonly #countByPrincipal = new Map<string, number>();
 
-  constructor(limits: Pick<Limits, 'subscriptions' | 'subscriptionsPerPrincipal'>, listener?: RegistryListener) {
+  constructor(
+    limits: Pick<Limits, 'subscriptions' | 'subscriptionsPerPrincipal'>,
+    listener?: RegistryListener,
+    makeRoom: () => boolean = () => false,
+  ) {
     this.#limits = limits;
     this.#listener = listener;
+    this.#makeRoom = makeRoom;
   }
 
   get size(): number {
@@ -62,16 +69,15 @@ export class Registry {
    */
   add(subscription: Subscription, reserved: ReservedPlaces = NONE): void {
     const { principal, name, id } = subscription;
-    if (this.#byId.size + reserved.all >= this.#limits.subscriptions) {
+    const count = principal === undefined ? 0 : (this.#countByPrincipal.get(principal) ?? 0);
+    if (principal !== undefined && count + reserved.ofPrincipal >= this.#limits.subscriptionsPerPrincipal) {
+      throw resourceExhausted('subscriptionsPerPrincipal', this.#limits.subscriptionsPerPrincipal);
+    }
+    const isFull = this.#byId.size + reserved.all >= this.#limits.subscriptions;
+    if (isFull && !(principal !== undefined && this.#makeRoom())) {
       throw resourceExhausted('subscriptions', this.#limits.subscriptions);
     }
-    if (principal !== undefined) {
-      const count = this.#countByPrincipal.get(principal) ?? 0;
-      if (count + reserved.ofPrincipal >= this.#limits.subscriptionsPerPrincipal) {
-        throw resourceExhausted('subscriptionsPerPrincipal', this.#limits.subscriptionsPerPrincipal);
-      }
-      this.#countByPrincipal.set(principal, count + 1);
-    }
+    if (principal !== undefined) this.#countByPrincipal.set(principal, count + 1);
     subscription.order = ++this.#lastOrder;
     this.#byId.set(id, subscription);
     const sameName = this.#byName.get(name);

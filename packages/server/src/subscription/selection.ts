@@ -1,22 +1,14 @@
 import type { Clock } from '../clock.ts';
 import type { EventContext } from '../context.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
-import { freezePayload, snapshotPayload } from '../occurrence/payload.ts';
+import type { Occurrence } from '../occurrence/feedEvent.ts';
+import { snapshotPayload } from '../occurrence/payload.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { withTimeLimit } from '../timeLimit.ts';
 import { passesFilter } from './filterIndex.ts';
 import type { Filter } from './filterIndex.ts';
-import type { Arguments, Subscription } from './subscription.ts';
-
-/** An occurrence as author code sees it. */
-export interface Occurrence<Payload = Readonly<Record<string, unknown>>> {
-  readonly eventId: string;
-  readonly name: string;
-  readonly timestamp: string;
-  readonly data: Payload;
-  readonly _meta?: Readonly<Record<string, unknown>> | undefined;
-}
+import type { Arguments, SubscriptionDetails } from './subscription.ts';
 
 export type Match<Args = Arguments, Payload = Readonly<Record<string, unknown>>> = (
   context: EventContext,
@@ -63,7 +55,7 @@ export class Selection {
    */
   select(
     rules: SelectionRules,
-    subscription: Subscription,
+    subscription: SubscriptionDetails,
     event: FeedEvent,
     indexed: boolean,
   ): MaybePromise<FeedEvent | undefined> {
@@ -72,9 +64,8 @@ export class Selection {
     const { match, transform } = rules;
     if (indexed && match === undefined && transform === undefined) return event;
     if (!indexed && !passesFilter(rules.filter, subscription.arguments, event)) return undefined;
-    if (match !== undefined || transform !== undefined) freezePayload(event.data);
     if (match === undefined) return this.#transform(rules, subscription, event);
-    const matched = match(subscription.context, event, subscription.arguments);
+    const matched = match(subscription.context, event.occurrence, subscription.arguments);
     if (!isPromise(matched)) return this.#matched(matched, rules, subscription, event);
     const limited = withTimeLimit(this.#clock, this.#timeLimitMs, `match of ${rules.name}`, matched);
     return limited.then((answer) => this.#matched(answer, rules, subscription, event));
@@ -83,7 +74,7 @@ export class Selection {
   #matched(
     answer: unknown,
     rules: SelectionRules,
-    subscription: Subscription,
+    subscription: SubscriptionDetails,
     event: FeedEvent,
   ): MaybePromise<FeedEvent | undefined> {
     if (typeof answer !== 'boolean')
@@ -91,9 +82,9 @@ export class Selection {
     return answer ? this.#transform(rules, subscription, event) : undefined;
   }
 
-  #transform(rules: SelectionRules, subscription: Subscription, event: FeedEvent): MaybePromise<FeedEvent> {
+  #transform(rules: SelectionRules, subscription: SubscriptionDetails, event: FeedEvent): MaybePromise<FeedEvent> {
     if (rules.transform === undefined) return event;
-    const data = rules.transform(subscription.context, event, subscription.arguments);
+    const data = rules.transform(subscription.context, event.occurrence, subscription.arguments);
     if (!isPromise(data)) return this.#transformed(data, rules, event);
     const limited = withTimeLimit(this.#clock, this.#timeLimitMs, `transform of ${rules.name}`, data);
     return limited.then((shaped) => this.#transformed(shaped, rules, event));
