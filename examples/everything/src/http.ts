@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { localhostHostValidation, localhostOriginValidation, toNodeHandler } from '@modelcontextprotocol/node';
+import { nodeHandler } from '@mcp-events/server/node';
+import { localhostHostValidation, localhostOriginValidation } from '@modelcontextprotocol/node';
 import type { EverythingServer } from './everythingServer.ts';
 
 export interface HttpServer {
@@ -17,7 +18,8 @@ const FLUSH_MS = 2_000;
 
 /** Serves on 127.0.0.1. Rejects when the port cannot be had. */
 export async function serveHttp(server: EverythingServer, port: number): Promise<HttpServer> {
-  const handle = toNodeHandler({ fetch: (request) => server.fetch(request) }, { onerror: console.error });
+  // Tokens are looked at before a body is read.
+  const handle = nodeHandler((request) => server.fetch(request), { onError: console.error });
   // Without them, any web page the user opens could reach this server through a name of its own.
   const isLocalHost = localhostHostValidation();
   const isLocalOrigin = localhostOriginValidation();
@@ -30,7 +32,7 @@ export async function serveHttp(server: EverythingServer, port: number): Promise
     }
     answering.add(response);
     response.once('close', () => answering.delete(response));
-    void handle(request, response);
+    handle(request, response);
   });
   await new Promise<void>((resolve, reject) => {
     listener.once('error', reject);

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { localhostHostValidation, localhostOriginValidation, toNodeHandler } from '@modelcontextprotocol/node';
+import { localhostHostValidation, localhostOriginValidation } from '@modelcontextprotocol/node';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { Events, internalError, systemClock } from '@mcp-events/server';
+import { mcpNodeHandler } from '@mcp-events/server/node';
 import { openSqliteStorage } from '@mcp-events/sqlite';
 import { defineCommitEvents } from './events/commitEvents.ts';
 import { defineRefEvents } from './events/refEvents.ts';
@@ -74,12 +75,12 @@ export async function serveRepository(path: string, options: ServeOptions = {}):
       return mcp;
     }),
   );
-  const serve = toNodeHandler(handler);
+  const serve = mcpNodeHandler(handler);
   const isLocalHost = localhostHostValidation();
   const isLocalOrigin = localhostOriginValidation();
   const http = createServer((request, response) => {
     // Guards against web pages that reach for servers of this machine; a refused request is answered already.
-    if (isLocalHost(request, response) && isLocalOrigin(request, response)) void serve(request, response);
+    if (isLocalHost(request, response) && isLocalOrigin(request, response)) serve(request, response);
   });
   const close = async (): Promise<void> => {
     await watcher.close();

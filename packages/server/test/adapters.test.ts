@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { connect } from 'node:net';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
@@ -7,6 +8,7 @@ import type { McpHttpHandler } from '@modelcontextprotocol/server';
 import express from 'express';
 import { fastify } from 'fastify';
 import { Hono } from 'hono';
+import { mcpNodeHandler } from '@mcp-events/server/node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FrameReader, kindsOf, pushedNumbers } from './kit/frames.ts';
 import { EXTENSION } from './kit/httpServer.ts';
@@ -33,7 +35,33 @@ function closed(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
+/** The adapter of this package, as its users mount it. */
+const own: Readonly<Record<string, (handler: McpHttpHandler) => Promise<Mounted>>> = {
+  'node:http, own adapter': async (handler) => mounted(await listening(createServer(mcpNodeHandler(handler))), '/'),
+  'Express with a body parser, own adapter': async (handler) => {
+    const app = express();
+    app.use(express.json());
+    app.post('/mcp', mcpNodeHandler(handler));
+    return mounted(await listening(createServer(app)), '/mcp');
+  },
+  'Fastify, own adapter': async (handler) => {
+    const app = fastify();
+    const node = mcpNodeHandler(handler);
+    // What Fastify has parsed is on its own request.
+    app.post('/mcp', (request, reply) => {
+      reply.hijack();
+      node(Object.assign(request.raw, { body: request.body }), reply.raw);
+    });
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    return mounted(app.server, '/mcp', async () => {
+      app.server.closeAllConnections();
+      await app.close();
+    });
+  },
+};
+
 const adapters: Readonly<Record<string, (handler: McpHttpHandler) => Promise<Mounted>>> = {
+  ...own,
   'node:http': async (handler) => {
     const node = toNodeHandler(handler);
     return mounted(await listening(createServer((request, response) => void node(request, response))), '/');
@@ -171,5 +199,70 @@ describe.each(Object.keys(adapters))('%s', (name) => {
     const messages = await stream.take(501);
     expect(pushedNumbers(messages)).toEqual(Array.from({ length: 500 }, (_, n) => n));
     await stream.cancel();
+  });
+});
+
+describe('who is refused', () => {
+  it('AUTH-08 is refused by its headers, before the body is there', async () => {
+    const server = httpServer();
+    let reached = 0;
+    const refusing = mcpNodeHandler(
+      { fetch: (request, options) => (reached++, server.handler.fetch(request, options)) },
+      {
+        authenticate: ({ headers }) =>
+          headers.get('authorization') === 'Bearer known'
+            ? { token: 'known', clientId: 'c', scopes: [], extra: { sub: 'alice' } }
+            : new Response('who are you?', { status: 401 }),
+      },
+    );
+    const mount = mounted(await listening(createServer(refusing)), '/');
+    open.push(mount);
+    const { port } = new URL(mount.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    // Four megabytes are promised, and none is sent.
+    socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 4000000\r\n\r\n');
+    let answer = '';
+    for await (const chunk of socket) answer += String(chunk);
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+    expect(answer).toContain('who are you?');
+    expect(reached).toBe(0);
+  });
+
+  it('AUTH-08 and who is let in is known by what was authenticated, or by what middleware found', async () => {
+    const auth = { token: 't', clientId: 'c', scopes: [], extra: { sub: 'alice' } };
+    for (const mount of [
+      (handler: McpHttpHandler) => createServer(mcpNodeHandler(handler, { authenticate: async () => auth })),
+      (handler: McpHttpHandler) => {
+        const app = express();
+        app.use((request, _, next) => {
+          Object.assign(request, { auth });
+          next();
+        });
+        app.use(mcpNodeHandler(handler));
+        return createServer(app);
+      },
+    ]) {
+      const server = httpServer();
+      const seen: unknown[] = [];
+      server.events.define('counted', { ...counted, authorize: ({ principal }) => (seen.push(principal), true) });
+      const mountedAt = mounted(await listening(mount(server.handler)), '/');
+      open.push(mountedAt);
+      const _meta = {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': {},
+      };
+      const response = await fetch(mountedAt.url, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          'mcp-protocol-version': '2026-07-28',
+          'mcp-method': 'events/poll',
+        },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'events/poll', params: { name: 'counted', _meta } }),
+      });
+      expect(await response.json()).toMatchObject({ result: { events: [] } });
+      expect(seen).toEqual(['alice']);
+    }
   });
 });

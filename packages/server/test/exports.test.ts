@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import * as server from '../src/index.ts';
+import * as node from '../src/node.ts';
 
 it('exports exactly these values', () => {
   expect(Object.keys(server).toSorted()).toEqual([
@@ -20,4 +21,8 @@ it('exports exactly these values', () => {
     'systemClock',
     'unsupported',
   ]);
+});
+
+it('exports exactly these values for Node.js', () => {
+  expect(Object.keys(node).toSorted()).toEqual(['mcpNodeHandler', 'nodeHandler']);
 });
