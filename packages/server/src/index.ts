@@ -24,6 +24,7 @@ export type { Check, CheckContext, CheckedEvent, CheckResult } from './feed/chec
 export { FeedEvent } from './occurrence/feedEvent.ts';
 export type { FeedRecord, Occurrence, OccurrenceInput } from './occurrence/feedEvent.ts';
 export { Gap } from './occurrence/gap.ts';
+export { timestampMs } from './occurrence/timestamp.ts';
 export type { Explanation, Verdict } from './inspection/explanation.ts';
 export type {
   InspectedDeadLetter,

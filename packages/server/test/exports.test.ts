@@ -19,6 +19,7 @@ it('exports exactly these values', () => {
     'isEventsError',
     'memoryStorage',
     'systemClock',
+    'timestampMs',
     'unsupported',
   ]);
 });

@@ -55,8 +55,14 @@ export function compileType(name: string, definition: AnyDefinition, offersWebho
   if (typeof name !== 'string' || name === '') throw new TypeError('an event type needs a name');
   const what = `event type ${JSON.stringify(name)}`;
   if (!isStorableText(name)) throw new TypeError(`the name of ${what} must be text without the character zero`);
-  const input = compileSchema(definition.input ?? { type: 'object' }, `the input schema of ${what}`);
-  const payload = compileSchema(definition.payload, `the payload schema of ${what}`);
+  const input = compileSchema(definition.input ?? { type: 'object' }, {
+    what: `the input schema of ${what}`,
+    isUntrusted: true,
+  });
+  const payload = compileSchema(definition.payload, {
+    what: `the payload schema of ${what}`,
+    isUntrusted: false,
+  });
   assertFilter(definition.filter ?? {}, input, payload, what);
   const { orderedWebhooks = false } = definition;
   if (typeof orderedWebhooks !== 'boolean') {

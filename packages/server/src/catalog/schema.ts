@@ -1,11 +1,11 @@
 import type { JsonSchema } from '@mcp-events/protocol';
 import { isJsonObject } from '@mcp-events/protocol';
-import { Ajv } from 'ajv';
-import type { ErrorObject, ValidateFunction } from 'ajv';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import ajvFormats from 'ajv-formats';
+import type { ValidateFunction } from 'ajv';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
+import { compileJson, MAX_MATCHED_LENGTH } from './jsonValidator.ts';
+import { allowsObjects, withoutApproximations } from './schemaForms.ts';
+import { describeErrors, describeLibraryIssues, SchemaViolation } from './violations.ts';
 
 /**
  * A schema library's object that can describe itself as JSON Schema (Standard JSON Schema: zod 4.2 and later, ArkType,
@@ -22,7 +22,7 @@ export interface SchemaObject<Input = unknown, Output = Input> {
 /** What authors may give as a schema: a schema library's object, or JSON Schema itself. */
 export type SchemaInput<Input = unknown, Output = Input> = SchemaObject<Input, Output> | JsonSchema;
 
-/** A schema ready for use: its published form, and a check of values against exactly that form. */
+/** A schema ready for use: its published form, and a check of values against it. */
 export interface CompiledSchema {
   readonly json: JsonSchema;
   /** Throws a {@link SchemaViolation}. */
@@ -34,29 +34,30 @@ export interface CompiledSchema {
   readonly parse: (value: Readonly<Record<string, unknown>>) => MaybePromise<Readonly<Record<string, unknown>>>;
 }
 
-/** A value does not satisfy its schema. The message names members, never values, so nothing secret gets into logs. */
-export class SchemaViolation extends Error {
-  override readonly name = 'SchemaViolation';
+export interface CompileOptions {
+  /** For messages, such as `the payload schema of event type "x"`. */
+  readonly what: string;
+  /** Whether values come from anybody. */
+  readonly isUntrusted: boolean;
 }
 
-const DRAFT_2020_12 = /^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/;
-const DRAFT_07 = /^https?:\/\/json-schema\.org\/draft-07\/schema#?$/;
-
-/** Violations named in one message; the rest is noise. */
-const MAX_NAMED_VIOLATIONS = 5;
-
 /**
- * Compiles a schema. Throws a `TypeError` naming `what` for anything that is not usable JSON Schema 2020-12 (or
- * draft-07 where it says so), and for references that lead outside the schema: nothing is ever fetched (LIST-05).
+ * Compiles a schema. Throws a `TypeError` for anything that is not usable JSON Schema 2020-12 (or draft-07 where it says
+ * so), for references that lead outside the schema (LIST-05), and for schemas that no object satisfies.
  */
-export function compileSchema(schema: SchemaInput, what: string): CompiledSchema {
+export function compileSchema(schema: SchemaInput, options: CompileOptions): CompiledSchema {
+  const { what } = options;
   const json = toJsonSchema(schema, what);
-  const validateJson = compileJson(json, what);
+  const validateJson = compileJson(json, what, options);
+  if (!allowsObjects(json, json))
+    throw new TypeError(`${what} allows no object, but arguments and payloads are objects`);
+  const library = isSchemaObject(schema) ? schema['~standard'] : undefined;
+  const accepts = library === undefined ? undefined : acceptedByLibrary(library.validate, json, options);
   const validate = (value: unknown): void => {
     if (validateJson(value)) return;
-    throw new SchemaViolation(describe(validateJson.errors ?? []));
+    const errors = validateJson.errors ?? [];
+    if (accepts?.(value) !== true) throw new SchemaViolation(describeErrors(errors));
   };
-  const library = isSchemaObject(schema) ? schema['~standard'] : undefined;
   return {
     json,
     validate,
@@ -67,6 +68,39 @@ export function compileSchema(schema: SchemaInput, what: string): CompiledSchema
       return isPromise(result) ? result.then((settled) => parsedBy(settled, value)) : parsedBy(result, value);
     },
   };
+}
+
+/**
+ * Whether the author's library takes a value that JSON Schema refuses: some of what authors write can only be described
+ * roughly, such as a pattern with flags, a length in UTF-16 units or a URL. Types, members and lists of values count as
+ * described. Made when it is needed first, which for most schemas is never.
+ */
+function acceptedByLibrary(
+  validate: (value: unknown) => unknown,
+  json: JsonSchema,
+  options: CompileOptions,
+): (value: unknown) => boolean {
+  let isOfForm: ValidateFunction | undefined;
+  return (value) => {
+    // What its bound refuses is not for another pattern, either.
+    if (options.isUntrusted && hasLongText(value)) return false;
+    isOfForm ??= compileJson(withoutApproximations(json), options.what, options);
+    if (!isOfForm(value)) return false;
+    try {
+      const result = validate(value);
+      if (!isPromise(result)) return isJsonObject(result) && result['issues'] === undefined;
+      // Its rejection is nobody's, as nobody waits for it.
+      result.then(undefined, () => {});
+      return false;
+    } catch {
+      return false;
+    }
+  };
+}
+
+function hasLongText(value: unknown): boolean {
+  if (typeof value === 'string') return value.length > MAX_MATCHED_LENGTH;
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasLongText);
 }
 
 function isSchemaObject(schema: SchemaInput): schema is SchemaObject {
@@ -84,61 +118,21 @@ function toJsonSchema(schema: SchemaInput, what: string): JsonSchema {
       `${what} comes from a schema library that cannot describe itself as JSON Schema; pass JSON Schema`,
     );
   }
-  return toJson({ target: 'draft-2020-12' });
-}
-
-function compileJson(json: JsonSchema, what: string): ValidateFunction {
-  // A copy of its own per schema: two types may use the same $id for different schemas.
-  const options = { strict: false, allErrors: false, validateFormats: true };
-  const dialect = json['$schema'];
-  const is2020 = dialect === undefined || (typeof dialect === 'string' && DRAFT_2020_12.test(dialect));
-  if (!is2020 && !(typeof dialect === 'string' && DRAFT_07.test(dialect))) {
-    throw new TypeError(`${what} names the JSON Schema dialect ${JSON.stringify(dialect)}; use 2020-12 or draft-07`);
-  }
-  const judge = is2020 ? draft2020() : draft07();
-  // The judge has checked the schema; compiling the schema of schemas again each time would cost most of a definition.
-  const ajv = is2020
-    ? new Ajv2020({ ...options, validateSchema: false })
-    : new Ajv({ ...options, validateSchema: false });
-  (ajvFormats as unknown as (target: unknown) => void)(ajv);
   try {
-    if (judge.validateSchema(json) !== true) throw new Error(judge.errorsText(judge.errors));
-    return ajv.compile(json);
+    return toJson({ target: 'draft-2020-12' });
   } catch (error) {
-    throw new TypeError(`${what} is not usable as JSON Schema: ${(error as Error).message}`, { cause: error });
+    throw new TypeError(
+      `${what} cannot be written as JSON Schema: ${(error as Error).message}. Events are JSON: use what JSON has, such as ` +
+        'z.iso.datetime() for a date',
+      { cause: error },
+    );
   }
-}
-
-/** Made when first needed and kept: they hold nothing but the schema of schemas of their dialect. */
-const draft2020 = once(() => new Ajv2020());
-const draft07 = once(() => new Ajv());
-
-function once<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => (made ??= make());
 }
 
 function parsedBy(result: unknown, value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   if (!isJsonObject(result)) return value;
   const issues = result['issues'];
-  if (Array.isArray(issues)) {
-    const messages = issues.slice(0, MAX_NAMED_VIOLATIONS).map((issue: unknown) => {
-      const { path, message } = issue as { path?: readonly unknown[]; message?: string };
-      const place = (path ?? []).map((part) => String(isJsonObject(part) ? part['key'] : part)).join('.');
-      return `${place === '' ? 'the value' : place}: ${message ?? 'is not valid'}`;
-    });
-    throw new SchemaViolation(messages.join('; '));
-  }
+  if (Array.isArray(issues)) throw new SchemaViolation(describeLibraryIssues(issues));
   const output = result['value'];
   return isJsonObject(output) ? output : value;
-}
-
-function describe(errors: readonly ErrorObject[]): string {
-  const named = errors.slice(0, MAX_NAMED_VIOLATIONS).map(({ instancePath, message, keyword, params }) => {
-    const place = instancePath === '' ? 'the value' : instancePath.slice(1).replaceAll('/', '.');
-    const allowed =
-      keyword === 'enum' ? `: ${JSON.stringify((params as { allowedValues: unknown }).allowedValues)}` : '';
-    return `${place} ${message ?? 'is not valid'}${allowed}`;
-  });
-  return named.join('; ');
 }

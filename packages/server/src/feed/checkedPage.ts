@@ -7,7 +7,7 @@ import type { FeedRecord } from '../occurrence/feedEvent.ts';
 import { Gap } from '../occurrence/gap.ts';
 import { assertEventId } from '../occurrence/eventId.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
-import { isoTimestamp } from '../occurrence/timestamp.ts';
+import { isoTimestamp, timestampMs } from '../occurrence/timestamp.ts';
 
 interface PageContext {
   readonly name: string;
@@ -65,7 +65,7 @@ function cursorBefore(all: readonly FeedRecord[], first: FeedRecord | undefined,
 
 /** A gap has no time: whoever wants only what is recent is told of it as well. */
 function isWanted(record: FeedRecord, notBeforeMs: number): boolean {
-  return record.kind === 'gap' || Date.parse(record.timestamp) >= notBeforeMs;
+  return record.kind === 'gap' || timestampMs(record.timestamp) >= notBeforeMs;
 }
 
 /** Also of what is no event at all. Whatever cannot come back as a position counts as absent: events are counted then. */

@@ -1,7 +1,7 @@
 import { canonicalArguments, describeIssues, internalError, invalidParams, unsupported } from '@mcp-events/protocol';
 import type { DeliveryMode } from '@mcp-events/protocol';
 import type { CompiledType, EventType } from '../catalog/eventType.ts';
-import { SchemaViolation } from '../catalog/schema.ts';
+import { SchemaViolation } from '../catalog/violations.ts';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
 import { isPromise } from '../maybePromise.ts';

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { FeedEvent, FeedRecord } from '../occurrence/feedEvent.ts';
+import { timestampMs } from '../occurrence/timestamp.ts';
 import { Gap } from '../occurrence/gap.ts';
 import type { AppendOptions, EventLog, Note, Retention } from './eventLog.ts';
 
@@ -105,7 +106,7 @@ export class MemoryLog implements EventLog {
   /** Whoever starts after a gap is told that it starts later than it asked. */
   #isOlder(position: number, notBeforeMs: number): boolean {
     const record = this.#record(position);
-    return record.kind === 'gap' || Date.parse(record.timestamp) < notBeforeMs;
+    return record.kind === 'gap' || timestampMs(record.timestamp) < notBeforeMs;
   }
 
   #forgetAll(): void {

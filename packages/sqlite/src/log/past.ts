@@ -1,5 +1,5 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
-import { Gap } from '@mcp-events/server';
+import { Gap, timestampMs } from '@mcp-events/server';
 import type { AppendOptions, Clock, FeedEvent, FeedRecord, Retention } from '@mcp-events/server';
 import type { GroupCommit, Provisional } from '../groupCommit.ts';
 import type { Statements } from '../statements.ts';
@@ -138,8 +138,8 @@ export class Past implements Provisional {
     const next = this.#change();
     const position = next.head + 1;
     const appendedMs = this.#nowMs(next);
-    const timestampMs = Date.parse(event.timestamp);
-    const latestMs = Math.max(next.latestMs, Number.isNaN(timestampMs) ? appendedMs : timestampMs);
+    const happenedMs = timestampMs(event.timestamp);
+    const latestMs = Math.max(next.latestMs, Number.isNaN(happenedMs) ? appendedMs : happenedMs);
     const logged = { record: event, position, appendedMs, latestMs, byteLength, bytesBefore: next.bytes };
     this.#table.insert(event, metaJson, logged);
     event.position = position;
