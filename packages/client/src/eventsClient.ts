@@ -6,6 +6,7 @@ import { type ClientSource, Connection } from './connection/connection.ts';
 import { isUnusable } from './delivery/chooseMode.ts';
 import { type DeliveredSource, SubscriptionDelivery } from './delivery/subscriptionDelivery.ts';
 import { assertCallbackBase, Callback } from './delivery/webhook/callback.ts';
+import { assertWebhookOptions } from './delivery/webhook/webhookOptions.ts';
 import { asError, closed, EventsClientError, isUnreachable } from './errors.ts';
 import { isInbox } from './inbox/inbox.ts';
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
@@ -44,7 +45,10 @@ export class EventsClient {
    * @throws TypeError if `webhook.url` cannot be a callback URL
    */
   constructor(client: ClientSource, options: EventsClientOptions = {}) {
-    if (options.webhook !== undefined) assertCallbackBase(options.webhook.url);
+    if (options.webhook !== undefined) {
+      assertCallbackBase(options.webhook.url);
+      assertWebhookOptions(options.webhook);
+    }
     this.#options = options;
     this.#settings = settingsOf(options);
     this.#connection = new Connection(client, options.acceptSketch ?? true, this.#warn);

@@ -239,4 +239,18 @@ describe('a webhook subscription', () => {
     expect(receiver.callbacks).toHaveLength(1);
     await events.close();
   });
+
+  it('many subscriptions wait for one connection without a warning of a leak', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const { events, subscribes } = await webhookWorld();
+    for (let n = 0; n < 12; n += 1) await events.subscribe('incident.opened', { n });
+    await settle();
+    expect(subscribes()).toHaveLength(12);
+    await new Promise((resolve) => setImmediate(resolve));
+    await events.close();
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+  });
 });

@@ -3,6 +3,7 @@ import { type Clock, sleep } from '../clock.ts';
 import { asError, EventsClientError, type EventsClientErrorCode, isEventsClientError } from '../errors.ts';
 import type { BufferItem, EventBuffer, Gap } from '../subscription/eventBuffer.ts';
 import type { KeptPosition } from '../subscription/keptPosition.ts';
+import { checkNumber } from '../receiver/checkNumber.ts';
 import { acknowledged, moved } from '../subscription/position.ts';
 import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
 import { untilAborted } from '../untilAborted.ts';
@@ -67,6 +68,7 @@ export class Processor<Db, P> {
   readonly #options: ProcessOptions<Db>;
   readonly #inbox: Inbox<Db>;
   readonly #waits: Waits;
+  readonly #maxAttempts: number;
   /** An event that comes next, and the attempt that is counted for it already. */
   #begun: { eventId: string; attempt: number } | undefined;
 
@@ -76,6 +78,8 @@ export class Processor<Db, P> {
     options: ProcessOptions<Db>,
     waits: Waits,
   ) {
+    const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = options;
+    this.#maxAttempts = checkNumber('maxAttempts', maxAttempts, { min: 1, infinity: true });
     assertNotAsync(handler.handle);
     assertNotAsync(options.onGap);
     this.#subscription = subscription;
@@ -143,7 +147,7 @@ export class Processor<Db, P> {
 
   /** Whether the event is done with, handled or parked; it is not if the subscription was stopped before. */
   async #attempts(event: ReceivedEvent, change: InboxCommit): Promise<boolean> {
-    const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = this.#options;
+    const maxAttempts = this.#maxAttempts;
     const { stopped } = this.#subscription;
     const { eventId } = event;
     let reason = 'The process ended during the last attempt.';
@@ -225,7 +229,8 @@ export class Processor<Db, P> {
   }
 
   async #gap(item: BufferItem & { kind: 'gap' }): Promise<void> {
-    const { maxAttempts = DEFAULT_MAX_ATTEMPTS, onGap } = this.#options;
+    const maxAttempts = this.#maxAttempts;
+    const { onGap } = this.#options;
     const { key, buffer, position, stopped } = this.#subscription;
     // Moves that arrive meanwhile would be merged into it.
     buffer.shift();

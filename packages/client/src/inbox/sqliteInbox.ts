@@ -1,6 +1,7 @@
 import { asError, EventsClientError } from '../errors.ts';
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
+import { checkNumber } from '../receiver/checkNumber.ts';
 import { toJson } from '../receiver/toJson.ts';
 import { isDatabaseFailure, type SqliteDatabase, type Whole } from './sqliteDatabase.ts';
 import { toColumn } from './sqliteIds.ts';
@@ -48,7 +49,8 @@ export interface SqliteInbox<Db> extends Inbox<Db> {
  *
  * @param db an open connection, which the handler gets too. If the application leaves transactions open on it while it
  *   waits for something, processing waits for them to end: a second connection for the inbox avoids that
- * @throws Error if a later version of this package made the inbox; what the database throws
+ * @throws RangeError if `maxParked` is no number from 0; Error if a later version of this package made the inbox; what the
+ *   database throws
  */
 export function sqliteInbox<Db extends SqliteDatabase>(db: Db, options: SqliteInboxOptions = {}): SqliteInbox<Db> {
   createTables(db);
@@ -77,8 +79,9 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     this.#db = db;
     this.#options = options;
     this.#retryListeners = retryListeners;
-    this.#namespace = options.namespace ?? '';
-    this.#maxParked = options.maxParked ?? DEFAULT_MAX_PARKED;
+    const { namespace = '', maxParked = DEFAULT_MAX_PARKED } = options;
+    this.#namespace = namespace;
+    this.#maxParked = checkNumber('maxParked', maxParked, { min: 0 });
     this.#sql = sqliteStatements(db);
     this.#records = new SqliteRecords(this.#sql, this.#namespace);
   }

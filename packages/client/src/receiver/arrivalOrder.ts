@@ -1,5 +1,6 @@
 import type { EventOrder } from '@mcp-events/protocol';
 import { type Clock, MAX_DELAY_MS } from '../clock.ts';
+import { checkNumber } from './checkNumber.ts';
 import { Holes } from './holes.ts';
 import { LinkedPlaces } from './linkedPlaces.ts';
 
@@ -70,11 +71,13 @@ export class ArrivalOrder<T> {
   #timer: { deadlineMs: number; handle: unknown } | undefined;
   #closed = false;
 
+  /** @throws RangeError if a bound is no number, or negative */
   constructor(options: ArrivalOrderOptions<T>) {
     this.#clock = options.clock;
-    this.#maxWaitMs = options.maxWaitMs ?? 60_000;
-    this.#maxWaiting = options.maxWaiting ?? 1_000;
-    this.#maxWaitingBytes = options.maxWaitingBytes ?? 4 * 1024 * 1024;
+    const { maxWaitMs = 60_000, maxWaiting = 1_000, maxWaitingBytes = 4 * 1024 * 1024 } = options;
+    this.#maxWaitMs = checkNumber('maxWaitMs', maxWaitMs, { min: 0 });
+    this.#maxWaiting = checkNumber('maxWaiting', maxWaiting, { min: 0, infinity: true });
+    this.#maxWaitingBytes = checkNumber('maxWaitingBytes', maxWaitingBytes, { min: 0, infinity: true });
     this.#release = options.release;
     this.#gap = options.gap;
     this.#passed = new Set(options.passed?.slice(-MAX_PASSED));

@@ -1,6 +1,7 @@
 import type { EventOrder } from '@mcp-events/protocol';
 import { type Clock, systemClock } from '../clock.ts';
 import { ArrivalOrder } from './arrivalOrder.ts';
+import { checkNumber } from './checkNumber.ts';
 import { Deduplication, idsOf, type MessageIds } from './deduplication.ts';
 import {
   type InboxContent,
@@ -84,11 +85,16 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
   private constructor(store: InboxStore, options: WebhookInboxOptions) {
     this.#store = store;
     this.#clock = options.clock ?? systemClock;
-    this.#maxMessages = options.maxMessages ?? 10_000;
-    this.#maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
+    const { maxMessages = 10_000, maxBytes = 64 * 1024 * 1024 } = options;
+    this.#maxMessages = checkNumber('maxMessages', maxMessages, { min: 1, infinity: true });
+    this.#maxBytes = checkNumber('maxBytes', maxBytes, { min: 1, infinity: true });
   }
 
-  /** Takes up what the store kept. */
+  /**
+   * Takes up what the store kept.
+   *
+   * @throws RangeError if a bound is no number, or less than one; what the store fails with
+   */
   static async open(options: WebhookInboxOptions = {}): Promise<WebhookInbox> {
     const store = options.store ?? memoryInboxStore();
     const inbox = new WebhookInbox(store, options);

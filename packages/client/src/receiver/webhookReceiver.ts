@@ -5,6 +5,7 @@ import { badRequest, cutOff, emptyAnswer, internalFailure, methodNotAllowed, not
 import { type Authenticated, authenticate } from './authenticate.ts';
 import { Callback } from './callback.ts';
 import { Callbacks } from './callbacks.ts';
+import { checkNumber } from './checkNumber.ts';
 import { type DeliveryHeaders, deliveryHeaders } from './deliveryHeaders.ts';
 import { messageOf } from './messageOf.ts';
 import { isSignedByOneOf } from './publicKeySignature.ts';
@@ -15,7 +16,7 @@ import type { AcceptResult, RegisteredCallback, WebhookMessage, WebhookRegistrat
 export interface WebhookReceiverOptions {
   /** Longest body taken; a longer one is answered 413. Default and least: 262144, which servers may rely on (RECV-08). */
   maxBodyBytes?: number;
-  /** How far a post's timestamp may lie from the time here, in milliseconds, past or future (SIG-09). Default 300000. */
+  /** How far a post's timestamp may lie from the time here, in milliseconds, past or future (SIG-09). Default 300000, least 1000. */
   toleranceMs?: number;
   /** Default: the runtime's. */
   clock?: Clock;
@@ -42,15 +43,12 @@ export class WebhookReceiver {
   readonly #clock: Clock;
   readonly #onWarning: (message: string) => void;
 
-  /** @throws RangeError if `maxBodyBytes` is below 262144 */
+  /** @throws RangeError if `maxBodyBytes` is below 262144, `toleranceMs` below 1000, or one of them no finite number */
   constructor(options: WebhookReceiverOptions = {}) {
-    this.#maxBodyBytes = options.maxBodyBytes ?? MIN_BODY_LIMIT_BYTES;
-    if (!(this.#maxBodyBytes >= MIN_BODY_LIMIT_BYTES)) {
-      throw new RangeError(
-        `maxBodyBytes must be at least ${MIN_BODY_LIMIT_BYTES}: servers may send bodies of that size`,
-      );
-    }
-    this.#toleranceMs = options.toleranceMs ?? DEFAULT_TOLERANCE_MS;
+    const { maxBodyBytes = MIN_BODY_LIMIT_BYTES, toleranceMs = DEFAULT_TOLERANCE_MS } = options;
+    // Servers may send bodies of that size.
+    this.#maxBodyBytes = checkNumber('maxBodyBytes', maxBodyBytes, { min: MIN_BODY_LIMIT_BYTES });
+    this.#toleranceMs = checkNumber('toleranceMs', toleranceMs, { min: 1_000 });
     this.#clock = options.clock ?? systemClock;
     this.#onWarning = options.onWarning ?? (() => {});
   }

@@ -1,3 +1,4 @@
+import { checkNumber } from '../../receiver/checkNumber.ts';
 import type { RegisteredCallback, WebhookRegistration } from '../../receiver/registration.ts';
 
 /** What takes the posts, as far as the events client needs it: a `WebhookReceiver`, or what does the same. */
@@ -26,4 +27,17 @@ export interface WebhookOptions {
   rotateSecretAfterMs?: number;
   /** Provider of signing secrets (SIG-11). Default: 256 random bits, new for every subscription and start. */
   createSecret?: () => string;
+}
+
+/**
+ * @throws RangeError if `ttlMs` is neither null nor a positive finite number, or `rotateSecretAfterMs` no number from 0;
+ *   TypeError if the receiver is none
+ */
+export function assertWebhookOptions({ receiver, ttlMs, rotateSecretAfterMs }: WebhookOptions): void {
+  if (typeof (receiver as CallbackReceiver | undefined)?.register !== 'function') {
+    throw new TypeError('webhook.receiver must be a WebhookReceiver, or have a method "register" as that one has');
+  }
+  if (ttlMs !== undefined && ttlMs !== null) checkNumber('webhook.ttlMs', ttlMs, { min: 1 });
+  if (rotateSecretAfterMs === undefined) return;
+  checkNumber('webhook.rotateSecretAfterMs', rotateSecretAfterMs, { min: 0, infinity: true });
 }

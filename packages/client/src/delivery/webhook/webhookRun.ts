@@ -120,11 +120,9 @@ export class WebhookRun {
 
   /** Resolves with whether the time passed; it does not if the connection was lost or the run is over before. */
   async #wait(delayMs: number, lost: AbortSignal | undefined): Promise<boolean> {
-    const wake = new AbortController();
-    const onWake = (): void => wake.abort();
-    const forget = [this.#over.signal, lost].map((signal) => onAborted(signal, onWake));
-    await sleep(this.#context.clock, delayMs, wake.signal);
-    for (const step of forget) step();
-    return !wake.signal.aborted;
+    // All subscriptions wait for the same connection: a listener each would be taken for a leak.
+    const wake = AbortSignal.any(lost === undefined ? [this.#over.signal] : [this.#over.signal, lost]);
+    await sleep(this.#context.clock, delayMs, wake);
+    return !wake.aborted;
   }
 }
