@@ -3,6 +3,7 @@ export type { CheckOptions } from './history/checkHistory.ts';
 export { factLine, mergeFacts, readFacts } from './history/factLines.ts';
 export { isFor, matches } from './history/facts.ts';
 export type {
+  AcknowledgingFact,
   BegunFact,
   CalmFact,
   ClockSetFact,

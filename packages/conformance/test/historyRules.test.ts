@@ -149,6 +149,19 @@ it('wants what is emitted within its time, unless something is disturbed', () =>
   expect(facts(1_501, { fact: 'disturbed', at: 20 }, { fact: 'calm', at: 500 })).toEqual(['late']);
 });
 
+it('G4 lets an event whose acknowledgement was under way at the kill come again or not', () => {
+  const facts = (...more: Fact[]): string[] =>
+    kinds([BEGUN, ...emit(1), { fact: 'handed', ...S, eventId: 'e1' }, ...more, { fact: 'settled' }]);
+  const acknowledging: Fact = { fact: 'acknowledging', ...S, eventId: 'e1' };
+  const kill: Fact = { fact: 'killed', process: 'client' };
+  expect(facts(acknowledging, kill)).toEqual([]);
+  expect(facts(acknowledging, kill, ...take(1))).toEqual([]);
+  expect(facts(acknowledging, ...take(1))).toEqual(['duplicate']);
+  expect(facts(acknowledging, { fact: 'committed', ...S, eventId: 'e1' }, kill, ...take(1))).toEqual(['duplicate']);
+  expect(facts(kill)).toEqual(['loss']);
+  expect(facts(kill, ...take(1))).toEqual([]);
+});
+
 it('G3 does not let a subscription begin from now that was to go on where it was', () => {
   const again = (more: Partial<BegunFact>): string[] =>
     kinds([

@@ -6,10 +6,14 @@ import { UsageError } from '../src/commandLine.ts';
 import { describeVerdict } from '../src/history/verdict.ts';
 import { readOptions } from '../src/simulation/options.ts';
 import { simulate } from '../src/simulation/simulate.ts';
+import { simulateClients } from '../src/simulation/simulateClients.ts';
 import { comesOfFault, SimulatedFault } from '../src/simulation/simulatedFault.ts';
 
 // Much is computed here, and other tests compute beside it.
 vi.setConfig({ testTimeout: 120_000 });
+
+/** Of applications, each of which has most kinds of faults. */
+const SEEDS = [1, 4, 7, 8, 9, 11];
 
 /** What is wrong with the run of a seed, as text; empty if nothing is. */
 async function findings(seed: number): Promise<string> {
@@ -54,6 +58,28 @@ describe('simulation', () => {
   });
 });
 
+describe('simulation of applications', () => {
+  it('gives the same facts for the same seed, and others for another', async () => {
+    const [first, again, other] = [await simulateClients(4), await simulateClients(4), await simulateClients(5)];
+    expect(again.facts).toEqual(first.facts);
+    expect(other.facts).not.toEqual(first.facts);
+  });
+
+  it('G1 G2 G3 G4 G5 hold in these schedules, which have everything in them that client and server have to survive', async () => {
+    let [handed, kills] = [0, 0];
+    const found: string[] = [];
+    for (const seed of SEEDS) {
+      const { verdict, complaints } = await simulateClients(seed);
+      handed += verdict.figures.handed;
+      kills += verdict.figures.kills;
+      if (verdict.violations.length > 0) found.push(`seed ${seed}: ${describeVerdict(verdict)}`);
+      found.push(...complaints);
+    }
+    expect(found).toEqual([]);
+    expect([handed > 300, kills > 12]).toEqual([true, true]);
+  });
+});
+
 it('ends quietly when nobody reads its output any more', async () => {
   const main = fileURLToPath(new URL('../src/simulation/main.ts', import.meta.url));
   const command = ['--conditions=@mcp-events/source', '--import', 'tsx', main];
@@ -75,7 +101,15 @@ it('knows what its faults bring about by what it is, and anything else by what i
 
 describe('the options of the simulation', () => {
   it('are read, with defaults', () => {
-    expect(readOptions([])).toEqual({ first: 1, count: 1_000, facts: false, stopAtFirst: false, help: false });
+    expect(readOptions([])).toEqual({
+      first: 1,
+      count: 1_000,
+      worlds: ['foreign', 'clients'],
+      facts: false,
+      stopAtFirst: false,
+      help: false,
+    });
+    expect(readOptions(['--world', 'clients']).worlds).toEqual(['clients']);
     expect(readOptions(['--first', '7', '--seeds', '2', '--facts'])).toMatchObject({ first: 7, count: 2, facts: true });
   });
 
@@ -86,6 +120,7 @@ describe('the options of the simulation', () => {
     [['--seeds', '0']],
     [['--first', '1.5']],
     [['--sedes', '1']],
+    [['--world', 'none']],
   ])('%j are refused', (args) => {
     expect(() => readOptions(args)).toThrow(UsageError);
   });

@@ -18,14 +18,15 @@ export class Calm {
       this.#calmMs = this.nowMs;
       this.#disturbedIndex = -1;
     } else if (fact.fact === 'disturbed') {
-      if (fact.subscription === undefined) this.#disturbedIndex = Infinity;
-      else this.#disturb(fact.subscription, index);
+      if (fact.subscription !== undefined) this.#disturb(fact.subscription, index);
+      else if (fact.process === undefined) this.#disturbedIndex = Infinity;
+      else for (const subscription of this.#of(fact.process)) this.#disturb(subscription, index);
     } else if (fact.fact === 'begun') {
       this.#processes.set(fact.subscription, fact.process);
       this.#disturb(fact.subscription, index);
     } else if (fact.fact === 'killed' || fact.fact === 'started') {
-      const mine = [...this.#processes].filter(([, process]) => process === fact.process);
-      for (const [subscription] of mine) this.#disturb(subscription, index);
+      const mine = this.#of(fact.process);
+      for (const subscription of mine) this.#disturb(subscription, index);
       // It is somebody whom others rely on.
       if (mine.length === 0) this.#disturbedIndex = Math.max(this.#disturbedIndex, index);
     }
@@ -41,6 +42,10 @@ export class Calm {
   sinceMs(subscription: string): number {
     if (this.#disturbedIndex === Infinity) return Infinity;
     return Math.max(this.#calmMs, this.#disturbed.get(subscription)?.atMs ?? -Infinity);
+  }
+
+  #of(process: string): string[] {
+    return [...this.#processes].flatMap(([subscription, lives]) => (lives === process ? [subscription] : []));
   }
 
   #disturb(subscription: string, index: number): void {

@@ -75,6 +75,9 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
       case 'handed':
         subscriptions.get(fact.subscription)?.handed(fact.eventId, evidence);
         break;
+      case 'acknowledging':
+        subscriptions.get(fact.subscription)?.acknowledging(fact.eventId);
+        break;
       case 'committed':
         subscriptions.get(fact.subscription)?.committed(fact.eventId, evidence);
         break;

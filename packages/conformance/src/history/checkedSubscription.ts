@@ -2,9 +2,12 @@ import type { EventTable, KnownEvent } from './eventTable.ts';
 import type { BegunFact, EndedFact, GrantedFact, ReceivedFact } from './facts.ts';
 import type { Evidence, Violation, ViolationKind } from './verdict.ts';
 
-/** What the application did with an event. `attempted`: it was killed before it kept it. */
+/**
+ * What the application did with an event. `attempted`: it was killed before it kept it; `undecided`: it may have kept it
+ * before it was killed.
+ */
 interface Handing {
-  state: 'handed' | 'committed' | 'attempted';
+  state: 'handed' | 'acknowledging' | 'committed' | 'attempted' | 'undecided';
   evidence: Evidence;
 }
 
@@ -108,7 +111,7 @@ export class CheckedSubscription {
     const event = this.#require(eventId, evidence);
     if (event === undefined) return;
     const before = this.#handings.get(event);
-    if (before !== undefined && before.state !== 'attempted') {
+    if (before !== undefined && before.state !== 'attempted' && before.state !== 'undecided') {
       const kept = before.state === 'committed' ? 'kept' : 'given';
       const message = `${this.name} was given ${eventId} again, which it had been ${kept} before`;
       this.#report('duplicate', message, event, [before.evidence, evidence]);
@@ -139,6 +142,12 @@ export class CheckedSubscription {
     );
   }
 
+  acknowledging(eventId: string): void {
+    const event = this.#table.get(eventId);
+    const handing = event && this.#handings.get(event);
+    if (handing?.state === 'handed') handing.state = 'acknowledging';
+  }
+
   committed(eventId: string, evidence: Evidence): void {
     const event = this.#table.get(eventId);
     const handing = event && this.#handings.get(event);
@@ -153,6 +162,10 @@ export class CheckedSubscription {
     this.#latest = undefined;
     for (const event of this.#uncommitted) {
       const handing = this.#handings.get(event);
+      if (handing?.state === 'acknowledging') {
+        handing.state = 'undecided';
+        continue;
+      }
       if (handing !== undefined) handing.state = 'attempted';
       if (event.position === undefined || this.#next === undefined) continue;
       this.#next = Math.min(this.#next, this.#indexAfter(event.position - 1));
@@ -196,7 +209,7 @@ export class CheckedSubscription {
 
   #isHanded(event: KnownEvent): boolean {
     const state = this.#handings.get(event)?.state;
-    return state === 'handed' || state === 'committed';
+    return state !== undefined && state !== 'attempted';
   }
 
   #isExcused(event: KnownEvent): boolean {

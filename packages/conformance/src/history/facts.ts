@@ -15,6 +15,7 @@ export type Fact =
   | ReceivedFact
   | GrantedFact
   | HandedFact
+  | AcknowledgingFact
   | CommittedFact
   | EndedFact
   | SettledFact
@@ -146,6 +147,16 @@ export interface HandedFact extends FactBase {
   readonly hash?: string;
 }
 
+/**
+ * The application is about to acknowledge an event: from here on nobody knows whether that is stored, until it is
+ * {@link CommittedFact | answered}. After a kill the event may be given out again or not.
+ */
+export interface AcknowledgingFact extends FactBase {
+  readonly fact: 'acknowledging';
+  readonly subscription: string;
+  readonly eventId: string;
+}
+
 /** The application's acknowledgement of an event, or its effect, is stored: it must not be given out again. */
 export interface CommittedFact extends FactBase {
   readonly fact: 'committed';
@@ -200,14 +211,20 @@ export interface LossCauseFact extends FactBase {
   readonly subscription?: string;
   readonly type?: string;
   readonly principal?: string;
+  /** In which the application of the subscription lives. */
+  readonly process?: string;
   /** Concerns those only that stand before this position, whenever they come back to it. */
   readonly upTo?: string;
 }
 
-/** From here on something may be late or come again, until all is calm. With a subscription: of this one, and once. */
+/**
+ * From here on something may be late or come again, until all is calm. With a subscription, or a process that has some: of
+ * these, and once.
+ */
 export interface DisturbedFact extends FactBase {
   readonly fact: 'disturbed';
   readonly subscription?: string;
+  readonly process?: string;
   readonly why?: string;
 }
 

@@ -58,11 +58,12 @@ export class GapRule implements Rule {
   }
 
   #hasCause({ begun, position, before }: Told): boolean {
-    const { subscription, type, principal } = begun.fact;
+    const { subscription, type, principal, process } = begun.fact;
     return this.#causes.some(({ fact, index }) => {
       if (fact.subscription !== undefined && fact.subscription !== subscription) return false;
       if (fact.type !== undefined && fact.type !== type) return false;
       if (fact.principal !== undefined && fact.principal !== principal) return false;
+      if (fact.process !== undefined && fact.process !== process) return false;
       if (fact.upTo === undefined) return index > before;
       return (position ?? -Infinity) < (this.#table.positionOf(type, fact.upTo) ?? Infinity);
     });

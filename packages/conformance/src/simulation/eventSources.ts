@@ -9,12 +9,14 @@ export type Severity = 'high' | 'low';
 export interface AuthorBehaviour {
   latencyMs: number;
   failure: number;
+  /** Never answers. Default: 0. */
+  hang?: number;
   /** Told that an author's function failed for a principal, or took as long as a failure. */
   onFailure: (type: string, principal: string | undefined) => void;
 }
 
 /** An author's function that takes so long is taken to have failed. */
-const SLOW_MS = 9_000;
+export const SLOW_MS = 9_000;
 
 /** An event type of the simulated author. */
 export interface EventSource {

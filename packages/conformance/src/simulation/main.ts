@@ -3,23 +3,27 @@ import { describeVerdict } from '../history/verdict.ts';
 import { readOptions, USAGE } from './options.ts';
 import type { SimulationOptions } from './options.ts';
 import { simulate } from './simulate.ts';
+import { simulateClients } from './simulateClients.ts';
 
-async function run({ first, count, facts: showsFacts, stopAtFirst }: SimulationOptions): Promise<number> {
+const RUNS = { foreign: simulate, clients: simulateClients } as const;
+
+async function run({ first, count, worlds, facts: showsFacts, stopAtFirst }: SimulationOptions): Promise<number> {
   const startMs = performance.now();
   const totals: Record<string, number> = {};
   let failed = 0;
   let run = 0;
-  for (let seed = first; seed < first + count; seed++) {
-    const { facts, verdict, complaints } = await simulate(seed);
+  for (let seed = first; seed < first + count && !(stopAtFirst && failed > 0); seed++) {
     run++;
-    for (const [name, figure] of Object.entries(verdict.figures)) totals[name] = (totals[name] ?? 0) + figure;
-    if (showsFacts) for (const [index, fact] of facts.entries()) console.log(`#${index} ${JSON.stringify(fact)}`);
-    if (verdict.violations.length === 0 && complaints.length === 0) continue;
-    failed++;
-    console.log(`\nseed ${seed} (again: npm run simulate -- --first ${seed} --seeds 1 --facts)`);
-    console.log(describeVerdict(verdict));
-    for (const complaint of complaints) console.log(`complaint: ${complaint}`);
-    if (stopAtFirst) break;
+    for (const world of worlds) {
+      const { facts, verdict, complaints } = await RUNS[world](seed);
+      for (const [name, figure] of Object.entries(verdict.figures)) totals[name] = (totals[name] ?? 0) + figure;
+      if (showsFacts) for (const [index, fact] of facts.entries()) console.log(`#${index} ${JSON.stringify(fact)}`);
+      if (verdict.violations.length === 0 && complaints.length === 0) continue;
+      failed++;
+      console.log(`\nseed ${seed} (again: npm run simulate -- --world ${world} --first ${seed} --seeds 1 --facts)`);
+      console.log(describeVerdict(verdict));
+      for (const complaint of complaints) console.log(`complaint: ${complaint}`);
+    }
   }
   const perMinute = Math.round((run * 60_000) / (performance.now() - startMs));
   console.log(`${run} seeds from ${first}, ${failed} with violations; ${perMinute} seeds a minute`);

@@ -28,6 +28,10 @@ export class Network {
   readonly endpoints: Map<string, (request: ArrivedRequest, answer: RequestAnswer) => void> = new Map();
   /** Told the name of an endpoint whose connection was refused. */
   onRefused: (name: string) => void = () => {};
+  /** Whether nobody listens at an endpoint now. Default: somebody always does. */
+  isDown: ((name: string) => boolean) | undefined;
+  /** Called when the server is gone, and with it every connection to it. */
+  readonly onServerGone: Set<() => void> = new Set();
   readonly #names: string[] = [];
   readonly #time: VirtualTime;
   readonly #random: Random;
@@ -69,6 +73,16 @@ export class Network {
     });
   }
 
+  /** Whether a message is lost on its way. */
+  losesMessage(): boolean {
+    return this.#random.chance(this.behaviour.loss);
+  }
+
+  /** Whether a server that is not there is told at once; else it is waited for. */
+  refusesAtOnce(): boolean {
+    return this.#random.chance(0.7);
+  }
+
   /** After the time that a message takes. */
   later(callback: () => void): void {
     const delayMs = this.#random.delayMs(this.behaviour.latencyMs);
@@ -86,8 +100,13 @@ export class Network {
   /** A connection of the server to the endpoints. */
   connect(owner: () => ServerProcess | undefined, address: string): Socket {
     const schedule = (callback: () => void): void => this.#turn(callback);
+    const name = this.#names[Number(address.split('.')[3]) - 1] ?? '';
     if (this.#random.chance(this.behaviour.refusal)) {
-      this.onRefused(this.#names[Number(address.split('.')[3]) - 1] ?? '');
+      this.onRefused(name);
+      return refusedSocket(schedule);
+    }
+    if (this.isDown?.(name) === true) {
+      this.onRefused(name);
       return refusedSocket(schedule);
     }
     const server = owner();
@@ -97,9 +116,9 @@ export class Network {
       if (!isAlive()) return;
       const endpoint = this.endpoints.get(request.path.split('/')[1] ?? '');
       endpoint?.(request, {
-        respond: (status, headers) => {
+        respond: (status, headers, body) => {
           this.#time.active();
-          if (isAlive()) answer.respond(status, headers);
+          if (isAlive()) answer.respond(status, headers, body);
         },
         reset: () => {
           this.#time.active();

@@ -1,9 +1,8 @@
 import { dataHash } from '../history/dataHash.ts';
 import { checkHistory } from '../history/checkHistory.ts';
 import type { Fact } from '../history/facts.ts';
-import { readLogCursor } from '../history/positions.ts';
-import type { ReadCursor } from '../history/positions.ts';
 import type { Verdict } from '../history/verdict.ts';
+import { readCursor } from './cursors.ts';
 import { checkedSource, filteredSource, matchedSource, Upstream } from './eventSources.ts';
 import type { AuthorBehaviour, EventSource, Severity } from './eventSources.ts';
 import { Network } from './network.ts';
@@ -41,14 +40,6 @@ const QUIET_MS = 900_000;
 
 /** Rounds in which everything owed has to arrive once there are no faults. */
 const LAST_ROUNDS = 4;
-
-/** Cursors of checked sources count what was skipped after the upstream's own. */
-const CHECK_CURSOR = /^c(\d+)\.(\d+)$/;
-
-const readCursor: ReadCursor = (cursor) => {
-  const match = CHECK_CURSOR.exec(cursor);
-  return match === null ? readLogCursor(cursor) : { epoch: 'upstream', position: Number(match[1]) + Number(match[2]) };
-};
 
 export interface SimulateOptions {
   /**

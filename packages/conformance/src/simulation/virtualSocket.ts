@@ -10,7 +10,7 @@ export interface ArrivedRequest {
 
 /** What the other end does with it. Without an answer the sender waits. */
 export interface RequestAnswer {
-  respond(status: number, headers?: Readonly<Record<string, string>>): void;
+  respond(status: number, headers?: Readonly<Record<string, string>>, body?: string): void;
   reset(): void;
 }
 
@@ -77,11 +77,11 @@ class VirtualSocket extends Duplex {
     const body = Buffer.from(this.#received.slice(bodyStart, bodyStart + length), 'latin1').toString();
     this.#received = this.#received.slice(bodyStart + length);
     const answer: RequestAnswer = {
-      respond: (status, extra = {}) => {
+      respond: (status, extra = {}, answered = '') => {
         if (this.destroyed) return;
-        const all = Object.entries({ 'content-length': '0', ...extra });
+        const all = Object.entries({ ...extra, 'content-length': String(Buffer.byteLength(answered)) });
         const text = all.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-        this.push(`HTTP/1.1 ${status} Status\r\n${text}\r\n`);
+        this.push(`HTTP/1.1 ${status} Status\r\n${text}\r\n${answered}`);
       },
       reset: () => this.reset(),
     };
