@@ -36,7 +36,7 @@ describe('an option of webhook mode that cannot be used is told at the start, wi
     ['suspension', 'minAttempts', whole],
   ] as const)('DELIV-06 DELIV-13 STATUS-05 %s.%s', (group, name, values) => {
     for (const value of values) {
-      expect(complaint({ [group]: { [name]: value } }), String(value)).toMatch(
+      expect(complaint({ [group]: { [name]: value } })).toMatch(
         new RegExp(`^webhooks\\.${group}\\.${name} must be a (whole )?number from .* to .*, not `),
       );
     }
@@ -50,9 +50,7 @@ describe('an option of webhook mode that cannot be used is told at the start, wi
     ['dropFailingAfterMs', [...number, 0]],
   ] as const)('SIG-05 TTL-13 %s', (name, values) => {
     for (const value of values) {
-      expect(complaint({ [name]: value }), String(value)).toMatch(
-        new RegExp(`^webhooks\\.${name} must be a number from`),
-      );
+      expect(complaint({ [name]: value })).toMatch(new RegExp(`^webhooks\\.${name} must be a number from`));
     }
   });
 
