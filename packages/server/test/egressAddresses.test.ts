@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isGloballyReachable } from '../src/delivery/webhook/egress/addressPolicy.ts';
+import { AddressPolicy, isGloballyReachable } from '../src/delivery/webhook/egress/addressPolicy.ts';
 import { parseCallbackTarget } from '../src/delivery/webhook/egress/callbackTarget.ts';
 import { Egress } from '../src/delivery/webhook/egress/egress.ts';
 import type { EgressRequest, EgressResult } from '../src/delivery/webhook/egress/egress.ts';
@@ -303,4 +303,43 @@ describe('URLs', () => {
     expect(dialer.dialled).toEqual(['127.0.0.1 8080', '::1 80', '10.0.0.1 443']);
     expect(await send('ftp://intranet/in', { trusted: true })).toEqual(BLOCKED);
   });
+});
+
+describe('networks that translate to IPv4', () => {
+  // The examples of RFC 6052, section 2.4, for 192.0.2.33, and of the well-known prefix.
+  it.each([
+    ['2001:db8::/32', '2001:db8:%a:%b::'],
+    ['2001:db8:100::/40', '2001:db8:1%1:%2%3:%4::'],
+    ['2001:db8:122:344::/96', '2001:db8:122:344::%a:%b'],
+    ['64:ff9b::/96', '64:ff9b::%a:%b'],
+  ])('SSRF-14 %s: the IPv4 address decides', (prefix, form) => {
+    const inside = (text: string): string => {
+      const bytes = text.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0')) as [string, ...string[]];
+      const [one, two, three, four] = bytes;
+      return form
+        .replace('%a', `${one}${two}`)
+        .replace('%b', `${three}${four}`)
+        .replace('%1', one)
+        .replace('%2', two ?? '')
+        .replace('%3', three ?? '')
+        .replace('%4', `00${four}`);
+    };
+    const policy = new AddressPolicy([prefix]);
+    expect(policy.allows(inside('8.8.8.8'))).toBe(true);
+    for (const address of ['10.0.0.1', '127.0.0.1', '169.254.169.254', '192.168.1.1', '100.64.0.1']) {
+      expect(policy.allows(inside(address)), inside(address)).toBe(false);
+    }
+    expect(new AddressPolicy().allows('64:ff9b::808:808')).toBe(false);
+    expect(policy.allows('2606:2800:21f:cb07::1')).toBe(true);
+    expect(policy.allows('8.8.8.8')).toBe(true);
+    expect(policy.allows('64:ff9b:1::808:808')).toBe(false);
+  });
+
+  it.each(['64:ff9b::', '64:ff9b::/95', '64:ff9b::/128', '10.0.0.0/8', '', 5, null, undefined])(
+    'SSRF-14 %j is no prefix',
+    (prefix) => {
+      expect(() => new AddressPolicy([prefix])).toThrow('webhooks.egress.nat64Prefixes: expected an IPv6 prefix of');
+      expect(() => new AddressPolicy('64:ff9b::/96')).toThrow('must be an array');
+    },
+  );
 });

@@ -294,7 +294,7 @@ describe('answers without an end', () => {
   it.each([
     [5, answered(204)],
     [6, refused],
-  ])('SSRF-09 %s answers before the answer', async (count, expected) => {
+  ])('SSRF-13 %s answers before the answer', async (count, expected) => {
     const endpoint = await plainEndpoint();
     const { send } = egressWith({ connect: new RecordingDialer(endpoint.port).dial });
     const sending = send();
@@ -306,7 +306,7 @@ describe('answers without an end', () => {
     if (expected === refused) await connection.closed;
   });
 
-  it('SSRF-09 are cut though nothing of them is told by the parser', async () => {
+  it('SSRF-13 are cut though nothing of them is told by the parser', async () => {
     const endpoint = await plainEndpoint();
     const { clock, send } = egressWith({ connect: new RecordingDialer(endpoint.port).dial });
     const sending = send({ method: 'GET', maxResponseBytes: 1_000 });

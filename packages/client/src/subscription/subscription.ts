@@ -10,6 +10,7 @@ import { KeptPosition } from './keptPosition.ts';
 import { acknowledged, moved } from './position.ts';
 import { Start } from './start.ts';
 import type { ReceivedEvent } from './receivedEvent.ts';
+import { onAborted } from '../untilAborted.ts';
 
 /** Where a subscription's events come from, and where its position is kept. */
 export interface Source {
@@ -90,7 +91,13 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.arguments = record.arguments;
     this.#buffer = buffer;
     buffer.onArrival = () => this.#arrived();
-    parts.options.signal?.addEventListener('abort', () => this.stop(), { signal: this.#stop.signal });
+    const { signal } = parts.options;
+    if (signal?.aborted === false) {
+      onAborted(
+        this.#stop.signal,
+        onAborted(signal, () => this.stop()),
+      );
+    }
     // Whatever happens after a position can be asked for later.
     if (record.cursor !== null) this.#begin();
   }

@@ -83,6 +83,13 @@ export interface WebhookOptions {
     readonly connect?: Dial;
     /** Certificate authorities trusted instead of the platform's, as PEM. */
     readonly tls?: { readonly ca?: string | string[] };
+    /**
+     * Prefixes of 32, 40, 48, 56, 64 or 96 bits that this server's network translates to IPv4 (NAT64, RFC 6052), such as
+     * `64:ff9b::/96`: an address in them may be dialled if the IPv4 address it carries may be. For servers without IPv4 of
+     * their own, whose name servers make up such addresses (DNS64): without this every callback that has IPv4 only is
+     * refused. Default: none.
+     */
+    readonly nat64Prefixes?: readonly string[];
   };
   /** Source of jitter, uniform in [0, 1). Default `Math.random`. */
   readonly random?: () => number;

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { readNat64Prefixes, translated } from './nat64.ts';
 
 /** Verdicts kept; what a server sends to within seconds is far less. */
 const MAX_VERDICTS = 10_000;
@@ -23,13 +24,28 @@ export function isGloballyReachable(address: string): boolean {
 /** {@link isGloballyReachable}, remembered: every attempt asks about every address of its host. */
 export class AddressPolicy {
   readonly #verdicts = new Map<string, boolean>();
+  readonly #nat64Prefixes: ReturnType<typeof readNat64Prefixes>;
+
+  /**
+   * @param nat64Prefixes networks whose addresses the operator knows to lead to the IPv4 addresses in them, which decide
+   *   then (SSRF-14). Throws a `TypeError` for what is no such prefix
+   */
+  constructor(nat64Prefixes?: unknown) {
+    this.#nat64Prefixes = readNat64Prefixes(nat64Prefixes);
+  }
 
   allows(address: string): boolean {
     let verdict = this.#verdicts.get(address);
     if (verdict === undefined) {
       if (this.#verdicts.size >= MAX_VERDICTS) this.#verdicts.clear();
-      this.#verdicts.set(address, (verdict = isGloballyReachable(address)));
+      this.#verdicts.set(address, (verdict = isGloballyReachable(this.#reached(address))));
     }
     return verdict;
+  }
+
+  /** The address that is reached by way of this one. */
+  #reached(address: string): string {
+    if (this.#nat64Prefixes.length === 0 || !isIPv6(address) || address.includes('%')) return address;
+    return translated(ipaddr.IPv6.parse(address), this.#nat64Prefixes)?.toString() ?? address;
   }
 }

@@ -15,7 +15,7 @@ const MAX_DISCARDED_BYTES = 65_536;
 /** Addresses tried in one attempt: who answers for a name could otherwise have hundreds dialled by one delivery. */
 const MAX_TRIES = 3;
 
-/** Answers before the answer (1xx) that are read: two are plausible, and each costs about as much as a request (SSRF-09). */
+/** Answers before the answer (1xx) that are read: two are plausible, and each costs about as much as a request (SSRF-13). */
 const MAX_INFORMATIONAL = 5;
 
 /** A timer that is later than this says that the process was stopped, or did nothing else for as long. */

@@ -9,7 +9,7 @@ const IDLE_SWEEPS = 8;
 const DISCARD_SWEEPS = 2;
 /**
  * Bytes an answer may bring, whatever they are: more than the largest that is wanted, its headers and what TLS adds. Looked
- * at in each sweep, as not everything that can be sent without an end is told of by the parser (SSRF-09).
+ * at in each sweep, as not everything that can be sent without an end is told of by the parser (SSRF-13).
  */
 const MAX_ANSWER_BYTES = 512 * 1024;
 

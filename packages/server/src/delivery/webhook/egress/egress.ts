@@ -30,6 +30,8 @@ export interface EgressOptions {
   readonly connect?: Dial | undefined;
   /** Certificate authorities to trust instead of the well-known ones. */
   readonly tls?: { readonly ca?: SecureContextOptions['ca'] } | undefined;
+  /** Networks whose addresses lead to the IPv4 addresses in them. */
+  readonly nat64Prefixes?: readonly string[] | undefined;
   /** Connections to one origin at a time; further requests wait within their time limit. 64 by default. */
   readonly maxSocketsPerOrigin?: number | undefined;
   /** Told of requests that could not be made for a reason that lies here, each kind at most once a minute. */
@@ -54,14 +56,16 @@ export class Egress {
   readonly #clock: Clock;
   readonly #resolvePublic: Resolve;
   readonly #resolveTrusted: Resolve;
-  readonly #policy = new AddressPolicy();
+  readonly #policy: AddressPolicy;
   readonly #targets = new CallbackTargets();
   readonly #localFaults: LocalFaults;
   readonly #context: AttemptContext;
 
   /** Throws where the runtime cannot make guarded requests. */
-  constructor({ clock, resolve, connect, tls, maxSocketsPerOrigin, onLocalFault = () => {} }: EgressOptions) {
+  constructor(options: EgressOptions) {
+    const { clock, resolve, connect, tls, nat64Prefixes, maxSocketsPerOrigin, onLocalFault = () => {} } = options;
     assertCanSend();
+    this.#policy = new AddressPolicy(nat64Prefixes);
     this.#clock = clock;
     this.#localFaults = new LocalFaults(clock, onLocalFault);
     this.#resolvePublic = resolve ?? resolvePublicNames(clock);
