@@ -15,11 +15,19 @@ export interface CallerInfo {
 export interface Caller extends CallerInfo {
   /** Stable name of the authenticated party, `undefined` for anonymous callers. */
   readonly principal: string | undefined;
+  /** Whether the principal is only the access token's, and changes with it. */
+  readonly isTokens: boolean;
   /** Which error numbers this peer understands (DIALECT-01). */
   readonly dialect: Dialect;
 }
 
-/** What author code gets to know about the subscription it is called for. */
+/**
+ * What author code gets to know about the subscription it is called for.
+ *
+ * A webhook subscription outlives requests and restarts, and keeps no credentials: `authInfo` and `clientInfo` are there for
+ * `authorize` and `onSubscribe` while a client's call is answered, and never afterwards, in no function. Decide by
+ * `principal`.
+ */
 export interface EventContext extends CallerInfo {
   readonly principal: string | undefined;
   readonly mode: DeliveryMode;

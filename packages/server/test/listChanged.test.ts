@@ -1,5 +1,8 @@
+import type { Transport } from '@modelcontextprotocol/server';
 import { describe, expect, it } from 'vitest';
-import { settle } from './kit/fakeClock.ts';
+import { ListChanged } from '../src/transport/listChanged.ts';
+import { StdioEventsTransport } from '../src/transport/stdio.ts';
+import { FakeClock, settle } from './kit/fakeClock.ts';
 import { FrameReader, kindsOf } from './kit/frames.ts';
 import type { TestServer } from './kit/httpServer.ts';
 import { SUBSCRIPTION_ID } from './kit/httpServer.ts';
@@ -267,3 +270,33 @@ describe('on stdio', () => {
     expect(server.sent.filter(({ method }) => method === 'notifications/events/list_changed')).toHaveLength(1);
   });
 });
+
+it.each([1, 3])(
+  'LIST-10 over stdio a request that is repeated under its id leaves no listener behind: %d times',
+  async (times) => {
+    const listChanged = new ListChanged();
+    const sent: unknown[] = [];
+    const wire: Transport = {
+      start: async () => {},
+      send: async (message) => void sent.push(message),
+      close: async () => {},
+    };
+    const transport = new StdioEventsTransport(wire, listChanged, new FakeClock());
+    await transport.start();
+    const params = { notifications: { eventsListChanged: true } };
+    const confirmed = { notifications: {}, _meta: { [SUBSCRIPTION_ID]: 1 } };
+    for (let n = 0; n < times; n++) {
+      wire.onmessage?.({ jsonrpc: '2.0', id: 1, method: 'subscriptions/listen', params });
+      for (let confirmation = 0; confirmation < 2; confirmation++) {
+        await transport.send({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: confirmed });
+      }
+    }
+    expect(listChanged.listenerCount).toBe(1);
+    sent.length = 0;
+    listChanged.notify();
+    await settle();
+    expect(sent).toHaveLength(1);
+    await transport.close();
+    expect(listChanged.listenerCount).toBe(0);
+  },
+);

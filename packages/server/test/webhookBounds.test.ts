@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ChallengeLimit } from '../src/delivery/webhook/verification/challengeLimit.ts';
+import { ChallengeLimit, networkOf } from '../src/delivery/webhook/verification/challengeLimit.ts';
 import { ConsentCache } from '../src/delivery/webhook/verification/consentCache.ts';
 import { FakeClock } from './kit/fakeClock.ts';
 
@@ -22,6 +22,19 @@ describe('challenges', () => {
     const limit = new ChallengeLimit(new FakeClock(), 1);
     for (let host = 0; host < 10_001; host++) expect(limit.take(`h${host}`)).toBe(true);
     expect([limit.take('h10000'), limit.take('h1'), limit.take('h0')]).toEqual([false, false, true]);
+  });
+});
+
+describe('addresses', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:db8::ffff:1:2:3', '2001:db8:0:0::/64'],
+    ['2001:0db8:0000:0000:1::', '2001:db8:0:0::/64'],
+    ['2001:db8:0:1::1', '2001:db8:0:1::/64'],
+    ['::1', '0:0:0:0::/64'],
+  ])('VERIFY-16 of one IPv6 network are one destination: %s', (address, network) => {
+    expect(networkOf(address)).toBe(network);
   });
 });
 

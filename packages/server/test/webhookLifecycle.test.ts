@@ -140,7 +140,7 @@ describe('consent over a restart', () => {
 });
 
 describe('reachable origins', () => {
-  it('SSRF-09 VERIFY-01 may be plain HTTP and at any address, and are asked for their consent', async () => {
+  it('SSRF-13 VERIFY-01 may be plain HTTP and at any address, and are asked for their consent', async () => {
     const server = secureServer({
       allowedOrigins: [],
       reachableOrigins: ['http://hooks.test'],
@@ -159,13 +159,13 @@ describe('reachable origins', () => {
     expect((await server.trySubscribe('counted', { url: STRANGER })).error?.code).toBe(-32602);
   });
 
-  it('SSRF-09 SSRF-06 allowUrl still decides about them', async () => {
+  it('SSRF-13 SSRF-06 allowUrl still decides about them', async () => {
     const server = webhookServer({ allowedOrigins: [], reachableOrigins: [TRUSTED], allowUrl: () => false });
     server.events.define('counted', counted);
     expect((await server.trySubscribe('counted')).error?.code).toBe(-32602);
   });
 
-  it.each(['ftp://a', 'http://a/path', 5, null, 'not a url', 'http://u:p@a'])('SSRF-09 refuses %j as one', (origin) => {
+  it.each(['ftp://a', 'http://a/path', 5, null, 'not a url', 'http://u:p@a'])('SSRF-13 refuses %j as one', (origin) => {
     expect(() => webhookServer({ reachableOrigins: [origin as string] })).toThrow('webhooks.reachableOrigins');
   });
 });
@@ -219,7 +219,7 @@ describe('an end while a subscription comes back', () => {
 });
 
 describe('terminate', () => {
-  it('TERM-10 TERM-01 reaches subscriptions that are stored and not back yet, and tells their endpoints', async () => {
+  it('TERM-11 TERM-01 reaches subscriptions that are stored and not back yet, and tells their endpoints', async () => {
     const deployment = new Deployment();
     await deployment.leaveSubscription();
     await deployment.leaveSubscription({ as: 'bob' });
@@ -239,7 +239,7 @@ describe('terminate', () => {
     expect(server.events.subscriptions().map(({ principal }) => principal)).toEqual(['bob']);
   });
 
-  it('TERM-10 reaches those that are still being read when it is called', async () => {
+  it('TERM-11 reaches those that are still being read when it is called', async () => {
     const deployment = new Deployment();
     await deployment.leaveSubscriptions(3);
     const server = deployment.start();
@@ -252,7 +252,7 @@ describe('terminate', () => {
     expect(await server.subscribe('counted', { ttlMs: null })).not.toHaveProperty('deliveryStatus');
   });
 
-  it('TERM-10 while the store cannot be read it says so, and what is read later has ended', async () => {
+  it('TERM-11 while the store cannot be read it says so, and what is read later has ended', async () => {
     const deployment = new Deployment();
     await deployment.leaveSubscription();
     deployment.store.failing.add('load');
@@ -265,7 +265,7 @@ describe('terminate', () => {
     expect(server.recorder.envelopes('terminated')).toHaveLength(1);
   });
 
-  it('TERM-10 is answered when it is stored, and rejects when it cannot be', async () => {
+  it('TERM-11 is answered when it is stored, and rejects when it cannot be', async () => {
     const deployment = new Deployment();
     const { store, clock } = deployment;
     const server = await deployment.run();
@@ -298,7 +298,7 @@ describe('terminate', () => {
     ['an error of another kind', new Error('revoked')],
     ['what looks like one', { code: -32024, message: 'revoked' }],
     ['a name that there is not', Object.assign(new Error('x'), { name: 'EventsError', errorName: 'Revoked' })],
-  ])('TERM-10 refuses %s at the call, and ends nothing', async (_what, error) => {
+  ])('TERM-11 refuses %s at the call, and ends nothing', async (_what, error) => {
     const server = webhookServer();
     server.events.define('counted', counted);
     await server.subscribe('counted');
@@ -319,7 +319,7 @@ describe('terminate', () => {
     ['a principal nobody is', { principal: undefined }],
     ['a number', { id: 5 }],
     ['a name of null', { name: null }],
-  ])('TERM-10 refuses a filter that would concern others than it was meant for: %s', async (_what, filter) => {
+  ])('TERM-11 refuses a filter that would concern others than it was meant for: %s', async (_what, filter) => {
     const server = webhookServer();
     server.events.define('counted', counted);
     await server.subscribe('counted');
@@ -327,7 +327,7 @@ describe('terminate', () => {
     expect(server.events.subscriptions()).toHaveLength(1);
   });
 
-  it('TERM-10 takes the error of another copy of the package', async () => {
+  it('TERM-11 takes the error of another copy of the package', async () => {
     class EventsErrorOfAnotherCopy extends Error {
       override readonly name = 'EventsError';
       readonly errorName = 'NotFound';

@@ -180,3 +180,45 @@ describe('no expiry', () => {
     expect(numbersOf(server.recorder.events.slice(-2).map(({ body }) => body))).toEqual([1, 2]);
   });
 });
+
+describe('an endpoint that fails though few events come', () => {
+  it('TTL-15 TTL-13 ends a subscription without expiry, with one word to it, and no other', async () => {
+    const server = lendingServer({
+      store: new TestSubscriptionStore(),
+      ttl: { noExpiry: true },
+      dropFailingAfterMs: DAY_MS,
+    });
+    const handle = server.events.define('rare', counted);
+    await server.subscribe('rare', { ttlMs: null, arguments: { n: 'failing' } });
+    await server.subscribe('rare', { ttlMs: HOUR_MS * 23, arguments: { n: 'lent' }, as: 'bob' });
+    await server.subscribe('rare', { ttlMs: null, arguments: { n: 'recovers' }, url: 'http://hooks.test/recovers' });
+    server.recorder.answer = ({ path }) => (path === '/recovers' ? undefined : 500);
+    for (let hour = 0; hour < 24; hour++) {
+      if (hour === 12) server.recorder.answer = () => 500;
+      await handle.emit({ n: hour });
+      await server.clock.advance(HOUR_MS);
+    }
+    expect(server.events.subscriptions().map(({ arguments: { n } }) => n)).toEqual(['failing', 'recovers']);
+    await handle.emit({ n: 24 });
+    await settle();
+    expect(server.events.subscriptions().map(({ arguments: { n } }) => n)).toEqual(['recovers']);
+    const [told] = server.recorder.envelopes('terminated');
+    expect(told?.body.error).toMatchObject({ code: -32027, data: { reason: 'http_5xx' } });
+  });
+
+  it('TTL-15 DIALECT-13 envelopes that are refused are no failure of its events', async () => {
+    const server = lendingServer({
+      store: new TestSubscriptionStore(),
+      ttl: { noExpiry: true },
+      dropFailingAfterMs: 60_000,
+    });
+    const handle = server.events.define('rare', counted);
+    await server.subscribe('rare', { ttlMs: null });
+    server.recorder.answer = ({ body }) => (body.type === undefined ? undefined : 500);
+    for (let n = 0; n < 4; n++) {
+      await handle.reportLoss();
+      await server.clock.advance(HOUR_MS);
+    }
+    expect(server.events.subscriptions()).toHaveLength(1);
+  });
+});

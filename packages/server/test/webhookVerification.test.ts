@@ -295,9 +295,82 @@ describe('rate limit', () => {
     await server.clock.advance(60_000);
     await server.subscribe('counted', { url: STRANGER });
   });
+
+  it('VERIFY-16 bounds them per address, whatever names lead to it', async () => {
+    const server = verifyingServer({ receiverDocuments: false });
+    challengesAnswered(server, () => 403);
+    const limits: unknown[] = [];
+    for (let n = 0; n < 62; n++) {
+      const url = `https://a${n}.hooks.example/x`;
+      limits.push((await server.trySubscribe('counted', { url })).error?.data.limit);
+    }
+    expect(server.recorder.challenges).toHaveLength(60);
+    expect(limits.slice(59)).toEqual([undefined, ...Array.from({ length: 2 }, () => 'challengesPerAddressPerMinute')]);
+  });
+
+  it('VERIFY-16 one principal does not use up what others need, and all of them do not pass twice the bound', async () => {
+    const server = verifyingServer({ limits: { challengesPerHostPerMinute: 8, challengesPerAddressPerMinute: 1_000 } });
+    challengesAnswered(server, () => 403);
+    const ask = async (as: string, n: number): Promise<unknown> =>
+      (await server.trySubscribe('counted', { as, url: `${STRANGER}${n}` })).error?.data.reason;
+    for (let n = 0; n < 20; n++) await ask('mallory', n);
+    // The document was asked for once.
+    expect(server.recorder.requests).toHaveLength(8);
+    expect(await Promise.all([1, 2, 3].map((n) => ask('alice', n)))).toEqual([
+      'challenge_failed',
+      'challenge_failed',
+      undefined,
+    ]);
+    for (let n = 0; n < 20; n++) await ask(`friend${n}`, n);
+    expect(server.recorder.requests).toHaveLength(16);
+  });
 });
 
 describe('the well-known document', () => {
+  it.each([
+    '/hooks/..%2fadmin',
+    '/hooks/..%2Fadmin',
+    '/hooks/%2e%2e%2fadmin',
+    '/hooks/..%5cadmin',
+    '/hooks/%2e%2e%5Cadmin',
+    '/hooks/..%252fadmin',
+    '/hooks/%252e%252e/admin',
+    '/hooks/%25252e%25252e/admin',
+    '/hooks/..;/admin',
+    '/hooks/..%3b/admin',
+    '/hooks/a%2fb',
+    '/hooks/..%00/admin',
+    '/hooks/..%0d%0a/admin',
+    '/hooks/..%20/admin',
+    '/hooks/%c0%ae%c0%ae/admin',
+    '/hooks/..%c0%afadmin',
+    '/hooks/%EF%BC%8E%EF%BC%8E/admin',
+    '/hooks/..%EF%BC%8Fadmin',
+    '/hooks/..%E2%88%95admin',
+    '/hooks/..%E2%81%84admin',
+    '/hooks/.%E2%80%8B./admin',
+    '/hooks/%u002e%u002e/admin',
+    '/hooks%2fa',
+    '/hooks%2f..%2fadmin',
+  ])('VERIFY-17 does not cover a path that a server may read as another one: %s', async (path) => {
+    const server = verifyingServer();
+    server.recorder.answer = (request) =>
+      request.path === DOCUMENT ? receivers('/hooks') : request.body?.type === 'verification' ? 403 : undefined;
+    expect((await server.trySubscribe('counted', { url: `https://hooks.example${path}` })).error).toMatchObject(
+      failure('challenge_failed'),
+    );
+  });
+
+  it.each(['/hooks', '/hooks/', '/hooks/a', '/hooks/%C3%A9t%C3%A9', '/hooks/a%20b', '/hooks/a..b', '/hooks/a?x=..%2f'])(
+    'VERIFY-11 VERIFY-17 covers one that everybody reads alike: %s',
+    async (path) => {
+      const server = verifyingServer();
+      publish(server, receivers('/hooks'));
+      await server.subscribe('counted', { url: `https://hooks.example${path}` });
+      expect(server.recorder.challenges).toEqual([]);
+    },
+  );
+
   it('VERIFY-11 covers the paths below its prefixes, per principal and url, and nothing else', async () => {
     const server = verifyingServer();
     publish(server, receivers('/hooks', '/exact/path', '/slash/'));

@@ -37,16 +37,21 @@ export function callerOf(context: ServerContext, rules: CallerRules): Caller {
     );
   }
   const dialect = rules.dialect === 'auto' ? dialectOfRequest(envelope?.[CLIENT_CAPABILITIES_META_KEY]) : rules.dialect;
-  return { ...info, principal, dialect };
+  const isTokens = rules.principal === defaultPrincipal && principal !== undefined && subjectOf(info) === undefined;
+  return { ...info, principal, isTokens, dialect };
 }
 
 /**
  * The subject that the server's authentication put into `extra.sub`. Callers that were authenticated without one are
  * told apart by their token, by its hash: sharing one principal would show one caller what another may see.
  */
-export function defaultPrincipal({ authInfo }: CallerInfo): string | undefined {
+export function defaultPrincipal(caller: CallerInfo): string | undefined {
+  const { authInfo } = caller;
   if (authInfo === undefined) return undefined;
-  const subject = authInfo.extra?.['sub'];
-  if (typeof subject === 'string' && subject !== '') return subject;
-  return `token:${deriveSubscriptionId({ namespace: 'token', name: authInfo.token })}`;
+  return subjectOf(caller) ?? `token:${deriveSubscriptionId({ namespace: 'token', name: authInfo.token })}`;
+}
+
+function subjectOf({ authInfo }: CallerInfo): string | undefined {
+  const subject = authInfo?.extra?.['sub'];
+  return typeof subject === 'string' && subject !== '' ? subject : undefined;
 }

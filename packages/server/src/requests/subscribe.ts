@@ -56,6 +56,7 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
     throw unsupported('deliveryMode', { value: mode });
   }
   const callback = webhooks.readCallbackUrl(url);
+  if (caller.isTokens) webhooks.warnOfTokens(request.name);
   const { name, arguments: args } = request;
   const id = deriveSubscriptionId({ namespace: core.namespace, principal, name, arguments: args, url });
   // Not for those of others: their hooks may take their time.

@@ -2,6 +2,7 @@ import type { EventType } from '../catalog/eventType.ts';
 import type { Core } from '../core.ts';
 import type { Persistence } from '../delivery/webhook/persistence.ts';
 import type { Webhooks } from '../delivery/webhook/webhooks.ts';
+import { freezeJson } from '../occurrence/payload.ts';
 import type { StoredSubscription } from '../storage/subscriptionStore.ts';
 import type { Arguments } from '../subscription/subscription.ts';
 
@@ -70,8 +71,9 @@ export class OwedHooks {
 
 /** Arguments the present schema refuses stay as they are: what they matched they still match (TERM-04). */
 export async function readArguments({ compiled: { input } }: EventType, rawArguments: Arguments): Promise<Arguments> {
+  freezeJson(rawArguments);
   try {
-    return await input.parse(rawArguments);
+    return freezeJson(await input.parse(rawArguments));
   } catch {
     return rawArguments;
   }

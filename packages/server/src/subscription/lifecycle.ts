@@ -20,8 +20,8 @@ export class Lifecycle {
   readonly #clock: Clock;
   readonly #timeLimitMs: number;
   readonly #report: (error: unknown, stage: string, name: string) => void;
-  /** By subscription: an `onSubscribe` that did not end in time, with its counterpart. */
-  readonly #late = new Map<string, Promise<void>>();
+  /** By subscription: a hook that is not finished, for as long as the next one waits for it. */
+  readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(clock: Clock, timeLimitMs: number, report: (error: unknown, stage: string, name: string) => void) {
     this.#clock = clock;
@@ -50,8 +50,9 @@ export class Lifecycle {
   }
 
   /**
-   * Throws what refuses the subscription. An `onSubscribe` that succeeds after its time limit gets its counterpart then, and
-   * another subscription of the same id begins after that, so that what one provisions is not what the other takes back.
+   * Throws what refuses the subscription. An `onSubscribe` that succeeds after its time limit gets its counterpart then. Hooks
+   * of one id do not overlap, so that what one subscription provisions is not what another takes back; but one that never ends
+   * keeps nobody out for ever.
    */
   async begin(functions: LifecycleFunctions, concern: Concern): Promise<void> {
     if (functions.onSubscribe === undefined) return;
@@ -60,7 +61,7 @@ export class Lifecycle {
     let refused = false;
     try {
       await this.#call('onSubscribe', concern, async () => {
-        await this.#late.get(subscriptionId);
+        await this.#underWay.get(subscriptionId);
         if (refused) return;
         started = (async () => functions.onSubscribe?.(concern.context, ownArguments(concern)))();
         await started;
@@ -73,22 +74,26 @@ export class Lifecycle {
   }
 
   #undoLater(functions: LifecycleFunctions, concern: Concern, started: Promise<void>): void {
-    const { subscriptionId } = concern.context;
-    const undone = started
-      .then(
-        async () => this.#end(functions, concern),
-        // It has refused: there is nothing to take back.
-        () => {},
-      )
-      .then(() => {
-        if (this.#late.get(subscriptionId) === undone) this.#late.delete(subscriptionId);
-      });
-    this.#late.set(subscriptionId, undone);
+    const undone = started.then(
+      () => this.#end(functions, concern),
+      // It has refused: there is nothing to take back.
+      () => {},
+    );
+    this.#awaitedByNext(concern, undone);
   }
 
   /** Never throws: the subscription has ended whatever the author's function does. */
   end(functions: LifecycleFunctions, concern: Concern): void {
-    void this.#end(functions, concern);
+    if (functions.onUnsubscribe !== undefined) this.#awaitedByNext(concern, this.#end(functions, concern));
+  }
+
+  #awaitedByNext({ context: { subscriptionId } }: Concern, hook: Promise<void>): void {
+    const inTime = withTimeLimit(this.#clock, this.#timeLimitMs, 'an earlier hook', hook)
+      .catch(() => {})
+      .then(() => {
+        if (this.#underWay.get(subscriptionId) === inTime) this.#underWay.delete(subscriptionId);
+      });
+    this.#underWay.set(subscriptionId, inTime);
   }
 
   async #end(functions: LifecycleFunctions, concern: Concern): Promise<void> {

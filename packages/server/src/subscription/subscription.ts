@@ -12,7 +12,7 @@ export interface SubscriptionDetails {
   readonly principal: string | undefined;
   /** What the client sent, the part of the subscription's identity (SUB-03). */
   readonly rawArguments: Arguments;
-  /** What author code sees: validated, with the schema's defaults filled in. */
+  /** What author code sees: validated, with the schema's defaults filled in, frozen. */
   readonly arguments: Arguments;
   /** Canonical form of {@link rawArguments}. */
   readonly argumentsKey: string;
@@ -31,7 +31,7 @@ export abstract class Subscription implements SubscriptionDetails {
   readonly rawArguments: Arguments;
   readonly arguments: Arguments;
   readonly argumentsKey: string;
-  /** Replaced when a subscriber comes back, with a newer authentication for example. */
+  /** Replaced where credentials are not kept. */
   context: EventContext;
   /** Place among all subscriptions of the server in the order they came; given by the registry. */
   order = 0;

@@ -67,6 +67,8 @@ export interface LaneListener {
   onProgress(): void;
   /** Delivery stopped until the client comes back (DELIV-13). */
   onSuspended(): void;
+  /** An event could not be delivered, for now or for good. */
+  onFailed(): void;
   /** The source says that this subscription cannot go on. */
   onFinalError(error: EventsError): void;
   /** A newer subscription has the id of this one, which has ended. */
@@ -457,6 +459,8 @@ export class Lane implements Sink, DeliveryLane {
     else if (!this.#countAttempt(delivery, true, nowMs)) {
       this.#queueIn(delivery, delayMs);
     }
+    // Peers that refuse envelopes take events all the same (DIALECT-13).
+    if (delivery.kind === 'event' && !this.#ended) this.#listener.onFailed();
   }
 
   /** Counts towards suspension. Envelopes do not: peers that refuse them take events all the same (DIALECT-13). */

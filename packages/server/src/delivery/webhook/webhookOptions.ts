@@ -12,8 +12,13 @@ import type { ServerSigningKey } from './signing/serverIdentity.ts';
 export interface WebhookLimits extends SchedulingLimits {
   /** Deliveries of one subscription that are neither acknowledged nor given up. Default 64. */
   readonly outstandingPerSubscription: number;
-  /** Challenges and look-ups of documents per host and minute (VERIFY-09). Default 60. */
+  /**
+   * Challenges and look-ups of documents per host and minute (VERIFY-09). When they are used up, principals that had less than
+   * a quarter of them still get through, up to twice as many in all. Default 60.
+   */
   readonly challengesPerHostPerMinute: number;
+  /** The same per address, whatever names lead to it; IPv6 by networks of 64 bits. Default 60. */
+  readonly challengesPerAddressPerMinute: number;
 }
 
 /** Who subscribes, and where to. Input of the `dialect` option. */

@@ -15,6 +15,7 @@ export const defaultWebhookLimits: WebhookLimits = {
   ...defaultSchedulingLimits,
   outstandingPerSubscription: 64,
   challengesPerHostPerMinute: 60,
+  challengesPerAddressPerMinute: 60,
 };
 
 const DEFAULT_ROTATION_GRACE_MS = 300_000;
@@ -37,6 +38,7 @@ const limitBounds = {
   principalPerSecond: rate,
   outstandingPerSubscription: { least: 1, most: 100_000, whole: true },
   challengesPerHostPerMinute: count,
+  challengesPerAddressPerMinute: count,
 } as const;
 
 const retryBounds = {

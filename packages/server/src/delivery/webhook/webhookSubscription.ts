@@ -42,6 +42,8 @@ export interface WebhookSubscriptionListener {
   onProgress(subscription: WebhookSubscription): void;
   /** @param isNew `false` for one that an earlier run suspended */
   onSuspended(subscription: WebhookSubscription, isNew: boolean): void;
+  /** An event could not be delivered, for now or for good. */
+  onFailed(subscription: WebhookSubscription): void;
   /** Its client came back, and delivery goes on. */
   onResumed(subscription: WebhookSubscription): void;
 }
@@ -184,6 +186,9 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   /** `onSubscribe` has run. `false` when it ended meanwhile, so that its counterpart is the caller's to call. */
   hookRan(): boolean {
     this.#owesUnsubscribe = !this.ended;
+    // It outlives requests and restarts: what its author's functions are told must not depend on whether one was there.
+    const { principal, mode, id: subscriptionId } = this;
+    this.context = { authInfo: undefined, principal, mode, subscriptionId };
     return this.#owesUnsubscribe;
   }
 
@@ -257,6 +262,10 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   onSuspended(): void {
     // One that an earlier run suspended gets there when it starts.
     this.#listener.onSuspended(this, this.#state === 'live' && this.#become('suspended'));
+  }
+
+  onFailed(): void {
+    this.#listener.onFailed(this);
   }
 
   /** Subscribed to anew after its end. */

@@ -23,7 +23,6 @@ import type { SubscriptionEnd } from './subscriptionState.ts';
 import { ServerIdentity } from './signing/serverIdentity.ts';
 import { readCallbackUrl } from './verification/callbackUrl.ts';
 import type { CallbackUrl } from './verification/callbackUrl.ts';
-import { ChallengeLimit } from './verification/challengeLimit.ts';
 import { ConsentCache } from './verification/consentCache.ts';
 import { ReceiverDocuments } from './verification/receiverDocuments.ts';
 import { Verifier } from './verification/verifier.ts';
@@ -70,6 +69,7 @@ export class Webhooks {
   readonly #identity: ServerIdentity | undefined;
   readonly #laneContext: LaneContext;
   readonly #listener: WebhookSubscriptionListener;
+  #warnedOfTokens = false;
   /** When the positions of an event type were last looked through. */
   readonly #positionsStoredAtMs = new Map<string, number>();
 
@@ -110,8 +110,7 @@ export class Webhooks {
     this.#verifier = new Verifier({
       postOptions,
       consents: this.#consents,
-      challengeLimit: new ChallengeLimit(clock, limits.challengesPerHostPerMinute),
-      challengesPerMinute: limits.challengesPerHostPerMinute,
+      limits,
       documents:
         options.receiverDocuments === false
           ? undefined
@@ -151,6 +150,7 @@ export class Webhooks {
         this.#suspended(subscription, isNew);
         this.persistence?.touch(subscription);
       },
+      onFailed: (subscription) => this.#failed(subscription),
       onResumed: (subscription) => environment.observer?.resumed(subscription),
     };
   }
@@ -195,6 +195,18 @@ export class Webhooks {
       case 'challenge':
         return true;
     }
+  }
+
+  /** Once: it concerns every client alike. */
+  warnOfTokens(name: string): void {
+    if (this.#warnedOfTokens) return;
+    this.#warnedOfTokens = true;
+    this.#laneContext.warn(
+      "a webhook subscription belongs to an access token, as authInfo.extra.sub names no subject: with its client's next token it " +
+        'becomes another subscription, and events are posted twice until the first one lapses. Put the subject there, or give ' +
+        '`principal`',
+      name,
+    );
   }
 
   /** After how long a subscription without expiry is ended whose endpoint fails (TTL-13). */
@@ -371,7 +383,16 @@ export class Webhooks {
     }
   }
 
-  /** Without expiry nothing else would ever end a subscription whose endpoint is gone (TTL-13). */
+  /**
+   * Without expiry nothing else would ever end a subscription whose endpoint is gone (TTL-13). Where few events come it is never
+   * suspended, so each failure looks at how long there was nothing else.
+   */
+  #failed(subscription: WebhookSubscription): void {
+    const { failedSinceMs } = subscription.lane;
+    if (subscription.refreshBeforeMs !== null || failedSinceMs === undefined) return;
+    if (this.#environment.clock.now() - failedSinceMs >= this.#rules.dropFailingAfterMs) due(subscription);
+  }
+
   #suspended(subscription: WebhookSubscription, isNew: boolean): void {
     if (isNew) this.#environment.observer?.suspended(subscription, subscription.lane.lastError);
     if (subscription.refreshBeforeMs !== null) return;

@@ -94,8 +94,27 @@ function cachedMs(cacheControl = '', age = '0'): number {
 
 /** A prefix ends at a border between path segments: `/hooks` covers `/hooks/a`, not `/hooks-of-others` (OP-25). */
 function isBelow(path: string, prefix: string): boolean {
-  if (!prefix.startsWith('/')) return false;
+  if (!prefix.startsWith('/') || !isUnambiguous(path)) return false;
   // The same normal form as the callback's path has; a prefix cannot leave its origin.
   const { pathname } = new URL(`https://origin.invalid${prefix}`);
   return path === pathname || path.startsWith(pathname.endsWith('/') ? pathname : `${pathname}/`);
+}
+
+/**
+ * Whether whatever serves the path reads it as we do. Servers decode before they look for `..`, some of them twice, cut at `;`,
+ * take `\` for `/`, or a character for the plain one it resembles: by these a path could leave what a prefix covers. Such a
+ * callback is asked itself.
+ */
+function isUnambiguous(path: string): boolean {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    // No UTF-8: overlong forms of "/" and "." are among that.
+    return false;
+  }
+  const plain = decoded.normalize('NFKC');
+  if (/[%;\\\p{Cc}\p{Cf}\u2044\u2215\u29f8\ufffd]/u.test(plain)) return false;
+  const segments = plain.split('/');
+  return segments.length === path.split('/').length && !segments.some((segment) => /^\s*\.{1,2}\s*$/.test(segment));
 }

@@ -12,15 +12,15 @@ import { post, reasonOf } from '../post.ts';
 import type { PostOptions, PostTarget } from '../post.ts';
 import type { Consent } from '../../../storage/subscriptionStore.ts';
 import type { CallbackUrl } from './callbackUrl.ts';
-import type { ChallengeLimit } from './challengeLimit.ts';
+import type { WebhookLimits } from '../webhookOptions.ts';
+import { ChallengeLimit, networkOf } from './challengeLimit.ts';
 import type { ConsentCache } from './consentCache.ts';
 import type { ReceiverDocuments } from './receiverDocuments.ts';
 
 export interface VerifierOptions {
   readonly postOptions: PostOptions;
   readonly consents: ConsentCache;
-  readonly challengeLimit: ChallengeLimit;
-  readonly challengesPerMinute: number;
+  readonly limits: Pick<WebhookLimits, 'challengesPerHostPerMinute' | 'challengesPerAddressPerMinute'>;
   /** `undefined` when well-known documents are not looked at. */
   readonly documents: ReceiverDocuments | undefined;
   /** Whether the operator knows of the endpoint's consent. Never rejects. */
@@ -38,11 +38,16 @@ const MAX_ANSWER_BYTES = 4_096;
  */
 export class Verifier {
   readonly #options: VerifierOptions;
+  readonly #hosts: ChallengeLimit;
+  readonly #addresses: ChallengeLimit;
   /** One challenge at a time per principal and URL (OP-29). */
   readonly #running = new Map<string, Promise<Consent>>();
 
   constructor(options: VerifierOptions) {
     this.#options = options;
+    const { limits, postOptions } = options;
+    this.#hosts = new ChallengeLimit(postOptions.clock, limits.challengesPerHostPerMinute);
+    this.#addresses = new ChallengeLimit(postOptions.clock, limits.challengesPerAddressPerMinute);
   }
 
   /**
@@ -71,29 +76,43 @@ export class Verifier {
 
   async #ask(principal: string, callback: CallbackUrl, target: PostTarget): Promise<Consent> {
     const { confirm, documents } = this.#options;
-    await this.#inspect(callback);
+    const addresses = await this.#locate(callback);
+    const count = (): void => this.#count(principal, callback, addresses);
     if (await confirm({ principal, url: callback.text })) return 'confirmed';
     if (documents !== undefined) {
-      if (!documents.isCached(callback)) this.#count(callback);
+      if (!documents.isCached(callback)) count();
       if (await documents.covers(callback)) return 'document';
     }
-    this.#count(callback);
+    count();
     await this.#challenge(target);
     return 'challenge';
   }
 
   /** What the address alone says, before anything is sent (OP-09). */
-  async #inspect({ text, trusted }: CallbackUrl): Promise<void> {
+  async #locate({ text, trusted }: CallbackUrl): Promise<readonly string[]> {
     const { egress, timeoutMs } = this.#options.postOptions;
-    const found = await egress.inspect(text, timeoutMs, { trusted });
+    let addresses: readonly string[] = [];
+    const located = (found: readonly string[]): void => {
+      addresses = found;
+    };
+    const found = await egress.inspect(text, timeoutMs, { trusted, located });
     if (found === 'blocked') throw invalidParams('delivery.url: this server does not deliver to this address');
     if (found === 'local_fault') throw unavailable();
     if (found === 'unresolvable') throw callbackEndpointError('connection_refused');
+    return addresses;
   }
 
-  #count({ host }: CallbackUrl): void {
-    const { challengeLimit, challengesPerMinute } = this.#options;
-    if (!challengeLimit.take(host)) throw resourceExhausted('challengesPerHostPerMinute', challengesPerMinute);
+  /** Many names of one address are one destination, as are the addresses of one network (VERIFY-16). */
+  #count(principal: string, { host }: CallbackUrl, addresses: readonly string[]): void {
+    const { challengesPerHostPerMinute, challengesPerAddressPerMinute } = this.#options.limits;
+    const networks = [...new Set(addresses.map(networkOf))];
+    if (!networks.every((network) => this.#addresses.hasRoom(network, principal))) {
+      throw resourceExhausted('challengesPerAddressPerMinute', challengesPerAddressPerMinute);
+    }
+    if (!this.#hosts.take(host, principal)) {
+      throw resourceExhausted('challengesPerHostPerMinute', challengesPerHostPerMinute);
+    }
+    for (const network of networks) this.#addresses.take(network, principal);
   }
 
   async #challenge(target: PostTarget): Promise<void> {
