@@ -268,8 +268,7 @@ describe('a hook that is late', () => {
     expect((await first).error?.code).toBe(-32603);
     const second = server.call('events/poll', { name: 'counted', cursor: null });
     await server.clock.advance(10_000);
-    expect((await second).error?.code).toBe(-32603);
-    expect((await server.call('events/poll', { name: 'counted', cursor: null })).error).toBeUndefined();
+    expect((await second).error).toBeUndefined();
     expect(calls).toBe(2);
   });
 
