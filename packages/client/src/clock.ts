@@ -22,6 +22,23 @@ export const systemClock: Clock = {
 /** The longest delay runtimes honour; a longer one fires at once, and servers choose `nextPollMs` freely. */
 export const MAX_DELAY_MS: number = 2 ** 31 - 1;
 
+/** How often a long wait looks at the time of day. */
+const LOOK_MS = 30_000;
+
+/**
+ * Waits `delayMs`, or until `signal` aborts, however the clock is set and whether or not the computer sleeps meanwhile. Timers
+ * stand still while it sleeps and the time of day goes on, which is seen within half a minute after it woke; a clock that is
+ * set back does not prolong the wait.
+ */
+export async function sleepThrough(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  for (let leftMs = delayMs; leftMs > 0 && !signal.aborted;) {
+    const fromMs = clock.now();
+    const stepMs = Math.min(leftMs, LOOK_MS);
+    await sleep(clock, stepMs, signal);
+    leftMs -= Math.max(stepMs, clock.now() - fromMs);
+  }
+}
+
 /** Waits `delayMs`, or until `signal` aborts: callers look at the signal afterwards, nothing is thrown. */
 export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

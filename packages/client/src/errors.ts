@@ -12,6 +12,8 @@ export type EventsClientErrorCode =
   | 'STREAM_DROPPED'
   | 'STREAM_SILENT'
   | 'MALFORMED_ANSWER'
+  | 'ANSWER_TOO_LARGE'
+  | 'REQUEST_REFUSED'
   | 'STORE_CORRUPT'
   | 'STORE_UNAVAILABLE'
   | 'TAKEN_OVER'
@@ -104,6 +106,14 @@ export function isUnreachable(error: unknown): error is EventsClientError {
 export function isFinal(error: Error): boolean {
   if (isNotSupported(error)) return true;
   return isEventsError(error) && (error.errorName === 'Forbidden' || error.errorName === 'InvalidParams');
+}
+
+/** Longer texts of a server are cut where they become part of a message: it may be of any length, and is for people. */
+export const MAX_TEXT_LENGTH = 500;
+
+/** A text of the server's as part of a message. */
+export function shortened(text: string): string {
+  return text.length <= MAX_TEXT_LENGTH ? text : `${text.slice(0, MAX_TEXT_LENGTH)}... (${text.length} characters)`;
 }
 
 /** Anything thrown, as an `Error`. */

@@ -1,15 +1,16 @@
 import { type EventsCapability, type EventTypeDescriptor, subscriptionKey } from '@mcp-events/protocol';
+import { call } from './call.ts';
 import { AwaitedTypes } from './catalog/awaitedTypes.ts';
 import { EventTypes, unknownType } from './catalog/eventTypes.ts';
 import { watchEventTypes } from './catalog/watchEventTypes.ts';
 import { type ClientSource, Connection } from './connection/connection.ts';
 import { isUnusable } from './delivery/chooseMode.ts';
 import { type DeliveredSource, SubscriptionDelivery } from './delivery/subscriptionDelivery.ts';
-import { assertCallbackBase, Callback } from './delivery/webhook/callback.ts';
-import { assertWebhookOptions } from './delivery/webhook/webhookOptions.ts';
+import { Callback } from './delivery/webhook/callback.ts';
 import { asError, closed, EventsClientError, isUnreachable } from './errors.ts';
 import { isInbox } from './inbox/inbox.ts';
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
+import { assertClientOptions, assertSubscribeOptions, assertSubscription } from './optionChecks.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';
 import { EventBuffer } from './subscription/eventBuffer.ts';
@@ -42,13 +43,10 @@ export class EventsClient {
   /**
    * @param client a connected SDK client, or a function that makes one and is called again after a lost connection
    *   (PUSH-19) and while the server cannot be reached at the start; clients it made are closed by `close()`
-   * @throws TypeError if `webhook.url` cannot be a callback URL
+   * @throws TypeError for an option that cannot be used, such as a `webhook.url` that cannot be a callback URL
    */
   constructor(client: ClientSource, options: EventsClientOptions = {}) {
-    if (options.webhook !== undefined) {
-      assertCallbackBase(options.webhook.url);
-      assertWebhookOptions(options.webhook);
-    }
+    assertClientOptions(options);
     this.#options = options;
     this.#settings = settingsOf(options);
     this.#connection = new Connection(client, options.acceptSketch ?? true, this.#warn);
@@ -101,6 +99,7 @@ export class EventsClient {
    *
    * @typeParam T what the type's `payloadSchema` describes; the data itself is not checked against it
    * @param args compared as canonical JSON: the same name and arguments are the same subscription
+   * @throws TypeError for an argument or option that cannot be used
    * @throws EventsError `NotFound` if the server has no such type
    * @throws NoCompatibleDeliveryModeError, DeliveryModeNotAvailableError (CLIENT-03, CLIENT-04)
    * @throws EventsNotSupportedError if the server does not offer Events (CAP-05)
@@ -114,6 +113,7 @@ export class EventsClient {
     args: Record<string, unknown> = {},
     options: SubscribeOptions = {},
   ): Promise<Subscription<T>> {
+    assertSubscription(name, args, options);
     const key = subscriptionKey({ name, arguments: args });
     // The application may go on using its object, while the key was made from what it holds now.
     const ownArguments = structuredClone(args);
@@ -172,6 +172,7 @@ export class EventsClient {
       const record = (await store.load(key)) ?? listed;
       const { delivery, maxAgeMs, maxEvents, longPollMs } = record;
       const options = { delivery, maxAgeMs, maxEvents, longPollMs, ...optionsFor(record) };
+      assertSubscribeOptions(options);
       const found = await this.#find(record.name, options.signal);
       if (this.#subscriptions.has(key)) continue;
       try {
@@ -326,8 +327,8 @@ export class EventsClient {
   }
 
   #watch(): void {
-    const onChange = this.#options.onEventTypesChanged;
-    if (onChange === undefined || this.#watching !== undefined || this.#closing.signal.aborted) return;
+    const { onEventTypesChanged } = this.#options;
+    if (onEventTypesChanged === undefined || this.#watching !== undefined || this.#closing.signal.aborted) return;
     const { clock, backoff, random } = this.#settings;
     this.#watching = watchEventTypes({
       connection: this.#connection,
@@ -336,16 +337,19 @@ export class EventsClient {
       backoff,
       random,
       signal: this.#closing.signal,
-      onChange,
+      onChange: (types) =>
+        call(
+          () => onEventTypesChanged(types),
+          (error) => this.#warn(`onEventTypesChanged threw: ${error.message}`),
+        ),
       onWarning: this.#warn,
     });
   }
 
-  readonly #warn = (message: string): void => {
-    try {
-      this.#options.onWarning?.(message);
-    } catch {
-      // A log that fails must not stop delivery, and there is nowhere left to tell it.
-    }
-  };
+  // A log that fails must not stop delivery, and there is nowhere left to tell it.
+  readonly #warn = (message: string): void =>
+    call(
+      () => this.#options.onWarning?.(message),
+      () => {},
+    );
 }

@@ -1,6 +1,8 @@
 export type { BackoffOptions } from './backoff.ts';
 export { type Clock, systemClock } from './clock.ts';
 export { type ClientSource, eventsClientCapabilities } from './connection/connection.ts';
+export { boundedFetch, type BoundedFetchOptions } from './http/boundedFetch.ts';
+export { eventsTransport, type EventsTransportOptions } from './http/eventsTransport.ts';
 export type { ClientDeliveryMode } from './delivery/chooseMode.ts';
 export type { SubscriptionStatus } from './delivery/supervisor.ts';
 export type { CallbackReceiver, WebhookOptions } from './delivery/webhook/webhookOptions.ts';

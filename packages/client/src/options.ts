@@ -25,7 +25,7 @@ export interface EventsClientOptions {
   onWarning?: (message: string) => void;
   /** Shortest wait between polls that found nothing more, in milliseconds (POLL-06). Default 1000. */
   pollFloorMs?: number;
-  /** The server's heartbeat interval, in milliseconds; a stream is dead after two of them in silence (OP-15). Default 30000. */
+  /** The server's heartbeat interval, in milliseconds; a stream is dead after two of them in silence (OP-15). Infinity never counts one as dead. Default 30000. */
   heartbeatIntervalMs?: number;
   /** Most events of one subscription that wait for the application; poll batches are asked for at this size. Default 1000. */
   maxBufferedEvents?: number;

@@ -3,16 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { Failover } from '../src/delivery/failover.ts';
 import { batch, eventType, pending, type RawRequest, RpcFailure } from './support/rawServer.ts';
 import { webhookWorld } from './support/webhookWorld.ts';
-import { FakeClock, settle } from './support/fakeClock.ts';
+import { settle, SettableClock } from './support/fakeClock.ts';
 import { Reader, world } from './support/world.ts';
-
-/** A clock whose time of day can be set while its timers go on. */
-class SettableClock extends FakeClock {
-  offsetMs = 0;
-  override now(): number {
-    return super.now() + this.offsetMs;
-  }
-}
 
 describe('trials of a better mode', () => {
   it('CLIENT-15 are due after five minutes also if what delivers is cut more often', async () => {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../src/index.ts';
 import { refreshSchedule } from '../src/delivery/webhook/refreshSchedule.ts';
+import { SettableClock } from './support/fakeClock.ts';
 import { pending, type RawRequest, RpcFailure } from './support/rawServer.ts';
 import { granted, HOUR_MS, webhookWorld, type WebhookWorld } from './support/webhookWorld.ts';
 import { Reader, settle } from './support/world.ts';
@@ -53,6 +54,64 @@ describe('refresh', () => {
         expect(lapsesAtMs).toBe(nowMs + grantMs);
       }),
     );
+  });
+
+  it('TTL-15 counts a grant by its length, whatever this clock says', () => {
+    const nowMs = 1_000_000_000;
+    const waitOf = (ownMs: number, facts?: Parameters<typeof refreshSchedule>[3]): number =>
+      refreshSchedule(new Date(nowMs + ownMs).toISOString(), nowMs, () => 1, facts).waitMs;
+    // Two hours behind, and two hours ahead, of a server that grants one.
+    expect(waitOf(3 * HOUR_MS, { serverAheadMs: 2 * HOUR_MS })).toBe((HOUR_MS - 1_000) * 0.8);
+    expect(waitOf(-HOUR_MS, { serverAheadMs: -2 * HOUR_MS })).toBe((HOUR_MS - 1_000) * 0.8);
+    // Clocks that agree to the second need no correction.
+    expect(waitOf(2_500, { serverAheadMs: 900 })).toBe(2_000);
+    // Unknown: no longer than plausible, nor than what was asked for.
+    expect(waitOf(3 * HOUR_MS, { serverAheadMs: undefined })).toBe(HOUR_MS * 0.8);
+    expect(waitOf(3 * HOUR_MS, { serverAheadMs: undefined, askedMs: 60_000 })).toBe(48_000);
+    expect(waitOf(30_000, { serverAheadMs: undefined, askedMs: null })).toBe(24_000);
+  });
+
+  it('TTL-08 TTL-15 refreshes grants of seconds in time, and waits only where a grant is over already', async () => {
+    for (const grantMs of [300, 2_500, 9_000]) {
+      const w = await webhookWorld();
+      w.grant.ms = grantMs;
+      const at = times(w, () => granted(w.clock, grantMs));
+      await w.events.subscribe('incident.opened');
+      await w.clock.advance(grantMs * 10);
+      const waits = at.slice(1).map((atMs, index) => atMs - at[index]!);
+      expect(Math.max(...waits)).toBeLessThanOrEqual(grantMs * 0.8);
+      await w.events.close();
+    }
+    const schedule = refreshSchedule(new Date(199).toISOString(), 0, () => 1);
+    expect(schedule).toMatchObject({ waitMs: 10_000, isPast: true });
+    expect(refreshSchedule(new Date(200).toISOString(), 0, () => 1)).toMatchObject({ waitMs: 160, isPast: false });
+  });
+
+  it('TTL-15 says that the clocks differ where a grant is over already, once', async () => {
+    const w = await webhookWorld();
+    w.server.on(Methods.subscribe, () => granted(w.clock, -HOUR_MS));
+    await w.events.subscribe('incident.opened');
+    await w.clock.advance(60_000);
+    expect(w.warnings.filter((warning) => warning.includes('clocks differ'))).toHaveLength(1);
+    await w.events.close();
+  });
+
+  it('TTL-08 a computer that slept refreshes within half a minute, a clock that was set back changes nothing', async () => {
+    for (const [offsetMs, refreshes] of [
+      [3 * HOUR_MS, 2],
+      [-3 * HOUR_MS, 1],
+    ] as const) {
+      const clock = new SettableClock();
+      const w = await webhookWorld({ clock });
+      await w.events.subscribe('incident.opened');
+      await settle();
+      clock.offsetMs = offsetMs;
+      await clock.advance(31_000);
+      expect(w.subscribes()).toHaveLength(refreshes);
+      await clock.advance(HOUR_MS * 0.8);
+      expect(w.subscribes()).toHaveLength(refreshes + 1);
+      await w.events.close();
+    }
   });
 
   it('TTL-09 does not hammer a server whose grants are over already', async () => {

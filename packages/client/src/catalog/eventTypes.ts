@@ -1,9 +1,14 @@
 import { type EventsError, type EventTypeDescriptor, eventTypeSchema, Methods, notFound } from '@mcp-events/protocol';
 import type { Connection } from '../connection/connection.ts';
 import { EventsClientError } from '../errors.ts';
+import { estimatedSize } from '../subscription/receivedEvent.ts';
 
 /** A list longer than this is taken for a server that never ends it. */
 const MAX_PAGES = 1_000;
+
+/** More than anybody offers; each is a schema or two, kept for the life of the client. */
+const MAX_TYPES = 10_000;
+const MAX_BYTES = 64 * 1024 * 1024;
 
 /** The server's event types, read once and again on demand. */
 export class EventTypes {
@@ -59,6 +64,7 @@ export class EventTypes {
     const types: EventTypeDescriptor[] = [];
     // LIST-04: opaque, and only its absence ends the list; the empty string is a cursor.
     let cursor: string | undefined;
+    let bytes = 0;
     for (let page = 0; page < MAX_PAGES; page += 1) {
       const result = await this.#connection.request(Methods.list, cursor === undefined ? {} : { cursor });
       const { events, nextCursor } = result;
@@ -69,6 +75,8 @@ export class EventTypes {
         );
       }
       for (const entry of events) {
+        bytes += estimatedSize(entry);
+        if (types.length >= MAX_TYPES || bytes > MAX_BYTES) throw tooLong();
         const type = eventTypeSchema.safeParse(entry);
         if (type.success) types.push(type.data);
         else this.#onWarning(`Ignored an entry of ${Methods.list} that is not an event type.`);
@@ -82,6 +90,13 @@ export class EventTypes {
       `The server's ${Methods.list} does not end: it repeats a page, or has more than ${MAX_PAGES}.`,
     );
   }
+}
+
+function tooLong(): EventsClientError {
+  return new EventsClientError(
+    'MALFORMED_ANSWER',
+    `The server's ${Methods.list} has more than ${MAX_TYPES} event types, or more than ${MAX_BYTES} bytes of them.`,
+  );
 }
 
 /** What is wrong with the name of a type that is not listed. */

@@ -3,7 +3,7 @@ import { backoffMs, type BackoffOptions } from '../backoff.ts';
 import { type Clock, MAX_DELAY_MS, sleep } from '../clock.ts';
 import type { Connection } from '../connection/connection.ts';
 import { asError } from '../errors.ts';
-import { untilAborted } from '../untilAborted.ts';
+import { onAborted, untilAborted } from '../untilAborted.ts';
 import type { EventTypes } from './eventTypes.ts';
 
 export interface WatchOptions {
@@ -24,22 +24,23 @@ export interface WatchOptions {
  */
 export async function watchEventTypes(options: WatchOptions): Promise<void> {
   const { connection, clock, signal } = options;
+  const lists = new Relisting(options);
   let attempt = 0;
   let missed = false;
   while (!signal.aborted) {
     const listen = new AbortController();
     const stop = (): void => listen.abort('closed');
-    signal.addEventListener('abort', stop);
+    const forget = onAborted(signal, stop);
     let honoured = true;
     const onNotification = (method: string, params: Record<string, unknown>): void => {
-      if (method === Notifications.listChanged) void relist(options);
+      if (method === Notifications.listChanged) lists.request();
       if (method.startsWith('notifications/events/')) return;
       const filter = params['notifications'];
       honoured = isJsonObject(filter) && filter['eventsListChanged'] === true;
       if (!honoured) stop();
       attempt = 0;
       // A change between two listen requests was not announced.
-      if (honoured && missed) void relist(options);
+      if (honoured && missed) lists.request();
       missed = true;
     };
     try {
@@ -55,7 +56,7 @@ export async function watchEventTypes(options: WatchOptions): Promise<void> {
         options.onWarning(`Watching the event types failed and is tried again: ${asError(error).message}`);
       }
     } finally {
-      signal.removeEventListener('abort', stop);
+      forget();
     }
     if (!honoured) {
       options.onWarning(
@@ -68,10 +69,34 @@ export async function watchEventTypes(options: WatchOptions): Promise<void> {
   }
 }
 
-async function relist({ types, onChange, onWarning }: WatchOptions): Promise<void> {
-  try {
-    onChange(await types.refresh());
-  } catch (error) {
-    onWarning(`Listing the event types after a change failed: ${asError(error).message}`);
+/** Lists after changes: one list at a time, and one more for whatever was announced meanwhile. */
+class Relisting {
+  readonly #options: WatchOptions;
+  #isRunning = false;
+  #isDue = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  request(): void {
+    this.#isDue = true;
+    if (!this.#isRunning) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { types, onChange, onWarning, signal } = this.#options;
+    this.#isRunning = true;
+    while (this.#isDue && !signal.aborted) {
+      this.#isDue = false;
+      try {
+        const list = await types.refresh();
+        // The next one says more.
+        if (!this.#isDue && !signal.aborted) onChange(list);
+      } catch (error) {
+        onWarning(`Listing the event types after a change failed: ${asError(error).message}`);
+      }
+    }
+    this.#isRunning = false;
   }
 }

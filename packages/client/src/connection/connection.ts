@@ -1,12 +1,13 @@
 import { EXTENSION_ID, type EventsCapability, eventsErrorFromRpc } from '@mcp-events/protocol';
 import type { Client } from '@modelcontextprotocol/client';
 import { MAX_DELAY_MS } from '../clock.ts';
-import { asError, closed, EventsClientError, EventsNotSupportedError } from '../errors.ts';
+import { asError, closed, EventsClientError, EventsNotSupportedError, shortened } from '../errors.ts';
 import { anyResult } from './anyResult.ts';
 import { discoverEvents } from './capability.ts';
 import { onAborted, untilAborted } from '../untilAborted.ts';
+import { type HttpFacts, httpFactsOf } from '../http/httpFacts.ts';
 import { type Exchange, TransportTap } from './transportTap.ts';
-import { isOutage, unreachable } from './unreachable.ts';
+import { isOutage, refusedOrMalformed, unreachable } from './unreachable.ts';
 
 /**
  * The SDK client to work on, or a function that makes a connected one. The function is called again whenever the
@@ -62,6 +63,31 @@ export class Connection {
     return (await this.#ready()).capability;
   }
 
+  /** How far the server's clock is ahead of this one, in milliseconds; undefined if that is not known. */
+  get serverAheadMs(): number | undefined {
+    const transport = this.#attached?.tap.transport;
+    // Only transports over HTTP have a login; a server over anything else runs on this machine, by this clock.
+    if (transport !== undefined && !('finishAuth' in transport)) return 0;
+    return this.#facts?.serverAheadMs;
+  }
+
+  /** How long the server asked not to be asked again, in milliseconds from now; 0 if it did not. */
+  get retryAfterMs(): number {
+    return this.#facts?.retryAfterMs ?? 0;
+  }
+
+  /** Why the last answer was given up here. */
+  #takeFailure(): Error | undefined {
+    const facts = this.#facts;
+    const failure = facts?.failure;
+    if (facts !== undefined) facts.failure = undefined;
+    return failure;
+  }
+
+  get #facts(): HttpFacts | undefined {
+    return this.#attached && httpFactsOf(this.#attached.tap.transport);
+  }
+
   /** Aborts when the connection that was used last is closed, by whomever. */
   get lost(): AbortSignal | undefined {
     return this.#attached?.tap.closed;
@@ -104,11 +130,13 @@ export class Connection {
       // A transport with one channel for all closes, and says nothing of the single request.
       if (dropped || isConnectionClosed(error)) {
         const when = open ? `while ${method} was open` : `before ${method} was answered`;
-        throw new EventsClientError('STREAM_DROPPED', `The connection ended ${when}.`, dropped ? {} : { cause: error });
+        const cause = dropped ? this.#takeFailure() : error;
+        const message = `The connection ended ${when}.`;
+        throw new EventsClientError('STREAM_DROPPED', message, cause === undefined ? {} : { cause });
       }
       // What was given up here says nothing about the server.
       if (!stop.signal.aborted && isOutage(error)) throw unreachable(error);
-      throw fromWire(error);
+      throw fromWire(error, method);
     } finally {
       forget();
       tap.release(exchange);
@@ -188,9 +216,9 @@ function isConnectionClosed(error: unknown): boolean {
 }
 
 /** Only answers to `events/*` pass here, so the sketch's code numbers mean what they mean there (DIALECT-09). */
-function fromWire(error: unknown): Error {
+function fromWire(error: unknown, method: string): Error {
   const { code, message, data } = error as { code?: unknown; message?: unknown; data?: unknown };
   // The SDK's own errors have string codes; a number came from the server.
-  if (typeof code !== 'number') return asError(error);
-  return eventsErrorFromRpc({ code, message: String(message), data });
+  if (typeof code === 'number') return eventsErrorFromRpc({ code, message: shortened(String(message)), data });
+  return refusedOrMalformed(error, method) ?? asError(error);
 }

@@ -31,6 +31,21 @@ const MAX_CLOSED_STREAMS = 1_000;
  */
 const exchangeKey = Symbol('mcp-events.exchange');
 
+/** What the taps on one transport share: each sees the requests of all, and none may keep those of another. */
+interface Requests {
+  // Keyed by the id's value and JSON type: a Map tells 7 from "7", as PUSH-03 does.
+  live: Map<RequestId, Exchange>;
+  closedStreams: Set<RequestId>;
+}
+
+const requestsOf = new WeakMap<Transport, Requests>();
+
+function sharedRequests(transport: Transport): Requests {
+  const known = requestsOf.get(transport) ?? { live: new Map(), closedStreams: new Set() };
+  requestsOf.set(transport, known);
+  return known;
+}
+
 /**
  * Listens in on the transport of an SDK client, by public members only: replacing `send` on the instance shows the
  * JSON-RPC id of our requests and reaches `onRequestStreamEnd` (without it a dropped HTTP stream leaves a request
@@ -41,9 +56,8 @@ const exchangeKey = Symbol('mcp-events.exchange');
 export class TransportTap {
   readonly transport: Transport;
   readonly #onWarning: (message: string) => void;
-  // Keyed by the id's value and JSON type: a Map tells 7 from "7", as PUSH-03 does.
-  readonly #live = new Map<RequestId, Exchange>();
-  readonly #closedStreams = new Set<RequestId>();
+  readonly #live: Map<RequestId, Exchange>;
+  readonly #closedStreams: Set<RequestId>;
   readonly #closed = new AbortController();
   readonly #detach: () => void;
   #warnedOfResumption = false;
@@ -51,6 +65,9 @@ export class TransportTap {
   constructor(transport: Transport, onWarning: (message: string) => void) {
     this.transport = transport;
     this.#onWarning = onWarning;
+    const { live, closedStreams } = sharedRequests(transport);
+    this.#live = live;
+    this.#closedStreams = closedStreams;
     // oxlint-disable-next-line typescript/unbound-method -- put back on detach, and called with its transport
     const send = transport.send;
     const { onmessage, onclose } = transport;

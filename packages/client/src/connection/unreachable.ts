@@ -1,5 +1,5 @@
 import { isEventsError } from '@mcp-events/protocol';
-import { EventsClientError, isEventsClientError } from '../errors.ts';
+import { EventsClientError, isEventsClientError, shortened } from '../errors.ts';
 
 /** What the SDK's client and the runtime put on their errors. */
 interface Details {
@@ -7,6 +7,9 @@ interface Details {
   code?: unknown;
   /** Of an HTTP answer. */
   status?: unknown;
+  statusText?: unknown;
+  data?: unknown;
+  text?: unknown;
   cause?: unknown;
   /** Where the runtime connected to, or tried to. */
   address?: string;
@@ -70,6 +73,37 @@ export function unreachable(error: unknown): EventsClientError {
   });
 }
 
+/**
+ * An answer that is none of JSON-RPC, in words: what the SDK throws is HTML of a gateway, the dump of a schema or a bare
+ * `SyntaxError`. Undefined for any other error.
+ */
+export function refusedOrMalformed(error: unknown, method: string): EventsClientError | undefined {
+  const { name, code, status } = detailsOf(error);
+  if (name === 'SdkHttpError' && typeof status === 'number') {
+    const message = `${method} was refused with ${httpAnswerOf(error)}.${ADVICE[status] ?? ''}`;
+    return new EventsClientError('REQUEST_REFUSED', message, { cause: error });
+  }
+  const isUnexpected = name === 'SdkError' && code === 'CLIENT_HTTP_UNEXPECTED_CONTENT';
+  if (!isUnexpected && name !== 'ZodError' && !(error instanceof SyntaxError)) return undefined;
+  const message = `The answer to ${method} is no JSON-RPC message: something else than an MCP server may live at this address.`;
+  return new EventsClientError('MALFORMED_ANSWER', message, { cause: error });
+}
+
+const ADVICE: Record<number, string> = {
+  401: ' Its credentials are missing, wrong or out of date: give the transport an authProvider, or new ones.',
+  403: ' These credentials do not permit it.',
+  404: ' There is no MCP endpoint at this address, or its session is over.',
+};
+
+/** Status, and the text if it is for people; pages of gateways are not. */
+function httpAnswerOf(error: unknown): string {
+  const { status, statusText, data } = detailsOf(error);
+  const { text } = detailsOf(data);
+  const said = typeof text === 'string' && !/^\s*</.test(text) ? text.trim() : '';
+  const words = isText(statusText) && statusText !== '' ? ` ${shortened(statusText)}` : '';
+  return `HTTP ${String(status)}${words}${said === '' ? '' : `: ${shortened(said)}`}`;
+}
+
 /** "fetch failed" says too little, and what the runtime knows of it is a cause or two further down. */
 function reasonOf(error: unknown): string {
   const chain = [error];
@@ -78,10 +112,11 @@ function reasonOf(error: unknown): string {
   }
   const last = chain.at(-1);
   const { message } = chain.at(-2) instanceof Error ? (chain.at(-2) as Error) : asMessage(last);
-  const { code, status } = detailsOf(last);
+  const { name, code, status } = detailsOf(last);
+  if (name === 'SdkHttpError' && typeof status === 'number') return `it answered ${httpAnswerOf(last)}`;
   const facts = typeof status === 'number' ? `HTTP ${status}` : [code, ...placesOf(last)].filter(isText).join(' ');
   const told = facts === '' ? asMessage(last).message : facts;
-  return message.includes(told) ? message : `${message} (${told})`;
+  return shortened(message.includes(told) ? message : `${message} (${told})`);
 }
 
 function placesOf(error: unknown): string[] {
@@ -102,4 +137,13 @@ function isText(value: unknown): value is string {
 
 function detailsOf(error: unknown): Details {
   return typeof error === 'object' && error !== null ? error : {};
+}
+
+/** What to wait at least after an answer that asks for less, where its `Retry-After` is not known (15 s). */
+const RATE_LIMITED_MS = 15_000;
+
+/** How long to leave a server alone that said it is asked too often, in milliseconds. */
+export function politeWaitMs(error: Error): number {
+  const { status } = detailsOf(error.cause);
+  return status === 429 ? RATE_LIMITED_MS : 0;
 }

@@ -6,7 +6,13 @@ const FAILURES_BEFORE_SWITCH = 3;
 /** Long enough that a blocked preferred mode costs nothing noticeable, short enough to come back soon (5 min). */
 const PREFERRED_RETRY_MS = 5 * 60_000;
 
-/** Doublings of that, for trials that each lose events: up to five hours. */
+/**
+ * After a server that nobody could reach (10 s): that says little about the mode, and the other one may just have been the
+ * first to find it back.
+ */
+const RETRY_AFTER_OUTAGE_MS = 10_000;
+
+/** Doublings of the five minutes, for trials that each lose events: up to five hours. */
 const MAX_DOUBLINGS = 6;
 
 /**
@@ -19,6 +25,9 @@ export class Failover {
   #modes: readonly ClientDeliveryMode[];
   #index = 0;
   #failures = 0;
+  /** The failures in a row were outages, and so was what led to the current mode. */
+  #isOutage = false;
+  #isAfterOutage = false;
   /** The mode that worked, while better ones are tried. */
   #working: number | undefined;
   #failedTrials = 0;
@@ -44,6 +53,7 @@ export class Failover {
    */
   retryPreferredMs(losesEvents: boolean): number | undefined {
     if (this.#index === 0 || this.#working !== undefined) return undefined;
+    if (this.#isAfterOutage && !losesEvents) return RETRY_AFTER_OUTAGE_MS;
     return PREFERRED_RETRY_MS * (losesEvents ? 2 ** Math.min(this.#failedTrials, MAX_DOUBLINGS) : 1);
   }
 
@@ -54,14 +64,20 @@ export class Failover {
     this.#failedTrials = 0;
   }
 
-  failed(): void {
+  /** @param isOutage the server could not be reached at all */
+  failed(isOutage = false): void {
+    this.#isOutage = isOutage && (this.#failures === 0 || this.#isOutage);
     this.#failures += 1;
-    if (this.#working !== undefined || this.#failures >= FAILURES_BEFORE_SWITCH) this.skip();
+    if (this.#working === undefined && this.#failures < FAILURES_BEFORE_SWITCH) return;
+    const wasOutage = this.#isOutage;
+    this.skip();
+    this.#isAfterOutage = wasOutage;
   }
 
   /** The current mode is of no use for now. False if there is no other. */
   skip(): boolean {
     this.#failures = 0;
+    this.#isAfterOutage = false;
     this.#index = (this.#index + 1) % this.#modes.length;
     if (this.#index === this.#working) {
       this.#working = undefined;
@@ -76,6 +92,7 @@ export class Failover {
     this.#working = this.#index;
     this.#index = 0;
     this.#failures = 0;
+    this.#isAfterOutage = false;
   }
 
   /** The type was listed anew and may offer other modes. */

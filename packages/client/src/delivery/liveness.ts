@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, MAX_DELAY_MS } from '../clock.ts';
 
 /** Watches a stream for silence. */
 export interface Liveness {
@@ -23,14 +23,14 @@ export function watchLiveness(clock: Clock, { firstMs, limitMs }: SilenceLimits,
   // Messages only note the time; the timer is renewed when it fires, not a hundred thousand times a second.
   let lastMs = clock.now();
   let allowedMs = firstMs;
-  let timer = clock.setTimeout(check, firstMs + 1);
+  let timer = clock.setTimeout(check, Math.min(firstMs + 1, MAX_DELAY_MS));
   function check(): void {
     const nowMs = clock.now();
     // The clock was set back, and when the last message came is not known any more.
     lastMs = Math.min(lastMs, nowMs);
     const silentMs = nowMs - lastMs;
     if (silentMs > allowedMs) onSilence();
-    else timer = clock.setTimeout(check, allowedMs - silentMs + 1);
+    else timer = clock.setTimeout(check, Math.min(allowedMs - silentMs + 1, MAX_DELAY_MS));
   }
   return {
     touch: () => {

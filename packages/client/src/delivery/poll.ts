@@ -7,10 +7,17 @@ import {
 } from '@mcp-events/protocol';
 import { sleep } from '../clock.ts';
 import { asError, EventsClientError } from '../errors.ts';
+import { RECENT_IDS_COUNT } from '../subscription/recentIds.ts';
 import type { DeliveryContext, DeliveryOutcome } from './deliveryLoop.ts';
 
 /** What a held poll may take beyond its own hold time before the request is given up (POLL-14). */
 const ANSWER_TIME_MS = 60_000;
+
+/**
+ * A few more events than asked for are taken as they come, since some servers look at their own limit only; with more than
+ * this, ids would be forgotten within one answer, and what comes twice would be handed out twice.
+ */
+const MAX_EVENTS = RECENT_IDS_COUNT;
 
 /** Empty answers that promise more and move the cursor are a server searching; past this many the floor applies. */
 const MAX_EMPTY_IN_A_ROW = 100;
@@ -68,14 +75,26 @@ async function poll(context: DeliveryContext, cursor: string | null): Promise<An
     ...(longPollMs !== undefined && { timeoutMs: longPollMs + ANSWER_TIME_MS }),
   });
   const { events } = answer;
-  const result = pollResultSchema.safeParse({ ...answer, events: [] });
+  const result = pollResultSchema.safeParse({ ...withoutNulls(answer), events: [] });
   if (!result.success || !Array.isArray(events)) {
     throw new EventsClientError(
       'MALFORMED_ANSWER',
       `The server's answer to ${Methods.poll} of "${name}" is not a poll result.`,
     );
   }
+  const asked = maxEvents ?? MAX_EVENTS;
+  if (events.length > Math.max(asked, MAX_EVENTS)) {
+    throw new EventsClientError(
+      'MALFORMED_ANSWER',
+      `The server answered ${Methods.poll} of "${name}" with ${events.length} events where at most ${asked} were asked for.`,
+    );
+  }
   return { ...result.data, events: events.flatMap((entry) => occurrenceOf(entry, context)) };
+}
+
+/** A member that is null is absent, as everywhere else; of `cursor` the schema knows that. */
+function withoutNulls(answer: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(answer).filter(([name, value]) => value !== null || name === 'cursor'));
 }
 
 /** One unreadable entry must not cost the others, nor block the subscription at its position for ever. */

@@ -34,14 +34,15 @@ export async function pushLoop(context: DeliveryContext): Promise<DeliveryOutcom
     if (outcome !== undefined) return;
     liveness.touch();
     // What tells of a failure or an end says nothing about where delivery stands.
-    if (!hasBegun && method !== Notifications.error && method !== Notifications.terminated) {
+    const isFirst = !hasBegun && method !== Notifications.error && method !== Notifications.terminated;
+    if (isFirst) {
       hasBegun = true;
       // An event's own position lies behind it.
       buffer.began(from, method === Notifications.event ? null : cursorOf(params));
       healthyTimer = clock.setTimeout(context.onHealthy, HEALTHY_AFTER_MS);
     }
     const reason = receive(method, params, context);
-    if (method === Notifications.active) context.onActive();
+    if (isFirst) context.onActive();
     if (reason !== undefined) end(reason);
   };
 

@@ -1,7 +1,8 @@
 import { isEventsError } from '@mcp-events/protocol';
 import { backoffMs } from '../backoff.ts';
 import { sleep } from '../clock.ts';
-import { asError, isFinal } from '../errors.ts';
+import { politeWaitMs } from '../connection/unreachable.ts';
+import { asError, isFinal, isUnreachable } from '../errors.ts';
 import type { ClientDeliveryMode } from './chooseMode.ts';
 import type { DeliveryContext, DeliveryLoop, DeliveryOutcome } from './deliveryLoop.ts';
 import { Failover } from './failover.ts';
@@ -9,7 +10,7 @@ import { onAborted } from '../untilAborted.ts';
 import { pollLoop } from './poll.ts';
 import { pushLoop } from './push.ts';
 import { TrialTimer } from './trialTimer.ts';
-import { webhookLoop } from './webhook/webhookLoop.ts';
+import { endInTime, webhookLoop } from './webhook/webhookLoop.ts';
 
 const loops: Record<ClientDeliveryMode, DeliveryLoop> = { webhook: webhookLoop, push: pushLoop, poll: pollLoop };
 
@@ -55,18 +56,25 @@ export interface SupervisorOptions {
  * @returns the error with which the server ended the subscription for good, or undefined when the signal aborted
  */
 export async function supervise(options: SupervisorOptions): Promise<Error | undefined> {
-  const trials = new TrialTimer(options.context.clock);
+  const { callback, clock } = options.context;
+  const trials = new TrialTimer(clock);
+  const failover = new Failover(options.modes);
   try {
-    return await keepDelivered(options, trials);
+    return await keepDelivered(options, failover, trials);
   } finally {
     trials.stop();
+    // It could not be ended when another mode took over (CLIENT-07).
+    if (failover.current !== 'webhook' && callback?.mayBeLive === true) await endInTime(options.context, callback);
   }
 }
 
-async function keepDelivered(options: SupervisorOptions, trials: TrialTimer): Promise<Error | undefined> {
+async function keepDelivered(
+  options: SupervisorOptions,
+  failover: Failover,
+  trials: TrialTimer,
+): Promise<Error | undefined> {
   const { context, signal, onStatus } = options;
   const { clock, buffer } = context;
-  const failover = new Failover(options.modes);
   let attempt = 0;
   let resubscribes = 0;
   let refusals = 0;
@@ -121,8 +129,9 @@ async function keepDelivered(options: SupervisorOptions, trials: TrialTimer): Pr
     }
     context.onError(error);
     onStatus({ state: 'waiting', delivery, error });
-    failover.failed();
-    await sleep(clock, backoffMs(attempt, context.backoff, context.random), signal);
+    failover.failed(isUnreachable(error));
+    const politeMs = Math.max(context.connection.retryAfterMs, politeWaitMs(error));
+    await sleep(clock, politeMs + backoffMs(attempt, context.backoff, context.random), signal);
     attempt += 1;
     if (reaction !== 'resubscribe' || signal.aborted) continue;
     try {

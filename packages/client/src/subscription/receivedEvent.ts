@@ -45,10 +45,17 @@ export function receivedEvent(occurrence: EventOccurrence, delivery: ClientDeliv
 /** Fixed cost assumed for an event or a member: object headers, the id, the queue's slot. */
 const OVERHEAD_BYTES = 64;
 
-/** A cheap upper-side guess of the memory an event holds, for the buffer's byte bound. Iterative: data nests freely. */
-export function estimatedBytes(event: ReceivedEvent): number {
-  let bytes = OVERHEAD_BYTES * 4;
-  const pending: unknown[] = [event.data, event._meta, event.eventId, event.cursor];
+/** A cheap upper-side guess of the memory an event holds, for the buffer's byte bound. */
+export function estimatedBytes({ data, _meta, eventId, cursor }: ReceivedEvent): number {
+  return (
+    OVERHEAD_BYTES * 4 + [data, _meta, eventId, cursor].reduce<number>((sum, part) => sum + estimatedSize(part), 0)
+  );
+}
+
+/** A cheap upper-side guess of the memory that JSON values hold. Iterative: they nest freely. */
+export function estimatedSize(json: unknown): number {
+  let bytes = 0;
+  const pending: unknown[] = [json];
   while (pending.length > 0) {
     const value = pending.pop();
     if (typeof value === 'string') bytes += value.length * 2;

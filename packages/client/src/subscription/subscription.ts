@@ -1,4 +1,5 @@
 import type { DeliveryStatus } from '@mcp-events/protocol';
+import { call } from '../call.ts';
 import { asError, EventsClientError } from '../errors.ts';
 import type { EventHandler, PreparedHandler, ProcessOptions } from '../inbox/processOptions.ts';
 import { type ProcessedSubscription, Processor, type Waits } from '../inbox/processor.ts';
@@ -450,11 +451,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   }
 
   /** A callback that throws must not stop delivery. */
-  #tell(callback: () => void): void {
-    try {
-      callback();
-    } catch (error) {
-      this.#parts.onWarning(`A callback of "${this.name}" threw: ${asError(error).message}`);
-    }
+  #tell(callback: () => unknown): void {
+    call(callback, ({ message }) => this.#parts.onWarning(`A callback of "${this.name}" threw: ${message}`));
   }
 }

@@ -49,3 +49,12 @@ export class FakeClock implements Clock {
     this.#nowMs = endMs;
   }
 }
+
+/** A clock whose time of day can be set while its timers go on. */
+export class SettableClock extends FakeClock {
+  offsetMs = 0;
+
+  override now(): number {
+    return super.now() + this.offsetMs;
+  }
+}

@@ -3,6 +3,9 @@ import { EventsClientError } from '../../errors.ts';
 import type { DeliveryContext } from '../deliveryLoop.ts';
 import type { Callback } from './callback.ts';
 
+/** What it takes to ask the server about a subscription, whether or not it is being delivered. */
+export type RequestContext = Pick<DeliveryContext, 'name' | 'arguments' | 'connection' | 'clock' | 'onWarning'>;
+
 /**
  * `events/subscribe`: makes the subscription, refreshes it, or makes it again after it lapsed; the server tells these
  * apart (SUB-05, SUB-12). The cursor is sent each time, since only the server knows whether it needs it (CLIENT-06).
@@ -37,7 +40,7 @@ export async function subscribe(
 }
 
 /** `events/unsubscribe`. That there was nothing to end is as good (CLIENT-08, OP-23). */
-export async function unsubscribe(context: DeliveryContext, callback: Callback, signal: AbortSignal): Promise<void> {
+export async function unsubscribe(context: RequestContext, callback: Callback, signal: AbortSignal): Promise<void> {
   const { name, arguments: args, connection } = context;
   // OP-06: some servers want the mode here as well. Without it they would refuse, and go on for as long as they granted.
   const params = { name, arguments: args, delivery: { mode: 'webhook', url: callback.url } };

@@ -2,7 +2,7 @@ import { Methods, isEventsError } from '@mcp-events/protocol';
 import { asError } from '../../errors.ts';
 import type { DeliveryContext, DeliveryOutcome } from '../deliveryLoop.ts';
 import type { Callback } from './callback.ts';
-import { unsubscribe } from './requests.ts';
+import { type RequestContext, unsubscribe } from './requests.ts';
 import { WebhookRun } from './webhookRun.ts';
 
 /** Long enough for a server that is there; with one that is not, the subscription lapses by itself (TTL-07). */
@@ -42,7 +42,7 @@ async function endEarlier(context: DeliveryContext, callback: Callback): Promise
 }
 
 /** Ends the subscription, unless that takes too long: nobody should wait for a server that is gone. */
-async function endInTime(context: DeliveryContext, callback: Callback): Promise<void> {
+export async function endInTime(context: RequestContext, callback: Callback): Promise<void> {
   const { clock, name, onWarning } = context;
   const giveUp = new AbortController();
   const timer = clock.setTimeout(() => giveUp.abort('the server did not answer in time'), UNSUBSCRIBE_WAIT_MS);

@@ -1,6 +1,6 @@
 import type { SubscribeResult } from '@mcp-events/protocol';
 import { backoffMs } from '../../backoff.ts';
-import { sleep } from '../../clock.ts';
+import { sleep, sleepThrough } from '../../clock.ts';
 import { asError, EventsClientError } from '../../errors.ts';
 import type { RegisteredCallback } from '../../receiver/registration.ts';
 import { onAborted } from '../../untilAborted.ts';
@@ -25,6 +25,7 @@ export class WebhookRun {
   #lapsesAtMs = 0;
   /** Failures in a row: refreshes that failed, connections that were lost. */
   #attempt = 0;
+  #warnedOfPast = false;
 
   constructor(context: DeliveryContext, callback: Callback) {
     this.#context = context;
@@ -104,8 +105,11 @@ export class WebhookRun {
     onActive();
     if (result.deliveryStatus !== undefined) onDeliveryStatus(result.deliveryStatus);
 
-    const schedule = refreshSchedule(result.refreshBefore, clock.now(), random);
+    const { serverAheadMs } = connection;
+    const facts = { serverAheadMs, askedMs: this.#callback.options.ttlMs };
+    const schedule = refreshSchedule(result.refreshBefore, clock.now(), random, facts);
     this.#lapsesAtMs = schedule.lapsesAtMs;
+    if (schedule.isPast) this.#warnOfPast(result.refreshBefore);
     if (await this.#wait(schedule.waitMs, lost)) {
       this.#attempt = 0;
       // TTL-14: without expiry nothing else makes this client look again.
@@ -118,11 +122,19 @@ export class WebhookRun {
     }
   }
 
+  #warnOfPast(refreshBefore: string | null): void {
+    if (this.#warnedOfPast) return;
+    this.#warnedOfPast = true;
+    this.#context.onWarning(
+      `The server grants "${this.#context.name}" until ${refreshBefore}, which has passed by this clock: the clocks differ, so it is refreshed every few seconds.`,
+    );
+  }
+
   /** Resolves with whether the time passed; it does not if the connection was lost or the run is over before. */
   async #wait(delayMs: number, lost: AbortSignal | undefined): Promise<boolean> {
     // All subscriptions wait for the same connection: a listener each would be taken for a leak.
     const wake = AbortSignal.any(lost === undefined ? [this.#over.signal] : [this.#over.signal, lost]);
-    await sleep(this.#context.clock, delayMs, wake);
+    await sleepThrough(this.#context.clock, delayMs, wake);
     return !wake.aborted;
   }
 }
