@@ -1,6 +1,6 @@
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client } from '@modelcontextprotocol/client';
 import type { ClientDeliveryMode, ReceivedEvent, SubscribeOptions } from '@mcp-events/client';
-import { EventsClient, eventsClientCapabilities } from '@mcp-events/client';
+import { EventsClient, eventsClientCapabilities, eventsTransport } from '@mcp-events/client';
 import { fileStore } from '@mcp-events/client/node';
 import { Command, Option } from 'commander';
 import { openJournal } from './demo/journal.ts';
@@ -62,7 +62,7 @@ await Promise.all([
 async function connect(): Promise<Client> {
   const info = { name: 'git-watcher-subscriber', version: '0.1.0' };
   const client = new Client(info, { versionNegotiation: { mode: 'auto' }, capabilities: eventsClientCapabilities });
-  await client.connect(new StreamableHTTPClientTransport(new URL(options.url)));
+  await client.connect(eventsTransport(options.url));
   return client;
 }
 

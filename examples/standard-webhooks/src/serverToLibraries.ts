@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { eventsClientCapabilities } from '@mcp-events/client';
+import { Client } from '@modelcontextprotocol/client';
+import { eventsClientCapabilities, eventsTransport } from '@mcp-events/client';
 import { createWebhookSecret, Methods, subscribeResultSchema } from '@mcp-events/protocol';
 import { isAccepted, libraryNames } from './libraries.ts';
 import type { SignedPost } from './libraries.ts';
@@ -46,7 +46,7 @@ export async function serverToLibraries(): Promise<Row[]> {
       { name: 'standard-webhooks', version: '0.1.0' },
       { capabilities: eventsClientCapabilities, versionNegotiation: { mode: 'auto' } },
     );
-    await client.connect(new StreamableHTTPClientTransport(new URL(server.url)));
+    await client.connect(eventsTransport(server.url));
     cleanUp.push(() => client.close());
 
     const subscribe = (secret: string): Promise<unknown> =>

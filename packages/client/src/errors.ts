@@ -1,26 +1,30 @@
 import { isEventsError } from '@mcp-events/protocol';
 
+/** Every code, in the order of the table in the client guide. */
+export const errorCodes = [
+  'EVENTS_NOT_SUPPORTED',
+  'NO_COMPATIBLE_DELIVERY_MODE',
+  'DELIVERY_MODE_NOT_AVAILABLE',
+  'ALREADY_SUBSCRIBED',
+  'NOT_CONNECTED',
+  'SERVER_UNREACHABLE',
+  'CLOSED',
+  'STREAM_DROPPED',
+  'STREAM_SILENT',
+  'MALFORMED_ANSWER',
+  'ANSWER_TOO_LARGE',
+  'REQUEST_REFUSED',
+  'STORE_CORRUPT',
+  'STORE_UNAVAILABLE',
+  'TAKEN_OVER',
+  'ALREADY_CONSUMED',
+  'HANDLER_FAILED',
+  'HANDLER_MISUSED',
+  'PARKED_FULL',
+] as const;
+
 /** The code of a failure found on this side, before or without an answer of the server. */
-export type EventsClientErrorCode =
-  | 'EVENTS_NOT_SUPPORTED'
-  | 'NO_COMPATIBLE_DELIVERY_MODE'
-  | 'DELIVERY_MODE_NOT_AVAILABLE'
-  | 'ALREADY_SUBSCRIBED'
-  | 'NOT_CONNECTED'
-  | 'SERVER_UNREACHABLE'
-  | 'CLOSED'
-  | 'STREAM_DROPPED'
-  | 'STREAM_SILENT'
-  | 'MALFORMED_ANSWER'
-  | 'ANSWER_TOO_LARGE'
-  | 'REQUEST_REFUSED'
-  | 'STORE_CORRUPT'
-  | 'STORE_UNAVAILABLE'
-  | 'TAKEN_OVER'
-  | 'ALREADY_CONSUMED'
-  | 'HANDLER_FAILED'
-  | 'HANDLER_MISUSED'
-  | 'PARKED_FULL';
+export type EventsClientErrorCode = (typeof errorCodes)[number];
 
 /** A failure on the client's side. What the server answered is an `EventsError` of the protocol package instead. */
 export class EventsClientError extends Error {
