@@ -29,7 +29,10 @@ export interface WebhookRegistration {
   readonly signingKeys?: () => JwksDocument | Promise<JwksDocument>;
 }
 
-/** `accepted`: stored or handed over, not to be sent again. `retry`: not now. `gone`: this one never, others go on. */
+/**
+ * `accepted`: stored or handed over, not to be sent again. `retry`: not now. `gone`: this one never, others go on. Some
+ * servers end the whole subscription on `gone` (410); to pass over one message only, accept it and leave it.
+ */
 export type AcceptResult = 'accepted' | 'retry' | 'gone';
 
 /** What a verified post holds. Content is untrusted data, like a tool result (AUTH-06). */
