@@ -82,10 +82,7 @@ export function compose(options: EventsOptions): Parts {
   const namespace = options.namespace ?? 'mcp-events';
   const createEventId = countedIds(`evt_${createRunId()}`);
   const createStreamId = (): string => `push_${randomId()}`;
-  // Where every peer gets message ids of their own, an upstream's id may be any text.
-  const isFinal = dialect === 'final' && options.webhooks?.dialect === undefined;
-  const eventIdOf = isFinal ? (authored: string): string => authored : headerSafeId;
-  const ids = { namespace, createStreamId, createEventId, eventIdOf };
+  const ids = { namespace, createStreamId, createEventId, eventIdOf: headerSafeId };
   const environment = { ...ids, clock, limits, closed: false, observer, report };
   const core: Core = Object.assign(environment, {
     catalog: new Catalog(positive(options.pageSize ?? 100, Number.MAX_SAFE_INTEGER, 'pageSize')),

@@ -48,7 +48,7 @@ export type { OutboxOptions } from './outbox/outboxes.ts';
 export { deadLetterBounds } from './storage/deadLetterStore.ts';
 export type { DeadLetterFilter, DeadLetterPage, DeadLetterStore, StoredDeadLetter } from './storage/deadLetterStore.ts';
 export { defaultRetention } from './storage/eventLog.ts';
-export type { AppendOptions, EventLog, Note, Retention } from './storage/eventLog.ts';
+export type { AncestorEpoch, AppendOptions, EventLog, Note, Retention } from './storage/eventLog.ts';
 export { memoryStorage } from './storage/memoryStorage.ts';
 export type { MemoryStorageOptions } from './storage/memoryStorage.ts';
 export type { Notes, Storage } from './storage/storage.ts';

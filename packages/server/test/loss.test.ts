@@ -125,3 +125,36 @@ it('EMIT-13 a receiver without room keeps the position before the gap', () => {
   void feed.lose();
   expect([left, feed.now().cursor]).toEqual(['run.0', 'run.1']);
 });
+
+describe('a log that was restored from a backup', () => {
+  const clock = new FakeClock();
+  const subscription = {} as never;
+
+  /** Seven events here, of which the original had the first four, and later ones of its own. */
+  async function restoredFeed(): Promise<LogFeed> {
+    const log = Object.assign(memoryLog(clock), { ancestors: [{ epoch: 'original', head: 4 }] });
+    const feed = new LogFeed({ log, filter: {}, clock, report: () => {} });
+    for (let n = 1; n <= 7; n++) {
+      await feed.append(
+        { eventId: `e${n}`, name: 'sample', timestamp: '2026-01-01T00:00:00Z', data: { n } },
+        { byteLength: 10 },
+      );
+    }
+    return feed;
+  }
+
+  it.each([
+    ['where both are the same', 'original.2', false, 2],
+    ['at the end of the backup', 'original.4', false, 4],
+    ['beyond the backup', 'original.5', true, 4],
+    ['far beyond the backup', 'original.900', true, 4],
+    ['of a past nobody knows', 'unknown.2', true, 0],
+  ])('EMIT-17 a cursor of the original %s goes on there', async (_what, cursor, truncated, position) => {
+    const feed = await restoredFeed();
+    const page = await feed.read(subscription, cursor, { limit: 100 });
+    expect(page.truncated).toBe(truncated);
+    const rest = truncated ? await feed.read(subscription, page.cursor as string, { limit: 100 }) : page;
+    expect(rest.truncated).toBe(false);
+    expect(rest.records.map((record) => record.position)).toEqual([1, 2, 3, 4, 5, 6, 7].slice(position));
+  });
+});

@@ -3,9 +3,10 @@ import { forbidden } from '@mcp-events/server';
 import type { WebhookPeer } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
-import { settle } from './kit/fakeClock.ts';
+import { FakeClock, settle } from './kit/fakeClock.ts';
 import { echo, secureServer, STRANGER } from './kit/secureServer.ts';
-import { counted } from './kit/servers.ts';
+import { counted, httpServer } from './kit/servers.ts';
+import { keptStorage } from './kit/storage.ts';
 import { TRUSTED, webhookServer } from './kit/webhookServer.ts';
 
 /** The dialect of what was posted, as far as the ids tell. */
@@ -115,6 +116,23 @@ describe('dialect', () => {
     const pushed = (await stream.arrived()).find(({ method }) => method === 'notifications/events/event');
     expect(pushed?.params.eventId).toBe(delivery?.body.eventId);
     expect((await server.poll('counted', cursor)).events[0].eventId).toBe(delivery?.body.eventId);
+  });
+
+  it('DIALECT-06 an event that a run for new peers only has stored reaches older ones of the next', async () => {
+    const clock = new FakeClock();
+    const storage = keptStorage(clock);
+    const first = httpServer({ clock, storage, dialect: 'final' });
+    const handle = first.events.define('counted', counted);
+    const { cursor } = await first.poll('counted', null);
+    await handle.emit({ n: 1 }, { eventId: 'line 1\nline 2' });
+    await first.events.close();
+    const second = webhookServer({}, { clock, storage });
+    second.events.define('counted', counted);
+    await second.subscribe('counted', { cursor, declare: false });
+    await settle();
+    const [delivery] = second.recorder.events;
+    expect(delivery?.headers['webhook-id']).toMatch(/^[\x21-\x7e]+$/);
+    expect(delivery?.headers['webhook-id']).toBe(delivery?.body.eventId);
   });
 
   it('DIALECT-11 UNSUB-02 unsubscribing from nothing succeeds for older peers, also twice', async () => {

@@ -2,6 +2,10 @@ import { existsSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { DatabaseSync, backup } from '@photostructure/sqlite';
+import { ancestorsOf } from './log/ancestors.ts';
+import { EventTable } from './log/eventTable.ts';
+import type { PastRow } from './log/past.ts';
+import { Statements } from './statements.ts';
 import { fromDriver, storageError } from './storageError.ts';
 
 /** Everything in one step. Smaller steps begin anew with every write in between, so a busy server would never finish. */
@@ -34,13 +38,27 @@ export async function backUp(file: string, toFile: string): Promise<void> {
   }
 }
 
+/** Epochs that are remembered of a storage that was restored again and again. */
+const MAX_ANCESTORS = 16;
+
 /**
  * What is restored goes on from the past of the backup, and reaches positions again that the original had given to other
- * events. Without an epoch, each restored log chooses a new one, and cursors of the original are found to be of another.
+ * events. Without an epoch, each restored log chooses a new one, and remembers up to where the one before means the same.
  */
 function forgetEpochs(file: string): void {
   const db = new DatabaseSync(file);
   try {
+    // The driver keeps a closed connection until its statements are collected: a write-ahead log would be left behind.
+    db.exec('PRAGMA journal_mode = DELETE');
+    const statements = new Statements(db);
+    const logs = db.prepare('SELECT * FROM logs WHERE live = 1').all() as PastRow[];
+    for (const { id, epoch, head, ancestors } of logs) {
+      const newest = new EventTable(db, id).tail()?.position ?? 0;
+      // A copy that was never opened has none.
+      const parent = epoch === '' ? [] : [{ epoch, head: Math.max(head, newest) }];
+      const known = [...parent, ...ancestorsOf(ancestors)].slice(0, MAX_ANCESTORS);
+      statements.get("UPDATE logs SET epoch = '', ancestors = ? WHERE id = ?").run(JSON.stringify(known), id);
+    }
     db.exec("UPDATE logs SET epoch = ''");
   } finally {
     db.close();

@@ -51,6 +51,10 @@ export const migrations: readonly string[] = [
     UPDATE dead_letter_totals SET count = count - 1, size = size - OLD.size;
   END;
   `,
+  `
+  -- JSON: the epochs that this one goes on from, each with its newest event that is here as well; null for none.
+  ALTER TABLE logs ADD COLUMN ancestors TEXT;
+  `,
 ];
 
 /**

@@ -147,7 +147,15 @@ export class OpenSqliteStorage implements Storage {
   #openSlot(name: string, retention: Retention): LogSlot {
     const row = this.#rows.get(name);
     const begin = (): Past => {
-      const fresh = { id: ++this.#lastId, name, epoch: this.#parts.createEpoch(), oldest: 1, head: 0, live: 1 };
+      const fresh = {
+        id: ++this.#lastId,
+        name,
+        epoch: this.#parts.createEpoch(),
+        oldest: 1,
+        head: 0,
+        live: 1,
+        ancestors: null,
+      };
       const past = new Past(this.#context, fresh, false);
       past.retention = slot.past?.retention ?? retention;
       return past;

@@ -103,6 +103,15 @@ const openingMessages: Readonly<Record<number, string>> = {
   21: 'this is a directory, not a file. Name a file in it, or choose another path',
 };
 
+/** SQLITE_CORRUPT. */
+const DAMAGED = 11;
+
+/** Whether what was to be read is damaged, whereas other failures may pass. Some failures of the driver have no code. */
+export function isDamage(error: unknown): boolean {
+  const { errcode, message } = error as { errcode?: unknown; message?: unknown };
+  return typeof errcode === 'number' ? errcode % 256 === DAMAGED : message === 'database disk image is malformed';
+}
+
 /** What SQLite or the file system threw, as our own error. Others stay as they are. */
 export function fromDriver(error: unknown, file: string): unknown {
   if (error instanceof Error && typeof (error as { syscall?: unknown }).syscall === 'string') {
@@ -111,7 +120,8 @@ export function fromDriver(error: unknown, file: string): unknown {
   }
   // All JSON is our own. What the engine says of it quotes it, and payloads are not for logs.
   if (error instanceof SyntaxError) return storageError('corrupt', file, 'a row is no JSON');
-  const { errcode, systemErrno } = error as { errcode?: unknown; systemErrno?: unknown };
+  const { systemErrno } = error as { systemErrno?: unknown };
+  const errcode = isDamage(error) ? DAMAGED : (error as { errcode?: unknown }).errcode;
   if (!(error instanceof Error) || typeof errcode !== 'number') return error;
   const openingMessage = errcode % 256 === 14 ? openingMessages[systemErrno as number] : undefined;
   if (openingMessage !== undefined) return new StorageError('unavailable', file, openingMessage, { cause: error });

@@ -12,7 +12,9 @@ import {
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { EventLog } from '@mcp-events/server';
 import { openSqliteStorage, StorageError } from '../src/index.ts';
+import type { SqliteStorage } from '../src/index.ts';
 import { migrate } from '../src/migrate.ts';
 import { openFile } from '../src/openSqliteStorage.ts';
 import { migrations } from '../src/schema.ts';
@@ -241,6 +243,37 @@ describe('a backup', () => {
       await reopened.close();
     }
     expect(epochs.size).toBe(3);
+  });
+
+  it('EMIT-17 is known to go on from the original, up to where it was made, also a backup of a backup', async () => {
+    const folder = temporaryFolder();
+    const openLog = async (name: string): Promise<{ storage: SqliteStorage; log: EventLog }> => {
+      const storage = await openSqliteStorage({ file: join(folder, name) });
+      return { storage, log: storage.openLog('sample', unbounded) };
+    };
+    const original = await openLog('a.db');
+    await appendAll(original.log, 3);
+    expect(original.log.ancestors).toEqual([]);
+    await original.storage.backup(join(folder, 'b.db'));
+    await appendAll(original.log, 2, 'lost');
+    const restored = await openLog('b.db');
+    expect(restored.log.ancestors).toEqual([{ epoch: original.log.epoch, head: 3 }]);
+    await appendAll(restored.log, 4, 'f');
+    await restored.storage.backup(join(folder, 'c.db'));
+    // A copy that nobody has opened has no epoch that cursors could be of.
+    const again = await openLog('c.db');
+    const ancestors = [
+      { epoch: restored.log.epoch, head: 7 },
+      { epoch: original.log.epoch, head: 3 },
+    ];
+    expect(again.log.ancestors).toEqual(ancestors);
+    await again.storage.close();
+    const reopened = await openLog('c.db');
+    expect(reopened.log.ancestors).toEqual(ancestors);
+    // What there was is of another form.
+    await reopened.log.clear();
+    expect(reopened.log.ancestors).toEqual([]);
+    for (const { storage } of [original, restored, reopened]) await storage.close();
   });
 
   it('is for its owner only, whatever else files are', async () => {

@@ -1,8 +1,9 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { expect, it, onTestFinished } from 'vitest';
-import type { EventLog } from '@mcp-events/server';
+import type { EventLog, FeedRecord } from '@mcp-events/server';
 import type { SqliteStorage } from '../src/index.ts';
 import { openFile, openSqliteStorage } from '../src/openSqliteStorage.ts';
 import { idOf, appendAll, event, readAll, unbounded } from './support.ts';
@@ -92,7 +93,7 @@ it('EMIT-08 damage that is found while reading is told as a rejection', async ()
 });
 
 it('TTL-11 a damaged subscription keeps back no other, and no failure quotes what is stored', async () => {
-  const { storage, log, db } = await reopened(async (log) => {
+  const { storage, db } = await reopened(async (log) => {
     await log.append(event('e1', { _meta: { a: 'private' } }), { byteLength: 10 });
   });
   const progress = { cursor: null, settled: [], suspended: false, failing: null, gapAfter: null };
@@ -106,14 +107,64 @@ it('TTL-11 a damaged subscription keeps back no other, and no failure quotes wha
   } as never);
   db.exec(`
     UPDATE subscriptions SET agreed = 'private' WHERE id = 'b';
-    UPDATE dead_letters SET letter = 'private';
-    UPDATE events_1 SET meta = 'private'`);
+    UPDATE dead_letters SET letter = 'private'`);
   const loaded = [...(await storage.subscriptions.load())];
   expect(loaded.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
   expect(loaded[1]).toEqual({ id: 'b' });
-  for (const failing of [async () => log.read(0, 10), async () => storage.deadLetters.find({})]) {
-    const error: unknown = await failing().catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ name: 'StorageError', code: 'corrupt' });
-    expect(inspect(error)).not.toContain('private');
-  }
+  const error: unknown = await (async () => storage.deadLetters.find({}))().catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ name: 'StorageError', code: 'corrupt' });
+  expect(inspect(error)).not.toContain('private');
+});
+
+it.each([
+  ['metadata', "UPDATE events_1 SET meta = 'private' WHERE position = 5", 'its metadata is no JSON'],
+  ['a payload', "UPDATE events_1 SET data = 'private' WHERE position = 5", 'its payload is no JSON object'],
+  [
+    'a payload that is no object',
+    'UPDATE events_1 SET data = \'["private"]\' WHERE position = 5',
+    'its payload is no JSON object',
+  ],
+  ['a timestamp', "UPDATE events_1 SET timestamp = 'private' WHERE position = 5", 'its timestamp is none'],
+  ['a row', 'DELETE FROM events_1 WHERE position = 5', 'it is missing'],
+])('EMIT-11 where %s is damaged a gap stands in its place, and everything else is read', async (_what, sql, told) => {
+  const { log, db } = await reopened(async (log) => appendAll(log, 300));
+  db.exec(sql);
+  const records = await log.read(0, 300);
+  expect(records.map(({ position }) => position)).toEqual(Array.from({ length: records.length }, (_, i) => i + 1));
+  expect(records.length).toBeGreaterThan(100);
+  expect(records.filter(({ kind }) => kind === 'gap').map(({ position }) => position)).toEqual([5]);
+  const [gap] = await log.read(4, 1);
+  expect(gap).toMatchObject({ kind: 'gap', position: 5, error: { message: expect.stringContaining(told) } });
+  expect(inspect(gap)).not.toContain('private');
+  expect(await log.seek(0, Date.parse('2030-01-01T00:00:00Z'))).toBe(300);
+  await appendAll(log, 1, 'next');
+  expect((await log.read(300, 10)).map(({ kind }) => kind)).toEqual(['event']);
+});
+
+it('EMIT-11 pages of the file that are damaged cost the events on them', async () => {
+  const file = join(temporaryFolder(), 'a.db');
+  const before = await openSqliteStorage({ file });
+  const data = { text: 'x'.repeat(900) };
+  const log = before.openLog('sample', unbounded);
+  await Promise.all(
+    Array.from({ length: 1_000 }, async (_, n) => log.append(event(`e${n + 1}`, { data }), { byteLength: 900 })),
+  );
+  await before.close();
+  const bytes = readFileSync(file);
+  const at = bytes.indexOf('"e500"');
+  expect(at).toBe(-1);
+  const page = Math.floor(bytes.indexOf('e500') / 4_096);
+  bytes.fill(0xa5, page * 4_096, page * 4_096 + 64);
+  writeFileSync(file, bytes);
+  const storage = await openSqliteStorage({ file });
+  onTestFinished(async () => storage.close());
+  const damaged = storage.openLog('sample', unbounded);
+  const records: FeedRecord[] = [];
+  while (records.length < 1_000) records.push(...(await damaged.read(records.length, 1_000)));
+  expect(records.map(({ position }) => position)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 1));
+  const lost = records.filter(({ kind }) => kind === 'gap').map(({ position }) => position);
+  expect(lost.length).toBeGreaterThan(0);
+  expect(lost.length).toBeLessThan(10);
+  expect(lost).toContain(500);
+  await appendAll(damaged, 1);
 });

@@ -100,8 +100,11 @@ export class LogFeed implements Feed, LogDispatch {
 
   /** `undefined` for a cursor of another log, or another past. */
   positionOf(cursor: string): number | undefined {
-    const match = CURSOR.exec(cursor);
-    return match?.[1] === this.#epoch ? Number(match[2]) : undefined;
+    const [, epoch = '', digits] = CURSOR.exec(cursor) ?? [];
+    const position = Number(digits);
+    if (epoch === this.#epoch) return position;
+    const known = this.#knownUpTo(epoch);
+    return known !== undefined && position <= known ? position : undefined;
   }
 
   cursorAt(position: number): string {
@@ -217,17 +220,25 @@ export class LogFeed implements Feed, LogDispatch {
 
   /**
    * A cursor of this log that retention has passed goes on at the oldest event kept, and so does one of another run:
-   * both lose least. What was never a cursor of any log, or lies in the future, says nothing: it starts from now.
+   * both lose least. One of a past that this log was restored from goes on where that was, as far as it was restored.
+   * What was never a cursor of any log, or lies in the future, says nothing: it starts from now.
    */
   #locate(cursor: string): { position: number; lost: boolean } {
     const match = CURSOR.exec(cursor);
     const oldest = this.#log.oldest;
     if (match === null) return { position: this.#log.head, lost: true };
-    if (match[1] !== this.#epoch) return { position: oldest - 1, lost: true };
+    const known = this.#knownUpTo(match[1] as string);
+    if (known === undefined) return { position: oldest - 1, lost: true };
     const position = Number(match[2]);
-    if (position > this.#log.head) return { position: this.#log.head, lost: true };
+    if (position > known) return { position: Math.max(known, oldest - 1), lost: true };
     if (position < oldest - 1) return { position: oldest - 1, lost: true };
     return { position, lost: false };
+  }
+
+  /** The last position of an epoch that means the same here; `undefined` for an epoch that has nothing to do with this log. */
+  #knownUpTo(epoch: string): number | undefined {
+    if (epoch === this.#epoch) return this.#log.head;
+    return this.#log.ancestors?.find((ancestor) => ancestor.epoch === epoch)?.head;
   }
 
   #readFrom(position: number, { limit, notBeforeMs }: ReadOptions): MaybePromise<FeedPage> {

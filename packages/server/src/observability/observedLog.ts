@@ -2,7 +2,7 @@ import type { FeedEvent, FeedRecord } from '../occurrence/feedEvent.ts';
 import type { Gap } from '../occurrence/gap.ts';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
-import type { AppendOptions, EventLog } from '../storage/eventLog.ts';
+import type { AncestorEpoch, AppendOptions, EventLog } from '../storage/eventLog.ts';
 import { ofType } from './metrics.ts';
 import type { Observer } from './observer.ts';
 import { SpanKind } from './tracing.ts';
@@ -21,6 +21,10 @@ export class ObservedLog implements EventLog {
 
   get epoch(): string {
     return this.#log.epoch;
+  }
+
+  get ancestors(): readonly AncestorEpoch[] {
+    return this.#log.ancestors ?? [];
   }
 
   get head(): number {

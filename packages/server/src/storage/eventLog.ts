@@ -32,6 +32,13 @@ export interface AppendOptions {
   readonly isSame?: ((retained: FeedEvent) => boolean) | undefined;
 }
 
+/** A past that a log was restored from: it goes on from there, under an epoch of its own. */
+export interface AncestorEpoch {
+  readonly epoch: string;
+  /** Its newest event that the log has as well, at the same position. */
+  readonly head: number;
+}
+
 /**
  * The past of one event type. Positions count from 1 and have no holes. Appends enter the log, and settle, in the order
  * of the calls; `await append()` means: as durable as this log is. What cannot be stored leaves no trace: its position
@@ -43,6 +50,11 @@ export interface EventLog {
    * {@link clear}. Letters, digits, `_` and `-`.
    */
   readonly epoch: string;
+  /**
+   * Epochs that this one goes on from, as after a restore from a backup: cursors of theirs up to `head` are as good as its
+   * own, and who has one beyond has seen everything up to there. Default: none.
+   */
+  readonly ancestors?: readonly AncestorEpoch[];
   /** Position of the newest event that is stored, 0 when there never was one. */
   readonly head: number;
   /** Position of the oldest event still readable; `head + 1` when there is none. */

@@ -1,8 +1,9 @@
 import type { DatabaseSyncInstance, StatementSyncInstance } from '@photostructure/sqlite';
-import { FeedEvent, Gap } from '@mcp-events/server';
+import { FeedEvent, Gap, timestampMs } from '@mcp-events/server';
 import type { FeedRecord } from '@mcp-events/server';
 import { eventIdIndex, eventsTable, eventsTableName } from '../schema.ts';
 import { Statements } from '../statements.ts';
+import { isDamage } from '../storageError.ts';
 
 /** What retention decides by. */
 export interface Mark {
@@ -23,6 +24,7 @@ type EventRow = [
   target: string | null,
   meta: string | null,
   data: string,
+  isJson: number,
 ];
 
 const MARK = 'appended_ms AS appendedMs, bytes_before AS bytesBefore';
@@ -81,16 +83,34 @@ export class EventTable {
     this.#db.exec(eventIdIndex(this.#id));
   }
 
+  /**
+   * What stands at each of these positions. Where that cannot be read, or is not what was written, a gap with the cause
+   * stands in its place.
+   */
   read(name: string, first: number, last: number): FeedRecord[] {
+    let rows: EventRow[];
+    try {
+      rows = this.#rows(first, last);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (first === last) return [damaged(name, first, 'its page of the file is damaged')];
+      const middle = Math.floor((first + last) / 2);
+      return [...this.read(name, first, middle), ...this.read(name, middle + 1, last)];
+    }
+    const records = rows.map((row) => recordOf(name, row));
+    return records.length === last - first + 1 ? records : withoutHoles(name, first, last, records);
+  }
+
+  #rows(first: number, last: number): EventRow[] {
     if (this.#select === undefined) {
       this.#select = this.#db.prepare(
-        `SELECT position, event_id, timestamp, target, meta, data FROM ${this.#name}
+        `SELECT position, event_id, timestamp, target, meta, data, json_valid(data) FROM ${this.#name}
          WHERE position BETWEEN ? AND ? ORDER BY position`,
       );
       // An object for each row would cost as much as everything else.
       this.#select.setReturnArrays(true);
     }
-    return (this.#select.all(first, last) as EventRow[]).map((row) => recordOf(name, row));
+    return this.#select.all(first, last) as EventRow[];
   }
 
   /** The last event of this id. */
@@ -100,21 +120,27 @@ export class EventTable {
       .get(eventId) as (Mark & { position: number }) | undefined;
   }
 
+  /** Of the event at this position; of the next one if it is missing. */
   mark(position: number): Mark | undefined {
-    return this.#statements.get(`SELECT ${MARK} FROM ${this.#name} WHERE position = ?`).get(position) as
-      | Mark
-      | undefined;
+    return this.marks(position, 1)[0];
   }
 
+  /** Of the events from this position on. One that is missing has that of the next. */
   marks(first: number, limit: number): Mark[] {
-    return this.#statements
-      .get(`SELECT ${MARK} FROM ${this.#name} WHERE position >= ? ORDER BY position LIMIT ?`)
-      .all(first, limit) as Mark[];
+    const rows = this.#statements
+      .get(`SELECT position, ${MARK} FROM ${this.#name} WHERE position >= ? ORDER BY position LIMIT ?`)
+      .all(first, limit) as (Mark & { readonly position: number })[];
+    const marks: Mark[] = [];
+    for (const row of rows) while (marks.length < limit && first + marks.length <= row.position) marks.push(row);
+    return marks;
   }
 
+  /** A running maximum: where an event is missing, the one before it says the same. */
   latestMs(position: number): number {
-    const row = this.#statements.get(`SELECT latest_ms FROM ${this.#name} WHERE position = ?`).get(position);
-    return (row as { latest_ms: number }).latest_ms;
+    const row = this.#statements
+      .get(`SELECT latest_ms FROM ${this.#name} WHERE position <= ? ORDER BY position DESC LIMIT 1`)
+      .get(position);
+    return (row as { latest_ms: number } | undefined)?.latest_ms ?? -Infinity;
   }
 
   /** The first row at or after `position`. */
@@ -136,10 +162,16 @@ export class EventTable {
 
   /** Serialised size of the events at these positions. */
   bytesOf(first: number, last: number): number {
-    const row = this.#statements
-      .get(`SELECT sum(byte_length) AS bytes FROM ${this.#name} WHERE position BETWEEN ? AND ?`)
-      .get(first, last);
-    return (row as { bytes: number | null }).bytes ?? 0;
+    try {
+      const row = this.#statements
+        .get(`SELECT sum(byte_length) AS bytes FROM ${this.#name} WHERE position BETWEEN ? AND ?`)
+        .get(first, last);
+      return (row as { bytes: number | null }).bytes ?? 0;
+    } catch (error) {
+      // Small pages leave the most that can be read.
+      if (isDamage(error)) return Infinity;
+      throw error;
+    }
   }
 
   /** Up to where the events from `first` on have about so many bytes together; at most `most`, and at least one event. */
@@ -165,10 +197,31 @@ export class EventTable {
   }
 }
 
-function recordOf(name: string, [position, eventId, timestamp, target, meta, dataJson]: EventRow): FeedRecord {
+function recordOf(name: string, [position, eventId, timestamp, target, meta, dataJson, isJson]: EventRow): FeedRecord {
   if (eventId === '') return new Gap(position);
-  const _meta = meta === null ? undefined : (JSON.parse(meta) as Record<string, unknown>);
+  if (isJson !== 1 || !dataJson.startsWith('{')) return damaged(name, position, 'its payload is no JSON object');
+  if (Number.isNaN(timestampMs(timestamp))) return damaged(name, position, 'its timestamp is none');
+  let _meta: Record<string, unknown> | undefined;
+  try {
+    _meta = meta === null ? undefined : (JSON.parse(meta) as Record<string, unknown>);
+  } catch {
+    // What the engine says of a failure quotes the text, and what is stored is not for logs.
+    return damaged(name, position, 'its metadata is no JSON');
+  }
   const event = new FeedEvent({ eventId, name, timestamp, dataJson, _meta, target: target ?? undefined }, null);
   event.position = position;
   return event;
+}
+
+function withoutHoles(name: string, first: number, last: number, records: readonly FeedRecord[]): FeedRecord[] {
+  const found = new Map(records.map((record) => [record.position, record]));
+  return Array.from(
+    { length: last - first + 1 },
+    (_, index) => found.get(first + index) ?? damaged(name, first + index, 'it is missing'),
+  );
+}
+
+function damaged(name: string, position: number, what: string): Gap {
+  const words = `event ${position} of ${JSON.stringify(name)} cannot be read from the storage: ${what}. It is told as lost`;
+  return new Gap(position, null, new Error(`${words}; restore a backup if it is needed`));
 }

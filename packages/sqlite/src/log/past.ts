@@ -1,9 +1,10 @@
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { Gap, timestampMs } from '@mcp-events/server';
-import type { AppendOptions, Clock, FeedEvent, FeedRecord, Retention } from '@mcp-events/server';
+import type { AncestorEpoch, AppendOptions, Clock, FeedEvent, FeedRecord, Retention } from '@mcp-events/server';
 import type { GroupCommit, Provisional } from '../groupCommit.ts';
 import type { Statements } from '../statements.ts';
 import type { SqliteNotes } from '../sqliteNotes.ts';
+import { ancestorsOf } from './ancestors.ts';
 import { EventTable } from './eventTable.ts';
 import type { Mark } from './eventTable.ts';
 import { PastPages } from './pastPages.ts';
@@ -42,6 +43,8 @@ export interface PastRow {
   readonly oldest: number;
   readonly head: number;
   readonly live: number;
+  /** JSON. */
+  readonly ancestors: string | null;
 }
 
 /** The end of the log. */
@@ -60,6 +63,7 @@ export class Past implements Provisional {
   readonly id: number;
   readonly name: string;
   readonly epoch: string;
+  readonly ancestors: readonly AncestorEpoch[];
   retention: Retention | undefined;
   readonly #context: PastContext;
   readonly #table: EventTable;
@@ -88,6 +92,7 @@ export class Past implements Provisional {
     this.id = row.id;
     this.name = row.name;
     this.epoch = row.epoch;
+    this.ancestors = ancestorsOf(row.ancestors);
     this.#created = created;
     this.#table = new EventTable(context.db, row.id);
     this.#pages = new PastPages(this.#table, row.name);

@@ -1,4 +1,4 @@
-import type { AppendOptions, EventLog, FeedEvent, FeedRecord, Gap } from '@mcp-events/server';
+import type { AncestorEpoch, AppendOptions, EventLog, FeedEvent, FeedRecord, Gap } from '@mcp-events/server';
 import type { GroupCommit } from '../groupCommit.ts';
 import { fromDriver } from '../storageError.ts';
 import type { Past } from './past.ts';
@@ -23,6 +23,10 @@ export class SqliteLog implements EventLog {
 
   get epoch(): string {
     return this.#slot.past.epoch;
+  }
+
+  get ancestors(): readonly AncestorEpoch[] {
+    return this.#slot.past.ancestors;
   }
 
   get head(): number {
