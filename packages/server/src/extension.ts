@@ -6,6 +6,7 @@ import type { EventHandle } from './catalog/eventHandle.ts';
 import { compose, webhookSubscriptionsOf } from './composition.ts';
 import type { Parts } from './composition.ts';
 import { deadLetterOf, eventOf } from './delivery/webhook/deadLetter.ts';
+import { inEventOrder } from './delivery/webhook/deadLetterOrder.ts';
 import type { DeadLetter } from './delivery/webhook/deadLetter.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import type { EventsOptions } from './options.ts';
@@ -186,18 +187,34 @@ export class Events {
   }
 
   /**
-   * Delivers dead letters again, those whose subscription still lives. They come outside of the subscription's order, and
-   * are off the list when they are acknowledged. Resolves with how many are on their way now that were not before.
+   * Delivers dead letters again, those whose subscription still lives, in the order of their events. They come outside of
+   * the subscription's order, and are off the list when they are acknowledged. Resolves with how many are on their way now that were not before.
    */
   async redrive(filter: DeadLetterFilter = {}): Promise<number> {
     let redriven = 0;
     const { core, storage } = this.#parts;
-    for (const letter of await storage.deadLetters.find(filter)) {
+    const letters = await storage.deadLetters.find(filter);
+    for (const letter of inEventOrder(letters, (name) => core.catalog.get(name)?.feed)) {
       const subscription = core.registry.get(letter.subscriptionId);
       if (!(subscription instanceof WebhookSubscription)) continue;
       if (subscription.redeliver(eventOf(letter), letter.number)) redriven++;
     }
     return redriven;
+  }
+
+  /**
+   * Forgets dead letters that nobody is to get any more; one that is being delivered again still is. Resolves with how many.
+   * Throws a `TypeError` without a filter: everything is named by `{ all: true }`.
+   */
+  async discardDeadLetters(filter: DeadLetterFilter | { readonly all: true }): Promise<number> {
+    const { all, ...restriction } = filter as DeadLetterFilter & { readonly all?: true };
+    if (all !== true && Object.values(restriction).every((value) => value === undefined)) {
+      throw new TypeError('discardDeadLetters needs a filter; { all: true } names all of them');
+    }
+    const { deadLetters } = this.#parts.storage;
+    const letters = await deadLetters.find(restriction);
+    for (const { number } of letters) await deadLetters.delete(number);
+    return letters.length;
   }
 
   /**

@@ -36,6 +36,7 @@ export type {
   Page,
   PageRequest,
 } from './inspection/inspection.ts';
+export type { InspectedEvent } from './inspection/listEvents.ts';
 export { defaultLimits } from './limits.ts';
 export type { Limits } from './limits.ts';
 export type { MaybePromise } from './maybePromise.ts';

@@ -406,3 +406,77 @@ describe('what a server holds', () => {
     expect((await inspection.deadLetters({ name: 'other' })).entries).toEqual([]);
   });
 });
+
+describe('events of a log', () => {
+  it('EMIT-16 are listed without payloads, the newest first and in pages, with gaps, so that why() can be asked', async () => {
+    const { server, type, id } = await subscribed();
+    const ids = [await emitted(type, 1), await emitted(type, 2, { target: id })];
+    await type.reportLoss();
+    ids.push(await emitted(type, 3, { timestamp: '2025-12-31T23:59:59Z' }));
+    const inspection = server.events.inspect();
+    const first = await inspection.events('counted', { limit: 3 });
+    const second = await inspection.events('counted', { limit: 3, after: first.next });
+    expect(first.entries).toMatchObject([
+      { kind: 'event', position: 4, eventId: ids[2], timestamp: '2025-12-31T23:59:59Z', target: null },
+      { kind: 'gap', position: 3, eventId: null, timestamp: null, target: null },
+      { kind: 'event', position: 2, eventId: ids[1], target: id },
+    ]);
+    expect(second).toMatchObject({ entries: [{ position: 1, eventId: ids[0] }] });
+    expect([first.next, second.next, JSON.stringify(first).includes('"n":')]).toEqual([2, undefined, false]);
+    const polled = await server.poll('counted', first.entries[2]!.cursor, {}, { as: 'ada' });
+    expect([polled.events.map(({ eventId }: { eventId: string }) => eventId), polled.truncated]).toEqual([
+      [ids[2]],
+      true,
+    ]);
+    expect(await inspection.why(id, first.entries[0]!.eventId as string)).toMatchObject({ verdict: 'delivered' });
+  });
+
+  it('EMIT-16 are none of an empty log, and of a type without one', async () => {
+    const server = httpServer();
+    server.events.define('counted', { ...counted, retention: { maxCount: 2 } });
+    server.events.define('live', { ...counted, replay: false });
+    const inspection = server.events.inspect();
+    expect(await inspection.events('counted')).toEqual({ entries: [] });
+    await expect(inspection.events('live')).rejects.toThrow('live keeps no log');
+    await expect(inspection.events('none')).rejects.toThrow('there is no event type "none"');
+    for (const limit of [0, 1_001, Number.NaN, 1.5]) {
+      await expect(inspection.events('counted', { limit })).rejects.toThrow(
+        'limit must be a whole number from 1 to 1000',
+      );
+    }
+  });
+});
+
+describe('dead letters', () => {
+  /** Two events, of which the later one was given up first. */
+  async function givenUp(): Promise<Awaited<ReturnType<typeof subscribed>>> {
+    const made = await subscribed({ retry: { attempts: 1 } });
+    made.server.recorder.answer = ({ body }) => (body.data?.n === 1 ? 'hang' : { status: 500 });
+    for (const n of [1, 2]) await emitted(made.type, n);
+    await made.server.clock.advance(60_000);
+    const numbers = (await made.server.events.deadLetters()).map(({ data }) => data['n']);
+    expect(numbers).toEqual([2, 1]);
+    made.server.recorder.answer = () => undefined;
+    return made;
+  }
+
+  it('DELIV-08 are delivered again in the order of their events', async () => {
+    const { server } = await givenUp();
+    const before = server.recorder.events.length;
+    expect(await server.events.redrive()).toBe(2);
+    await settle();
+    expect(server.recorder.events.slice(before).map(({ body }) => body.data.n)).toEqual([1, 2]);
+  });
+
+  it('DELIV-08 are forgotten when they are named, and only then', async () => {
+    const { server, id } = await givenUp();
+    await expect(server.events.discardDeadLetters({})).rejects.toThrow('{ all: true } names all of them');
+    await expect(server.events.discardDeadLetters({ name: undefined })).rejects.toThrow(TypeError);
+    const [letter] = await server.events.deadLetters();
+    expect(await server.events.discardDeadLetters({ number: letter!.number })).toBe(1);
+    expect(await server.events.discardDeadLetters({ subscriptionId: 'another' })).toBe(0);
+    expect((await server.events.deadLetters({ subscriptionId: id })).map(({ data }) => data['n'])).toEqual([1]);
+    expect(await server.events.discardDeadLetters({ all: true })).toBe(1);
+    expect(await server.events.deadLetters()).toEqual([]);
+  });
+});

@@ -10,6 +10,8 @@ import { PollSubscription } from '../subscription/pollSubscription.ts';
 import type { SubscriptionFilter } from '../subscription/registry.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import type { Explanation } from './explanation.ts';
+import { listEvents } from './listEvents.ts';
+import type { InspectedEvent } from './listEvents.ts';
 import { why } from './why.ts';
 import type { WhyOptions } from './why.ts';
 
@@ -141,6 +143,24 @@ export class Inspection {
       }
       return { name, source: feed instanceof CheckFeed ? 'check' : 'live', subscriptions };
     });
+  }
+
+  /**
+   * What the log of an event type retains, the newest first, without payloads: ids for {@link why}. `after` is the position
+   * below which the page begins. Rejects with a `TypeError` for a type that is not on offer or keeps no log.
+   */
+  async events(
+    name: string,
+    { after = Infinity, limit = DEFAULT_LIMIT }: PageRequest = {},
+  ): Promise<Page<InspectedEvent>> {
+    const { catalog, clock } = this.#options.core;
+    const feed = catalog.get(name)?.feed;
+    if (feed === undefined) throw new TypeError(`there is no event type ${JSON.stringify(name)}`);
+    if (!(feed instanceof LogFeed))
+      throw new TypeError(`${name} keeps no log: its events come from a check, or are not kept`);
+    const entries = await listEvents(clock, feed, after, bounded(limit));
+    const last = entries.at(-1);
+    return last === undefined || last.position <= feed.oldest ? { entries } : { entries, next: last.position };
   }
 
   /** What waits, by queue: the metric `mcp_events.queue`. */
