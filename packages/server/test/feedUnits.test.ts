@@ -248,7 +248,7 @@ describe('live feed', () => {
 });
 
 describe('memory log', () => {
-  it('EMIT-08 EMIT-13 answers about what it keeps, gaps included', () => {
+  it('EMIT-08 EMIT-17 answers about what it keeps, gaps included', () => {
     const log = memoryLog(new FakeClock(), { maxCount: 3 });
     expect([log.head, log.oldest, log.read(0, 10)]).toEqual([0, 1, []]);
     for (let n = 1; n <= 4; n++) log.append(eventOf({ n }), { byteLength: 10 });

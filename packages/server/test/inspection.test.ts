@@ -408,7 +408,7 @@ describe('what a server holds', () => {
 });
 
 describe('events of a log', () => {
-  it('EMIT-16 are listed without payloads, the newest first and in pages, with gaps, so that why() can be asked', async () => {
+  it('EMIT-19 are listed without payloads, the newest first and in pages, with gaps, so that why() can be asked', async () => {
     const { server, type, id } = await subscribed();
     const ids = [await emitted(type, 1), await emitted(type, 2, { target: id })];
     await type.reportLoss();
@@ -431,7 +431,7 @@ describe('events of a log', () => {
     expect(await inspection.why(id, first.entries[0]!.eventId as string)).toMatchObject({ verdict: 'delivered' });
   });
 
-  it('EMIT-16 are none of an empty log, and of a type without one', async () => {
+  it('EMIT-19 are none of an empty log, and of a type without one', async () => {
     const server = httpServer();
     server.events.define('counted', { ...counted, retention: { maxCount: 2 } });
     server.events.define('live', { ...counted, replay: false });

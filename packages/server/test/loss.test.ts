@@ -29,7 +29,7 @@ describe.each([
   ['at once', () => keptStorage(new FakeClock())],
   ['later', slowStorage],
 ])('a loss in a log that answers %s', (_when, storage) => {
-  it.each([true, false])('EMIT-13 PUSH-08 is told to streams at its place; the author waits: %s', async (waits) => {
+  it.each([true, false])('EMIT-17 PUSH-08 is told to streams at its place; the author waits: %s', async (waits) => {
     const server = httpServer({ storage: storage() });
     const type = server.events.define('counted', counted);
     const stream = await server.stream('counted');
@@ -52,7 +52,7 @@ describe.each([
     expect(messages[2]?.params).toMatchObject({ truncated: true, cursor: await answers[1] });
   });
 
-  it('EMIT-13 ENV-03 is told to webhooks, before what comes after it', async () => {
+  it('EMIT-17 ENV-03 is told to webhooks, before what comes after it', async () => {
     const server = webhookServer({}, { storage: storage() });
     const type = server.events.define('counted', counted);
     await server.subscribe('counted');
@@ -64,7 +64,7 @@ describe.each([
     expect(postedNumbers(server)).toEqual([1]);
   });
 
-  it('EMIT-13 CUR-12 gives the position right after the gap, and forgets nothing', async () => {
+  it('EMIT-17 CUR-12 gives the position right after the gap, and forgets nothing', async () => {
     const server = httpServer({ storage: storage() });
     const type = server.events.define('counted', counted);
     const { cursor: start } = await server.poll('counted', null);
@@ -81,7 +81,7 @@ describe.each([
 });
 
 it.each(['log', 'live'])(
-  'EMIT-13 EMIT-03 an event of a %s reaches everybody before the loss that follows it',
+  'EMIT-17 EMIT-03 an event of a %s reaches everybody before the loss that follows it',
   async (kind) => {
     const clock = new FakeClock();
     const feed =
@@ -105,7 +105,7 @@ it.each(['log', 'live'])(
   },
 );
 
-it('EMIT-13 a receiver without room keeps the position before the gap', () => {
+it('EMIT-17 a receiver without room keeps the position before the gap', () => {
   const clock = new FakeClock();
   const feed = new LogFeed({ log: memoryLog(clock), filter: {}, clock, report: () => {} });
   const subscription = { id: 's', arguments: {} } as never;

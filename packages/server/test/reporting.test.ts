@@ -75,7 +75,7 @@ describe.each(ways)('what reports and %s', (_way, fail) => {
     ['everything', { logger, onWarning: fail, onError: fail, telemetry: failingTelemetry(fail, 'use') }],
   ];
 
-  it.each(all)('EMIT-14 breaks nothing: %s', async (_what, options) => {
+  it.each(all)('EMIT-18 breaks nothing: %s', async (_what, options) => {
     const server = webhookServer({}, { limits: { payloadWarningBytes: 1 }, ...options });
     const type = server.events.define('counted', {
       ...counted,
@@ -99,7 +99,7 @@ describe.each(ways)('what reports and %s', (_way, fail) => {
 });
 
 describe('a failure of what reports', () => {
-  it('EMIT-14 is written to standard error once, and what it was told each time', async () => {
+  it('EMIT-18 is written to standard error once, and what it was told each time', async () => {
     const server = httpServer({ onError: async () => Promise.reject(new Error('down')) });
     const type = server.events.define('counted', { ...counted, match: () => expect.fail('cannot say') });
     const { cursor } = await server.poll('counted', null);
@@ -110,7 +110,7 @@ describe('a failure of what reports', () => {
     expect(lines.toSorted()).toEqual(['match or transform', 'match or transform', 'onError']);
   });
 
-  it('EMIT-14 breaks nothing where standard error fails as well', () => {
+  it('EMIT-18 breaks nothing where standard error fails as well', () => {
     written.mockImplementation(() => expect.fail('closed'));
     const calls = new ReportingCalls();
     expect(
@@ -123,7 +123,7 @@ describe('a failure of what reports', () => {
     expect(calls.run('logger', () => 1)).toBe(1);
   });
 
-  it('EMIT-14 what was thrown may be anything', async () => {
+  it('EMIT-18 what was thrown may be anything', async () => {
     const logged: unknown[] = [];
     const log = (fields: object): void => void logged.push(fields);
     const server = httpServer({
@@ -150,6 +150,6 @@ it.each([
   [{ logger: {} }, 'logger must have the functions debug, info, warn and error; debug is none'],
   [{ logger: { ...console, error: 1 } }, 'error is none'],
   [{ logger: null }, 'debug is none'],
-])('EMIT-14 refuses %j, which could not report', (options, message) => {
+])('EMIT-18 refuses %j, which could not report', (options, message) => {
   expect(() => httpServer(options as never)).toThrow(message);
 });

@@ -341,9 +341,18 @@ describe('a restart', () => {
     await deployment.clock.advance(2_000);
     await first.events.close();
     const second = deployment.start({}, { storage });
-    second.events.define('emitted', counted);
+    const again = second.events.define('emitted', counted);
     await settle();
-    expect([first, second].map(({ recorder }) => recorder.envelopes('gap').length)).toEqual([1, 1]);
+    await again.emit({ n: 1 });
+    await settle();
+    expect(first.recorder.envelopes('gap')).toHaveLength(1);
+    // As what is owed since then, and at its place in the log.
+    expect(second.recorder.deliveries.map(({ body }) => body.type ?? 'event')).toEqual(['gap', 'gap', 'event']);
+    await second.events.close();
+    const third = deployment.start({}, { storage });
+    third.events.define('emitted', counted);
+    await settle();
+    expect(third.recorder.deliveries).toEqual([]);
   });
 
   it('TTL-10 brings a type without replay back, from now on', async () => {

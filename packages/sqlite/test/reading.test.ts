@@ -45,7 +45,7 @@ it('EMIT-08 who follows the log closely never reads the file', async () => {
   expect(await log.read(309, 1_000)).toHaveLength(1);
 });
 
-it('EMIT-08 EMIT-13 a past is read in order with its gaps, and while it grows', async () => {
+it('EMIT-08 EMIT-17 a past is read in order with its gaps, and while it grows', async () => {
   const { log } = await reopened(async (log) => {
     await appendAll(log, 200);
     await log.skip();

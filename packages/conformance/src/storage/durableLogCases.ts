@@ -76,7 +76,7 @@ export const durableLogCases: readonly StorageCase[] = [
     },
   },
   {
-    title: 'EMIT-13 remembers a gap and what was before it when it is killed',
+    title: 'EMIT-17 remembers a gap and what was before it when it is killed',
     durable: true,
     run: async ({ open, crash }) => {
       const log = (await open()).openLog('sample', unbounded);

@@ -119,7 +119,7 @@ export const logCases: readonly StorageCase[] = [
     },
   },
   {
-    title: 'EMIT-13 gives a gap its place among events, in the order of the calls, and forgets nothing',
+    title: 'EMIT-17 gives a gap its place among events, in the order of the calls, and forgets nothing',
     run: async ({ open }) => {
       const log = (await open()).openLog('sample', unbounded);
       assert.equal((await log.skip()).position, 1);
@@ -134,7 +134,7 @@ export const logCases: readonly StorageCase[] = [
     },
   },
   {
-    title: 'EMIT-13 retains a gap like an event',
+    title: 'EMIT-17 retains a gap like an event',
     run: async ({ open, clock }) => {
       const log = (await open()).openLog('sample', { ...unbounded, maxCount: 3, maxAgeMs: 100 });
       await appendAll(log, ids(3));

@@ -38,7 +38,7 @@ export interface EventHandle<Input = Record<string, unknown>, Args = Input, Payl
   /**
    * For emitted types: events are known to have been missed. Tells every subscriber of a gap (PUSH-08, ENV-03), which stands
    * in the order like an event: after what was emitted before this call, ahead of what is emitted later, and nothing that is
-   * retained is forgotten (EMIT-13). Resolves with the position after the gap, `null` for a type without replay. Rejects with
+   * retained is forgotten (EMIT-17). Resolves with the position after the gap, `null` for a type without replay. Rejects with
    * a `TypeError` for types with `check`.
    */
   reportLoss(): Promise<string | null>;
