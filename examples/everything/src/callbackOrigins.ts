@@ -1,21 +1,31 @@
 import { parseUrl } from '@mcp-events/protocol';
 
-/** Which origins may be called back without guards. Stands for the operator's configuration: it outlives restarts. */
+/** Which origins may be called back, and how. Stands for the operator's configuration: it outlives restarts. */
 export class CallbackOrigins {
-  readonly #allowed: Set<string>;
+  readonly #trusted: Set<string>;
+  readonly #reachable: Set<string>;
 
-  constructor(allowed: readonly string[]) {
-    this.#allowed = new Set(allowed);
+  /**
+   * @param trusted the operator vouches for: no guards, and no verification
+   * @param reachable may be plain HTTP and at any address; their endpoints are asked like any other
+   */
+  constructor(trusted: readonly string[], reachable: readonly string[]) {
+    this.#trusted = new Set(trusted);
+    this.#reachable = new Set(reachable);
   }
 
   /** Throws an error for people. */
-  allow(origin: string): void {
+  makeReachable(origin: string): void {
     if (!isOrigin(origin)) throw new Error(`${JSON.stringify(origin)} is no origin. ${ORIGIN_HINT}`);
-    this.#allowed.add(origin);
+    this.#reachable.add(origin);
   }
 
-  allows(origin: string): boolean {
-    return this.#allowed.has(origin);
+  trusts(origin: string): boolean {
+    return this.#trusted.has(origin);
+  }
+
+  reaches(origin: string): boolean {
+    return this.#reachable.has(origin);
   }
 }
 

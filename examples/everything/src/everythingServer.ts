@@ -30,8 +30,12 @@ export interface EverythingOptions {
   readonly quota: number;
   /** Whether there are `events_conformance_` tools. */
   readonly controls: boolean;
-  /** Origins whose callbacks are not guarded. Default: none. */
+  /** Origins whose callbacks are neither guarded nor verified. Default: none. */
   readonly callbackOrigins?: readonly string[];
+  /** Origins whose callbacks are not guarded. Default: none. */
+  readonly reachableOrigins?: readonly string[] | undefined;
+  /** Whether there is what suites for the core protocol ask of a server. Default false. */
+  readonly coreFixtures?: boolean;
   readonly clock?: Clock;
   readonly report?: (error: unknown) => void;
 }
@@ -57,7 +61,7 @@ export async function createEverythingServer(options: EverythingOptions): Promis
   const temporary = counterFile === undefined ? await mkdtemp(join(tmpdir(), 'everything-')) : undefined;
   const counter = await openCounter(counterFile ?? join(temporary as string, 'counter.jsonl'), opened);
   const access = new Access();
-  const origins = new CallbackOrigins(options.callbackOrigins ?? []);
+  const origins = new CallbackOrigins(options.callbackOrigins ?? [], options.reachableOrigins ?? []);
   const authentication = new Authentication(options.tokens);
   let connections = 0;
   let restartTimer: unknown;
@@ -77,6 +81,7 @@ export async function createEverythingServer(options: EverythingOptions): Promis
       pageSize: options.pageSize,
       quota: options.quota,
       controls: options.controls,
+      coreFixtures: options.coreFixtures ?? false,
       restart,
       report,
     });

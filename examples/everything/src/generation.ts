@@ -6,6 +6,8 @@ import type { Access } from './access.ts';
 import type { Answer } from './callAs.ts';
 import type { CallbackOrigins } from './callbackOrigins.ts';
 import type { CounterFile } from './counterFile.ts';
+import { offerCoreFixtures } from './fixtures/coreFixtures.ts';
+import { requestState } from './fixtures/requestState.ts';
 import type { OpenedStorage } from './openStorage.ts';
 import { controlTools } from './tools/controls.ts';
 import { everydayTools } from './tools/everyday.ts';
@@ -27,6 +29,7 @@ export interface GenerationOptions {
   readonly pageSize: number | undefined;
   readonly quota: number;
   readonly controls: boolean;
+  readonly coreFixtures: boolean;
   /** Schedules the next generation and returns its number. */
   readonly restart: () => number;
   readonly report: (error: unknown) => void;
@@ -36,6 +39,9 @@ export interface GenerationOptions {
 const shortGrants: WebhookOptions['ttl'] = { minMs: 1_000, maxMs: 3_600_000 };
 
 const longGrants: WebhookOptions['ttl'] = { minMs: 1_000, maxMs: 7 * 86_400_000, noExpiry: true };
+
+/** A failed delivery comes again soon enough to be waited for. */
+const retry: WebhookOptions['retry'] = { firstDelayMs: 2_000 };
 
 /** What lives from one start of the server to the next: the Events object, its types and everything subscribed to them. */
 export interface Generation {
@@ -56,8 +62,10 @@ export function createGeneration(options: GenerationOptions): Generation {
     principal: ({ authInfo }) => (authInfo?.extra?.['sub'] as string | undefined) ?? anonymous,
     storage: opened.storage,
     webhooks: {
-      allowedOrigins: (origin) => origins.allows(origin),
+      allowedOrigins: (origin) => origins.trusts(origin),
+      reachableOrigins: (origin) => origins.reaches(origin),
       secretKeys: opened.secretKeys,
+      retry,
       ttl: opened.longGrants ? longGrants : shortGrants,
     },
     onError: report,
@@ -76,9 +84,18 @@ export function createGeneration(options: GenerationOptions): Generation {
   }
 
   const factory: McpServerFactory = ({ era }) => {
-    const mcp = new McpServer({ name: 'everything', version: '0.1.0' });
+    const mcp = new McpServer(
+      { name: 'everything', version: '0.1.0' },
+      options.coreFixtures
+        ? {
+            capabilities: { logging: {} },
+            requestState: { verify: (state, context) => requestState.verify(state, context) },
+          }
+        : {},
+    );
     events.attach(mcp, { era });
     for (const tool of tools) tool.register(mcp);
+    if (options.coreFixtures) offerCoreFixtures(mcp, handler.notify);
     return mcp;
   };
   const handler = events.http(createMcpHandler(factory));

@@ -7,7 +7,7 @@ import { parseCommandLine } from './options.ts';
 
 try {
   const options = parseCommandLine(process.argv.slice(2));
-  const server = await createEverythingServer(options);
+  const server = await createEverythingServer({ ...options, coreFixtures: true });
   try {
     await (options.stdio ? overStdio(server) : overHttp(server, options.port));
   } catch (error) {

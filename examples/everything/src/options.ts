@@ -21,6 +21,7 @@ interface ParsedOptions {
   readonly quota: number;
   readonly controls?: boolean;
   readonly allowCallbackOrigin?: readonly string[];
+  readonly reachableCallbackOrigin?: readonly string[];
 }
 
 const MEMORY = 'memory';
@@ -53,7 +54,16 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     .option('--page-size <number>', 'event types per page of events/list (default: all)', positiveInteger)
     .option('--quota <number>', 'live subscriptions per principal', positiveInteger, 100)
     .option('--controls', 'offer the events_conformance_ tools')
-    .option('--allow-callback-origin <origin>', 'deliver to callbacks there without guards, repeatable', origin)
+    .option(
+      '--allow-callback-origin <origin>',
+      'deliver to callbacks there without guards and without asking them, repeatable',
+      origin,
+    )
+    .option(
+      '--reachable-callback-origin <origin>',
+      'allow callbacks there, which are asked like any other, repeatable',
+      origin,
+    )
     .exitOverride();
   const parsed = command.parse(args, { from: 'user' }).opts<ParsedOptions>();
   return {
@@ -67,6 +77,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     quota: parsed.quota,
     controls: parsed.controls ?? false,
     callbackOrigins: parsed.allowCallbackOrigin ?? [],
+    reachableOrigins: parsed.reachableCallbackOrigin,
   };
 }
 

@@ -109,10 +109,10 @@ describe('the controls', () => {
   it('ERR-04 quota names the limit that refuses one subscription too many', async () => {
     const { alice } = await startWorld({ quota: 2 });
     const limit = JSON.parse(await alice.text(control('quota')));
-    expect(limit).toEqual({ name: 'subscriptionsPerPrincipal', max: 2 });
-    for (const severity of ['low', 'medium']) await alice.poll('alert.fired', null, { arguments: { severity } });
-    const error = await alice.error('events/poll', { name: 'alert.fired', arguments: { severity: 'high' } });
-    expect(error).toMatchObject({ code: -32025, data: { limit: limit.name, max: limit.max } });
+    expect(limit).toEqual({ name: 'alert.fired', max: 2, limit: 'subscriptionsPerPrincipal' });
+    for (const severity of ['low', 'medium']) await alice.poll(limit.name, null, { arguments: { severity } });
+    const error = await alice.error('events/poll', { name: limit.name, arguments: { severity: 'high' } });
+    expect(error).toMatchObject({ code: -32025, data: { limit: limit.limit, max: limit.max } });
   });
 });
 

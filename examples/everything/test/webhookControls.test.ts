@@ -72,7 +72,7 @@ describe('webhook delivery', () => {
 });
 
 describe('allow_callback_origin', () => {
-  it('SSRF-01 SSRF-02 lifts the guards for one origin', async () => {
+  it('SSRF-01 SSRF-02 VERIFY-02 lifts the guards for one origin, and its endpoint is asked like any other', async () => {
     const { alice, client } = await startWorld();
     const receiver = await Receiver.open();
     const other = await Receiver.open();
@@ -85,8 +85,9 @@ describe('allow_callback_origin', () => {
     for (const url of guarded) expect(await subscribe(url), url).toMatchObject({ error: { code: INVALID_PARAMS } });
     await client.text('emit', alert);
     await receiver.next(result.id, ({ body }) => body.name === 'alert.fired');
+    expect(receiver.posted.map(({ body }) => body.type ?? body.name)).toEqual(['verification', 'alert.fired']);
     // Not even a challenge.
-    expect([receiver.posted.length, other.posted.length]).toEqual([1, 0]);
+    expect(other.posted).toEqual([]);
   });
 
   it.each(['http://127.0.0.1:8080/path', 'ftp://127.0.0.1', '127.0.0.1:8080', ''])('refuses %j', async (origin) => {

@@ -113,7 +113,7 @@ describe('isEventsError', () => {
     expect(foreign instanceof EventsError).toBe(false);
     expect(isEventsError(foreign)).toBe(true);
     expect(isEventsError(forbidden())).toBe(true);
-    const plain: Record<string, unknown> = { ...foreign, name: 'EventsError', message: '', toRpcError: () => ({}) };
+    const plain = { name: 'EventsError', errorName: 'Forbidden', message: '', toRpcError: () => ({}) };
     expect(isEventsError(plain)).toBe(true);
     for (const member of ['name', 'errorName', 'message', 'toRpcError']) {
       expect(isEventsError({ ...plain, [member]: undefined })).toBe(false);

@@ -1,5 +1,5 @@
 import { forbidden as ours } from '@mcp-events/protocol';
-import type { EventsError } from '@mcp-events/protocol';
+import type * as protocol from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
 import { counted, httpServer } from './kit/servers.ts';
@@ -12,7 +12,7 @@ const {
   forbidden,
   notFound,
   unsupported,
-} = (await import(/* @vite-ignore */ path)) as typeof import('@mcp-events/protocol');
+} = (await import(/* @vite-ignore */ path)) as typeof protocol;
 
 /** It is no error of the class the server knows. */
 it('ERR-10 another copy has another class', () => {
@@ -42,18 +42,18 @@ describe('an error of another copy of the protocol package', () => {
 
   it('ERR-10 PUSH-07 of a check ends what it ends', async () => {
     const server = httpServer();
-    let error: EventsError | undefined;
+    const upstream: { error?: Error } = {};
     server.events.define('checked', {
       ...counted,
       check: () => {
-        if (error !== undefined) throw error;
+        if (upstream.error !== undefined) throw upstream.error;
         return { events: [], cursor: '1' };
       },
       nextPollMs: 1_000,
     });
     const stream = await server.stream('checked');
     await stream.take(1);
-    error = notFound('event', 'deleted upstream');
+    upstream.error = notFound('event', 'deleted upstream');
     await server.clock.advance(1_000);
     const messages = await stream.rest();
     expect(messages[0]).toMatchObject({
@@ -76,7 +76,7 @@ describe('an error of another copy of the protocol package', () => {
     const [first, second] = [await server.stream('counted'), await server.stream('counted')];
     await first.take(1);
     await second.take(1);
-    server.events.terminate({ name: 'counted' }, unsupported('payloadSchema', { reason: 'schema_changed' }));
+    await server.events.terminate({ name: 'counted' }, unsupported('payloadSchema', { reason: 'schema_changed' }));
     await settle();
     expect((await first.rest())[0]).toMatchObject({ params: { error: { code: -32026 } } });
     const third = await server.stream('counted');

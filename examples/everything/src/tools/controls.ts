@@ -61,8 +61,8 @@ export function controlTools(context: ControlContext): Tool[] {
     control('subscription_exists', 'Whether a subscription is live.', anySubscriber, ({ principal, name, url }) =>
       String(events.subscriptions({ name }).some((found) => found.principal === principal && found.url === url)),
     ),
-    control('quota', 'The limit on live subscriptions of one principal.', nothing, () =>
-      JSON.stringify({ name: 'subscriptionsPerPrincipal', max: quota }),
+    control('quota', 'An event type and how often one principal may subscribe to it.', nothing, () =>
+      JSON.stringify({ name: 'alert.fired', max: quota, limit: 'subscriptionsPerPrincipal' }),
     ),
     control('restart', 'Restarts the server in about 100 ms; answers with its next generation.', nothing, () =>
       String(restart()),
@@ -104,10 +104,10 @@ export function controlTools(context: ControlContext): Tool[] {
     }),
     control(
       'allow_callback_origin',
-      'Delivers to callbacks of an origin without guards from now on; answers with the origin.',
+      'Callbacks of an origin may be plain HTTP and at any address from now on; answers with the origin.',
       z.object({ origin: z.string().describe('Scheme, host and port') }),
       ({ origin }) => {
-        origins.allow(origin);
+        origins.makeReachable(origin);
         return origin;
       },
     ),

@@ -11,6 +11,7 @@ export function request(id: string | number, method: string, params: Readonly<Re
   const _meta = {
     'io.modelcontextprotocol/protocolVersion': '2026-07-28',
     'io.modelcontextprotocol/clientCapabilities': { extensions: { 'io.modelcontextprotocol/events': {} } },
+    ...(params['_meta'] as object | undefined),
   };
   return { jsonrpc: '2.0', id, method, params: { ...params, _meta } };
 }

@@ -73,7 +73,7 @@ export class RawClient {
   }
 
   post(method: string, params: Params = {}): Promise<Response> {
-    const toolName = method === 'tools/call' ? (params['name'] as string) : undefined;
+    const named = { 'tools/call': params['name'], 'resources/read': params['uri'] }[method];
     return this.#fetch(
       new Request(this.#url, {
         method: 'POST',
@@ -82,7 +82,7 @@ export class RawClient {
           accept: 'application/json, text/event-stream',
           'mcp-protocol-version': '2026-07-28',
           'mcp-method': method,
-          ...(toolName === undefined ? {} : { 'mcp-name': toolName }),
+          ...(typeof named === 'string' ? { 'mcp-name': named } : {}),
           ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
         },
         body: JSON.stringify(request(this.#nextId++, method, params)),

@@ -15,7 +15,7 @@ export interface Posted {
 /** Callbacks of one origin on this machine. Knows nothing of how messages are meant. */
 export class Receiver {
   readonly origin: string;
-  /** How posts are answered. */
+  /** How posts are answered; challenges are echoed. */
   status = 204;
   /** Everything that came in, in order. */
   readonly posted: Posted[] = [];
@@ -29,10 +29,16 @@ export class Receiver {
   /** Listens until the end of the test. */
   static async open(): Promise<Receiver> {
     const server = createServer((request, response) => {
+      if (request.method !== 'POST') {
+        response.writeHead(404).end();
+        return;
+      }
       void textOf(request).then((text) => {
         const { url: path = '', headers } = request;
-        receiver.#take({ path, headers: headers as Record<string, string>, text, body: JSON.parse(text) });
-        response.writeHead(receiver.status).end();
+        const body = JSON.parse(text);
+        receiver.#take({ path, headers: headers as Record<string, string>, text, body });
+        if (body.type === 'verification') response.writeHead(200).end(JSON.stringify({ challenge: body.challenge }));
+        else response.writeHead(receiver.status).end();
       });
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
