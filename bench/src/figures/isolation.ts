@@ -40,7 +40,7 @@ function eventsPerSecond({ deliveriesPerSecond }: WebhookRound, { hosts, hanging
 async function compare(
   name: string,
   [load, reference]: readonly [Load, Load],
-  withGoals: boolean,
+  goals: 'both' | 'latency' | 'none',
   options: RunOptions,
 ): Promise<Figure[]> {
   const { rounds, quick, nodeOptions } = options;
@@ -62,14 +62,14 @@ async function compare(
   await other.close();
   return [
     figureOf(
-      { name, unit: 'events/s each', goal: withGoals ? { atLeast: 0.95 } : undefined },
+      { name, unit: 'events/s each', goal: goals === 'both' ? { atLeast: 0.95 } : undefined },
       rates.map((pair) => ({
         ours: eventsPerSecond(pair.ours, load),
         reference: eventsPerSecond(pair.reference, reference),
       })),
     ),
     figureOf(
-      { name: `${name}, p99 latency`, unit: 'ms', goal: withGoals ? { atMost: 1.2 } : undefined },
+      { name: `${name}, p99 latency`, unit: 'ms', goal: goals === 'none' ? undefined : { atMost: 1.2 } },
       latencies.map((pair) => ({ ours: pair.ours.p99Ms, reference: pair.reference.p99Ms })),
     ),
     figureOf(
@@ -86,12 +86,13 @@ async function compare(
 export const isolation: Benchmark = {
   name: 'isolation',
   run: async (options) => [
-    ...(await compare('webhook, 20 of 100 hosts dead; reference: all answer', [disturbed, healthy], true, options)),
-    ...(await compare('webhook, 20 of 100 hosts dead; reference: without them', [disturbed, alone], false, options)),
+    ...(await compare('webhook, 20 of 100 hosts dead; reference: all answer', [disturbed, healthy], 'both', options)),
+    ...(await compare('webhook, 20 of 100 hosts dead; reference: without them', [disturbed, alone], 'none', options)),
     ...(await compare(
       'webhook, 20 principals hang at the host; reference: without them',
       [shared, sharedAlone],
-      true,
+      // Their deliveries are ten times those that are measured, so the rate says how much that costs.
+      'latency',
       options,
     )),
   ],
