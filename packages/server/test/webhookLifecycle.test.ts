@@ -463,3 +463,26 @@ describe('hooks over a restart', () => {
     }
   });
 });
+
+describe('what an operator reads', () => {
+  it('TTL-10 a close is no end for those that come back', async () => {
+    const records: object[] = [];
+    const write = (record: object): void => void records.push(record);
+    const logger = { debug: write, info: write, warn: write, error: write };
+    const deployment = new Deployment();
+    const server = await deployment.run({}, { logger });
+    for (const n of [1, 2]) await server.subscribe('counted', { ttlMs: null, arguments: { n } });
+    await server.unsubscribe('counted', { arguments: { n: 1 } });
+    await server.events.close();
+    expect(records.filter((record) => 'event' in record && record.event === 'subscription.ended')).toHaveLength(1);
+  });
+
+  it('TTL-10 SIG-02 a secret that cannot be read names its subscription', async () => {
+    const deployment = new Deployment();
+    const record = await deployment.leaveSubscription();
+    deployment.store.put(record.id, { ...record, secret: `${record.secret.slice(0, -6)}AAAAAA` });
+    const server = await deployment.run();
+    const [problem] = server.errors;
+    expect(String(problem?.error)).toContain(`the subscription ${record.id} of "alice" cannot be signed for`);
+  });
+});

@@ -69,6 +69,12 @@ export interface WebhookOptions {
   readonly tellAbandoned?: boolean;
   /** Signs deliveries with a key of the server as well (SIG-12). Default: none. */
   readonly signingKey?: ServerSigningKey;
+  /**
+   * What a peer of the older dialect is answered that unsubscribes from what it has no subscription to (DIALECT-18): `complete`
+   * (the default), as the guide of a deployed host asks for, whose agents unsubscribe without knowing; or `notFound`, as the
+   * sketch has it in its table of errors. Peers of the extension always get NotFound.
+   */
+  readonly unknownUnsubscribe?: 'complete' | 'notFound' | ((peer: WebhookPeer) => 'complete' | 'notFound');
   /** Overrides the dialect of a new subscription (DIALECT-07). Default: that of the request. */
   readonly dialect?: (peer: WebhookPeer) => Dialect | undefined;
   /**

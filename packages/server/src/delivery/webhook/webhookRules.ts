@@ -94,6 +94,10 @@ export function resolveWebhookRules(options: WebhookOptions, durable: boolean): 
   for (const name of ['allowUrl', 'confirm', 'dialect', 'ordered', 'random'] as const) {
     readTyped(options[name], 'function', `webhooks.${name}`);
   }
+  const { unknownUnsubscribe } = options;
+  if (unknownUnsubscribe !== undefined && !['complete', 'notFound'].includes(unknownUnsubscribe as string)) {
+    readTyped(unknownUnsubscribe, 'function', 'webhooks.unknownUnsubscribe (or "complete", or "notFound")');
+  }
   readTyped(options.egress?.resolve, 'function', 'webhooks.egress.resolve');
   readTyped(options.egress?.connect, 'function', 'webhooks.egress.connect');
   if (durable && secretKeys === undefined) {

@@ -265,6 +265,19 @@ export class Webhooks {
     }
   }
 
+  /** Whether a caller who unsubscribes from what is not there is told so (UNSUB-02, DIALECT-11, DIALECT-18). */
+  tellsUnknown({ clientInfo, dialect }: Caller, principal: string, url: string): boolean {
+    if (dialect === 'final') return true;
+    const { unknownUnsubscribe: option } = this.#options;
+    try {
+      const answer: unknown = typeof option === 'function' ? option({ principal, url, clientInfo }) : option;
+      return answer === 'notFound';
+    } catch (error) {
+      this.#environment.report(error, 'unknownUnsubscribe');
+      return false;
+    }
+  }
+
   /** A subscription that is not delivered to yet, and not counted. */
   create(
     details: SubscriptionDetails & { readonly principal: string },
