@@ -97,7 +97,7 @@ export class EventsClient {
    * The server looks at the arguments only when delivery begins, so `InvalidParams` and `Forbidden` are thrown by the
    * iteration as well.
    *
-   * @typeParam T what the type's `payloadSchema` describes; the data itself is not checked against it
+   * @typeParam T what the type's `payloadSchema` describes; the data is checked against `options.payload`, if that is given
    * @param args compared as canonical JSON: the same name and arguments are the same subscription
    * @throws TypeError for an argument or option that cannot be used
    * @throws EventsError `NotFound` if the server has no such type
@@ -111,7 +111,7 @@ export class EventsClient {
   async subscribe<T = Record<string, unknown>>(
     name: string,
     args: Record<string, unknown> = {},
-    options: SubscribeOptions = {},
+    options: SubscribeOptions<T> = {},
   ): Promise<Subscription<T>> {
     assertSubscription(name, args, options);
     const key = subscriptionKey({ name, arguments: args });

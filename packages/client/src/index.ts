@@ -27,5 +27,6 @@ export type { EventsClientOptions, SubscribeOptions } from './options.ts';
 export type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';
 export { memoryStore } from './store/memoryStore.ts';
 export type { Gap } from './subscription/eventBuffer.ts';
+export type { PayloadResult, PayloadSchema } from './subscription/payloadSchema.ts';
 export type { ReceivedEvent } from './subscription/receivedEvent.ts';
 export type { Subscription } from './subscription/subscription.ts';

@@ -63,6 +63,10 @@ export function assertSubscribeOptions(options: SubscribeOptions): void {
     maxAgeMs: assertDurationOrZero,
     maxEvents: assertPositiveInteger,
     longPollMs: assertDurationOrZero,
+    payload: (name, value) => {
+      const standard = (value as { '~standard'?: unknown } | null)?.['~standard'];
+      assertMethods(`${name} (a schema that follows Standard Schema)`, standard, ['validate']);
+    },
     filter: assertFunction,
     onGap: assertFunction,
     onError: assertFunction,

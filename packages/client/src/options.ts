@@ -6,6 +6,7 @@ import type { SubscriptionStatus } from './delivery/supervisor.ts';
 import type { WebhookOptions } from './delivery/webhook/webhookOptions.ts';
 import type { CursorStore } from './store/cursorStore.ts';
 import type { Gap } from './subscription/eventBuffer.ts';
+import type { PayloadSchema } from './subscription/payloadSchema.ts';
 import type { ReceivedEvent } from './subscription/receivedEvent.ts';
 
 /** Options of an `EventsClient`. */
@@ -42,8 +43,12 @@ export interface EventsClientOptions {
   random?: () => number;
 }
 
-/** Options of one subscription. */
-export interface SubscribeOptions {
+/**
+ * Options of one subscription.
+ *
+ * @typeParam T what the application gets as an event's data
+ */
+export interface SubscribeOptions<T = any> {
   /**
    * Forces a delivery mode (CLIENT-04). Default: the best one the type offers, changed when it keeps failing, and at once
    * when the server cannot reach or refuses the callback. A forced webhook is tried again then, told to `onError`; it ends
@@ -61,6 +66,12 @@ export interface SubscribeOptions {
   maxEvents?: number;
   /** Let the server hold a poll for up to this long, in milliseconds, until an event arrives (POLL-10). Default: no hold. */
   longPollMs?: number;
+  /**
+   * What an event's data has to be, as a schema of zod or any other library that follows Standard Schema. The application gets
+   * what the schema makes of the data. An event that does not fit is passed over: told as a gap (`unreadable`) at its place,
+   * and why to `onError`. Default: the data is not checked.
+   */
+  payload?: PayloadSchema<T>;
   /**
    * The policy between receipt and action (AUTH-07): an event is handed out only if this says true. Awaited; may be used
    * to look at untrusted data before anything else does (AUTH-06). If it throws, so does the iteration.

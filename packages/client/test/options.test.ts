@@ -66,9 +66,12 @@ describe('options', () => {
       [{ longPollMs: Infinity }, 'longPollMs'],
       [{ onGap: 'log' }, 'onGap'],
       [{ filter: true }, 'filter'],
+      [{ payload: {} }, 'payload'],
       [{ signal: {} }, 'signal'],
     ] as [SubscribeOptions, string][]) {
-      await expect(events.subscribe('incident.opened', {}, options), name).rejects.toThrow(`${name} must be `);
+      await expect(events.subscribe('incident.opened', {}, options), name).rejects.toThrow(
+        new RegExp(`^${name}.* must be `),
+      );
     }
     for (const name of ['', 1, undefined]) await expect(events.subscribe(name as string)).rejects.toThrow('The name');
     for (const args of [null, [], 'x']) {

@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { EventsClientError } from '../errors.ts';
+import { renamed, syncFolder, targetOf, temporaryOf } from '../store/replaceFile.ts';
 import { type InboxChange, type InboxContent, InboxState, type InboxStore } from './inboxStore.ts';
 import { toJson } from './toJson.ts';
 
@@ -43,6 +44,8 @@ export function fileInboxStore(path: string): InboxStore {
 
 class FileInboxStore implements InboxStore {
   readonly #path: string;
+  /** What the path leads to, if it is a link. */
+  #target = '';
   #file: FileHandle | undefined;
   #state = new InboxState();
   /** Everything before this offset is whole. */
@@ -55,7 +58,7 @@ class FileInboxStore implements InboxStore {
   #next: Promise<void> | undefined;
 
   constructor(path: string) {
-    this.#path = path;
+    this.#path = resolve(path);
   }
 
   async load(): Promise<InboxContent> {
@@ -70,7 +73,8 @@ class FileInboxStore implements InboxStore {
         this.#size = HEADER.length;
       }
       await file.sync();
-      await syncFolder(this.#path);
+      this.#target = await targetOf(this.#path);
+      await syncFolder(this.#target);
     } catch (error) {
       await file.close();
       throw error;
@@ -130,14 +134,19 @@ class FileInboxStore implements InboxStore {
       ...marks.map((mark) => ({ kind: 'mark' as const, mark })),
       ...messages.map((stored) => ({ kind: 'message' as const, ...stored })),
     ];
-    const temporary = `${this.#path}.tmp`;
+    const temporary = temporaryOf(this.#target);
     const file = await open(temporary, 'w', 0o600);
     let size: number;
     try {
       const lines = changes.map((change) => `${toJson(change)}\n`);
       size = await writeAll(file, HEADER + lines.join(''), 0);
       await file.sync();
-      await rename(temporary, this.#path);
+      if (!(await renamed(temporary, this.#target))) {
+        // Mounted by itself: it goes on as it is, and grows until the program starts with another file.
+        await file.close();
+        this.#sizeWhenCompacted = this.#size;
+        return old;
+      }
     } catch (error) {
       await file.close();
       throw error;
@@ -148,7 +157,7 @@ class FileInboxStore implements InboxStore {
     this.#sizeWhenCompacted = size;
     await old.close();
     // Before anything is reported as kept in the new file: a crash must not bring the old one back.
-    await syncFolder(this.#path);
+    await syncFolder(this.#target);
     return file;
   }
 
@@ -199,15 +208,4 @@ async function writeAll(file: FileHandle, text: string, position: number): Promi
     at += bytesWritten;
   }
   return bytes.length;
-}
-
-/** Makes a created or renamed file survive a crash of the machine. Windows has no such call and needs none. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

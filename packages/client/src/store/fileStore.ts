@@ -1,9 +1,10 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { isJsonObject } from '@mcp-events/protocol';
 import { z } from 'zod';
 import { EventsClientError } from '../errors.ts';
 import type { CursorStore, SubscriptionRecord } from './cursorStore.ts';
+import { type DiskSteps, replaceFile, targetOf, temporaryOf } from './replaceFile.ts';
 
 const fileSchema = z.object({
   version: z.literal(1),
@@ -21,13 +22,25 @@ const fileSchema = z.object({
 
 /**
  * Keeps positions in one JSON file. Each save replaces the file as a whole (written beside it, flushed, renamed), so a
- * crash leaves the old or the new content, never a torn one. One process at a time may use a file.
+ * crash leaves the old or the new content, never a torn one. What a symbolic link leads to is replaced, and the link stays; a
+ * file that is mounted by itself, as in a container, is written in place after the whole content was flushed beside it. One
+ * process at a time may use a file.
  *
- * @param path of a file, created with its folders on the first save; a missing file is an empty store
+ * @param path of a file, created with its folders on the first save; a missing file is an empty store. A relative one is taken
+ *   from the folder the program is in at this call
  * @throws EventsClientError with code `STORE_CORRUPT`, from each method, if the file is not one of ours: positions are
  *   too valuable to be overwritten silently; with code `STORE_UNAVAILABLE` if the path is a folder
  */
 export function fileStore(path: string): CursorStore {
+  return fileStoreWith(path);
+}
+
+/** @param steps for tests of a disk that refuses some */
+export function fileStoreWith(relativePath: string, steps?: DiskSteps): CursorStore {
+  const path = resolve(relativePath) + (/[/\\]$/.test(relativePath) ? '/' : '');
+  /** Changes so far, and how many of them the file has: what could not be written is written with the next change. */
+  let changes = 0;
+  let written = 0;
   let loading: Promise<Map<string, SubscriptionRecord>> | undefined;
   // Saves that arrive during a write share the next one: many subscriptions cost one file write, not one each.
   let writing: Promise<void> = Promise.resolve();
@@ -45,7 +58,10 @@ export function fileStore(path: string): CursorStore {
       .catch(() => {})
       .then(() => {
         next = undefined;
-        writing = replace(path, content);
+        const upTo = changes;
+        writing = replace(path, content, steps).then(() => {
+          written = upTo;
+        });
         return writing;
       });
     return next;
@@ -56,11 +72,13 @@ export function fileStore(path: string): CursorStore {
     save: async (key, record) => {
       const content = await records();
       content.set(key, structuredClone(record));
+      changes += 1;
       await write(content);
     },
     delete: async (key) => {
       const content = await records();
-      if (content.delete(key)) await write(content);
+      if (content.delete(key)) changes += 1;
+      if (written !== changes) await write(content);
     },
     list: async () => structuredClone([...(await records()).values()]),
   };
@@ -81,9 +99,13 @@ async function read(path: string): Promise<Map<string, SubscriptionRecord>> {
     throw error;
   }
   try {
-    const content = fileSchema.parse(JSON.parse(text));
-    return new Map(Object.entries(content.subscriptions as Record<string, SubscriptionRecord>));
+    return parse(text);
   } catch (error) {
+    // A file that cannot be replaced is written in its place, after the whole was written beside it.
+    const beside = await readFile(temporaryOf(await targetOf(path)), 'utf8')
+      .then(parse)
+      .catch(() => undefined);
+    if (beside !== undefined) return beside;
     throw new EventsClientError(
       'STORE_CORRUPT',
       `The cursor file ${path} cannot be read as one. Restore it, or delete it to start every subscription from now.`,
@@ -92,15 +114,13 @@ async function read(path: string): Promise<Map<string, SubscriptionRecord>> {
   }
 }
 
-async function replace(path: string, content: Map<string, SubscriptionRecord>): Promise<void> {
-  const temporary = `${path}.tmp`;
+function parse(text: string): Map<string, SubscriptionRecord> {
+  const content = fileSchema.parse(JSON.parse(text));
+  return new Map(Object.entries(content.subscriptions as Record<string, SubscriptionRecord>));
+}
+
+async function replace(path: string, content: Map<string, SubscriptionRecord>, steps?: DiskSteps): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const file = await open(temporary, 'w', 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify({ version: 1, subscriptions: Object.fromEntries(content) }, null, 2)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
+  const text = JSON.stringify({ version: 1, subscriptions: Object.fromEntries(content) }, null, 2);
+  await replaceFile(path, `${text}\n`, steps);
 }

@@ -14,7 +14,7 @@ export interface ReceivedEvent<T = Record<string, unknown>> {
   name: string;
   /** When it happened: ISO 8601 with a zone, as the server sent it. */
   timestamp: string;
-  /** The payload, as the server sent it: checked to be an object, nothing more. */
+  /** The payload, as the server sent it: checked to be an object, and against `payload` if the subscription has that. */
   data: T;
   /**
    * A position to go on from: right after this event in push mode, and in webhook mode as long as the server tells the

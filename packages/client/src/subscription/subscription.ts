@@ -1,6 +1,6 @@
 import type { DeliveryStatus } from '@mcp-events/protocol';
 import { call } from '../call.ts';
-import { asError, EventsClientError } from '../errors.ts';
+import { asError, EventsClientError, shortened } from '../errors.ts';
 import type { EventHandler, PreparedHandler, ProcessOptions } from '../inbox/processOptions.ts';
 import { type ProcessedSubscription, Processor, type Waits } from '../inbox/processor.ts';
 import type { SubscriptionStatus } from '../delivery/supervisor.ts';
@@ -8,6 +8,7 @@ import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
 import type { SubscribeOptions } from '../options.ts';
 import type { BufferItem, EventBuffer, Gap } from './eventBuffer.ts';
 import { KeptPosition } from './keptPosition.ts';
+import { PayloadCheck } from './payloadSchema.ts';
 import { acknowledged, moved } from './position.ts';
 import { Start } from './start.ts';
 import type { ReceivedEvent } from './receivedEvent.ts';
@@ -82,6 +83,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   #markersDue = false;
   #wake: (() => void) | undefined;
   readonly #start = new Start();
+  readonly #payload: PayloadCheck | undefined;
 
   /** Made by `EventsClient.subscribe()`. */
   constructor(parts: SubscriptionParts) {
@@ -91,6 +93,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.name = record.name;
     this.arguments = record.arguments;
     this.#buffer = buffer;
+    const { payload } = parts.options;
+    this.#payload = payload && new PayloadCheck(payload);
     buffer.onArrival = () => this.#arrived();
     const { signal } = parts.options;
     if (signal?.aborted === false) {
@@ -325,7 +329,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
       buffer: this.#buffer,
       stopped: this.stopped,
       position: this.#position,
-      filters: this.#parts.options.filter !== undefined,
+      filters: this.#parts.options.filter !== undefined || this.#payload !== undefined,
       isWanted: (event) => this.#isWanted(event),
       tellGap: (gap) => this.#tellGap(gap),
       fail: (error) => this.fail(error),
@@ -439,6 +443,13 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   }
 
   async #isWanted(event: ReceivedEvent): Promise<boolean> {
+    const problem = await this.#payload?.check(event);
+    if (problem !== undefined) {
+      const text = shortened(`The data of event "${event.eventId}" does not fit the schema: ${problem}`);
+      this.fail(new EventsClientError('MALFORMED_EVENT', text));
+      await this.#tellGap({ reason: 'unreadable', cursor: event.cursor });
+      return false;
+    }
     return (await this.#parts.options.filter?.(event)) ?? true;
   }
 
