@@ -140,7 +140,7 @@ describe('consent over a restart', () => {
 });
 
 describe('reachable origins', () => {
-  it('SSRF-13 VERIFY-01 may be plain HTTP and at any address, and are asked for their consent', async () => {
+  it('SSRF-15 VERIFY-01 may be plain HTTP and at any address, and are asked for their consent', async () => {
     const server = secureServer({
       allowedOrigins: [],
       reachableOrigins: ['http://hooks.test'],
@@ -159,13 +159,13 @@ describe('reachable origins', () => {
     expect((await server.trySubscribe('counted', { url: STRANGER })).error?.code).toBe(-32602);
   });
 
-  it('SSRF-13 SSRF-06 allowUrl still decides about them', async () => {
+  it('SSRF-15 SSRF-06 allowUrl still decides about them', async () => {
     const server = webhookServer({ allowedOrigins: [], reachableOrigins: [TRUSTED], allowUrl: () => false });
     server.events.define('counted', counted);
     expect((await server.trySubscribe('counted')).error?.code).toBe(-32602);
   });
 
-  it.each(['ftp://a', 'http://a/path', 5, null, 'not a url', 'http://u:p@a'])('SSRF-13 refuses %j as one', (origin) => {
+  it.each(['ftp://a', 'http://a/path', 5, null, 'not a url', 'http://u:p@a'])('SSRF-15 refuses %j as one', (origin) => {
     expect(() => webhookServer({ reachableOrigins: [origin as string] })).toThrow('webhooks.reachableOrigins');
   });
 });

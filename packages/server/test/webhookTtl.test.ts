@@ -182,7 +182,7 @@ describe('no expiry', () => {
 });
 
 describe('an endpoint that fails though few events come', () => {
-  it('TTL-15 TTL-13 ends a subscription without expiry, with one word to it, and no other', async () => {
+  it('TTL-16 TTL-13 ends a subscription without expiry, with one word to it, and no other', async () => {
     const server = lendingServer({
       store: new TestSubscriptionStore(),
       ttl: { noExpiry: true },
@@ -206,7 +206,7 @@ describe('an endpoint that fails though few events come', () => {
     expect(told?.body.error).toMatchObject({ code: -32027, data: { reason: 'http_5xx' } });
   });
 
-  it('TTL-15 DIALECT-13 envelopes that are refused are no failure of its events', async () => {
+  it('TTL-16 DIALECT-13 envelopes that are refused are no failure of its events', async () => {
     const server = lendingServer({
       store: new TestSubscriptionStore(),
       ttl: { noExpiry: true },
