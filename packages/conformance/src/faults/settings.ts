@@ -24,7 +24,7 @@ export function settingsOf(seed: number): Settings {
   const quick = { firstDelayMs: 200, maxDelayMs: 1_500, attemptTimeoutMs: 1_500 };
   return {
     ttlMs,
-    retry: { ...quick, attempts: random.pick([4, 1_000]), windowMs: 60_000 },
+    retry: { ...quick, attempts: random.pick([4, 100]), windowMs: 60_000 },
     // Without an expiry the client comes back after hours only, which is when a suspension would end.
     suspension: ttlMs === null ? { failureRate: 1 } : { minAttempts: 20 },
     outstandingPerSubscription: random.pick([2, 8, 64]),

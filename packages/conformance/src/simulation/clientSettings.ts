@@ -43,7 +43,7 @@ export function clientSettingsOf(random: Random): ClientSettings {
         rotationGraceMs: ROTATION_GRACE_MS,
         limits: { outstandingPerSubscription: random.pick([1, 5, 64]) },
         retry: random.chance(0.5)
-          ? { attempts: 1_000, windowMs: 1e12, maxDelayMs: 60_000 }
+          ? { attempts: 100, windowMs: 2_592_000_000, maxDelayMs: 60_000 }
           : { attempts: random.pick([3, 5]) },
       },
     },

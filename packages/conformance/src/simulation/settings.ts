@@ -41,7 +41,7 @@ export function settingsOf(random: Random): Settings {
         limits: { outstandingPerSubscription: random.pick([1, 2, 5, 64]) },
         suspension: { minAttempts: random.pick([5, 12, 100]) },
         retry: random.chance(0.5)
-          ? { attempts: 1_000, windowMs: 1e12, maxDelayMs: 60_000 }
+          ? { attempts: 100, windowMs: 2_592_000_000, maxDelayMs: 60_000 }
           : { attempts: random.pick([2, 3, 5]) },
       },
     },
