@@ -115,6 +115,25 @@ describe('a fault of this machine', () => {
     expect(faults).toEqual([]);
   });
 
+  it('DELIV-18 closes what serves nobody, so that the next attempt has room', async () => {
+    const endpoint = await plainEndpoint();
+    endpoint.onRequest = (connection) => connection.answer(204);
+    const good = new RecordingDialer(endpoint.port);
+    const connect: Dial = (address, port) => (port === 80 ? good.dial(address, port) : failing('EMFILE'));
+    const { clock, send } = egressWith({ connect });
+    expect(await send()).toEqual(answered(204));
+    const connection = await endpoint.connection();
+    expect(await send({ url: 'http://hooks.example:81/in' })).toMatchObject({ fault: 'EMFILE' });
+    await connection.closed;
+    expect(good.sockets[0]?.destroyed).toBe(true);
+    expect(await send()).toEqual(answered(204));
+    // For a while nothing is kept for later; then as ever.
+    expect(good.sockets[1]?.destroyed).toBe(true);
+    await clock.advance(5_000);
+    expect(await send()).toEqual(answered(204));
+    expect(good.sockets[2]?.destroyed).toBe(false);
+  });
+
   it('DELIV-18 is told once a minute, with how often it was seen', async () => {
     let code = 'EMFILE';
     const { clock, faults, send } = egressWith({ connect: () => failing(code) });

@@ -27,12 +27,12 @@ const GROWTH = 4;
 const JITTER = 0.25;
 
 /** Waits for what keeps this machine from sending: short, as nobody else is asked, and growing, as it may last. */
-const FIRST_LOCAL_DELAY_MS = 1_000;
-const LONGEST_LOCAL_DELAY_MS = 60_000;
+const FIRST_LOCAL_DELAY_MS = 500;
+const LONGEST_LOCAL_DELAY_MS = 30_000;
 
 /** How long to wait after this machine could not send, so many times in a row (DELIV-18). */
 export function localRetryDelayMs(faults: number, random: () => number): number {
-  const base = Math.min(FIRST_LOCAL_DELAY_MS * 2 ** (faults - 1), LONGEST_LOCAL_DELAY_MS);
+  const base = Math.min(FIRST_LOCAL_DELAY_MS * 1.5 ** (faults - 1), LONGEST_LOCAL_DELAY_MS);
   return base * (1 - JITTER + 2 * JITTER * random());
 }
 

@@ -207,7 +207,8 @@ export class Attempt implements ConnectionUser, Handler {
     this.#tries++;
     this.addresses = this.addresses.filter((address) => address !== connection?.address);
     const reason = failureOf(error);
-    if (reason !== 'local_fault') this.#refusal = reason;
+    if (reason === 'local_fault') this.#connections.makeRoom();
+    else this.#refusal = reason;
     if (!this.#sent && this.#tries < MAX_TRIES && this.addresses.length > 0) this.#connections.acquire(this);
     else if (reason !== 'local_fault') this.fail(reason);
     else if (this.#refusal === undefined) this.break(causeOf(error));

@@ -3,6 +3,8 @@ import { Connection } from './connection.ts';
 import type { ConnectionSettings, ConnectionUser, OriginPool } from './connection.ts';
 
 const SWEEP_INTERVAL_MS = 500;
+/** No connection is kept idle for as long after this machine had no room for one more. */
+const SCARCE_MS = 5_000;
 /** Idle connections are closed after about 4 s, before common servers do it (5 s): few requests meet a closing one. */
 const IDLE_SWEEPS = 8;
 /** An answer whose body nobody wants gets about 1 s to end, so that its connection can be used again. */
@@ -28,6 +30,8 @@ export class Connections {
   #spareCount = 0;
   #sweeper: unknown;
   #closed = false;
+  /** When this machine last had no room for one more. */
+  #scarceAtMs = -Infinity;
 
   constructor(clock: Clock, settings: ConnectionSettings, maxPerOrigin: number) {
     this.#clock = clock;
@@ -80,7 +84,8 @@ export class Connections {
     }
     this.spare(connection);
     // Whoever still waits was given other addresses: the room is worth more to them than this connection.
-    if (pool.waiting.size > 0) this.destroy(connection);
+    const isScarce = Math.abs(this.#clock.now() - this.#scarceAtMs) < SCARCE_MS;
+    if (pool.waiting.size > 0 || isScarce) this.destroy(connection);
     if (!pool.all.has(connection)) return;
     connection.idle = true;
     pool.idle.push(connection);
@@ -99,6 +104,15 @@ export class Connections {
     } else if (pool.all.size === 0) this.#pools.delete(pool.origin);
     // Last, because the request on it fails within this call, and its attempt may come for another connection.
     connection.destroy();
+  }
+
+  /** This machine has no room for one more: what serves nobody at the moment makes some, for the next attempt. */
+  makeRoom(): void {
+    this.#scarceAtMs = this.#clock.now();
+    if (this.#spareCount === 0) return;
+    for (const { all } of this.#pools.values()) {
+      for (const connection of all) if (connection.spare) this.destroy(connection);
+    }
   }
 
   /** Closes everything. Attempts that wait or run fail. */
