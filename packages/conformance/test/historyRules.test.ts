@@ -85,6 +85,16 @@ it.each<[string, Partial<Fact>, string[]]>([
   expect(kinds([BEGUN, { fact: 'calm' }, ...emit(1), cause, gap])).toEqual(found);
 });
 
+it('G2 lets an interruption explain a gap where there was no position to go on from', () => {
+  const gap: Fact = { fact: 'received', ...S, gap: true, cursor: 'run.1' };
+  const facts = (cursor: string | null, between: Fact[]): string[] =>
+    kinds([{ fact: 'calm' }, { ...BEGUN, cursor }, ...between, ...emit(1), gap]);
+  expect(facts(null, [{ fact: 'killed', process: 'server' }])).toEqual([]);
+  expect(facts(null, [{ fact: 'disturbed' }])).toEqual([]);
+  expect(facts(null, [])).toEqual(['gap']);
+  expect(facts('run.0', [{ fact: 'killed', process: 'server' }])).toEqual(['gap']);
+});
+
 it('G5 compares the data of what arrives and of what is handed out with what this principal is to get', () => {
   const handed = (hash: string): Fact[] => [
     BEGUN,

@@ -21,16 +21,26 @@ export class GapRule implements Rule {
   readonly #told = new Map<string, Told>();
   readonly #causes: { readonly fact: LossCauseFact; readonly index: number }[] = [];
   #causesAreTold = false;
+  /** Of anything that may have interrupted a beginning; `Infinity` while it goes on. */
+  #interruptedIndex = -1;
 
   constructor(table: EventTable) {
     this.#table = table;
   }
 
   take(fact: Fact, index: number): void {
+    this.#lookForInterruptions(fact, index);
     if (fact.fact === 'calm') this.#causesAreTold = true;
     else if (fact.fact === 'lossCause') this.#causes.push({ fact, index });
     else if (fact.fact === 'begun') this.#begun(fact, index);
     else if (fact.fact === 'received') this.#received(fact, index);
+  }
+
+  /** A subscription that has no position yet has nothing to go on from after an interruption. */
+  #lookForInterruptions({ fact, ...members }: Fact, index: number): void {
+    if (fact === 'calm') this.#interruptedIndex = index;
+    else if (fact === 'disturbed') this.#interruptedIndex = 'subscription' in members ? index : Infinity;
+    else if (fact === 'killed' || fact === 'started') this.#interruptedIndex = Math.max(this.#interruptedIndex, index);
   }
 
   #begun(fact: BegunFact, index: number): void {
@@ -59,6 +69,7 @@ export class GapRule implements Rule {
 
   #hasCause({ begun, position, before }: Told): boolean {
     const { subscription, type, principal, process } = begun.fact;
+    if (position === undefined && this.#interruptedIndex > begun.index) return true;
     return this.#causes.some(({ fact, index }) => {
       if (fact.subscription !== undefined && fact.subscription !== subscription) return false;
       if (fact.type !== undefined && fact.type !== type) return false;

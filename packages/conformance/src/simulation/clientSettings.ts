@@ -20,6 +20,8 @@ export interface ClientSettings {
   readonly maxCount: number;
   readonly readsAtOnce: boolean;
   readonly pageSize: number;
+  /** Whether the server's storage is the real one, in SQLite. Then there is an outbox as well. */
+  readonly usesSqlite: boolean;
   readonly options: EventsOptions;
   readonly applications: readonly ApplicationSettings[];
 }
@@ -29,7 +31,10 @@ const ARGUMENTS: readonly Interest['arguments'][] = [{}, { severity: 'high' }, {
 const TYPES = ['filtered', 'matched', 'transformed', 'checked'];
 
 export function clientSettingsOf(random: Random): ClientSettings {
+  const usesSqlite = random.chance(0.35);
+  const types = usesSqlite ? [...TYPES, 'outboxed'] : TYPES;
   return {
+    usesSqlite,
     steps: random.int(20, 60),
     maxCount: random.pick([20, 10_000, 10_000]),
     readsAtOnce: random.chance(0.5),
@@ -39,7 +44,7 @@ export function clientSettingsOf(random: Random): ClientSettings {
       heartbeatIntervalMs: 30_000,
       limits: { streamBufferBytes: random.pick([1_000, 262_144]) },
       webhooks: {
-        ttl: { noExpiry: true, minMs: 60_000 },
+        ttl: { noExpiry: true, minMs: 3_000 },
         rotationGraceMs: ROTATION_GRACE_MS,
         limits: { outstandingPerSubscription: random.pick([1, 5, 64]) },
         retry: random.chance(0.5)
@@ -47,16 +52,16 @@ export function clientSettingsOf(random: Random): ClientSettings {
           : { attempts: random.pick([3, 5]) },
       },
     },
-    applications: Array.from({ length: random.int(2, 4) }, (_, n) => applicationOf(random, n)),
+    applications: Array.from({ length: random.int(2, 4) }, (_, n) => applicationOf(random, n, types)),
   };
 }
 
-function applicationOf(random: Random, n: number): ApplicationSettings {
+function applicationOf(random: Random, n: number, types: readonly string[]): ApplicationSettings {
   const name = `app${n}`;
   const usesWebhooks = random.chance(0.6);
   const wanted = new Map<string, Omit<Interest, 'subscription'>>();
   for (let count = random.int(1, 5); count > 0; count--) {
-    const type = random.pick(TYPES);
+    const type = random.pick(types);
     const args = random.pick(ARGUMENTS);
     const delivery = random.pick([undefined, undefined, 'push', 'poll', usesWebhooks ? 'webhook' : 'poll'] as const);
     const longPollMs = random.chance(0.3) ? 20_000 : undefined;
@@ -68,7 +73,7 @@ function applicationOf(random: Random, n: number): ApplicationSettings {
     name,
     principal: PRINCIPALS[n % PRINCIPALS.length] as string,
     usesWebhooks,
-    ttlMs: random.pick([undefined, null, 60_000, 600_000]),
+    ttlMs: random.pick([undefined, null, 5_000, 60_000, 600_000]),
     maxBufferedEvents: random.pick([undefined, 4]),
     interests: [...wanted.values()].map((interest, index) => ({ subscription: `${name}-${index}`, ...interest })),
   };

@@ -3,13 +3,10 @@ import type { Methods } from '@mcp-events/protocol';
 import { Events } from '@mcp-events/server';
 import type { Dial, EventHandle, EventsOptions } from '@mcp-events/server';
 import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
-import { DiskStorage } from './diskStorage.ts';
-import type { DiskBehaviour } from './diskStorage.ts';
 import type { EventSource } from './eventSources.ts';
 import type { Random } from './random.ts';
-import type { VirtualDisk } from './virtualDisk.ts';
-import { ProcessClock } from './virtualTime.ts';
-import type { TimeOfDay, VirtualTime } from './virtualTime.ts';
+import type { OpenEngine } from './serverEngine.ts';
+import type { ProcessClock } from './virtualTime.ts';
 
 export type Method = (typeof Methods)[keyof typeof Methods];
 
@@ -24,17 +21,16 @@ export interface ServerRequest {
 }
 
 export interface ServerProcessOptions {
-  readonly time: VirtualTime;
-  readonly timeOfDay: TimeOfDay;
-  readonly disk: VirtualDisk;
-  readonly diskBehaviour: DiskBehaviour;
+  readonly clock: ProcessClock;
+  readonly engine: OpenEngine;
   readonly random: Random;
   readonly sources: readonly EventSource[];
   readonly connect: Dial;
   readonly resolve: (hostname: string) => string;
-  readonly onRemoved: (name: string, cursor: string) => void;
   readonly options: EventsOptions;
   readonly onError: (error: unknown, stage: string) => void;
+  /** What the operator passed in for warnings. Default: takes them. */
+  readonly onWarning?: () => void;
 }
 
 type RequestHandler = (params: unknown, context: ServerContext) => Promise<unknown>;
@@ -47,30 +43,22 @@ export class ServerProcess {
   readonly clock: ProcessClock;
   readonly events: Events;
   readonly handles: ReadonlyMap<string, EventHandle>;
-  readonly #storage: DiskStorage;
+  readonly #engine: OpenEngine;
   readonly #handlers = new Map<string, RequestHandler>();
   alive = true;
 
   constructor(process: ServerProcessOptions) {
-    const { time, timeOfDay, disk, diskBehaviour, random, sources, options, onError, onRemoved } = process;
-    const clock = new ProcessClock(time, timeOfDay);
+    const { clock, engine, random, sources, options, onError } = process;
     this.clock = clock;
-    this.#storage = new DiskStorage(disk, diskBehaviour, {
-      clock,
-      random,
-      onActivity: () => time.active(),
-      onRemoved: (name, cursor) => {
-        if (this.alive) onRemoved(name, cursor);
-      },
-    });
+    this.#engine = engine;
     const hex = (): string => random.int(0, 0xffff_ffff).toString(16).padStart(8, '0');
     this.events = new Events({
       ...options,
       clock,
-      storage: this.#storage,
+      storage: engine.storage,
       randomId: () => `${hex()}-${hex()}-${hex()}-${hex()}`,
       onError: (error, { stage }) => onError(error, stage),
-      onWarning: () => {},
+      onWarning: process.onWarning ?? ((): void => {}),
       webhooks: {
         ...options.webhooks,
         secretKeys: [SECRET_KEY],
@@ -115,7 +103,7 @@ export class ServerProcess {
   /** The process is gone from one moment to the next. */
   kill(): void {
     this.alive = false;
-    this.#storage.kill();
+    this.#engine.kill();
     this.clock.kill();
   }
 }

@@ -9,6 +9,7 @@ import { Network } from './network.ts';
 import { PollSubscriber } from './pollSubscriber.ts';
 import { PushSubscriber } from './pushSubscriber.ts';
 import { Random } from './random.ts';
+import { openDisk } from './serverEngine.ts';
 import { ServerProcess } from './serverProcess.ts';
 import { ROTATION_GRACE_MS, settingsOf } from './settings.ts';
 import type { Settings } from './settings.ts';
@@ -16,7 +17,7 @@ import { comesOfFault } from './simulatedFault.ts';
 import type { Subscriber, SubscriberContext } from './subscriber.ts';
 import { VirtualDisk } from './virtualDisk.ts';
 import type { DiskBehaviour } from './diskStorage.ts';
-import { TimeOfDay, VirtualTime } from './virtualTime.ts';
+import { ProcessClock, TimeOfDay, VirtualTime } from './virtualTime.ts';
 import { WebhookSubscriber } from './webhookSubscriber.ts';
 
 export interface SimulationResult {
@@ -240,17 +241,23 @@ class Simulation {
   }
 
   #start(): void {
-    const server: ServerProcess = new ServerProcess({
+    const clock = new ProcessClock(this.#time, this.#serverTime);
+    const engine = openDisk(this.#disk, this.#diskBehaviour, {
+      clock,
+      storageClock: clock,
       time: this.#time,
-      timeOfDay: this.#serverTime,
-      disk: this.#disk,
-      diskBehaviour: this.#diskBehaviour,
+      random: this.#random,
+      onRemoved: (type, upTo) => {
+        if (clock.alive) this.#record({ fact: 'lossCause', why: 'retention', type, upTo, at: this.#time.nowMs });
+      },
+    });
+    const server: ServerProcess = new ServerProcess({
+      clock,
+      engine,
       random: this.#random,
       sources: this.#sources,
       connect: (address) => this.#network.connect(() => server, address),
       resolve: (hostname) => this.#network.resolve(hostname),
-      onRemoved: (type, upTo) =>
-        this.#record({ fact: 'lossCause', why: 'retention', type, upTo, at: this.#time.nowMs }),
       options: this.#settings.options,
       onError: (error, stage) => this.#reported(server, error, stage),
     });

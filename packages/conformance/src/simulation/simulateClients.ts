@@ -1,4 +1,6 @@
 import type { EventsClientError } from '@mcp-events/client';
+import type { Outbox } from '@mcp-events/server';
+import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { checkHistory } from '../history/checkHistory.ts';
 import type { Fact } from '../history/facts.ts';
 import { Application } from './application.ts';
@@ -12,14 +14,17 @@ import type { AuthorBehaviour, EventSource } from './eventSources.ts';
 import { Network } from './network.ts';
 import { patchFiles } from './patchedFiles.ts';
 import { Random } from './random.ts';
+import { openDisk } from './serverEngine.ts';
+import type { EngineContext } from './serverEngine.ts';
 import { ServerProcess } from './serverProcess.ts';
 import type { SimulationResult } from './simulate.ts';
 import { comesOfFault, SimulatedFault } from './simulatedFault.ts';
+import { SqliteEngine } from './sqliteEngine.ts';
 import { dataOf, expectationOf, TENANT_NAMES, tenantSources } from './tenantSources.ts';
 import type { AuthoredEvent } from './tenantSources.ts';
 import { VirtualDisk } from './virtualDisk.ts';
 import { VirtualFiles } from './virtualFiles.ts';
-import { TimeOfDay, VirtualTime } from './virtualTime.ts';
+import { ProcessClock, TimeOfDay, VirtualTime } from './virtualTime.ts';
 
 const START_MS = Date.parse('2026-01-01T00:00:00Z');
 
@@ -71,6 +76,11 @@ class ClientWorld {
   readonly #lives = new Map<string, Application>();
   #server: ServerProcess | undefined;
   #emits = 0;
+  readonly #sqlite: SqliteEngine | undefined;
+  #outbox: Outbox | undefined;
+  #authorDatabase: DatabaseSyncInstance | undefined;
+  /** Events that were committed with an outbox: each gets the next position of its log. */
+  #outboxed = 0;
   readonly #unanswered = new Map<string, { readonly source: EventSource; readonly event: AuthoredEvent }>();
   #isFine = true;
   #latestFaultMs = -Infinity;
@@ -81,6 +91,7 @@ class ClientWorld {
     this.#random = random;
     const settings = clientSettingsOf(random);
     this.#settings = settings;
+    this.#sqlite = settings.usesSqlite ? new SqliteEngine(seed) : undefined;
     const { readsAtOnce, maxCount, pageSize } = settings;
     this.#diskBehaviour = { writeMs: 0, readMs: 0, writeFailure: 0, readFailure: 0, readsAtOnce };
     this.#author = {
@@ -101,6 +112,7 @@ class ClientWorld {
       behaviour: this.#author,
       random,
       upstream: new Upstream(true, pageSize),
+      hasOutbox: settings.usesSqlite,
     });
     this.#machines = settings.applications.map((application) => ({
       ...application,
@@ -137,7 +149,7 @@ class ClientWorld {
 
   async run(): Promise<void> {
     const random = this.#random;
-    this.#startServer();
+    await this.#startServer();
     for (const machine of this.#machines) this.#startApplication(machine);
     await this.#time.settle();
     this.#emitSome();
@@ -152,6 +164,7 @@ class ClientWorld {
     this.#server?.kill();
     this.#time.active();
     await this.#time.settle();
+    await this.#sqlite?.dispose();
   }
 
   async #step(): Promise<void> {
@@ -185,11 +198,11 @@ class ClientWorld {
         this.#serverGone();
         this.#record({ fact: 'killed', process: 'server' });
         if (random.chance(0.5)) await this.#time.advance(random.pick([1, 500, 90_000, 300_000]));
-        this.#startServer();
+        await this.#startServer();
         break;
       case 'stopServer':
         await this.#stopServer();
-        this.#startServer();
+        await this.#startServer();
         break;
       case 'crashApplication':
         await this.#crashApplication(random.pick(this.#machines));
@@ -292,18 +305,29 @@ class ClientWorld {
     this.#record({ fact: 'calm' });
   }
 
-  #startServer(): void {
-    const server: ServerProcess = new ServerProcess({
+  async #startServer(): Promise<void> {
+    const clock = new ProcessClock(this.#time, this.#serverTime);
+    const context: EngineContext = {
+      clock,
+      storageClock: new ProcessClock(this.#time, this.#serverTime),
       time: this.#time,
-      timeOfDay: this.#serverTime,
-      disk: this.#disk,
-      diskBehaviour: this.#diskBehaviour,
+      random: this.#random,
+      onRemoved: (type, upTo) => {
+        if (clock.alive) this.#record({ fact: 'lossCause', why: 'retention', type, upTo });
+      },
+    };
+    const life = await this.#sqlite?.start(context);
+    const server: ServerProcess = new ServerProcess({
+      clock,
+      engine: life ?? openDisk(this.#disk, this.#diskBehaviour, context),
       random: this.#random,
       sources: this.#sources,
       connect: (address) => this.#network.connect(() => server, address),
       resolve: (hostname) => this.#network.resolve(hostname),
-      onRemoved: (type, upTo) => this.#record({ fact: 'lossCause', why: 'retention', type, upTo }),
       options: this.#settings.options,
+      onWarning: () => {
+        if (this.#random.chance(this.#author.failure)) throw new SimulatedFault('the simulated log of warnings failed');
+      },
       onError: (error, stage) => {
         if (comesOfFault(error) || !server.alive || (error as Error).name === 'TimeLimitError') return;
         const text = error instanceof Error ? error.stack : String(error);
@@ -312,6 +336,8 @@ class ClientWorld {
     });
     this.#server = server;
     this.#network.server = server;
+    this.#authorDatabase = life?.authorDatabase;
+    this.#outbox = life && server.events.outbox(life.authorDatabase);
     this.#record({ fact: 'started', process: 'server' });
     // An author who does not know whether an event was stored says it again, by the same id, or leaves it.
     for (const [eventId, { source, event }] of this.#unanswered) {
@@ -407,6 +433,10 @@ class ClientWorld {
       this.#record({ fact: 'emitted', eventId, cursor: `c0.${position}` });
       return;
     }
+    if (name === 'outboxed') {
+      this.#emitWithChange(name, event);
+      return;
+    }
     this.#unanswered.set(eventId, { source, event });
     handle?.emit(dataOf(event), { eventId }).then(
       ({ cursor }) => {
@@ -420,6 +450,22 @@ class ClientWorld {
         this.#record({ fact: 'emitFailed', eventId });
       },
     );
+  }
+
+  /** In a transaction of the author's, which is rolled back now and then. */
+  #emitWithChange(name: string, event: AuthoredEvent): void {
+    const { eventId } = event;
+    const [db, outbox] = [this.#authorDatabase, this.#outbox];
+    if (db === undefined || outbox === undefined) return;
+    db.exec('BEGIN');
+    outbox.add(name, dataOf(event), { eventId });
+    if (this.#random.chance(0.1)) {
+      db.exec('ROLLBACK');
+      this.#record({ fact: 'emitFailed', eventId });
+      return;
+    }
+    db.exec('COMMIT');
+    this.#record({ fact: 'emitted', eventId, cursor: `${this.#sqlite?.epochOf(name) ?? ''}.${++this.#outboxed}` });
   }
 
   /** No more faults: everything that is owed has to arrive now, and what is emitted has to arrive in time. */

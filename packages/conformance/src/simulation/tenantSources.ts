@@ -96,10 +96,18 @@ export interface TenantSourceOptions {
   readonly behaviour: AuthorBehaviour;
   readonly random: Random;
   readonly upstream: Upstream;
+  /** Whether there is a type whose events come from an outbox. */
+  readonly hasOutbox: boolean;
 }
 
 /** Event types of an author with several tenants: by look-up, by an own decision, with own copies, and of an upstream. */
-export function tenantSources({ retention, behaviour, random, upstream }: TenantSourceOptions): EventSource[] {
+export function tenantSources({
+  retention,
+  behaviour,
+  random,
+  upstream,
+  hasOutbox,
+}: TenantSourceOptions): EventSource[] {
   const author = (type: string): Author => new Author(type, behaviour, random);
   const [matched, transformed] = [author('matched'), author('transformed')];
   return [
@@ -107,6 +115,9 @@ export function tenantSources({ retention, behaviour, random, upstream }: Tenant
       name: 'filtered',
       definition: () => ({ ...COMMON, retention, filter: { severity: 'severity' }, orderedWebhooks: true }),
     },
+    ...(hasOutbox
+      ? [{ name: 'outboxed', definition: () => ({ ...COMMON, retention, filter: { severity: 'severity' } }) }]
+      : []),
     {
       name: 'matched',
       definition: (clock) => ({
@@ -126,6 +137,9 @@ export function tenantSources({ retention, behaviour, random, upstream }: Tenant
         ...COMMON,
         retention,
         filter: { severity: 'severity' },
+        authorize: (context) => transformed.answer(clock, context, true),
+        onSubscribe: (context) => transformed.answer(clock, context, undefined),
+        onUnsubscribe: (context) => transformed.answer(clock, context, undefined),
         transform: (context, { data }) =>
           transformed.answer(clock, context, { ...data, text: `for ${context.principal}` }),
       }),

@@ -129,6 +129,10 @@ export class ProcessClock implements Clock {
     this.#timeOfDay = timeOfDay;
   }
 
+  get alive(): boolean {
+    return !this.#dead;
+  }
+
   now(): number {
     return this.#timeOfDay.nowMs;
   }
