@@ -20,7 +20,7 @@ class Inode {
 /** What one process has of a machine's files; it ends with the process. */
 export interface FileAccess {
   readonly files: VirtualFiles;
-  readonly clock: ProcessClock;
+  readonly clock: Pick<ProcessClock, 'delay'>;
   readonly isAlive: () => boolean;
 }
 
