@@ -96,7 +96,7 @@ function watched(
   onOpen: (name: string, epoch: string) => void,
 ): Storage {
   const openLog: Storage['openLog'] = (name, retention) => {
-    const log = storage.openLog(name, retention) as EventLog;
+    const log = storage.openLog(name, retention);
     onOpen(name, log.epoch);
     return watchLog(log, (cursor) => onRemoved(name, cursor));
   };
