@@ -238,7 +238,9 @@ export class Application {
       const next = await this.#untilDone(() => subscription.next());
       if (next === undefined || !this.#subscriptions.has(name)) return;
       // Asked for the next one, it has stored that the one before is done.
-      if (inHand !== undefined) this.#record({ fact: 'committed', subscription: name, eventId: inHand });
+      if (inHand !== undefined && (next.done !== true || this.#canStore())) {
+        this.#record({ fact: 'committed', subscription: name, eventId: inHand });
+      }
       const { cursor } = subscription;
       if (cursor !== null && cursor !== this.machine.cursors.get(name)) {
         this.machine.cursors.set(name, cursor);
@@ -251,6 +253,12 @@ export class Application {
       const workMs = random.delayMs(this.machine.behaviour.workMs);
       if (workMs > 0) await this.clock.delay(workMs);
     }
+  }
+
+  /** A stop keeps what was acknowledged, if the disk lets it. */
+  #canStore(): boolean {
+    const { writeFailure, syncFailure } = this.machine.files.behaviour;
+    return writeFailure === 0 && syncFailure === 0;
   }
 
   #gap(name: string, { reason, cursor }: Gap): void {
