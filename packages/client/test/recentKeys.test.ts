@@ -23,6 +23,22 @@ it('RECV-12 keeps the keys added last, in their order, whatever is removed in be
   );
 });
 
+it('RECV-12 forgets the oldest also where many were removed before', () => {
+  const recent = new RecentKeys(2);
+  let model: string[] = [];
+  for (let n = 0; n < 300; n += 1) {
+    recent.add(`${n}`);
+    model = [...model, `${n}`].slice(-2);
+    // Leaves places behind that nothing is at, up to their bound and past it.
+    if (n % 20 < 12) {
+      recent.delete(`${n}`);
+      model = model.filter((key) => key !== `${n}`);
+    }
+    expect([...recent]).toEqual(model);
+    for (let m = n - 40; m <= n; m += 1) expect(recent.has(`${m}`)).toBe(model.includes(`${m}`));
+  }
+});
+
 it('RECV-12 keeps no more than 8 Mi characters of them', () => {
   const recent = new RecentKeys(10);
   const long = (name: string): string => name.repeat(4 * 1024 * 1024);

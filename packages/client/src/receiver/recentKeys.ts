@@ -53,7 +53,10 @@ export class RecentKeys {
   #removeOldest(): void {
     const key = this.#queue[this.#head] as string;
     // Else it was removed, and perhaps added again later.
-    if (this.#isAt(key, this.#head)) this.delete(key);
+    if (this.#isAt(key, this.#head)) {
+      this.#numbers.delete(key);
+      this.#totalLength -= key.length;
+    }
     this.#head += 1;
     if (this.#head * 2 <= this.#queue.length) return;
     this.#queue = this.#queue.slice(this.#head);
