@@ -235,6 +235,17 @@ describe('traces', () => {
 });
 
 describe('metrics', () => {
+  it('measures durations in fractions of a millisecond, whatever the time of day does', async () => {
+    const telemetry = new TestTelemetry();
+    let readings = 0;
+    const clock = Object.assign(new FakeClock(), { measure: () => readings++ * 0.25 });
+    const server = httpServer({ telemetry: telemetry.options, clock });
+    await server.events.define('counted', counted).emit({ n: 1 });
+    expect(await telemetry.metric('append.duration')).toEqual(
+      new Map([['counted', expect.objectContaining({ count: 1, sum: 0.00025 })]]),
+    );
+  });
+
   it('count what was emitted, appended, delivered in each mode, tried again and given up', async () => {
     const telemetry = new TestTelemetry();
     const server = webhookServer({ retry: { attempts: 2 }, tellAbandoned: false }, { telemetry: telemetry.options });

@@ -83,6 +83,21 @@ describe('what an author writes with a schema library', () => {
   });
 });
 
+it('OCC-04 a check whose data does not fit the payload schema does not compile, and is told at the check', () => {
+  const at = new Date(0);
+  events.define(`type ${count++}`, {
+    payload: z.object({ n: z.number() }),
+    // @ts-expect-error Its data is of another type.
+    check: async () => ({ events: [{ eventId: 'a', timestamp: at, data: { n: 'one' } }], cursor: '1' }),
+  });
+  const typed = events.define(`type ${count++}`, {
+    payload: z.object({ n: z.number() }),
+    check: async () => ({ events: [{ eventId: 'a', timestamp: at, data: { n: 1 } }], cursor: '1' }),
+    match: (_context, event) => event.data.n > 0,
+  });
+  expect(typed.name).toContain('type');
+});
+
 describe('a schema that is no use', () => {
   it.each<[unknown, RegExp]>([
     [z.string(), /payload schema of event type "none" allows no object/],

@@ -29,7 +29,7 @@ export interface EventTypeDefinition<Input = Record<string, unknown>, Args = Inp
    */
   readonly orderedWebhooks?: boolean;
   /** Asks the upstream. Without it, events come from `emit`. */
-  readonly check?: Check<Args, Payload>;
+  readonly check?: Check<Args, NoInfer<Payload>>;
   /**
    * Whether emitted events are kept for a while, so that polls and resumed streams find them. Default true. Without it
    * every cursor is `null`, and poll is not offered (OP-03).

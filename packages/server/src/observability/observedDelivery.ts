@@ -1,3 +1,4 @@
+import { measureMs } from '../clock.ts';
 import type { LastError } from '@mcp-events/protocol';
 import { ofType } from './metrics.ts';
 import type { Observer } from './observer.ts';
@@ -56,7 +57,7 @@ export class ObservedDelivery {
   attempt(number: number): (outcome: ObservedOutcome) => void {
     const { tracing, metrics, clock } = this.#observer;
     const { name, host } = this.#subscriber;
-    const startMs = clock.now();
+    const startMs = measureMs(clock);
     if (number > 1) metrics?.retries.add(1, ofType(name));
     const span =
       this.#span &&
@@ -69,7 +70,9 @@ export class ObservedDelivery {
     return ({ kind, reason = 'failed', fault }) => {
       const outcome = kind === 'failed' ? reason : kind;
       metrics?.attempts.add(1, ofType(name, { 'mcp_events.outcome': outcome }));
-      metrics?.attemptDuration.record(Math.max(0, clock.now() - startMs) / 1_000, { 'mcp_events.outcome': outcome });
+      metrics?.attemptDuration.record(Math.max(0, measureMs(clock) - startMs) / 1_000, {
+        'mcp_events.outcome': outcome,
+      });
       if (span !== undefined) {
         span.setAttributes({ 'mcp_events.outcome': outcome });
         if (kind !== 'acknowledged') tracing?.fail(span, outcome);
