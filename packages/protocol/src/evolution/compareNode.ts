@@ -10,7 +10,7 @@ import { additive, breaking, notComparable } from './comparison.ts';
 import type { Comparison } from './comparison.ts';
 import { joinPath } from './json.ts';
 import { ignoredKeywords } from './keywords.ts';
-import { asBranches, asTypeList, normalized } from './normalize.ts';
+import { asBranches, normalized } from './normalize.ts';
 import { resolve } from './resolve.ts';
 import { partsOf, readVariants } from './variants.ts';
 import type { Variants } from './variants.ts';
@@ -30,12 +30,8 @@ export function compareNode(comparison: Comparison, path: string, before: unknow
   const [oldForm, newForm] = normalized(comparison.beforeRoot, old, comparison.afterRoot, now);
   const oldVariants = readVariants(comparison.beforeRoot, oldForm);
   const newVariants = readVariants(comparison.afterRoot, newForm);
-  const [oldSingle, newSingle] = [
-    withoutChoice(comparison.beforeRoot, oldVariants),
-    withoutChoice(comparison.afterRoot, newVariants),
-  ];
-  if (oldSingle !== undefined && newSingle !== undefined) {
-    return compareKeywords(comparison, path, oldSingle, newSingle);
+  if (!oldVariants.branches && !newVariants.branches) {
+    return compareKeywords(comparison, path, oldVariants.rest, newVariants.rest);
   }
   // One side offers a choice and says nothing else: the other side is a choice as well, of one if need be.
   if (!oldVariants.branches && isBare(newVariants)) {
@@ -75,12 +71,6 @@ function compareAllOf(comparison: Comparison, path: string, before: JsonSchema, 
 
 function isBare(variants: Variants): boolean {
   return Object.keys(variants.rest).every((keyword) => ignoredKeywords.has(keyword));
-}
-
-/** The schema as one without a choice, if it is one or can be written so. */
-function withoutChoice(root: unknown, variants: Variants): JsonSchema | undefined {
-  if (!variants.branches) return variants.rest;
-  return variants.keyword === 'anyOf' && isBare(variants) ? asTypeList(root, variants.branches) : undefined;
 }
 
 function asVariants(schema: JsonSchema): Variants {

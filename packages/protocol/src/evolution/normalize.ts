@@ -38,29 +38,7 @@ function withFlatChoice(root: unknown, schema: JsonSchema): JsonSchema {
   return Array.isArray(anyOf) ? { ...schema, anyOf: flattened(root, anyOf) } : schema;
 }
 
-/**
- * A choice between scalars of different types, written as one schema with a list of types; `undefined` for any other.
- */
-export function asTypeList(root: unknown, branches: readonly unknown[]): JsonSchema | undefined {
-  const types: string[] = [];
-  const keywords: JsonSchema = {};
-  for (const branch of branches) {
-    const schema = resolve(root, branch);
-    if (!schema) return undefined;
-    const own = typesOf(schema);
-    if (own === undefined || own.some((type) => types.some((other) => areSameKind(type, other)))) return undefined;
-    const known = new Set(own.flatMap((type) => scalarKeywords[type] ?? []));
-    for (const [keyword, value] of Object.entries(schema)) {
-      if (keyword === 'type' || ignoredKeywords.has(keyword)) continue;
-      if (!known.has(keyword)) return undefined;
-      keywords[keyword] = value;
-    }
-    types.push(...own);
-  }
-  return { type: types, ...keywords };
-}
-
-/** The other way round: one branch for each type of a list of scalar types; `undefined` for any other schema. */
+/** A list of scalar types as a choice, with one branch for each of them; `undefined` for any other schema. */
 export function asBranches(schema: JsonSchema): JsonSchema[] | undefined {
   if (!Array.isArray(schema['type'])) return undefined;
   const types = typesOf(schema);
@@ -78,12 +56,6 @@ function typesOf({ type }: JsonSchema): string[] | undefined {
   const types = Array.isArray(type) ? type : [type];
   const isScalar = (one: unknown): one is string => typeof one === 'string' && Object.hasOwn(scalarKeywords, one);
   return types.every(isScalar) ? types : undefined;
-}
-
-/** Integers are numbers. */
-function areSameKind(type: string, other: string): boolean {
-  const kind = (one: string): string => (one === 'integer' ? 'number' : one);
-  return kind(type) === kind(other);
 }
 
 /** A choice within a choice is one choice. */
