@@ -66,8 +66,9 @@ describe('mounted in node:http', () => {
         response.resume();
       });
       const piece = Buffer.alloc(16_384);
-      const more = (): void => {
-        if (!posting.destroyed) posting.write(piece, more);
+      const more = (error?: Error | null): void => {
+        // A write that failed calls back as well, and later versions of Node.js do not call the request destroyed then.
+        if (error == null && !posting.destroyed) posting.write(piece, more);
       };
       more();
       // Closing in the middle of a body shows as an error here, after the answer.

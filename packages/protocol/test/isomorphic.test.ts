@@ -20,8 +20,21 @@ describe('the package runs everywhere', () => {
   });
 
   it('loads and works where the globals of Node.js are missing', { timeout: 60_000 }, () => {
+    // What compiles and loads the sources runs in the same thread as they do in later versions, and keeps the globals.
     const program = `
-      for (const name of ['Buffer', 'process', 'global', 'setImmediate', 'clearImmediate']) delete globalThis[name];
+      const LOADERS = ['/node_modules/tsx/', '/node_modules/esbuild/', 'node:'];
+      let looking = false;
+      for (const name of ['Buffer', 'process', 'global', 'setImmediate', 'clearImmediate']) {
+        const real = globalThis[name];
+        const get = () => {
+          if (looking) return real;
+          looking = true;
+          const caller = new Error().stack.split('\\n')[2] ?? '';
+          looking = false;
+          return LOADERS.some((loader) => caller.includes(loader)) ? real : undefined;
+        };
+        Object.defineProperty(globalThis, name, { configurable: true, get });
+      }
       const protocol = await import('@mcp-events/protocol');
       console.log(JSON.stringify([
         typeof process,

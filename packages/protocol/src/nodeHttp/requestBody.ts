@@ -78,7 +78,7 @@ export class RequestBody implements UnderlyingDefaultSource<Uint8Array> {
     incoming.off('data', this.#onData);
     incoming.off('end', this.#onEnd);
     incoming.off('close', this.#onClose);
-    // The listener for `error` stays: without one, a connection that breaks later would end the process.
+    // The listener for `error` stays: without one, a connection that breaks later would end the program.
     this.#controller = undefined;
     this.#pulled();
   }
