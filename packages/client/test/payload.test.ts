@@ -6,7 +6,7 @@ import { settle, world } from './support/world.ts';
 const schema = z.object({ id: z.string().startsWith('e'), n: z.coerce.number() });
 
 describe('a schema of the application', () => {
-  it('CLIENT-21 types and converts the data, and tells what does not fit as a gap at its place', async () => {
+  it('CLIENT-23 types and converts the data, and tells what does not fit as a gap at its place', async () => {
     const steps: unknown[] = [];
     const errors: Error[] = [];
     const { server, events } = await world();
@@ -36,7 +36,7 @@ describe('a schema of the application', () => {
     await events.close();
   });
 
-  it('CLIENT-21 checks each event once, also if handing it out is repeated', async () => {
+  it('CLIENT-23 checks each event once, also if handing it out is repeated', async () => {
     let isBroken = true;
     const { server, events } = await world();
     const doubling = z.object({ n: z.number().transform((n) => n * 2) });

@@ -92,14 +92,14 @@ const wordings: [what: string, one: JsonSchema, other: JsonSchema][] = [
 ];
 
 describe('wordings of one schema', () => {
-  it.each(wordings)('LIST-14 %s: one is as good as the other', (_what, one, other) => {
+  it.each(wordings)('LIST-16 %s: one is as good as the other', (_what, one, other) => {
     for (const role of roles) {
       expect(compareSchemas(role, property(one), property(other))).toEqual([]);
       expect(compareSchemas(role, property(other), property(one))).toEqual([]);
     }
   });
 
-  it('LIST-14 at the root, and below other wordings', () => {
+  it('LIST-16 at the root, and below other wordings', () => {
     const one = {
       $schema: 'https://json-schema.org/draft/2020-12/schema',
       allOf: [member('a', { anyOf: [text, none] }), member('b', text)],

@@ -203,7 +203,7 @@ describe.each(Object.keys(adapters))('%s', (name) => {
 });
 
 describe('who is refused', () => {
-  it('AUTH-08 is refused by its headers, before the body is there', async () => {
+  it('AUTH-12 is refused by its headers, before the body is there', async () => {
     const server = httpServer();
     let reached = 0;
     const refusing = mcpNodeHandler(
@@ -228,7 +228,7 @@ describe('who is refused', () => {
     expect(reached).toBe(0);
   });
 
-  it('AUTH-08 and who is let in is known by what was authenticated, or by what middleware found', async () => {
+  it('AUTH-12 and who is let in is known by what was authenticated, or by what middleware found', async () => {
     const auth = { token: 't', clientId: 'c', scopes: [], extra: { sub: 'alice' } };
     for (const mount of [
       (handler: McpHttpHandler) => createServer(mcpNodeHandler(handler, { authenticate: async () => auth })),

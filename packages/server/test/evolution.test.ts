@@ -204,7 +204,7 @@ describe('a schema that breaks what the last run promised', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('TERM-10 LIST-14 says and ends nothing when a schema is only worded anew', async () => {
+  it('TERM-10 LIST-16 says and ends nothing when a schema is only worded anew', async () => {
     const { warnings, cursor } = await secondRun({ breakingChanges: 'refuse' });
     const worded = { ...required('n'), properties: { ...properties, n: { anyOf: [{ type: 'integer' }] } } };
     server.events.define('jobs', { payload: worded, input });

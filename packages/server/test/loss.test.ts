@@ -149,7 +149,7 @@ describe('a log that was restored from a backup', () => {
     ['beyond the backup', 'original.5', true, 4],
     ['far beyond the backup', 'original.900', true, 4],
     ['of a past nobody knows', 'unknown.2', true, 0],
-  ])('EMIT-17 a cursor of the original %s goes on there', async (_what, cursor, truncated, position) => {
+  ])('EMIT-20 a cursor of the original %s goes on there', async (_what, cursor, truncated, position) => {
     const feed = await restoredFeed();
     const page = await feed.read(subscription, cursor, { limit: 100 });
     expect(page.truncated).toBe(truncated);

@@ -171,7 +171,7 @@ describe('text from anybody', () => {
     ['the format uri-template', { format: 'uri-template' }, (n: number) => 'a'.repeat(n)],
     ['the format json-pointer', { format: 'json-pointer' }, (n: number) => `/${'a'.repeat(n - 1)}`],
     ['the format regex', { format: 'regex' }, (n: number) => 'a'.repeat(n)],
-  ])('ERR-10 is held against %s only within a bound', async (_what, schema, text) => {
+  ])('ERR-11 is held against %s only within a bound', async (_what, schema, text) => {
     const server = httpServer();
     const type = { type: 'object', properties: { v: { type: 'string', ...schema } } };
     const jobs = server.events.define('jobs', { payload: type, input: type });
@@ -183,7 +183,7 @@ describe('text from anybody', () => {
     await jobs.emit({ v: text(length + 1) });
   });
 
-  it('ERR-10 a library is not asked about longer text', async () => {
+  it('ERR-11 a library is not asked about longer text', async () => {
     const server = httpServer();
     let asked = 0;
     const input = z.object({
@@ -201,7 +201,7 @@ describe('text from anybody', () => {
     expect([error?.code, asked]).toEqual([-32602, 0]);
   });
 
-  it('ERR-10 the format url knows what a URL is', async () => {
+  it('ERR-11 the format url knows what a URL is', async () => {
     const type = events.define(`type ${count++}`, {
       payload: { type: 'object', properties: { v: { type: 'string', format: 'url' } } },
     });

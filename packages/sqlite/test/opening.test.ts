@@ -245,7 +245,7 @@ describe('a backup', () => {
     expect(epochs.size).toBe(3);
   });
 
-  it('EMIT-17 is known to go on from the original, up to where it was made, also a backup of a backup', async () => {
+  it('EMIT-20 is known to go on from the original, up to where it was made, also a backup of a backup', async () => {
     const folder = temporaryFolder();
     const openLog = async (name: string): Promise<{ storage: SqliteStorage; log: EventLog }> => {
       const storage = await openSqliteStorage({ file: join(folder, name) });
