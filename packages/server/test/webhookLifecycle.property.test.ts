@@ -121,7 +121,7 @@ class World {
         count(subscriptionId, 1);
       },
       onUnsubscribe: ({ subscriptionId }) => count(subscriptionId, -1),
-    }) as EventHandle;
+    });
   }
 
   async run(action: Step): Promise<void> {

@@ -106,12 +106,13 @@ export class Verifier {
   #count(principal: string, { host }: CallbackUrl, addresses: readonly string[]): void {
     const { challengesPerHostPerMinute, challengesPerAddressPerMinute } = this.#options.limits;
     const networks = [...new Set(addresses.map(networkOf))];
+    if (!this.#hosts.hasRoom(host, principal)) {
+      throw resourceExhausted('challengesPerHostPerMinute', challengesPerHostPerMinute);
+    }
     if (!networks.every((network) => this.#addresses.hasRoom(network, principal))) {
       throw resourceExhausted('challengesPerAddressPerMinute', challengesPerAddressPerMinute);
     }
-    if (!this.#hosts.take(host, principal)) {
-      throw resourceExhausted('challengesPerHostPerMinute', challengesPerHostPerMinute);
-    }
+    this.#hosts.take(host, principal);
     for (const network of networks) this.#addresses.take(network, principal);
   }
 
