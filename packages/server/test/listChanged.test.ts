@@ -213,7 +213,8 @@ describe('with much to tell', () => {
     await settle();
     const kinds = kindsOf(await listener.rest());
     expect(kinds.filter((kind) => kind === 'updated')).toHaveLength(2_000);
-    expect(kinds.filter((kind) => kind === 'list_changed').length).toBeGreaterThanOrEqual(1);
+    // The first fits into what is left of the buffer, the others do not: one more is owed for them.
+    expect(kinds.filter((kind) => kind === 'list_changed')).toHaveLength(2);
   });
 
   it('LIST-15 has at most one change wait for a stdio client that does not read', async () => {
