@@ -134,6 +134,7 @@ export class EventsClient {
         name,
         arguments: ownArguments,
         cursor: start === undefined ? (kept?.cursor ?? null) : start,
+        promised: start === undefined ? kept?.promised : undefined,
         seen: start === undefined ? (kept?.seen ?? []) : [],
         webhook: kept?.webhook && { ...kept.webhook, seen: start === undefined ? kept.webhook.seen : [] },
         delivery,

@@ -1,9 +1,9 @@
 import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
-import { type Gap, memoryStore, type Subscription } from '../src/index.ts';
-import { batch, eventType, pending, RpcFailure } from './support/rawServer.ts';
+import { type CursorStore, type Gap, memoryStore, type SubscribeOptions, type Subscription } from '../src/index.ts';
+import { batch, eventType, pending, type RawServer, RpcFailure } from './support/rawServer.ts';
 import { granted, HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
-import { Reader, settle, world } from './support/world.ts';
+import { Reader, settle, type World, world } from './support/world.ts';
 
 const PUSH_ONLY = [eventType('incident.opened', ['push'])];
 
@@ -199,6 +199,88 @@ describe('delivery that begins again without a position', () => {
     expect(subscription.cursor).toBe(null);
     expect((await subscription.next()).value!.eventId).toBe('e9');
     await events.close();
+  });
+});
+
+describe('a later process without a position', () => {
+  /** What a process of the application is told, on a store that earlier ones left. */
+  async function told(
+    store: CursorStore,
+    behave: (server: RawServer) => void,
+    options: SubscribeOptions = {},
+  ): Promise<{ gaps: Gap[]; world: World; subscribing: Promise<Subscription> }> {
+    const gaps: Gap[] = [];
+    const w = await world({ store });
+    w.server.types = PUSH_ONLY;
+    behave(w.server);
+    const subscribing = w.events.subscribe('incident.opened', {}, { onGap: (gap) => void gaps.push(gap), ...options });
+    subscribing.catch(() => {});
+    await settle();
+    return { gaps, world: w, subscribing };
+  }
+  const unavailable = (server: RawServer): void =>
+    server.on(Methods.stream, () => {
+      throw new RpcFailure(-32603);
+    });
+
+  it('CLIENT-24 is told what was missed since subscribe() resolved while nothing could begin', async () => {
+    const store = memoryStore();
+    const first = await told(store, unavailable);
+    await first.subscribing;
+    expect(await store.list()).toMatchObject([{ cursor: null, promised: true }]);
+    const next = await told(store, (server) => server.on(Methods.stream, () => pending));
+    next.world.server.stream().active('c7');
+    await next.subscribing;
+    expect(next.gaps).toEqual([{ reason: 'interrupted', cursor: 'c7' }]);
+    // Told and stored: the process after it goes on from there.
+    const last = await told(store, () => {});
+    last.world.server.stream().active('c7');
+    await settle();
+    expect(last.gaps).toEqual([]);
+    for (const { world: w } of [first, next, last]) await w.events.close();
+  });
+
+  it('CLIENT-24 is told what was missed of a type without cursors, and of an event that nobody acknowledged', async () => {
+    for (const cursor of [null, 'c1']) {
+      const store = memoryStore();
+      const first = await told(store, () => {});
+      await first.subscribing;
+      first.world.server.stream().event('e1', cursor);
+      await settle();
+      expect(first.gaps).toEqual([]);
+      const next = await told(store, () => {});
+      await next.subscribing;
+      expect(next.gaps).toEqual([{ reason: 'interrupted', cursor: null }]);
+      for (const { world: w } of [first, next]) await w.events.close();
+    }
+  });
+
+  it('CLIENT-24 is told nothing where nobody relied on the one before, or asks to begin from now', async () => {
+    const store = memoryStore();
+    const first = await told(store, (server) => server.on(Methods.stream, () => pending));
+    const next = await told(store, () => {});
+    await next.subscribing;
+    expect(next.gaps).toEqual([]);
+    expect(await store.list()).toMatchObject([{ promised: true }]);
+    const last = await told(store, () => {}, { from: null });
+    await last.subscribing;
+    expect(last.gaps).toEqual([]);
+    for (const { world: w } of [first, next, last]) await w.events.close();
+  });
+
+  it('CLIENT-24 rejects when it cannot be stored that somebody relies on it', async () => {
+    const memory = memoryStore();
+    let saves = 0;
+    const full: CursorStore = {
+      ...memory,
+      save: async (key, record) => {
+        if (++saves > 1) throw new Error('the disk is full');
+        await memory.save(key, record);
+      },
+    };
+    const { subscribing, world: w } = await told(full, unavailable);
+    await expect(subscribing).rejects.toThrow('the disk is full');
+    await w.events.close();
   });
 });
 

@@ -29,7 +29,8 @@ describe('acknowledgement', () => {
     const { server, events } = await world({ store });
     const subscription = await events.subscribe('incident.opened');
     await pushed(subscription, server, 2);
-    expect(saved).toEqual([null, 'c0']);
+    // Before it had a position, it was stored again when somebody came to rely on it.
+    expect(saved).toEqual([null, null, 'c0']);
     await subscription.next();
     expect(subscription.cursor).toBe('c0');
 
@@ -43,7 +44,7 @@ describe('acknowledgement', () => {
     expect(handedOut).toBe(false);
     release();
     expect((await second).value!.eventId).toBe('e2');
-    expect(saved).toEqual([null, 'c0', 'c1']);
+    expect(saved).toEqual([null, null, 'c0', 'c1']);
     await events.close();
     expect(await memory.list()).toMatchObject([{ cursor: 'c1' }]);
   });

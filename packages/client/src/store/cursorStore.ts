@@ -9,6 +9,11 @@ export interface SubscriptionRecord {
   /** The position up to which the application acknowledged everything; null while there is none (CUR-05). */
   cursor: string | null;
   /**
+   * The application relies on the subscription: should delivery begin again without a position, what was missed is told
+   * (CLIENT-24). Absent before `subscribe()` resolved, and where there was a position from the start.
+   */
+  promised?: true;
+  /**
    * Ids acknowledged beyond `cursor`: poll results have one cursor for a whole batch, so a half-read batch needs them. So
    * does a cursor that the server gave with a gap or in a quiet time of webhook mode, which may lag.
    */

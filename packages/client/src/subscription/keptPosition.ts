@@ -52,7 +52,7 @@ export class KeptPosition {
   }
 
   /** Changes what is stored beside the position. */
-  update(changes: Pick<SubscriptionRecord, 'ended' | 'webhook'>): void {
+  update(changes: Pick<SubscriptionRecord, 'ended' | 'webhook' | 'promised'>): void {
     const { record } = this.#current;
     this.#current = { ...this.#current, record: { ...record, ...changes } };
   }

@@ -104,7 +104,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
       );
     }
     // Whatever happens after a position can be asked for later.
-    if (record.cursor !== null) this.#begin();
+    if (record.cursor !== null) this.#start.end();
+    if (record.cursor !== null || record.promised === true) buffer.promise();
   }
 
   /**
@@ -266,8 +267,9 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     if (this.#isOver() || (status.error === undefined && status.state === state && status.delivery === delivery))
       return;
     this.#status = status;
-    if (status.state === 'active') this.#storeStart();
-    if (status.state === 'waiting') this.#begin();
+    // From a failure on nothing is missed without being told.
+    if (status.state === 'waiting') this.#buffer.promise();
+    if (status.state === 'active' || status.state === 'waiting') this.#storeStart();
     this.#tell(() => this.#parts.options.onStatus?.(status));
   }
 
@@ -383,16 +385,15 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     return this.#parts.afterEnd(() => this.#position.saveLast());
   }
 
-  /** From here on nothing is missed without being told. */
-  #begin(): void {
-    this.#buffer.promise();
-    this.#start.end();
-  }
-
-  /** The server accepted it: its position, if it has one, is stored before anybody relies on it. */
+  /** Its position, if it has one, is stored before anybody relies on it; else that somebody does. */
   #storeStart(): void {
     if (this.#start.isOver) return;
-    this.#turn(() => this.#applyMarkers()).then(
+    this.#turn(async () => {
+      await this.#applyMarkers();
+      if (this.#isOver() || this.cursor !== null) return;
+      this.#position.update({ promised: true });
+      await this.#position.save();
+    }).then(
       () => this.#start.end(),
       (error: unknown) => this.#start.end(asError(error)),
     );
