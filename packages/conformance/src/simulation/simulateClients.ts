@@ -31,6 +31,12 @@ const START_MS = Date.parse('2026-01-01T00:00:00Z');
 /** After a fault that concerns everybody it takes so long until all that it delayed has arrived. */
 const QUIET_MS = 900_000;
 
+/**
+ * After a clock was set it takes longer: a client that does not know the server's time takes a grant for up to an hour long,
+ * and it is a refresh that tells it of a gap, or resumes what was suspended.
+ */
+const QUIET_AFTER_CLOCK_MS = 3_600_000;
+
 /** More than a schedule emits. */
 const MOST_EMITS = 5_000;
 
@@ -83,7 +89,7 @@ class ClientWorld {
   #outboxed = 0;
   readonly #unanswered = new Map<string, { readonly source: EventSource; readonly event: AuthoredEvent }>();
   #isFine = true;
-  #latestFaultMs = -Infinity;
+  #quietUntilMs = -Infinity;
   #isCalm = false;
 
   constructor(seed: number) {
@@ -238,7 +244,7 @@ class ClientWorld {
 
   #newClock(): [number, number] {
     const random = this.#random;
-    this.#disturb('clock');
+    this.#disturb('clock', QUIET_AFTER_CLOCK_MS);
     const jumpsMs = [0, 0, -3_600_000, -600_000, -20_000, 20_000, 600_000, 3_600_000];
     return [random.pick(jumpsMs), random.pick([0, 0, 0.01, -0.01])];
   }
@@ -286,14 +292,14 @@ class ClientWorld {
   }
 
   /** Something concerns everybody. */
-  #disturb(why: string): void {
-    this.#latestFaultMs = this.#time.nowMs;
+  #disturb(why: string, quietMs: number = QUIET_MS): void {
+    this.#quietUntilMs = Math.max(this.#quietUntilMs, this.#time.nowMs + quietMs);
     if (this.#isCalm) this.#record({ fact: 'disturbed', why });
     this.#isCalm = false;
   }
 
   #calmDown(): void {
-    const isLongAgo = this.#time.nowMs - this.#latestFaultMs >= QUIET_MS;
+    const isLongAgo = this.#time.nowMs >= this.#quietUntilMs;
     const isRight = this.#machines.every(
       ({ timeOfDay, behaviour, files }) =>
         timeOfDay.offsetMs === 0 &&
@@ -473,16 +479,17 @@ class ClientWorld {
     Object.assign(this.#diskBehaviour, { writeMs: 0, readMs: 0, writeFailure: 0, readFailure: 0 });
     Object.assign(this.#network.behaviour, { latencyMs: 0, loss: 0, refusal: 0 });
     Object.assign(this.#author, { latencyMs: 0, failure: 0, hang: 0 });
-    for (const { behaviour, files, timeOfDay } of this.#machines) {
+    const clocks = [this.#serverTime, ...this.#machines.map(({ timeOfDay }) => timeOfDay)];
+    const areRight = clocks.every(({ offsetMs }) => offsetMs === 0);
+    for (const clock of clocks) clock.set(0);
+    for (const { behaviour, files } of this.#machines) {
       Object.assign(behaviour, { workMs: 0, answerMs: 0, lostAnswer: 0 });
       Object.assign(files.behaviour, { latencyMs: 0, writeFailure: 0, syncFailure: 0 });
-      timeOfDay.set(0);
     }
-    this.#serverTime.set(0);
     this.#recordClock();
     this.#isFine = true;
-    this.#disturb('the end of the faults');
-    await this.#time.advance(QUIET_MS);
+    this.#disturb('the end of the faults', areRight ? QUIET_MS : QUIET_AFTER_CLOCK_MS);
+    await this.#time.advance(this.#quietUntilMs - this.#time.nowMs);
     for (let round = 0; round < 3; round++) {
       this.#calmDown();
       this.#emitSome();

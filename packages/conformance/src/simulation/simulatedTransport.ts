@@ -43,6 +43,9 @@ export class SimulatedTransport implements Transport {
 
   async start(): Promise<void> {}
 
+  /** What tells a transport over HTTP from one to a process on the same machine, whose clock is the client's own. */
+  async finishAuth(): Promise<void> {}
+
   async close(): Promise<void> {
     const wasDead = this.#dead;
     this.kill();
