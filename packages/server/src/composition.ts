@@ -11,6 +11,7 @@ import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import { EndedSubscriptions } from './inspection/endedSubscriptions.ts';
 import { Inspection } from './inspection/inspection.ts';
 import { resolveLimits } from './limits.ts';
+import { readNumber } from './numberOptions.ts';
 import { gaugesOf } from './observability/gauges.ts';
 import { Observer } from './observability/observer.ts';
 import { createReporting } from './observability/reporting.ts';
@@ -85,7 +86,9 @@ export function compose(options: EventsOptions): Parts {
   const ids = { namespace, createStreamId, createEventId, eventIdOf: headerSafeId };
   const environment = { ...ids, clock, limits, closed: false, observer, report };
   const core: Core = Object.assign(environment, {
-    catalog: new Catalog(positive(options.pageSize ?? 100, Number.MAX_SAFE_INTEGER, 'pageSize')),
+    catalog: new Catalog(
+      readNumber(options.pageSize ?? 100, { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true }, 'pageSize'),
+    ),
     registry,
     leases,
     lifecycle,
@@ -179,6 +182,6 @@ function breakingChangesOf({ breakingChanges = 'apply' }: EventsOptions): 'apply
 }
 
 function positive(value: number, most: number, name: string): number {
-  if (value > 0 && value <= most) return value;
-  throw new TypeError(`${name} must be a number above 0 and at most ${most}, not ${value}`);
+  if (typeof value === 'number' && value > 0 && value <= most) return value;
+  throw new TypeError(`${name} must be a number above 0 and at most ${most}, not ${String(value)}`);
 }

@@ -3,6 +3,7 @@ import { EXTENSION_ID } from '@mcp-events/protocol';
 import type { DeliveryMode, Dialect, EventsError, JwksDocument } from '@mcp-events/protocol';
 import type { EventTypeDefinition } from './catalog/definition.ts';
 import type { EventHandle } from './catalog/eventHandle.ts';
+import { checkOptions } from './checkOptions.ts';
 import { compose, webhookSubscriptionsOf } from './composition.ts';
 import type { Parts } from './composition.ts';
 import { deadLetterOf, eventOf } from './delivery/webhook/deadLetter.ts';
@@ -18,6 +19,7 @@ import { ShutdownDeadline } from './shutdownDeadline.ts';
 import { readEventsError, readSubscriptionFilter, terminate } from './termination.ts';
 import type { Inspection } from './inspection/inspection.ts';
 import type { DeadLetterFilter } from './storage/deadLetterStore.ts';
+import { readDeadLetterFilter, readDiscardFilter } from './storage/readDeadLetterFilter.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
 import { wrapHttpHandler } from './transport/http.ts';
 import { StdioEventsTransport } from './transport/stdio.ts';
@@ -80,6 +82,7 @@ export class Events {
 
   /** Throws a `TypeError` that names the wrong option. */
   constructor(options: EventsOptions = {}) {
+    checkOptions(options);
     this.#dialect = options.dialect ?? 'auto';
     this.#legacySessions = options.legacySessions ?? this.#dialect !== 'final';
     if (this.#legacySessions && this.#dialect === 'final') {
@@ -182,7 +185,7 @@ export class Events {
 
   /** Events that were given up after their last attempt, oldest first (DELIV-08). Bounded in number and size. */
   async deadLetters(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {
-    const letters = await this.#parts.storage.deadLetters.find(filter);
+    const letters = await this.#parts.storage.deadLetters.find(readDeadLetterFilter(filter));
     return letters.map(deadLetterOf);
   }
 
@@ -193,7 +196,7 @@ export class Events {
   async redrive(filter: DeadLetterFilter = {}): Promise<number> {
     let redriven = 0;
     const { core, storage } = this.#parts;
-    const letters = await storage.deadLetters.find(filter);
+    const letters = await storage.deadLetters.find(readDeadLetterFilter(filter));
     for (const letter of inEventOrder(letters, (name) => core.catalog.get(name)?.feed)) {
       const subscription = core.registry.get(letter.subscriptionId);
       if (!(subscription instanceof WebhookSubscription)) continue;
@@ -204,16 +207,15 @@ export class Events {
 
   /**
    * Forgets dead letters that nobody is to get any more; one that is being delivered again still is. Resolves with how many.
-   * Throws a `TypeError` without a filter: everything is named by `{ all: true }`.
+   *
+   * @throws TypeError without a filter, as everything is named by `{ all: true }`, and for one with a member that does not exist,
+   * is `undefined` or of another type
    */
   async discardDeadLetters(filter: DeadLetterFilter | { readonly all: true }): Promise<number> {
-    const { all, ...restriction } = filter as DeadLetterFilter & { readonly all?: true };
-    if (all !== true && Object.values(restriction).every((value) => value === undefined)) {
-      throw new TypeError('discardDeadLetters needs a filter; { all: true } names all of them');
-    }
     const { deadLetters } = this.#parts.storage;
-    const letters = await deadLetters.find(restriction);
-    for (const { number } of letters) await deadLetters.delete(number);
+    const letters = await deadLetters.find(readDiscardFilter(filter));
+    // Asked for together, so that an engine can store them together.
+    await Promise.all(letters.map(async ({ number }) => deadLetters.delete(number)));
     return letters.length;
   }
 

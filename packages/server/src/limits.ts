@@ -1,3 +1,6 @@
+import { readNumbers } from './numberOptions.ts';
+import type { NumberBounds } from './numberOptions.ts';
+
 /** No interval an author names may be longer: it would outlast every timer and lease. One day. */
 export const LONGEST_INTERVAL_MS: number = 86_400_000;
 
@@ -47,12 +50,24 @@ export const defaultLimits: Limits = {
   hookMs: 10_000,
 };
 
+const count = { least: 1, most: Number.MAX_SAFE_INTEGER, whole: true, unlimited: true } as const;
+const milliseconds = { least: 1, most: Number.MAX_SAFE_INTEGER, unlimited: true } as const;
+
+const bounds: { readonly [Name in keyof Limits]: NumberBounds } = {
+  subscriptionsPerPrincipal: count,
+  subscriptions: count,
+  maxEventsPerPoll: count,
+  defaultEventsPerPoll: count,
+  maxPollHoldMs: { ...milliseconds, least: 0 },
+  streamBufferBytes: count,
+  maxRequestBytes: count,
+  maxPayloadBytes: count,
+  payloadWarningBytes: count,
+  checkMs: milliseconds,
+  hookMs: milliseconds,
+};
+
 /** Completes and checks limits. Throws a `TypeError` that names the wrong one. */
 export function resolveLimits(given: Partial<Limits> | undefined): Limits {
-  const limits = { ...defaultLimits, ...given };
-  for (const [name, value] of Object.entries(limits)) {
-    const least = name === 'maxPollHoldMs' ? 0 : 1;
-    if (!(value >= least)) throw new TypeError(`limits.${name} must be a number of at least ${least}, not ${value}`);
-  }
-  return limits;
+  return readNumbers(given, defaultLimits, bounds, 'limits');
 }

@@ -479,4 +479,26 @@ describe('dead letters', () => {
     expect(await server.events.discardDeadLetters({ all: true })).toBe(1);
     expect(await server.events.deadLetters()).toEqual([]);
   });
+
+  it.each([
+    [{ subscription: 'x' }, '"subscription"'],
+    [{ principal: undefined, name: 'counted' }, 'principal'],
+    [{ number: '1' }, 'number'],
+    [{ all: true, name: 'counted' }, '"all"'],
+    [{ all: 'yes' }, '"all"'],
+    [null, 'filter'],
+  ])('DELIV-08 are not forgotten by a filter that does not say which: %j', async (filter, word) => {
+    const { server } = await givenUp();
+    await expect(server.events.discardDeadLetters(filter as never)).rejects.toThrow(word);
+    expect(await server.events.deadLetters()).toHaveLength(2);
+  });
+
+  it('DELIV-08 are not looked for by a filter that does not exist', async () => {
+    const { server } = await givenUp();
+    const filter = { subscription: 'x' } as never;
+    for (const asked of [server.events.deadLetters(filter), server.events.redrive(filter)]) {
+      await expect(asked).rejects.toThrow('"subscription"');
+    }
+    await expect(server.events.inspect().deadLetters(filter)).rejects.toThrow('"subscription"');
+  });
 });

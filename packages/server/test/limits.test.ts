@@ -1,3 +1,4 @@
+import { Events } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
 import { counted, httpServer } from './kit/servers.ts';
@@ -65,8 +66,25 @@ describe('options', () => {
     ['pageSize', { pageSize: 0 }],
     ['heartbeatIntervalMs', { heartbeatIntervalMs: -1 }],
     ['reauthorizeIntervalMs', { reauthorizeIntervalMs: 2 ** 31 }],
+    ['limits', { limits: null }],
+    ['limits has no member "subscription"', { limits: { subscription: 5 } }],
+    ['limits.hookMs', { limits: { hookMs: '5' } }],
+    ['limits.maxEventsPerPoll', { limits: { maxEventsPerPoll: 1.5 } }],
+    ['pageSize', { pageSize: 1.5 }],
+    ['heartbeatIntervalMs', { heartbeatIntervalMs: '500' }],
+    ['dialect', { dialect: 'fnal' }],
+    ['legacySessions', { legacySessions: 'no' }],
+    ['namespace', { namespace: 5 }],
+    ['principal', { principal: 'sub' }],
+    ['randomId', { randomId: 3 }],
+    ['clock', { clock: { now: () => 0 } }],
+    ['options', null],
   ])('ERR-04 PUSH-10 AUTH-02 an unusable %s is refused by name', (name, options) => {
-    expect(() => httpServer(options)).toThrow(name);
+    expect(() => new Events(options as never)).toThrow(name);
+  });
+
+  it('ERR-04 a limit that is undefined, or none at all, is the default', () => {
+    expect(() => httpServer({ limits: { hookMs: undefined as never, subscriptions: Infinity } })).not.toThrow();
   });
 
   it.each([

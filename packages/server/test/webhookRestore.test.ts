@@ -415,6 +415,50 @@ describe('a restart', () => {
     expect(seen).toEqual([{ a: 1 }]);
     expect(server.events.subscriptions()).toHaveLength(1);
   });
+
+  it('TTL-17 an input schema that does not answer holds nobody up, and is asked again', async () => {
+    const deployment = new Deployment();
+    const { clock } = deployment;
+    await deployment.leaveSubscriptions(33);
+    const server = deployment.start();
+    const answered = new Set<unknown>([32]);
+    server.events.define('counted', {
+      ...deployment.definition,
+      input: z.object({ n: z.number().refine((n) => answered.has(n) || new Promise<boolean>(() => {})) }),
+    });
+    await settle();
+    await clock.advance(9_999);
+    expect(server.events.subscriptions()).toEqual([]);
+    await clock.advance(1);
+    expect(server.events.subscriptions()).toMatchObject([{ arguments: { n: 32 } }]);
+    for (let n = 0; n < 32; n++) answered.add(n);
+    await clock.advance(2_000);
+    expect(server.events.subscriptions()).toHaveLength(33);
+    expect(server.errors.map(({ stage }) => stage)).toEqual(Array.from({ length: 32 }, () => 'restore'));
+  });
+
+  it('TTL-17 author code in an input schema that fails postpones a subscription, which has its own arguments then', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscription({ arguments: { day: '2026-01-01' } });
+    let isDown = true;
+    const seen: unknown[] = [];
+    const server = deployment.start();
+    const toDay = (text: string): { year: number } => {
+      if (isDown) throw new Error('not now');
+      return { year: Number(text.slice(0, 4)) };
+    };
+    server.events.define('counted', {
+      ...deployment.definition,
+      input: z.object({ day: z.string().transform(toDay) }),
+      onSubscribe: (_context, args) => void seen.push(args),
+    });
+    await settle();
+    expect(seen).toEqual([]);
+    isDown = false;
+    await deployment.clock.advance(1_000);
+    expect(seen).toEqual([{ day: { year: 2026 } }]);
+    expect(server.errors).toHaveLength(1);
+  });
 });
 
 describe('a subscription that cannot come back', () => {

@@ -6,6 +6,7 @@ import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts'
 import { lagOf, queueLengths } from '../observability/gauges.ts';
 import type { Outboxes } from '../outbox/outboxes.ts';
 import type { DeadLetterFilter, StoredDeadLetter } from '../storage/deadLetterStore.ts';
+import { readDeadLetterFilter } from '../storage/readDeadLetterFilter.ts';
 import { PollSubscription } from '../subscription/pollSubscription.ts';
 import type { SubscriptionFilter } from '../subscription/registry.ts';
 import type { Subscription } from '../subscription/subscription.ts';
@@ -174,7 +175,10 @@ export class Inspection {
     { after = 0, limit = DEFAULT_LIMIT }: PageRequest = {},
   ): Promise<Page<InspectedDeadLetter>> {
     // One more says whether there is a next page.
-    const letters = await this.#options.storage.deadLetters.find(filter, { after, limit: bounded(limit) + 1 });
+    const letters = await this.#options.storage.deadLetters.find(readDeadLetterFilter(filter), {
+      after,
+      limit: bounded(limit) + 1,
+    });
     return page(
       letters,
       limit,

@@ -1,13 +1,12 @@
 import { canonicalArguments, describeIssues, internalError, invalidParams, unsupported } from '@mcp-events/protocol';
 import type { DeliveryMode } from '@mcp-events/protocol';
 import type { CompiledType, EventType } from '../catalog/eventType.ts';
+import { parseArguments } from '../catalog/parseArguments.ts';
 import { SchemaViolation } from '../catalog/violations.ts';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
-import { isPromise } from '../maybePromise.ts';
 import { freezeJson } from '../occurrence/payload.ts';
 import type { Arguments, SubscriptionDetails } from '../subscription/subscription.ts';
-import { withTimeLimit } from '../timeLimit.ts';
 
 interface Schema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false; error: unknown };
@@ -48,15 +47,13 @@ async function resolveTarget(core: Core, mode: DeliveryMode, params: TargetReque
   const argumentsKey = canonicalArguments(params.arguments);
   // Author code is called with them for as long as the subscription lives, and they are its identity (SUB-03).
   const rawArguments = freezeJson(params.arguments);
-  const parsed = freezeJson(await parseArguments(core, type.name, compiled, rawArguments));
+  const parsed = await readArguments(core, type.name, compiled, rawArguments);
   return { type, compiled, rawArguments, arguments: parsed, argumentsKey };
 }
 
-async function parseArguments(core: Core, name: string, { input }: CompiledType, args: Arguments): Promise<Arguments> {
+async function readArguments(core: Core, name: string, compiled: CompiledType, args: Arguments): Promise<Arguments> {
   try {
-    const parsed = input.parse(args);
-    if (!isPromise(parsed)) return parsed;
-    return await withTimeLimit(core.clock, core.limits.hookMs, `the input schema of ${name}`, parsed);
+    return await parseArguments(core, name, compiled, args);
   } catch (error) {
     if (error instanceof SchemaViolation) throw invalidParams(`arguments of ${name}: ${error.message}`);
     // Author code inside the schema threw. Its message is not for clients, and it has not accepted the arguments.

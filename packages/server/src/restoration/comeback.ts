@@ -172,7 +172,7 @@ export class Comeback {
       const type = core.catalog.get(name);
       if (type === undefined) return undefined;
       const { compiled } = type;
-      const args = await readArguments(type, rawArguments);
+      const args = await readArguments(core, type, rawArguments);
       if (core.closed || this.#stored.get(name, id) !== record) return undefined;
       if (core.catalog.get(name) !== type || type.compiled !== compiled) continue;
       const subscription = addWebhookSubscription({

@@ -1,4 +1,6 @@
 import type { EventType } from '../catalog/eventType.ts';
+import { parseArguments } from '../catalog/parseArguments.ts';
+import { SchemaViolation } from '../catalog/violations.ts';
 import type { Core } from '../core.ts';
 import type { Persistence } from '../delivery/webhook/persistence.ts';
 import type { Webhooks } from '../delivery/webhook/webhooks.ts';
@@ -63,18 +65,36 @@ export class OwedHooks {
 
   async #call(type: EventType, { id, name, principal, arguments: rawArguments }: StoredSubscription): Promise<void> {
     const { definition } = type.compiled;
-    const args = await readArguments(type, rawArguments);
+    const args = await this.#arguments(type, rawArguments);
     const context = { authInfo: undefined, principal, mode: 'webhook' as const, subscriptionId: id };
     this.#core.lifecycle.end(definition, { name, context, arguments: args });
   }
+
+  /** The hook is called whatever the schema does. */
+  async #arguments(type: EventType, rawArguments: Arguments): Promise<Arguments> {
+    try {
+      return await readArguments(this.#core, type, rawArguments);
+    } catch (error) {
+      this.#core.report(error, 'input', type.name);
+      return rawArguments;
+    }
+  }
 }
 
-/** Arguments the present schema refuses stay as they are: what they matched they still match (TERM-04). */
-export async function readArguments({ compiled: { input } }: EventType, rawArguments: Arguments): Promise<Arguments> {
+/**
+ * Arguments the present schema refuses stay as they are: what they matched they still match (TERM-04). Rejects when author code
+ * within the schema throws, or does not answer in time: what they mean is not known then.
+ */
+export async function readArguments(
+  core: Core,
+  { name, compiled }: EventType,
+  rawArguments: Arguments,
+): Promise<Arguments> {
   freezeJson(rawArguments);
   try {
-    return freezeJson(await input.parse(rawArguments));
-  } catch {
-    return rawArguments;
+    return await parseArguments(core, name, compiled, rawArguments);
+  } catch (error) {
+    if (error instanceof SchemaViolation) return rawArguments;
+    throw error;
   }
 }

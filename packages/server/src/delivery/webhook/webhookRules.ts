@@ -1,8 +1,8 @@
+import { readNumber, readNumbers, readTyped } from '../../numberOptions.ts';
 import { defaultSuspensionRules } from './failureRate.ts';
 import type { SuspensionRules } from './failureRate.ts';
 import { resolveTtlRules } from './grant.ts';
 import type { TtlRules } from './grant.ts';
-import { readNumber, readNumbers, readTyped } from './numberOptions.ts';
 import { defaultRetryRules } from './retryPolicy.ts';
 import type { RetryRules } from './retryPolicy.ts';
 import { defaultSchedulingLimits } from './scheduling/fairScheduler.ts';

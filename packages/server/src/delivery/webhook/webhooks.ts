@@ -129,10 +129,10 @@ export class Webhooks {
       suspensionRules: suspension,
       maxOutstanding: limits.outstandingPerSubscription,
       tellAbandoned: options.tellAbandoned ?? true,
-      bury: (letter) => reported(storage.deadLetters.add(letter), report, letter.name),
+      bury: (letter) => reported(() => storage.deadLetters.add(letter), report, letter.name),
       redriven: (number) => {
         environment.observer?.redriven();
-        reported(storage.deadLetters.delete(number), report);
+        reported(() => storage.deadLetters.delete(number), report);
       },
       broke: (error, name) => environment.report(error, 'webhooks', name),
       warn,
@@ -429,9 +429,18 @@ function isBoolean(value: unknown): value is boolean {
   return typeof value === 'boolean';
 }
 
-/** Nobody waits for what is stored on the side. */
-function reported(storing: MaybePromise<void>, report: (error: unknown, name?: string) => void, name?: string): void {
-  if (isPromise(storing)) storing.catch((error: unknown) => report(error, name));
+/** Nobody waits for what is stored on the side, and its failure is in nobody's way. */
+function reported(
+  store: () => MaybePromise<void>,
+  report: (error: unknown, name?: string) => void,
+  name?: string,
+): void {
+  try {
+    const storing = store();
+    if (isPromise(storing)) storing.catch((error: unknown) => report(error, name));
+  } catch (error) {
+    report(error, name);
+  }
 }
 
 /** Its grant has passed, or, without expiry, its endpoint has been failing for too long. */
