@@ -64,9 +64,12 @@ export class DeliveryOrder {
     return held === undefined ? this.position : held.cursor;
   }
 
-  /** The client's cursor before a gap it may not know of; `null` when there is none. */
+  /**
+   * The client's cursor before a gap that {@link position} has passed, and that it may not know of; `null` when there is
+   * none. What an envelope on its way tells of lies after the position: a later run finds it in its place again.
+   */
   get gapAfter(): string | null {
-    return this.#restored?.gapAfter ?? (this.owesGap ? this.cursor : null);
+    return this.#restored?.gapAfter ?? this.held?.cursor ?? null;
   }
 
   /** Positions beyond {@link position} that a later run need not send again; bounded, so not always all. */
