@@ -341,7 +341,7 @@ describe('a restart', () => {
     await handle.reportLoss();
     await deployment.clock.advance(2_000);
     await first.events.close();
-    const second = deployment.start({ orderedWebhooks: true }, { storage });
+    const second = deployment.start({}, { storage });
     const again = second.events.define('emitted', counted);
     await settle();
     await again.emit({ n: 2 });

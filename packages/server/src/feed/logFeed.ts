@@ -107,6 +107,12 @@ export class LogFeed implements Feed, LogDispatch {
     return known !== undefined && position <= known ? position : undefined;
   }
 
+  /** Whether it is a cursor of a past that this log was restored from. */
+  isInherited(cursor: string): boolean {
+    const epoch = CURSOR.exec(cursor)?.[1];
+    return epoch !== undefined && epoch !== this.#epoch && this.#knownUpTo(epoch) !== undefined;
+  }
+
   cursorAt(position: number): string {
     return `${this.#epoch}.${position}`;
   }

@@ -113,7 +113,8 @@ export class Comeback {
         cursor,
         together: true,
       });
-      subscription.lane.goOn(opening, settledBefore(type, opening.cursor, record));
+      const truncated = opening.truncated || isBeforeBackup(type, record);
+      subscription.lane.goOn({ cursor: opening.cursor, truncated }, settledBefore(type, opening.cursor, record));
       opening.start();
       if (this.#persistence.isOutdated(record) || consent !== subscription.consent)
         this.#persistence.touch(subscription);
@@ -213,6 +214,14 @@ function detailsOf(record: StoredSubscription, args: Arguments): SubscriptionDet
   const context = { authInfo: undefined, principal, mode: 'webhook' as const, subscriptionId: id };
   const argumentsKey = canonicalArguments(rawArguments);
   return { id, name, principal, rawArguments, arguments: args, argumentsKey, context };
+}
+
+/**
+ * Whether the log was restored from a backup since the record was stored. Its endpoint may have been beyond the backup's
+ * end, and have missed there what is lost with the original: unlike a client that reads, it does not say (EMIT-21).
+ */
+function isBeforeBackup({ feed }: EventType, { cursor }: StoredSubscription): boolean {
+  return feed instanceof LogFeed && cursor !== null && feed.isInherited(cursor);
 }
 
 /** Acknowledged positions that delivery, which goes on at `cursor`, does not come to any more. */
