@@ -1,3 +1,4 @@
+import { EventsError } from '@mcp-events/protocol';
 import { forbidden } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
@@ -154,6 +155,11 @@ describe('while delivering', () => {
     await server.clock.advance(10_000);
     expect(server.events.subscriptions()).toHaveLength(1);
     expect(server.errors).toHaveLength(1);
+    answer = () => {
+      throw new EventsError('ResourceExhausted', 'The directory was asked too often');
+    };
+    await server.clock.advance(10_000);
+    expect(server.events.subscriptions()).toHaveLength(1);
     answer = () => {
       throw forbidden('contract_ended');
     };

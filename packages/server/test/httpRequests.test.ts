@@ -83,6 +83,27 @@ describe('a stream and the request it answers', () => {
     expect(server.clock.pendingTimers).toBe(timers);
   });
 
+  it('PUSH-20 is answered although the body it takes the place of cannot be cancelled', async () => {
+    const server = httpServer({}, {}, { wrap: false });
+    const handle = server.events.define('counted', counted);
+    const handler = between(server, async (answer) => {
+      const text = await (await answer).text();
+      const body = new ReadableStream({
+        start: (controller) => controller.enqueue(new TextEncoder().encode(`data: ${text}\n\n`)),
+        cancel: () => Promise.reject(new Error('no')),
+      });
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+    });
+    const response = await handler.fetch(requestOf('events/stream', { name: 'counted' }));
+    const frames = new FrameReader(response.body!);
+    await frames.take(1);
+    await handle.emit({ n: 1 });
+    expect(kindsOf(await frames.take(1))).toEqual(['event']);
+    await frames.cancel();
+    await settle();
+    expect(server.events.subscriptions()).toEqual([]);
+  });
+
   it('PUSH-20 ends when the middleware fails while its subscription is still being authorized', async () => {
     const server = httpServer({}, {}, { wrap: false });
     let allow: (value: boolean) => void = () => {};

@@ -27,14 +27,15 @@ export async function listEvents(
   limit: number,
 ): Promise<readonly InspectedEvent[]> {
   const end = Math.min(feed.head, below - 1);
-  const records: FeedRecord[] = [];
+  const events: InspectedEvent[] = [];
   for (let position = Math.max(end - limit, feed.oldest - 1); position < end;) {
     const read = (await feed.readAfter(position, end - position)).filter((record) => record.position <= end);
-    records.push(...read);
+    // Nothing of a payload is kept until the last of them is read.
+    for (const record of read) events.push(describe(feed, record));
     position = read.at(-1)?.position ?? end;
     await new Promise<void>((resolve) => clock.setImmediate(resolve));
   }
-  return records.toReversed().map((record) => describe(feed, record));
+  return events.toReversed();
 }
 
 function describe(feed: LogFeed, record: FeedRecord): InspectedEvent {

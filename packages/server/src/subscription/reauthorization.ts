@@ -1,5 +1,6 @@
 import { isEventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
+import { isFinalError } from './finalErrors.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Subscriptions asked about at the same time, so that a slow `authorize` is not called for all of them at once. */
@@ -63,8 +64,8 @@ export class Reauthorization {
     try {
       await this.#options.authorize(subscription);
     } catch (error) {
-      // A failure to ask is no answer: access stays until somebody says no.
-      if (isEventsError(error) && error.errorName !== 'InternalError') subscription.terminate(error);
+      // A failure to ask is no answer, nor is "not now": access stays until somebody says no.
+      if (isEventsError(error) && isFinalError(error)) subscription.terminate(error);
     }
   }
 }

@@ -19,7 +19,10 @@ export async function streamOverHttp(
       channel.abandon();
       return response();
     }
-    await response().body?.cancel();
+    // Whatever the SDK makes of that, the stream is ours by now.
+    await response()
+      .body?.cancel()
+      .catch(() => {});
     return channel.response(message, signal);
   } finally {
     slot.abandon();

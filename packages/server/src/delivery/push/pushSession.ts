@@ -1,14 +1,12 @@
 import type { Dialect, EventsError } from '@mcp-events/protocol';
 import { internalError, Notifications } from '@mcp-events/protocol';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import { isFinalError } from '../../subscription/finalErrors.ts';
 import { Subscription } from '../../subscription/subscription.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
 import type { Pump } from '../pump.ts';
 import type { Sink } from '../sink.ts';
 import type { ChannelListener, PushChannel } from './channel.ts';
-
-/** Errors of a source that end the subscription; any other is a failure that delivery survives (PUSH-07). */
-const FINAL_ERRORS: ReadonlySet<string> = new Set(['NotFound', 'Forbidden', 'Unsupported', 'InvalidParams']);
 
 /** One push stream: the subscription whose life is the request, and the sink its pump feeds. */
 export class PushSession extends Subscription implements Sink, ChannelListener {
@@ -82,7 +80,7 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
   }
 
   fail(error: EventsError): void {
-    if (FINAL_ERRORS.has(error.errorName)) this.terminate(error);
+    if (isFinalError(error)) this.terminate(error);
     else this.#channel?.message(Notifications.error, { error: error.toRpcError(this.#dialect) });
   }
 

@@ -5,6 +5,7 @@ import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import type { Observer } from '../../observability/observer.ts';
 import type { StoredDeadLetter } from '../../storage/deadLetterStore.ts';
 import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
+import { isFinalError } from '../../subscription/finalErrors.ts';
 import type { Pump } from '../pump.ts';
 import type { Sink } from '../sink.ts';
 import { Delivery } from './delivery.ts';
@@ -90,9 +91,6 @@ const skipped: Promise<HostOutcome> = Promise.resolve('skipped');
 
 /** Most bytes of one POST (DELIV-14). */
 const MAX_BODY_BYTES = 256 * 1024;
-
-/** Errors of a source that end the subscription; any other is a failure that delivery survives. */
-const FINAL_ERRORS: ReadonlySet<string> = new Set(['NotFound', 'Forbidden', 'Unsupported', 'InvalidParams']);
 
 /**
  * Delivers one subscription's events to its callback: several at a time, each retried on its own (DELIV-05), or one after
@@ -310,7 +308,7 @@ export class Lane implements Sink, DeliveryLane {
   }
 
   fail(error: EventsError): void {
-    if (FINAL_ERRORS.has(error.errorName)) this.#listener.onFinalError(error);
+    if (isFinalError(error)) this.#listener.onFinalError(error);
   }
 
   /** The client came back: delivery goes on where it stopped (SUB-13). */
