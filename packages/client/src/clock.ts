@@ -10,6 +10,36 @@ export interface Clock {
   setTimeout(callback: () => void, delayMs: number): unknown;
   /** Forgets a timer; unknown and past ones are ignored. */
   clearTimeout(timer: unknown): void;
+  /**
+   * Milliseconds since some moment, by a clock that nobody sets, as timers count them. Default: {@link Clock.now}, so that a
+   * clock that is set while something is measured is taken for time that passed, or did not.
+   */
+  monotonicMs?(): number;
+}
+
+/** What waits are measured with. */
+export function monotonicMs(clock: Clock): number {
+  return clock.monotonicMs?.() ?? clock.now();
+}
+
+/**
+ * Measures how long ago something was. The time of day counts only where it says more: timers, and the clock that nobody sets,
+ * stand still while a computer sleeps.
+ */
+export class Age {
+  readonly #clock: Clock;
+  readonly #fromMs: number;
+  readonly #fromMonotonicMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#fromMs = clock.now();
+    this.#fromMonotonicMs = monotonicMs(clock);
+  }
+
+  get ms(): number {
+    return Math.max(this.#clock.now() - this.#fromMs, monotonicMs(this.#clock) - this.#fromMonotonicMs);
+  }
 }
 
 /** The wall clock and the runtime's own timers. */
@@ -17,6 +47,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+  monotonicMs: () => performance.now(),
 };
 
 /** The longest delay runtimes honour; a longer one fires at once, and servers choose `nextPollMs` freely. */

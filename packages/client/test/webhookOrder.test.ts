@@ -1,6 +1,7 @@
 import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../src/index.ts';
+import { SettableClock } from './support/fakeClock.ts';
 import { batch, pending, type RawRequest } from './support/rawServer.ts';
 import { granted, HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
 import { Reader, settle } from './support/world.ts';
@@ -19,6 +20,35 @@ describe('order and bounds of webhooks', () => {
     await settle();
     expect(reader.ids).toEqual(['e1', 'e2', 'e3', 'e4', 'e5']);
     await events.close();
+  });
+
+  it('ORDER-02 waits a minute for a missing one, however the clock is set meanwhile', async () => {
+    for (const offsetMs of [-HOUR_MS, HOUR_MS]) {
+      const clock = new SettableClock();
+      const { receiver, events } = await webhookWorld({ clock });
+      const order: unknown[] = [];
+      const subscription = await events.subscribe(
+        'incident.opened',
+        {},
+        { onGap: ({ reason }) => void order.push(reason) },
+      );
+      await settle();
+      for (const n of [1, 3]) await receiver.last.event(`e${n}`, 'c1', chain(n));
+      clock.offsetMs = offsetMs;
+      const reader = new Reader(subscription);
+      await clock.advance(30_000);
+      await receiver.last.event('e6', 'c1', chain(6));
+      await clock.advance(29_999);
+      expect(order).toEqual([]);
+      await clock.advance(1);
+      expect(order).toEqual(['overdue']);
+      expect(reader.ids).toEqual(['e1', 'e3']);
+      await clock.advance(29_999);
+      expect(reader.ids).toEqual(['e1', 'e3']);
+      await clock.advance(1);
+      expect(reader.ids).toEqual(['e1', 'e3', 'e6']);
+      await events.close();
+    }
   });
 
   it('tells a gap when one does not come in time, and hands it out late if it comes after all', async () => {

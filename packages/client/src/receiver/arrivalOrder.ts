@@ -1,5 +1,5 @@
 import type { EventOrder } from '@mcp-events/protocol';
-import { type Clock, MAX_DELAY_MS } from '../clock.ts';
+import { type Clock, MAX_DELAY_MS, monotonicMs } from '../clock.ts';
 import { checkNumber } from './checkNumber.ts';
 import { Holes } from './holes.ts';
 import { LinkedPlaces } from './linkedPlaces.ts';
@@ -198,7 +198,7 @@ export class ArrivalOrder<T> {
 
   #wait(item: T, position: string, previous: string, bytes: number): void {
     const waitMs = this.#gapTold ? Math.min(WAIT_AFTER_TOLD_GAP_MS, this.#maxWaitMs) : this.#maxWaitMs;
-    this.#waiting.add(position, { item, previous, bytes, deadlineMs: this.#clock.now() + waitMs });
+    this.#waiting.add(position, { item, previous, bytes, deadlineMs: monotonicMs(this.#clock) + waitMs });
     this.#waitingBytes += bytes;
     while (this.#waiting.size > this.#maxWaiting || this.#waitingBytes > this.#maxWaitingBytes) this.#giveUpOldest();
     this.#schedule();
@@ -276,13 +276,13 @@ export class ArrivalOrder<T> {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer.handle);
     this.#timer = undefined;
     if (deadlineMs === undefined) return;
-    const delayMs = Math.min(Math.max(0, deadlineMs - this.#clock.now()), MAX_DELAY_MS);
+    const delayMs = Math.min(Math.max(0, deadlineMs - monotonicMs(this.#clock)), MAX_DELAY_MS);
     this.#timer = { deadlineMs, handle: this.#clock.setTimeout(() => this.#onTimer(), delayMs) };
   }
 
   #onTimer(): void {
     this.#timer = undefined;
-    const nowMs = this.#clock.now();
+    const nowMs = monotonicMs(this.#clock);
     for (const [, { deadlineMs }] of this.#waiting) {
       if (deadlineMs > nowMs) break;
       this.#giveUpOldest();

@@ -19,6 +19,10 @@ export class FakeClock implements Clock {
     return this.#nowMs;
   }
 
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
   setTimeout(callback: () => void, delayMs: number): unknown {
     const timer = { atMs: this.#nowMs + delayMs, callback };
     this.#timers.add(timer);

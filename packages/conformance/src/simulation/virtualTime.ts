@@ -137,6 +137,10 @@ export class ProcessClock implements Clock {
     return this.#timeOfDay.nowMs;
   }
 
+  monotonicMs(): number {
+    return this.#time.nowMs;
+  }
+
   setTimeout(callback: () => void, delayMs: number): unknown {
     return this.#dead ? undefined : this.#time.at(delayMs, callback, this);
   }

@@ -1,6 +1,6 @@
 import type { SubscribeResult } from '@mcp-events/protocol';
 import { backoffMs } from '../../backoff.ts';
-import { sleep, sleepThrough } from '../../clock.ts';
+import { Age, monotonicMs, sleep, sleepThrough } from '../../clock.ts';
 import { asError, EventsClientError } from '../../errors.ts';
 import type { RegisteredCallback } from '../../receiver/registration.ts';
 import { onAborted } from '../../untilAborted.ts';
@@ -21,8 +21,10 @@ export class WebhookRun {
   /** Aborts with the run, whatever ends it. */
   readonly #over = new AbortController();
   #outcome: DeliveryOutcome | undefined;
+  /** By the clock that nobody sets. */
   #activeAtMs: number | undefined;
-  #lapsesAtMs = 0;
+  /** How old the grant is, and how old it may become. */
+  #grant: { age: Age; lengthMs: number } | undefined;
   /** Failures in a row: refreshes that failed, connections that were lost. */
   #attempt = 0;
   #warnedOfPast = false;
@@ -53,7 +55,7 @@ export class WebhookRun {
       this.#arrivals.close();
       this.#secret.close();
       registered.close();
-      if (this.#activeAtMs !== undefined && clock.now() - this.#activeAtMs >= HEALTHY_AFTER_MS) onHealthy();
+      if (this.#activeAtMs !== undefined && monotonicMs(clock) - this.#activeAtMs >= HEALTHY_AFTER_MS) onHealthy();
     }
   }
 
@@ -80,7 +82,7 @@ export class WebhookRun {
       // Refused, so there is nothing to end.
       if (first && !isTransient(error)) this.#callback.mayBeLive = false;
       // CLIENT-09: after that the server has forgotten the subscription, and another mode may be better.
-      const leftMs = this.#lapsesAtMs - clock.now();
+      const leftMs = this.#grant === undefined ? 0 : this.#grant.lengthMs - this.#grant.age.ms;
       if (first || leftMs <= 0 || !isTransient(error)) {
         this.#end(failure('failed', error, first));
         return undefined;
@@ -101,14 +103,15 @@ export class WebhookRun {
     this.#secret.accepted();
     this.#arrivals.subscribed(result);
     if (this.#activeAtMs !== undefined) onHealthy();
-    this.#activeAtMs ??= clock.now();
+    this.#activeAtMs ??= monotonicMs(clock);
     onActive();
     if (result.deliveryStatus !== undefined) onDeliveryStatus(result.deliveryStatus);
 
     const { serverAheadMs } = connection;
     const facts = { serverAheadMs, askedMs: this.#callback.options.ttlMs };
-    const schedule = refreshSchedule(result.refreshBefore, clock.now(), random, facts);
-    this.#lapsesAtMs = schedule.lapsesAtMs;
+    const nowMs = clock.now();
+    const schedule = refreshSchedule(result.refreshBefore, nowMs, random, facts);
+    this.#grant = { age: new Age(clock), lengthMs: schedule.lapsesAtMs - nowMs };
     if (schedule.isPast) this.#warnOfPast(result.refreshBefore);
     if (await this.#wait(schedule.waitMs, lost)) {
       this.#attempt = 0;
