@@ -48,7 +48,8 @@ export class GapRule implements Rule {
     const position = this.#table.positionOf(fact.type, fact.cursor);
     const known = this.#told.get(fact.subscription);
     if (known === undefined) this.#told.set(fact.subscription, { begun, position, latest: -1, before: -1 });
-    else Object.assign(known, { begun, position: position ?? (fact.resumes === true ? known.position : undefined) });
+    // One that goes on without a position had none that was stored: what it was told of another does not count.
+    else Object.assign(known, { begun, position });
   }
 
   #received(fact: ReceivedFact, index: number): void {

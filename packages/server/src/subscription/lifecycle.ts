@@ -1,4 +1,4 @@
-import { forbidden, internalError, isEventsError } from '@mcp-events/protocol';
+import { EventsError, forbidden, isEventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { Caller, EventContext } from '../context.ts';
 import type { MaybePromise } from '../maybePromise.ts';
@@ -109,7 +109,8 @@ export class Lifecycle {
     } catch (error) {
       if (isEventsError(error)) throw error;
       this.#report(error, stage, name);
-      throw internalError(`${name} is not available at the moment`);
+      // The cause is for whoever reports what could not be done without it, such as coming back after a restart.
+      throw new EventsError('InternalError', `${name} is not available at the moment`, { cause: error });
     }
   }
 }
