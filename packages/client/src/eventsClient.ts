@@ -266,7 +266,7 @@ export class EventsClient {
         if (isForgotten) this.#owners.delete(key);
         if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
         if (this.#terminated.get(key) === subscription) this.#terminated.delete(key);
-        return this.#endLast(key, [storing, isForgotten ? delivery.refuse() : delivery.running]);
+        return this.#endLast(key, [storing, isForgotten ? delivery.refuse(subscription) : delivery.running]);
       },
     });
     this.#subscriptions.set(key, subscription);

@@ -1,7 +1,7 @@
 import { EventsError, Methods, Notifications, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { type Gap, memoryStore } from '../src/index.ts';
-import { type RawServer } from './support/rawServer.ts';
+import { pending, type RawServer } from './support/rawServer.ts';
 import { Reader, settle, world } from './support/world.ts';
 
 function cursors(server: RawServer): unknown[] {
@@ -104,6 +104,18 @@ describe('push', () => {
     await settle();
     expect(readers.map(({ ids }) => ids)).toEqual([['e0'], [], ['e2']]);
     expect(readers[1]!.done).toBe(true);
+    expect(warnings).toEqual([]);
+    await events.close();
+  });
+
+  it('CUR-04 reads members of a message that are null as absent', async () => {
+    const { server, events, warnings } = await world();
+    server.on(Methods.stream, () => pending);
+    const subscribing = events.subscribe('incident.opened');
+    await settle();
+    server.stream().notify(Notifications.active, { cursor: 'c7', truncated: null });
+    server.stream().notify(Notifications.heartbeat, { cursor: null, extra: null });
+    expect((await subscribing).cursor).toBe('c7');
     expect(warnings).toEqual([]);
     await events.close();
   });

@@ -25,6 +25,32 @@ describe('the end of a webhook subscription', () => {
     await events.close();
   });
 
+  it('CLIENT-07 cancel ends it at the server when that failed at its end, and not twice when it did not', async () => {
+    for (const fails of [true, false]) {
+      const w = await webhookWorld();
+      const subscription = await w.events.subscribe('incident.opened');
+      const reader = new Reader(subscription);
+      await settle();
+      w.server.on(Methods.subscribe, () => {
+        throw new RpcFailure(-32024);
+      });
+      if (fails) {
+        w.server.on(Methods.unsubscribe, () => {
+          throw new RpcFailure(-32603);
+        });
+      }
+      await w.clock.advance(HOUR_MS);
+      expect(reader.error).toMatchObject({ errorName: 'Forbidden' });
+      expect(w.unsubscribes()).toHaveLength(1);
+      w.server.on(Methods.unsubscribe, () => ({}));
+      await subscription.cancel();
+      expect(w.unsubscribes()).toHaveLength(fails ? 2 : 1);
+      await subscription.cancel();
+      expect(w.unsubscribes()).toHaveLength(fails ? 2 : 1);
+      await w.events.close();
+    }
+  });
+
   it('RECV-10 posts of a server that does not end a cancelled subscription get 410, those for a stopped one 503', async () => {
     const world = new ReceiverWorld();
     const store = memoryStore();

@@ -200,6 +200,33 @@ describe('refresh', () => {
     await w.events.close();
   });
 
+  it('CLIENT-09 a grant is over at its time, although the clock was set back an hour', async () => {
+    const clock = new SettableClock();
+    const w = await webhookWorld({ clock });
+    w.grant.ms = 60_000;
+    await w.events.subscribe('incident.opened', {}, { delivery: 'webhook' });
+    await settle();
+    w.server.on(Methods.subscribe, () => {
+      throw new RpcFailure(-32603);
+    });
+    clock.offsetMs = -HOUR_MS;
+    await clock.advance(61_001);
+    expect(w.receiver.callbacks).toHaveLength(2);
+    await w.events.close();
+  });
+
+  it('TTL-02 reads members that are null as absent, but for those where null says something', async () => {
+    const w = await webhookWorld();
+    const cursorless = { cursor: null, truncated: null, deliveryStatus: null };
+    w.server.on(Methods.subscribe, () => granted(w.clock, null, cursorless));
+    const subscription = await w.events.subscribe('incident.opened', {}, { delivery: 'webhook' });
+    expect(subscription.status.state).toBe('active');
+    expect(subscription.cursor).toBe(null);
+    await w.clock.advance(HOUR_MS);
+    expect(w.subscribes()).toHaveLength(1);
+    await w.events.close();
+  });
+
   it('TERM-08 ends when a refresh is answered with Forbidden', async () => {
     const w = await webhookWorld();
     const reader = new Reader(await w.events.subscribe('incident.opened'));

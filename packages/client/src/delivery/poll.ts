@@ -9,6 +9,7 @@ import { sleep } from '../clock.ts';
 import { asError, EventsClientError } from '../errors.ts';
 import { RECENT_IDS_COUNT } from '../subscription/recentIds.ts';
 import type { DeliveryContext, DeliveryOutcome } from './deliveryLoop.ts';
+import { withoutNulls } from './withoutNulls.ts';
 
 /** What a held poll may take beyond its own hold time before the request is given up (POLL-14). */
 const ANSWER_TIME_MS = 60_000;
@@ -75,7 +76,7 @@ async function poll(context: DeliveryContext, cursor: string | null): Promise<An
     ...(longPollMs !== undefined && { timeoutMs: longPollMs + ANSWER_TIME_MS }),
   });
   const { events } = answer;
-  const result = pollResultSchema.safeParse({ ...withoutNulls(answer), events: [] });
+  const result = pollResultSchema.safeParse({ ...withoutNulls(answer, ['cursor']), events: [] });
   if (!result.success || !Array.isArray(events)) {
     throw new EventsClientError(
       'MALFORMED_ANSWER',
@@ -90,11 +91,6 @@ async function poll(context: DeliveryContext, cursor: string | null): Promise<An
     );
   }
   return { ...result.data, events: events.flatMap((entry) => occurrenceOf(entry, context)) };
-}
-
-/** A member that is null is absent, as everywhere else; of `cursor` the schema knows that. */
-function withoutNulls(answer: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(answer).filter(([name, value]) => value !== null || name === 'cursor'));
 }
 
 /** One unreadable entry must not cost the others, nor block the subscription at its position for ever. */

@@ -13,6 +13,7 @@ import { asError, EventsClientError } from '../errors.ts';
 import { onAborted } from '../untilAborted.ts';
 import { type DeliveryContext, type DeliveryOutcome, HEALTHY_AFTER_MS } from './deliveryLoop.ts';
 import { type SilenceLimits, watchLiveness } from './liveness.ts';
+import { withoutNulls } from './withoutNulls.ts';
 
 /** One `events/stream` request, from its opening to its end. Resuming is a new request with the last cursor (PUSH-19). */
 export async function pushLoop(context: DeliveryContext): Promise<DeliveryOutcome> {
@@ -104,14 +105,14 @@ function receive(
       return buffer.pushed(event.data, 'push') === 'full' ? { kind: 'paused' } : undefined;
     }
     case Notifications.heartbeat: {
-      const heartbeat = heartbeatParamsSchema.safeParse(params);
+      const heartbeat = heartbeatParamsSchema.safeParse(withoutNulls(params, ['cursor']));
       if (!heartbeat.success) break;
       context.onProgress();
       buffer.position(heartbeat.data.cursor);
       return undefined;
     }
     case Notifications.active: {
-      const active = activeParamsSchema.safeParse(params);
+      const active = activeParamsSchema.safeParse(withoutNulls(params, ['cursor']));
       if (!active.success) break;
       const { truncated, cursor } = active.data;
       // CUR-14: a type without cursors has nothing that could be truncated.
@@ -120,13 +121,13 @@ function receive(
       return undefined;
     }
     case Notifications.error: {
-      const failure = errorParamsSchema.safeParse(params);
+      const failure = errorParamsSchema.safeParse(withoutNulls(params, []));
       if (!failure.success) break;
       context.onError(eventsErrorFromRpc(failure.data.error));
       return undefined;
     }
     case Notifications.terminated: {
-      const terminated = terminatedParamsSchema.safeParse(params);
+      const terminated = terminatedParamsSchema.safeParse(withoutNulls(params, []));
       if (!terminated.success) break;
       return { kind: 'terminated', error: eventsErrorFromRpc(terminated.data.error) };
     }

@@ -9,6 +9,7 @@ import type { Source, Subscription } from '../subscription/subscription.ts';
 import { chooseModes, type ClientDeliveryMode, isUnusable, usableModes } from './chooseMode.ts';
 import { supervise } from './supervisor.ts';
 import type { Callback } from './webhook/callback.ts';
+import { endInTime } from './webhook/webhookLoop.ts';
 
 /** What the subscriptions of one client share. */
 export interface ClientContext {
@@ -37,6 +38,7 @@ export class SubscriptionDelivery {
   #run = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #callback: Callback | undefined;
+  #isRunning = false;
 
   /**
    * @param found the type, or why the server has to be waited for
@@ -61,7 +63,10 @@ export class SubscriptionDelivery {
     this.#run = new AbortController();
     this.#callback = source.callback;
     const signal = AbortSignal.any([stopped, this.#run.signal]);
-    this.#running = this.#deliver(subscription, source, signal);
+    this.#isRunning = true;
+    this.#running = this.#deliver(subscription, source, signal).finally(() => {
+      this.#isRunning = false;
+    });
   }
 
   /** Ends the present run; another one may begin. */
@@ -70,10 +75,20 @@ export class SubscriptionDelivery {
     await this.#running;
   }
 
-  /** The subscription is over and nobody goes on with it: what its server may still post is refused for good (RECV-10). */
-  async refuse(): Promise<void> {
+  /**
+   * The subscription is over and nobody goes on with it: what its server may still post is refused for good (RECV-10). A run
+   * that ended before may have failed to end it there, so that is tried once more (CLIENT-07).
+   */
+  async refuse({ name, arguments: args }: Pick<Subscription<unknown>, 'name' | 'arguments'>): Promise<void> {
+    const wasOver = !this.#isRunning;
     await this.#running;
-    this.#callback?.refuse();
+    const callback = this.#callback;
+    if (callback === undefined) return;
+    const { connection, settings, onWarning } = this.#context;
+    if (wasOver && callback.mayBeLive) {
+      await endInTime({ name, arguments: args, connection, clock: settings.clock, onWarning }, callback);
+    }
+    callback.refuse();
   }
 
   async #deliver(

@@ -109,7 +109,8 @@ export class Processor<Db, P> {
       await this.#retry(parked);
       return;
     }
-    const item = buffer.peek();
+    // What takes effect stays in its place until it has, and nothing that arrives meanwhile is merged into it.
+    const item = buffer.claim();
     if (item === undefined) await this.#idle();
     else if (item.kind === 'event') await this.#event(item);
     else if (item.kind === 'gap') await this.#gap(item);
@@ -232,10 +233,9 @@ export class Processor<Db, P> {
     const maxAttempts = this.#maxAttempts;
     const { onGap } = this.#options;
     const { key, buffer, position, stopped } = this.#subscription;
-    // Moves that arrive meanwhile would be merged into it.
-    buffer.shift();
     await this.#subscription.tellGap(item.gap);
     if (onGap === undefined) {
+      buffer.shift();
       this.#move(item);
       return;
     }
@@ -244,6 +244,7 @@ export class Processor<Db, P> {
       const outcome = await this.#commit({ key, record: after.record }, (db) => onGap(item.gap, { db }));
       if (outcome === undefined) return;
       if (outcome === 'done') {
+        buffer.shift();
         position.committed(after);
         return;
       }

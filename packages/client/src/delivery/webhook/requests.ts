@@ -1,6 +1,7 @@
 import { Methods, type SubscribeResult, isEventsError, subscribeResultSchema } from '@mcp-events/protocol';
 import { EventsClientError } from '../../errors.ts';
 import type { DeliveryContext } from '../deliveryLoop.ts';
+import { withoutNulls } from '../withoutNulls.ts';
 import type { Callback } from './callback.ts';
 
 /** What it takes to ask the server about a subscription, whether or not it is being delivered. */
@@ -31,7 +32,8 @@ export async function subscribe(
     },
     { signal },
   );
-  const result = subscribeResultSchema.safeParse(answer);
+  // Null is no expiry, and no position.
+  const result = subscribeResultSchema.safeParse(withoutNulls(answer, ['refreshBefore', 'cursor']));
   if (result.success) return result.data;
   throw new EventsClientError(
     'MALFORMED_ANSWER',
