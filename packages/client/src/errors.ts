@@ -114,7 +114,7 @@ export function isFinal(error: Error): boolean {
 }
 
 /** Longer texts of a server are cut where they become part of a message: it may be of any length, and is for people. */
-export const MAX_TEXT_LENGTH = 500;
+const MAX_TEXT_LENGTH = 500;
 
 /** A text of the server's as part of a message. */
 export function shortened(text: string): string {

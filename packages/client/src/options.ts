@@ -48,6 +48,7 @@ export interface EventsClientOptions {
  *
  * @typeParam T what the application gets as an event's data
  */
+// oxlint-disable-next-line typescript/no-explicit-any -- options for any payload fit where those of a certain one are asked for
 export interface SubscribeOptions<T = any> {
   /**
    * Forces a delivery mode (CLIENT-04). Default: the best one the type offers, changed when it keeps failing, and at once

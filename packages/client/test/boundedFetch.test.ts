@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -18,11 +19,9 @@ afterEach(async () => {
 });
 
 async function serve(handle: Handle): Promise<string> {
-  const server: Server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += String(chunk);
+  const server: Server = createServer((request, response) => {
     response.on('error', () => {});
-    handle(request, response, body);
+    void text(request).then((body) => handle(request, response, body));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   open.push(async () => {

@@ -106,7 +106,7 @@ describe('callbacks of the application', () => {
     server.on(Methods.stream, () => {
       throw new RpcFailure(-32603);
     });
-    const onError = (): Promise<void> => Promise.reject(new Error('the log is down'));
+    const onError = (): unknown => Promise.reject(new Error('the log is down'));
     const onStatus = (): never => {
       throw new Error('no screen');
     };
@@ -118,7 +118,7 @@ describe('callbacks of the application', () => {
     expect(warnings.some((warning) => warning.includes('no screen'))).toBe(true);
     await events.close();
 
-    const failing = await world({ onWarning: (async () => Promise.reject(new Error('x'))) as never });
+    const failing = await world({ onWarning: (): unknown => Promise.reject(new Error('x')) });
     failing.server.types = [{ bad: true }, ...failing.server.types];
     await failing.events.subscribe('incident.opened');
     await failing.events.close();

@@ -281,9 +281,9 @@ describe('transform', () => {
                 return event.data;
               },
             }),
-      } as never);
+      });
       const { cursor } = await server.poll('counted', null, { arguments: { list: [1] } });
-      await type.emit({ n: 1 } as never, { _meta: { deep: { list: [{}] } } });
+      await type.emit({ n: 1 }, { _meta: { deep: { list: [{}] } } });
       expect(await server.poll('counted', cursor, { arguments: { list: [1] } })).toMatchObject({
         events: [{ data: { n: 1 }, _meta: { deep: { list: [{}] } } }],
         truncated: false,

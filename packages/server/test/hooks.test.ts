@@ -404,7 +404,7 @@ describe('onSubscribe that does not end in time', () => {
       onSubscribe: async (_context, args) => {
         const number = ++count;
         const delayMs = delaysMs.shift() ?? 0;
-        (args as Record<string, unknown>)['mine'] = number;
+        args['mine'] = number;
         await new Promise<void>((resolve) => server.clock.setTimeout(resolve, Math.abs(delayMs)));
         if (delayMs < 0) throw new Error('refused');
         calls.push(`provisioned ${number}`);
@@ -465,7 +465,7 @@ describe('onSubscribe that does not end in time', () => {
     });
     const polling = server.call('events/poll', { name: 'counted', cursor: null }, { as: 'alice' });
     await settle();
-    server.events.terminate({ principal: 'alice' }, forbidden('revoked'));
+    void server.events.terminate({ principal: 'alice' }, forbidden('revoked'));
     const next = [await server.call('events/poll', { name: 'counted', cursor: null }, { as: 'alice' })];
     next.push(await server.call('events/poll', { name: 'counted', cursor: null }, { as: 'alice' }));
     refuse();

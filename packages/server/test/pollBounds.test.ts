@@ -182,7 +182,7 @@ describe('who asks', () => {
     for (let client = 0; client < 2; client++) {
       cursors.push((await server.poll('counted', null, {}, { as: 'alice' })).cursor);
     }
-    server.events.terminate({ principal: 'alice' }, forbidden('revoked'));
+    void server.events.terminate({ principal: 'alice' }, forbidden('revoked'));
     const poll = async (cursor: string) =>
       (await server.call('events/poll', { name: 'counted', cursor }, { as: 'alice' })).error?.code;
     expect([await poll(cursors[0]), await poll(cursors[1]), await poll(cursors[0])]).toEqual([

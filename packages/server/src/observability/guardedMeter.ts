@@ -19,12 +19,12 @@ export class GuardedMeter implements TelemetryMeter {
 
   createCounter(...args: Parameters<TelemetryMeter['createCounter']>): TelemetryCounter {
     const counter = this.#calls.run(WHAT, () => this.#meter.createCounter(...args));
-    return { add: (value, attributes) => void this.#calls.run(WHAT, () => counter?.add(value, attributes)) };
+    return { add: (value, attributes) => this.#calls.run(WHAT, () => counter?.add(value, attributes)) };
   }
 
   createHistogram(...args: Parameters<TelemetryMeter['createHistogram']>): TelemetryHistogram {
     const histogram = this.#calls.run(WHAT, () => this.#meter.createHistogram(...args));
-    return { record: (value, attributes) => void this.#calls.run(WHAT, () => histogram?.record(value, attributes)) };
+    return { record: (value, attributes) => this.#calls.run(WHAT, () => histogram?.record(value, attributes)) };
   }
 
   createObservableGauge(...args: Parameters<TelemetryMeter['createObservableGauge']>): unknown {
@@ -32,7 +32,7 @@ export class GuardedMeter implements TelemetryMeter {
   }
 
   addBatchObservableCallback(callback: Look, instruments: unknown[]): void {
-    const look: Look = (result) => void this.#calls.run(WHAT, () => callback(result));
+    const look: Look = (result) => this.#calls.run(WHAT, () => callback(result));
     this.#looks.set(callback, look);
     this.#calls.run(WHAT, () => this.#meter.addBatchObservableCallback(look, instruments));
   }

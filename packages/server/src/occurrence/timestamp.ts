@@ -38,7 +38,7 @@ export function timestampMs(time: string): number {
 function isTime(text: string): boolean {
   const parts = text.length > MAX_LENGTH ? null : ISO_WITH_ZONE.exec(text);
   if (parts === null) return false;
-  const [year, month, day, hour, minute, second = 0] = parts.slice(1, 7).map((part) => Number(part ?? 0)) as [
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map((part) => Number(part ?? 0)) as [
     number,
     number,
     number,
