@@ -1,3 +1,5 @@
+import { refuseUnknown } from './knownMembers.ts';
+
 /** What a number of an option may be. */
 export interface NumberBounds {
   readonly least: number;
@@ -10,7 +12,7 @@ export interface NumberBounds {
 
 /**
  * Fills in what is not given, and checks the rest. Throws a `TypeError` that names the member, what it may be and what it
- * is; also for a member that does not exist, as a misspelt one would silently leave the default in force.
+ * is; also for a member that does not exist.
  */
 export function readNumbers<T extends object>(
   given: unknown,
@@ -21,11 +23,9 @@ export function readNumbers<T extends object>(
   if (given === undefined) return defaults;
   if (typeof given !== 'object' || given === null)
     throw new TypeError(`${what} must be an object, not ${shown(given)}`);
+  refuseUnknown(given, Object.keys(bounds), what);
   const numbers = { ...defaults };
   for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(bounds, name)) {
-      throw new TypeError(`${what} has no member ${JSON.stringify(name)}, only ${Object.keys(bounds).join(', ')}`);
-    }
     const member = name as keyof T;
     if (value !== undefined) numbers[member] = readNumber(value, bounds[member], `${what}.${name}`) as T[keyof T];
   }

@@ -225,6 +225,24 @@ describe('limits', () => {
     expect(world.started.filter((name) => name.startsWith('p'))).toHaveLength(6);
   });
 
+  it.each([
+    ['rejects', () => Promise.reject(new Error('not sent'))],
+    [
+      'throws',
+      () => {
+        throw new Error('not sent');
+      },
+    ],
+  ])('DELIV-18 an attempt that %s keeps neither its place nor others', async (_how, run) => {
+    const world = new World({ hostConcurrency: 1 });
+    world.scheduler.add(world.scheduler.join('p', 'host'), { cancelled: false, run });
+    world.add('p', 'host');
+    world.add('q', 'other');
+    await settle();
+    expect(world.started).toEqual(['q>other#1', 'p>host#1']);
+    expect(world.scheduler.running).toBe(2);
+  });
+
   it('passes over what was cancelled while it waited', async () => {
     const world = new World({ concurrency: 1 });
     world.add('p', 'h', 1);

@@ -67,7 +67,7 @@ describe('options', () => {
     ['heartbeatIntervalMs', { heartbeatIntervalMs: -1 }],
     ['reauthorizeIntervalMs', { reauthorizeIntervalMs: 2 ** 31 }],
     ['limits', { limits: null }],
-    ['limits has no member "subscription"', { limits: { subscription: 5 } }],
+    ['limits has no member "subscription"; did you mean "subscriptions"?', { limits: { subscription: 5 } }],
     ['limits.hookMs', { limits: { hookMs: '5' } }],
     ['limits.maxEventsPerPoll', { limits: { maxEventsPerPoll: 1.5 } }],
     ['pageSize', { pageSize: 1.5 }],

@@ -41,7 +41,9 @@ describe('an option of webhook mode that cannot be used is told at the start, wi
       );
     }
     expect(complaint({ [group]: { [name]: undefined } })).toBe(undefined);
-    expect(complaint({ [group]: { [`${name}s`]: 1 } })).toMatch(`webhooks.${group} has no member "${name}s", only `);
+    expect(complaint({ [group]: { [`${name}s`]: 1 } })).toMatch(
+      `webhooks.${group} has no member "${name}s"; did you mean "${name}"?`,
+    );
     expect(complaint({ [group]: 5 })).toBe(`webhooks.${group} must be an object, not 5`);
   });
 

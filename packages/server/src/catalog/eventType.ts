@@ -1,5 +1,6 @@
 import { isJsonObject } from '@mcp-events/protocol';
 import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
+import { refuseUnknown } from '../knownMembers.ts';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
 import { isStorableText } from '../occurrence/storableText.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
@@ -46,6 +47,27 @@ export interface EventType {
   readonly reportSelection: (error: unknown) => void;
 }
 
+const known: Readonly<Record<keyof AnyDefinition, true>> = {
+  description: true,
+  input: true,
+  payload: true,
+  _meta: true,
+  delivery: true,
+  orderedWebhooks: true,
+  check: true,
+  replay: true,
+  retention: true,
+  filter: true,
+  match: true,
+  transform: true,
+  authorize: true,
+  discoverable: true,
+  onSubscribe: true,
+  onUnsubscribe: true,
+  nextPollMs: true,
+  leaseMs: true,
+};
+
 /**
  * Throws a `TypeError` that says what is wrong with the definition.
  *
@@ -55,6 +77,8 @@ export function compileType(name: string, definition: AnyDefinition, offersWebho
   if (typeof name !== 'string' || name === '') throw new TypeError('an event type needs a name');
   const what = `event type ${JSON.stringify(name)}`;
   if (!isStorableText(name)) throw new TypeError(`the name of ${what} must be text without the character zero`);
+  if (typeof definition !== 'object' || definition === null) throw new TypeError(`${what} needs a definition`);
+  refuseUnknown(definition, Object.keys(known), what);
   const input = compileSchema(definition.input ?? { type: 'object' }, {
     what: `the input schema of ${what}`,
     isUntrusted: true,
@@ -130,9 +154,11 @@ function assertFilter(filter: Filter, input: CompiledSchema, payload: CompiledSc
 }
 
 function resolveRetention(definition: AnyDefinition, what: string): Retention {
+  refuseUnknown(definition.retention ?? {}, Object.keys(defaultRetention), `retention of ${what}`);
   const retention = { ...defaultRetention, ...definition.retention };
   for (const [bound, value] of Object.entries(retention)) {
-    if (!(value >= 1)) throw new TypeError(`retention.${bound} of ${what} must be at least 1`);
+    if (typeof value === 'number' && value >= 1) continue;
+    throw new TypeError(`retention.${bound} of ${what} must be a number of at least 1`);
   }
   const { maxCount } = retention;
   if (Number.isInteger(maxCount) && maxCount <= MAX_RETAINED) return retention;

@@ -1,3 +1,5 @@
+import { refuseUnknown } from '../../knownMembers.ts';
+
 /** How long webhook subscriptions live without a refresh (TTL-01 to TTL-06). */
 export interface TtlRules {
   /** Grant when the client suggests nothing. Default 1 hour. */
@@ -10,6 +12,8 @@ export interface TtlRules {
   readonly noExpiry: boolean;
 }
 
+const known: Readonly<Record<keyof TtlRules, true>> = { defaultMs: true, minMs: true, maxMs: true, noExpiry: true };
+
 /** What is held in memory only is not promised for longer: a restart would break the promise (TTL-11). */
 const LONGEST_UNSTORED_MS = 3_600_000;
 
@@ -20,6 +24,8 @@ const LONGEST_MS = 36_500 * DAY_MS;
 
 /** Completes and checks the rules. Throws a `TypeError` that says what is wrong. */
 export function resolveTtlRules(given: Partial<TtlRules> = {}, durable: boolean): TtlRules {
+  if (typeof given !== 'object' || given === null) throw new TypeError('webhooks.ttl must be an object');
+  refuseUnknown(given, Object.keys(known), 'webhooks.ttl');
   const maxMs = given.maxMs ?? (durable ? DAY_MS : LONGEST_UNSTORED_MS);
   const minMs = given.minMs ?? Math.min(60_000, maxMs);
   const defaultMs = given.defaultMs ?? Math.min(LONGEST_UNSTORED_MS, maxMs);

@@ -346,15 +346,13 @@ export class Lane implements Sink, DeliveryLane {
       delivery.state = 'waiting';
       return skipped;
     }
-    if (delivery.kind === 'terminated' && this.#listener.replaced) {
+    delivery.state = 'sending';
+    try {
+      if (delivery.kind !== 'terminated' || !this.#listener.replaced) return this.#send(delivery);
       // The client is back under the same id: it would take the news as the end of its new subscription (TERM-06).
       delivery.observed?.cut();
       this.#settle(delivery);
       return skipped;
-    }
-    delivery.state = 'sending';
-    try {
-      return this.#send(delivery);
     } catch (error) {
       this.#broke(delivery, error);
       return skipped;

@@ -1,3 +1,4 @@
+import { refuseUnknown } from '../../knownMembers.ts';
 import { readNumber, readNumbers, readTyped } from '../../numberOptions.ts';
 import { defaultSuspensionRules } from './failureRate.ts';
 import type { SuspensionRules } from './failureRate.ts';
@@ -55,6 +56,35 @@ const suspensionBounds = {
   minAttempts: { least: 1, most: 1_000_000_000, whole: true },
 } as const;
 
+const known: Readonly<Record<keyof WebhookOptions, true>> = {
+  allowedOrigins: true,
+  reachableOrigins: true,
+  allowUrl: true,
+  confirm: true,
+  receiverDocuments: true,
+  ttl: true,
+  retry: true,
+  suspension: true,
+  dropFailingAfterMs: true,
+  rotationGraceMs: true,
+  limits: true,
+  tellAbandoned: true,
+  signingKey: true,
+  unknownUnsubscribe: true,
+  dialect: true,
+  ordered: true,
+  secretKeys: true,
+  egress: true,
+  random: true,
+};
+
+const knownEgress: Readonly<Record<keyof NonNullable<WebhookOptions['egress']>, true>> = {
+  resolve: true,
+  connect: true,
+  tls: true,
+  nat64Prefixes: true,
+};
+
 /** What the options of webhook mode come to. */
 export interface WebhookRules {
   readonly ttl: TtlRules;
@@ -75,6 +105,9 @@ export interface WebhookRules {
  */
 export function resolveWebhookRules(options: WebhookOptions, durable: boolean): WebhookRules {
   if (typeof options !== 'object' || options === null) throw new TypeError('webhooks must be an object of options');
+  refuseUnknown(options, Object.keys(known), 'webhooks');
+  refuseUnknown(options.egress ?? {}, Object.keys(knownEgress), 'webhooks.egress');
+  refuseUnknown(options.egress?.tls ?? {}, ['ca'], 'webhooks.egress.tls');
   const { rotationGraceMs = DEFAULT_ROTATION_GRACE_MS, dropFailingAfterMs = DEFAULT_DROP_FAILING_AFTER_MS } = options;
   const { secretKeys, allowedOrigins, reachableOrigins, allowUrl } = options;
   const ttl = resolveTtlRules(options.ttl, durable);

@@ -31,7 +31,7 @@ export const defaultSchedulingLimits: SchedulingLimits = {
 
 /** Something to be sent. */
 export interface Job {
-  /** Sends it. Settles when the attempt is over, and never rejects. */
+  /** Sends it. Settles when the attempt is over, and neither rejects nor throws. */
   run(): Promise<HostOutcome>;
   /** Whether it is still wanted, asked when its turn comes. */
   readonly cancelled: boolean;
@@ -260,8 +260,12 @@ export class FairScheduler {
       if (principal.ready.length > 0) this.#enterRound(principal);
       this.#wake();
     };
-    // A place that is never given back would be lost for good.
-    void job.run().then(over, () => over('skipped'));
+    // A place that is never given back would be lost for good, and a throw here would keep the others waiting.
+    try {
+      void job.run().then(over, () => over('skipped'));
+    } catch {
+      over('skipped');
+    }
   }
 
   /** Rate limits hold a flow back, not its host or principal: both may have bursts left for others by then. */
