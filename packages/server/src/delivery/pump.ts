@@ -9,6 +9,7 @@ import type { MaybePromise } from '../maybePromise.ts';
 import type { Selection, SelectionRules } from '../subscription/selection.ts';
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import type { Sink } from './sink.ts';
+import { UnreplayableQueue } from './unreplayableQueue.ts';
 
 export interface PumpOptions {
   readonly subscription: SubscriptionDetails;
@@ -47,9 +48,6 @@ const PAGES_PER_TURN = 8;
 /** How long a failing read is left alone before it is tried again; doubles up to 32 times that. */
 const RETRY_MS = 1_000;
 
-/** Events without replay that may wait for a slow `match` of one subscription. */
-const UNREPLAYABLE_QUEUE_LIMIT = 256;
-
 /**
  * Moves one subscription along its feed: reads after its cursor, applies match and transform, and hands events to its
  * sink in feed order, never ahead of what the sink can take.
@@ -77,7 +75,7 @@ export class Pump implements FeedReceiver {
   /** A gap the sink had no room for; told before anything else is delivered. */
   #untoldLoss: { readonly cursor: string | null } | undefined;
   /** Made when it is first needed. */
-  #unreplayable: FeedEvent[] | undefined;
+  #unreplayable: UnreplayableQueue | undefined;
   #endDelay: (() => void) | undefined;
   #resumesTogether = false;
   #draining = false;
@@ -153,6 +151,7 @@ export class Pump implements FeedReceiver {
   close(): void {
     this.#closed = true;
     this.#detach();
+    this.#unreplayable?.close();
     this.#unreplayable = undefined;
     this.#opening = undefined;
     this.#endDelay?.();
@@ -160,7 +159,7 @@ export class Pump implements FeedReceiver {
 
   receive(event: FeedEvent): void {
     if (this.#unreplayable !== undefined) {
-      this.#queueUnreplayable(event);
+      if (!this.#unreplayable.add(event)) this.#untoldLoss = { cursor: null };
       return;
     }
     let selected;
@@ -301,32 +300,18 @@ export class Pump implements FeedReceiver {
   }
 
   /** Where nothing can be read again, events wait in order behind the one that is being decided. */
-  #queueUnreplayable(event: FeedEvent, selection?: Promise<FeedEvent | undefined>): void {
-    this.#unreplayable ??= [];
-    if (this.#unreplayable.length >= UNREPLAYABLE_QUEUE_LIMIT) {
-      this.#untoldLoss = { cursor: null };
-      return;
-    }
-    this.#unreplayable.push(event);
-    if (selection !== undefined) void this.#settleUnreplayable(selection);
-  }
-
-  async #settleUnreplayable(first: Promise<FeedEvent | undefined>): Promise<void> {
-    let selection: Promise<FeedEvent | undefined> | undefined = first;
-    let event: FeedEvent | undefined;
-    while (!this.#closed && (event = this.#unreplayable?.[0]) !== undefined) {
-      try {
-        const selected = await (selection ?? this.#select(event, true));
-        if (this.#closed) return;
-        if (selected !== undefined && !this.#sink.deliver(selected)) this.#untoldLoss = { cursor: null };
-      } catch (error) {
-        this.#selectionFailed(event, error);
-      }
-      selection = undefined;
-      this.#unreplayable?.shift();
-    }
-    this.#unreplayable = undefined;
-    if (this.#untoldLoss !== undefined && !this.#tellLoss()) this.#block();
+  #queueUnreplayable(event: FeedEvent, selection: Promise<FeedEvent | undefined>): void {
+    this.#unreplayable = new UnreplayableQueue(event, selection, {
+      select: (next) => this.#select(next, true),
+      deliver: (selected) => {
+        if (!this.#sink.deliver(selected)) this.#untoldLoss = { cursor: null };
+      },
+      failed: (failed, error) => this.#selectionFailed(failed, error),
+      finished: () => {
+        this.#unreplayable = undefined;
+        if (this.#untoldLoss !== undefined && !this.#tellLoss()) this.#block();
+      },
+    });
   }
 
   #select(event: FeedEvent, indexed: boolean): ReturnType<Selection['select']> {

@@ -47,7 +47,7 @@ export class Delivery implements Job {
   /** Times in a row. */
   localFaults = 0;
   /** Since when it cannot be sent: that time does not count. */
-  heldSinceMs: number | undefined;
+  #heldSinceMs: number | undefined;
   /** Moved on by time in suspension, which does not count (DELIV-07). */
   firstAttemptAtMs = 0;
   retry: Deadline<Delivery> | undefined;
@@ -62,6 +62,32 @@ export class Delivery implements Job {
     this.place = place;
     this.event = event;
     this.deadLetter = deadLetter;
+  }
+
+  /** An attempt begins. */
+  sending(startMs: number): void {
+    if (this.attempts++ === 0) this.firstAttemptAtMs = startMs;
+  }
+
+  /** The attempt did not get out of this machine: as if it had not been made (DELIV-18). */
+  notSent(): void {
+    this.attempts--;
+  }
+
+  /** It cannot be sent from here for now. */
+  postponed(fault: string, startMs: number): void {
+    this.localFault = fault;
+    this.localFaults++;
+    if (this.attempts > 0) this.#heldSinceMs ??= startMs;
+  }
+
+  /** The attempt that began then got out: time in which that was not possible does not count. */
+  sent(startMs: number): void {
+    if (this.localFaults === 0) return;
+    if (this.#heldSinceMs !== undefined) this.firstAttemptAtMs += Math.max(0, startMs - this.#heldSinceMs);
+    this.#heldSinceMs = undefined;
+    this.localFault = undefined;
+    this.localFaults = 0;
   }
 
   get cancelled(): boolean {

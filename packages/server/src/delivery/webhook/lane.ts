@@ -1,9 +1,5 @@
-import type { DeliveryStatus, Dialect, EventsError, LastError } from '@mcp-events/protocol';
-import type { Clock } from '../../clock.ts';
-import type { Deadlines } from '../../deadlines.ts';
+import type { DeliveryStatus, EventsError, LastError } from '@mcp-events/protocol';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
-import type { Observer } from '../../observability/observer.ts';
-import type { StoredDeadLetter } from '../../storage/deadLetterStore.ts';
 import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
 import { isFinalError } from '../../subscription/finalErrors.ts';
 import type { Pump } from '../pump.ts';
@@ -12,80 +8,18 @@ import { Delivery } from './delivery.ts';
 import type { DeliveryLane } from './delivery.ts';
 import { DeliveryHealth } from './deliveryHealth.ts';
 import { DeliveryOrder } from './deliveryOrder.ts';
-import type { SuspensionRules } from './failureRate.ts';
 import { gapBody, occurrenceBody, terminatedBody } from './messageBody.ts';
 import { OutstandingDeliveries } from './outstandingDeliveries.ts';
-import { eventMessageId } from './messageId.ts';
+import type { LaneContext, LaneListener, LaneSubscriber } from './laneContext.ts';
+import { deliveryMessageId } from './messageId.ts';
 import { outcomeOf, post } from './post.ts';
-import type { AttemptOutcome, PostOptions, PostTarget } from './post.ts';
+import type { AttemptOutcome } from './post.ts';
+import { Refusals } from './refusals.ts';
+import type { Refusal } from './refusals.ts';
 import { localRetryDelayMs, nextRetryDelayMs } from './retryPolicy.ts';
-import type { RetryRules } from './retryPolicy.ts';
 import { nameOfFault } from './egress/localFault.ts';
-import type { FairScheduler, Flow } from './scheduling/fairScheduler.ts';
+import type { Flow } from './scheduling/fairScheduler.ts';
 import type { HostOutcome } from './scheduling/hostShare.ts';
-
-/** What the lanes of one server share. */
-export interface LaneContext {
-  readonly clock: Clock;
-  /** Uniform in [0, 1), for jitter. */
-  readonly random: () => number;
-  /** For envelopes. Unique; not a secret. */
-  readonly createMessageId: () => string;
-  readonly scheduler: FairScheduler;
-  /** When deliveries are tried again. */
-  readonly retries: Deadlines<Delivery>;
-  readonly postOptions: PostOptions;
-  readonly retryRules: RetryRules;
-  readonly suspensionRules: SuspensionRules;
-  /** Deliveries of one subscription that may be outstanding. */
-  readonly maxOutstanding: number;
-  /** Whether events that were given up are told as a gap (OP-11). */
-  readonly tellAbandoned: boolean;
-  /** Keeps an event that was given up. */
-  readonly bury: (letter: StoredDeadLetter) => void;
-  /** A dead letter was delivered after all. */
-  readonly redriven: (number: number) => void;
-  /** A mistake in this process kept a delivery from being sent, or its outcome from being dealt with. */
-  readonly broke: (error: unknown, name: string) => void;
-  readonly warn: (message: string, name: string) => void;
-  readonly observer: Observer | undefined;
-}
-
-/** Whose events a lane delivers. */
-export interface LaneSubscriber extends PostTarget {
-  readonly name: string;
-  readonly principal: string;
-  /** Name under which the endpoint's host is limited. */
-  readonly host: string;
-  readonly dialect: Dialect;
-  /** Whether it is sent one delivery at a time, as long as {@link Lane.setOrdered} does not say otherwise. */
-  readonly ordered: boolean;
-}
-
-/** What the lane tells the subscription. */
-export interface LaneListener {
-  /** The safe position moved. */
-  onProgress(): void;
-  /** Delivery stopped until the client comes back (DELIV-13). */
-  onSuspended(): void;
-  /** An event could not be delivered, for now or for good. */
-  onFailed(): void;
-  /** The source says that this subscription cannot go on. */
-  onFinalError(error: EventsError): void;
-  /** A newer subscription has the id of this one, which has ended. */
-  readonly replaced: boolean;
-}
-
-/** An event that was not delivered, and is no dead letter either: nobody could do better later. */
-export interface Refusal {
-  readonly eventId: string;
-  /** The endpoint said so for good (410, 413), or the body would have been larger than allowed. */
-  readonly reason: 'refused' | 'too_large';
-  readonly atMs: number;
-}
-
-/** Of one subscription. An endpoint that refuses everything is a matter of a look, not of a list. */
-const MAX_REFUSALS = 16;
 
 const skipped: Promise<HostOutcome> = Promise.resolve('skipped');
 
@@ -117,7 +51,7 @@ export class Lane implements Sink, DeliveryLane {
   #terminated: EventsError | undefined;
   #ended = false;
   /** Made with the first. */
-  #refusals: Refusal[] | undefined;
+  #refusals: Refusals | undefined;
 
   constructor(context: LaneContext, subscriber: LaneSubscriber, host: string, listener: LaneListener) {
     this.#context = context;
@@ -183,7 +117,7 @@ export class Lane implements Sink, DeliveryLane {
 
   /** The last events that will not be sent again though nobody gave them up, for operators who look for them. */
   get refusals(): readonly Refusal[] {
-    return this.#refusals ?? [];
+    return this.#refusals?.latest ?? [];
   }
 
   /** Deliveries that are neither acknowledged nor given up. */
@@ -230,7 +164,7 @@ export class Lane implements Sink, DeliveryLane {
     if (this.suspended || isFull) return this.#refuse();
     const place = this.#order.begin(event);
     if (place === undefined) return true;
-    const webhookId = this.#eventWebhookId(event);
+    const webhookId = deliveryMessageId(this.#subscriber, event);
     this.#add(new Delivery({ lane: this, kind: 'event', webhookId, place, event }));
     return true;
   }
@@ -243,7 +177,7 @@ export class Lane implements Sink, DeliveryLane {
   redeliver(event: FeedEvent, deadLetter: number): boolean {
     if (this.#ended) return false;
     for (const delivery of this.#outstanding) if (delivery.deadLetter === deadLetter) return false;
-    const webhookId = this.#eventWebhookId(event);
+    const webhookId = deliveryMessageId(this.#subscriber, event);
     this.#add(new Delivery({ lane: this, kind: 'event', webhookId, event, deadLetter }));
     return true;
   }
@@ -366,7 +300,7 @@ export class Lane implements Sink, DeliveryLane {
     const startMs = clock.now();
     const observedAttempt = delivery.observed?.attempt(delivery.attempts + 1);
     const posting = post(postOptions, this.#subscriber, delivery.webhookId, body, 0);
-    if (delivery.attempts++ === 0) delivery.firstAttemptAtMs = startMs;
+    delivery.sending(startMs);
     this.#posting++;
     // No asynchronous function: it would be one more promise for each delivery.
     return posting.then((result) => {
@@ -378,8 +312,10 @@ export class Lane implements Sink, DeliveryLane {
         observedAttempt?.(outcome);
         // It may have ended while the endpoint thought about it.
         if (delivery.cancelled) this.#takeTurn();
-        else if (outcome.kind === 'local_fault') this.#postpone(delivery, outcome.fault, startMs);
-        else this.#attempted(delivery, outcome, startMs);
+        else if (outcome.kind === 'local_fault') {
+          delivery.notSent();
+          this.#postpone(delivery, outcome.fault, startMs);
+        } else this.#attempted(delivery, outcome, startMs);
       } catch (error) {
         this.#broke(delivery, error);
       }
@@ -392,31 +328,20 @@ export class Lane implements Sink, DeliveryLane {
     this.#context.broke(error, this.#subscriber.name);
     if (delivery.cancelled) this.#takeTurn();
     else if (delivery.state === 'sending') {
-      // As if it had not been tried.
-      delivery.attempts++;
       this.#postpone(delivery, nameOfFault(error), this.#context.clock.now());
     }
   }
 
   /** It could not be sent from here: tried again as if it had not been, however often (DELIV-18). */
   #postpone(delivery: Delivery, fault: string, startMs: number): void {
-    const { random } = this.#context;
-    delivery.attempts--;
-    delivery.localFault = fault;
-    delivery.localFaults++;
-    if (delivery.attempts > 0) delivery.heldSinceMs ??= startMs;
+    delivery.postponed(fault, startMs);
     delivery.state = 'waiting';
-    if (!this.suspended) this.#queueIn(delivery, localRetryDelayMs(delivery.localFaults, random));
+    if (!this.suspended) this.#queueIn(delivery, localRetryDelayMs(delivery.localFaults, this.#context.random));
   }
 
   #attempted(delivery: Delivery, outcome: Exclude<AttemptOutcome, { kind: 'local_fault' }>, startMs: number): void {
     const nowMs = this.#context.clock.now();
-    if (delivery.localFaults > 0) {
-      if (delivery.heldSinceMs !== undefined) delivery.firstAttemptAtMs += Math.max(0, startMs - delivery.heldSinceMs);
-      delivery.heldSinceMs = undefined;
-      delivery.localFault = undefined;
-      delivery.localFaults = 0;
-    }
+    delivery.sent(startMs);
     if (outcome.kind === 'failed') this.#attemptFailed(delivery, outcome.reason, outcome.retryAfterMs, nowMs);
     else {
       if (outcome.kind === 'acknowledged') {
@@ -652,9 +577,8 @@ export class Lane implements Sink, DeliveryLane {
 
   #notSent({ event }: Delivery, reason: Refusal['reason']): void {
     if (event === undefined) return;
-    this.#refusals ??= [];
-    this.#refusals.push({ eventId: event.eventId, reason, atMs: this.#context.clock.now() });
-    if (this.#refusals.length > MAX_REFUSALS) this.#refusals.shift();
+    this.#refusals ??= new Refusals();
+    this.#refusals.add({ eventId: event.eventId, reason, atMs: this.#context.clock.now() });
   }
 
   #gapBody(cursor: string | null): string {
@@ -663,12 +587,6 @@ export class Lane implements Sink, DeliveryLane {
 
   #terminatedBody(): string {
     return terminatedBody(this.#terminated as EventsError, this.#subscriber.dialect);
-  }
-
-  /** The older dialect's peers insist on the event's own id (DIALECT-05). */
-  #eventWebhookId({ eventId }: FeedEvent): string {
-    const { dialect, id } = this.#subscriber;
-    return dialect === 'sketch' ? eventId : eventMessageId(id, eventId);
   }
 
   #envelopeId(type: 'gap' | 'terminated'): string {

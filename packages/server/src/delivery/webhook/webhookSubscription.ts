@@ -8,7 +8,7 @@ import { Subscription } from '../../subscription/subscription.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
 import type { Pump } from '../pump.ts';
 import { Lane } from './lane.ts';
-import type { LaneContext, LaneListener } from './lane.ts';
+import type { LaneContext, LaneListener } from './laneContext.ts';
 import type { SigningSecrets } from './signing/signingSecrets.ts';
 import { comesBackAfter, mayBecome } from './subscriptionState.ts';
 import type { SubscriptionEnd, SubscriptionState } from './subscriptionState.ts';

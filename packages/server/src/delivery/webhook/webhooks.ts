@@ -15,7 +15,7 @@ import type { Registry } from '../../subscription/registry.ts';
 import type { Delivery } from './delivery.ts';
 import { Egress } from './egress/egress.ts';
 import { grantTtlMs } from './grant.ts';
-import type { LaneContext } from './lane.ts';
+import type { LaneContext } from './laneContext.ts';
 import { Persistence } from './persistence.ts';
 import { FairScheduler } from './scheduling/fairScheduler.ts';
 import { comesBackAfter } from './subscriptionState.ts';
