@@ -146,7 +146,7 @@ it('POLL-11 TERM-01 tells the end of the subscription to a held poll at once', a
   const { cursor } = await server.poll('counted', null);
   const held = server.call('events/poll', { name: 'counted', cursor, timeoutMs: 20_000 });
   await settle();
-  expect(server.events.terminate({ name: 'counted' }, forbidden('revoked'))).toBe(1);
+  expect(await server.events.terminate({ name: 'counted' }, forbidden('revoked'))).toBe(1);
   expect((await held).error).toMatchObject({ code: -32024, data: { reason: 'revoked' } });
 });
 
