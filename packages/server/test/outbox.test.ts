@@ -469,6 +469,21 @@ describe('events that cannot be emitted', () => {
     expect(await logged()).toEqual([2, 3]);
   });
 
+  it('are kept aside after one minute, whatever the clock is set back to meanwhile', async () => {
+    const db = authorsDatabase();
+    const { server: made, logged } = await server();
+    const gone = made.events.define('gone', counted);
+    const outbox = made.events.outbox(db);
+    outbox.add('gone', { n: 1 });
+    gone.remove();
+    await made.clock.advance(30_000);
+    made.clock.jump(-3_600_000);
+    outbox.add('counted', { n: 2 });
+    await made.clock.advance(62_000);
+    expect(await logged()).toEqual([2]);
+    expect(outbox.refused()).toHaveLength(1);
+  });
+
   it('are kept aside when another process wrote them by hand and wrong, and what is told has nothing of them', async () => {
     const db = authorsDatabase();
     const told: unknown[] = [];

@@ -247,11 +247,16 @@ export class OutboxRelay {
   }
 
   #noteType(name: string): void {
-    if (this.#options.emission(name) !== undefined) this.#unknownSinceMs.delete(name);
-    else if (!this.#unknownSinceMs.has(name)) {
-      if (this.#unknownSinceMs.size >= MAX_UNKNOWN_TYPES) this.#unknownSinceMs.clear();
-      this.#unknownSinceMs.set(name, this.#options.clock.now());
+    if (this.#options.emission(name) !== undefined) {
+      this.#unknownSinceMs.delete(name);
+      return;
     }
+    const nowMs = this.#options.clock.now();
+    const sinceMs = this.#unknownSinceMs.get(name);
+    // Anew after the clock was set back: else everything behind it would wait until the clock has caught up.
+    if (sinceMs !== undefined && sinceMs <= nowMs) return;
+    if (sinceMs === undefined && this.#unknownSinceMs.size >= MAX_UNKNOWN_TYPES) this.#unknownSinceMs.clear();
+    this.#unknownSinceMs.set(name, nowMs);
   }
 
   #mayCome(name: string): boolean {

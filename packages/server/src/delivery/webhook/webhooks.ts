@@ -325,7 +325,9 @@ export class Webhooks {
   advanced(name: string): void {
     const nowMs = this.#environment.clock.now();
     const lastMs = this.#positionsStoredAtMs.get(name);
-    if (this.persistence === undefined || (lastMs !== undefined && nowMs - lastMs < IDLE_POSITIONS_MS)) return;
+    // Also after the clock was set back.
+    const isRecent = lastMs !== undefined && Math.abs(nowMs - lastMs) < IDLE_POSITIONS_MS;
+    if (this.persistence === undefined || isRecent) return;
     this.#positionsStoredAtMs.set(name, nowMs);
     void this.#storeInTurns(name);
   }
