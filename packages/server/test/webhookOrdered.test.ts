@@ -195,7 +195,7 @@ describe('who asks for order', () => {
   it.each(['yes', 1, null])('ORDER-06 refuses %j as the wish of an event type', (wish) => {
     const server = webhookServer();
     expect(() => server.events.define('counted', { ...counted, orderedWebhooks: wish as never })).toThrow(
-      'orderedWebhooks of event type "counted" must be true or false',
+      'orderedWebhooks of event type "counted" must be a boolean',
     );
   });
 

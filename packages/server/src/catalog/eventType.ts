@@ -1,13 +1,14 @@
 import { isJsonObject } from '@mcp-events/protocol';
 import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
-import { refuseUnknown } from '../knownMembers.ts';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
+import { refuseUnknown } from '../knownMembers.ts';
 import { isStorableText } from '../occurrence/storableText.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
 import type { Feed } from '../feed/feed.ts';
 import { defaultRetention } from '../storage/eventLog.ts';
 import type { Retention } from '../storage/eventLog.ts';
 import type { SelectionRules } from '../subscription/selection.ts';
+import { checkDefinition } from './checkDefinition.ts';
 import type { AnyDefinition } from './definition.ts';
 import { compileSchema } from './schema.ts';
 import type { CompiledSchema } from './schema.ts';
@@ -47,27 +48,6 @@ export interface EventType {
   readonly reportSelection: (error: unknown) => void;
 }
 
-const known: Readonly<Record<keyof AnyDefinition, true>> = {
-  description: true,
-  input: true,
-  payload: true,
-  _meta: true,
-  delivery: true,
-  orderedWebhooks: true,
-  check: true,
-  replay: true,
-  retention: true,
-  filter: true,
-  match: true,
-  transform: true,
-  authorize: true,
-  discoverable: true,
-  onSubscribe: true,
-  onUnsubscribe: true,
-  nextPollMs: true,
-  leaseMs: true,
-};
-
 /**
  * Throws a `TypeError` that says what is wrong with the definition.
  *
@@ -77,8 +57,7 @@ export function compileType(name: string, definition: AnyDefinition, offersWebho
   if (typeof name !== 'string' || name === '') throw new TypeError('an event type needs a name');
   const what = `event type ${JSON.stringify(name)}`;
   if (!isStorableText(name)) throw new TypeError(`the name of ${what} must be text without the character zero`);
-  if (typeof definition !== 'object' || definition === null) throw new TypeError(`${what} needs a definition`);
-  refuseUnknown(definition, Object.keys(known), what);
+  checkDefinition(definition, what);
   const input = compileSchema(definition.input ?? { type: 'object' }, {
     what: `the input schema of ${what}`,
     isUntrusted: true,
@@ -88,10 +67,6 @@ export function compileType(name: string, definition: AnyDefinition, offersWebho
     isUntrusted: false,
   });
   assertFilter(definition.filter ?? {}, input, payload, what);
-  const { orderedWebhooks = false } = definition;
-  if (typeof orderedWebhooks !== 'boolean') {
-    throw new TypeError(`orderedWebhooks of ${what} must be true or false, not ${String(orderedWebhooks)}`);
-  }
   const nextPollMs = interval(definition.nextPollMs, DEFAULT_NEXT_POLL_MS, `nextPollMs of ${what}`);
   const leaseMs = interval(definition.leaseMs, LEASE_INTERVALS * nextPollMs, `leaseMs of ${what}`);
   const rules = {
