@@ -432,7 +432,7 @@ describe('repetitions', () => {
     expect(world.eventIds).toEqual(['e3', 'e1', 'e2', 'e5', 'e4']);
   });
 
-  it('tell the callback another place of an event, once for each message', async () => {
+  it('RECV-17 tell the callback another place of an event, once for each place, whatever the message is called', async () => {
     const world = new ReceiverWorld();
     const repeated: unknown[] = [];
     world.receiver.register({
@@ -444,12 +444,16 @@ describe('repetitions', () => {
     const at = (position: string): unknown => ({ 'mcp-events/order': { position, previous: null } });
     const post = (id: string, position: string): Promise<number> =>
       world.post({ id, body: occurrence('e1', { _meta: at(position) }) });
-    expect([await post('m1', 'p1'), await post('m1', 'p1'), await post('m2', 'n1'), await post('m2', 'n1')]).toEqual([
+    expect([await post('m1', 'p1'), await post('m1', 'p1'), await post('m1', 'n1'), await post('m1', 'n1')]).toEqual([
       204, 204, 204, 204,
     ]);
+    expect([await post('m2', 'n1'), await post('m2', 'o1')]).toEqual([204, 204]);
     expect(await world.post({ id: 'm3' })).toBe(204);
     expect(world.eventIds).toEqual(['e1']);
-    expect(repeated).toEqual([['e1', { position: 'n1', previous: null }]]);
+    expect(repeated).toEqual([
+      ['e1', { position: 'n1', previous: null }],
+      ['e1', { position: 'o1', previous: null }],
+    ]);
   });
 });
 

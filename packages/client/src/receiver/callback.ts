@@ -96,8 +96,8 @@ export class Callback implements RegisteredCallback {
     const ids = idsOf(message);
     const result = await this.#received.once(ids, () => this.#registration.accept(message));
     if (result !== 'repeated') return result;
-    // The same event in another message is news only in that it may tell another place.
-    if (message.kind === 'event' && message.order !== undefined && !this.#received.has(ids)) {
+    // The same event is news only in that it may tell another place.
+    if (message.kind === 'event' && message.order !== undefined && !this.#received.isAtKnownPlace(ids)) {
       await this.#registration.repeated?.({ ...message, order: message.order });
       this.#received.add(ids);
     }

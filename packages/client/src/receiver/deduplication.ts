@@ -1,3 +1,4 @@
+import type { EventOrder } from '@mcp-events/protocol';
 import { RecentKeys } from './recentKeys.ts';
 import type { AcceptResult, WebhookMessage } from './registration.ts';
 
@@ -7,13 +8,15 @@ export interface MessageIds {
   webhookId: string;
   /** Only of an event. */
   eventId?: string;
+  /** Where an event was told to stand, if its server tells the order. */
+  order?: EventOrder;
 }
 
 export function idsOf(message: WebhookMessage): MessageIds {
   const { subscriptionId, webhookId } = message;
-  return message.kind === 'event'
-    ? { subscriptionId, webhookId, eventId: message.event.eventId }
-    : { subscriptionId, webhookId };
+  if (message.kind !== 'event') return { subscriptionId, webhookId };
+  const { event, order } = message;
+  return { subscriptionId, webhookId, eventId: event.eventId, ...(order !== undefined && { order }) };
 }
 
 /**
@@ -22,6 +25,8 @@ export function idsOf(message: WebhookMessage): MessageIds {
  */
 export class Deduplication {
   readonly #accepted: RecentKeys;
+  /** Apart from the ids: a place that is forgotten is told again, which does no harm. */
+  readonly #places: RecentKeys;
   /** Messages in the hands of `accept`. */
   readonly #pending = new Map<string, Promise<AcceptResult>>();
 
@@ -29,16 +34,21 @@ export class Deduplication {
   constructor(maxMessages: number) {
     // An event has two.
     this.#accepted = new RecentKeys(2 * maxMessages);
+    this.#places = new RecentKeys(maxMessages);
   }
 
-  /** Whether this very message was accepted, and not only another one with the same event. */
-  has(ids: MessageIds): boolean {
-    return this.#accepted.has(messageKey(ids));
+  /**
+   * Whether an event was accepted at the very place it tells, or tells none. After a restart of its server it may come
+   * again at another one, under the `webhook-id` it had (RECV-17).
+   */
+  isAtKnownPlace({ order, ...ids }: MessageIds): boolean {
+    return order === undefined || this.#places.has(placeKey(ids, order));
   }
 
   /** Counts a message as accepted. */
   add(ids: MessageIds): void {
     for (const key of keysOf(ids)) this.#accepted.add(key);
+    if (ids.order !== undefined) this.#places.add(placeKey(ids, ids.order));
   }
 
   /**
@@ -79,4 +89,8 @@ function keysOf(ids: MessageIds): string[] {
 
 function messageKey({ subscriptionId, webhookId }: MessageIds): string {
   return JSON.stringify([subscriptionId, 'message', webhookId]);
+}
+
+function placeKey({ subscriptionId, eventId }: MessageIds, { position, previous }: EventOrder): string {
+  return JSON.stringify([subscriptionId, eventId, position, previous]);
 }

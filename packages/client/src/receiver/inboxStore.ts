@@ -37,8 +37,6 @@ export interface StoredMessage {
 
 /** What is remembered of a message. */
 export interface ReceivedMark extends MessageIds {
-  /** Where it told its event to stand. */
-  order?: EventOrder;
   /** Of a gap: the last places it told to be missing, which later events may name. */
   missing?: readonly EventOrder[];
 }
@@ -102,7 +100,6 @@ export function memoryInboxStore(): InboxStore {
 
 function markOf(message: WebhookMessage): ReceivedMark {
   const ids = idsOf(message);
-  if (message.kind === 'event' && message.order !== undefined) return { ...ids, order: message.order };
   if (message.kind === 'gap' && message.missing !== undefined) {
     return { ...ids, missing: message.missing.slice(-MARKED_PLACES) };
   }

@@ -18,8 +18,8 @@ export interface WebhookRegistration {
    */
   readonly accept: (message: WebhookMessage) => AcceptResult | Promise<AcceptResult>;
   /**
-   * Called instead of `accept` when an accepted event comes again as another message that tells a place, as after a
-   * restart of the server: for `ArrivalOrder.repeated`. Awaited; a rejection is answered 503.
+   * Called instead of `accept` when an accepted event comes again and tells another place, as after a restart of the
+   * server: for `ArrivalOrder.repeated`. Awaited; a rejection is answered 503.
    */
   readonly repeated?: (message: EventMessage & { order: EventOrder }) => unknown;
   /**

@@ -108,8 +108,8 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
     const ids = idsOf(message);
     const result = await this.#received.once(ids, () => this.#take(message));
     if (result !== 'repeated') return result;
-    if (message.kind === 'event' && message.order !== undefined && !this.#received.has(ids)) {
-      await this.#store.append({ kind: 'mark', mark: { ...ids, order: message.order } });
+    if (message.kind === 'event' && message.order !== undefined && !this.#received.isAtKnownPlace(ids)) {
+      await this.#store.append({ kind: 'mark', mark: ids });
       this.#received.add(ids);
       this.#repeated(message.subscriptionId, message.event.eventId, message.order);
     }
