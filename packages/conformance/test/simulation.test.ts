@@ -13,7 +13,7 @@ import { comesOfFault, SimulatedFault } from '../src/simulation/simulatedFault.t
 vi.setConfig({ testTimeout: 120_000 });
 
 /** Of applications, each of which has most kinds of faults. */
-const SEEDS = [1, 3, 4, 7, 9, 11];
+const SEEDS = [2, 4, 5, 6, 9, 11];
 
 /** What is wrong with the run of a seed, as text; empty if nothing is. */
 async function findings(seed: number): Promise<string> {
