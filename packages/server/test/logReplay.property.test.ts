@@ -150,7 +150,7 @@ it('TTL-10 reads the log once for all who come back together', async () => {
   expect(reads).toBe(11);
 });
 
-it('ORDER-03 G2 a damaged event holds nobody up: it is passed over and told, once to the operator', async () => {
+it('EMIT-11 ORDER-03 G2 a damaged event holds nobody up: it is passed over and told, once to the operator', async () => {
   const clock = new FakeClock();
   const log = memoryLog(clock, { maxCount: 1_000 });
   const reported: unknown[] = [];

@@ -126,7 +126,7 @@ it.each([
   ],
   ['a timestamp', "UPDATE events_1 SET timestamp = 'private' WHERE position = 5", 'its timestamp is none'],
   ['a row', 'DELETE FROM events_1 WHERE position = 5', 'it is missing'],
-])('EMIT-17 where %s is damaged a gap stands in its place, and everything else is read', async (_what, sql, told) => {
+])('EMIT-11 where %s is damaged a gap stands in its place, and everything else is read', async (_what, sql, told) => {
   const { log, db } = await reopened(async (log) => appendAll(log, 300));
   db.exec(sql);
   const records = await log.read(0, 300);
