@@ -10,6 +10,7 @@ import { deadLetterOf, eventOf } from './delivery/webhook/deadLetter.ts';
 import { inEventOrder } from './delivery/webhook/deadLetterOrder.ts';
 import type { DeadLetter } from './delivery/webhook/deadLetter.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
+import { refuseUnknown } from './knownMembers.ts';
 import type { EventsOptions } from './options.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { OutboxDatabase } from './outbox/outboxDatabase.ts';
@@ -267,9 +268,14 @@ export class Events {
    * timers. Stored webhook subscriptions stay stored, for the next run. Idempotent.
    *
    * Without a deadline attempts under way are cut, to be made again in the next run, and what has to be stored is waited
-   * for. Rejects when it cannot be stored. Throws a `TypeError` for a deadline that is no time.
+   * for. Rejects when it cannot be stored. Throws a `TypeError` for a deadline that is no time, and for other options.
    */
-  close({ deadlineMs }: CloseOptions = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<void> {
+    if (typeof options !== 'object' || options === null) {
+      throw new TypeError('close() takes an object of options, as in close({ deadlineMs: 8_000 })');
+    }
+    refuseUnknown(options, ['deadlineMs'], 'the options of close()');
+    const { deadlineMs } = options;
     const { clock, observer } = this.#parts.core;
     const deadline = new ShutdownDeadline(clock, deadlineMs);
     if (this.#closing === undefined) {

@@ -25,6 +25,7 @@ it.each([
   ['event type "counted" has no member "onSubscribed"; did you mean "onSubscribe"?', { onSubscribed: () => {} }],
   ['event type "counted" has no member "Payload"; did you mean "payload"?', { Payload: counted.payload }],
   ['retention of event type "counted" has no member "maxAge"; did you mean "maxAgeMs"?', { retention: { maxAge: 5 } }],
+  ['retention of event type "counted" must be an object, as in', { retention: 1_000 }],
   ['retention.maxBytes of event type "counted" must be a number of at least 1', { retention: { maxBytes: '5' } }],
 ])('EMIT-22 %s, also when it changes', (told, members) => {
   const { events } = httpServer();
@@ -42,4 +43,17 @@ it('EMIT-22 a name that is too long is neither repeated nor compared whole', () 
     told = (error as Error).message;
   }
   expect(told).toBe(`it has no member "${name.slice(0, 64)}", only payload`);
+});
+
+it('EMIT-22 an event whose target is misspelt reaches nobody, and an end with another deadline is none', async () => {
+  const { events } = httpServer();
+  const handle = events.define('counted', counted);
+  await expect(handle.emit({ n: 1 }, { tagret: 'sub_1' } as never)).rejects.toThrow(
+    'the options of an event of counted has no member "tagret"; did you mean "target"?',
+  );
+  expect((await events.inspect().events('counted')).entries).toEqual([]);
+  expect(() => void events.close(8_000 as never)).toThrow('close() takes an object of options');
+  expect(() => void events.close(null as never)).toThrow('close() takes an object of options');
+  expect(() => void events.close({ deadline: 8_000 } as never)).toThrow('did you mean "deadlineMs"?');
+  await expect(handle.emit({ n: 1 })).resolves.toBeDefined();
 });

@@ -3,6 +3,7 @@ import type { FeedEvent, OccurrenceInput } from '../occurrence/feedEvent.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
 import { canonicalJson } from '../occurrence/canonicalJson.ts';
+import { refuseUnknown } from '../knownMembers.ts';
 import { assertEventId } from '../occurrence/eventId.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
 import { isStorableText } from '../occurrence/storableText.ts';
@@ -22,6 +23,8 @@ export interface PreparedEvent {
 
 /** Another event has the id, and is retained. */
 export class EventIdTaken extends TypeError {}
+
+const EMIT_OPTIONS = ['eventId', 'timestamp', 'target', '_meta'] as const satisfies readonly (keyof EmitOptions)[];
 
 /** Turns what an author emits into an occurrence, and refuses what subscribers must never see. */
 export class Emitter {
@@ -81,6 +84,8 @@ export class Emitter {
     } catch (error) {
       throw new TypeError(`data of ${what} violates its payload schema: ${(error as Error).message}`, { cause: error });
     }
+    // A misspelt target would tell everybody what is meant for one.
+    refuseUnknown(options, EMIT_OPTIONS, `the options of ${what}`);
     const { eventId, target, timestamp } = options;
     if (eventId !== undefined) assertEventId(eventId, what);
     if (target !== undefined && !isStorableText(target)) throw new TypeError(`target of ${what} must be text`);

@@ -129,7 +129,11 @@ function assertFilter(filter: Filter, input: CompiledSchema, payload: CompiledSc
 }
 
 function resolveRetention(definition: AnyDefinition, what: string): Retention {
-  refuseUnknown(definition.retention ?? {}, Object.keys(defaultRetention), `retention of ${what}`);
+  const given: unknown = definition.retention ?? {};
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new TypeError(`retention of ${what} must be an object, as in retention: { maxAgeMs: 3_600_000 }`);
+  }
+  refuseUnknown(given, Object.keys(defaultRetention), `retention of ${what}`);
   const retention = { ...defaultRetention, ...definition.retention };
   for (const [bound, value] of Object.entries(retention)) {
     if (typeof value === 'number' && value >= 1) continue;
