@@ -171,6 +171,31 @@ describe('the transport for Events', () => {
     expect(names).toEqual(['incident.opened', undefined, undefined]);
   });
 
+  it.each([
+    ['of headers', { error: { code: -32_020, message: 'no' } }, ['incident.opened', null]],
+    [
+      'of something else, which may have been carried out',
+      { error: { code: -32_602, message: 'no' } },
+      ['incident.opened'],
+    ],
+    ['that is none of the protocol', { message: 'no' }, ['incident.opened', null]],
+  ])('CLIENT-18 after a 400 with an error %s asks again or not', async (_what, answer, names) => {
+    const asked: (string | null)[] = [];
+    const fetch = boundedFetch({
+      fetch: async (_url, init) => {
+        asked.push(new Headers(init?.headers).get('mcp-name'));
+        return Response.json(answer, { status: 400 });
+      },
+    });
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: Methods.poll, params: { name: 'incident.opened' } });
+    const response = await fetch('http://localhost/mcp', {
+      method: 'POST',
+      headers: { 'mcp-method': Methods.poll },
+      body,
+    });
+    expect([response.status, await response.json(), asked]).toEqual([400, answer, names]);
+  });
+
   it('PUSH-19 never asks with Last-Event-ID, whatever ids and waits the server numbers its frames with', async () => {
     const streams: ServerResponse[] = [];
     const w = await connected((_request, response, text) => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { fileInboxStore, fileStore } from '../src/node.ts';
 import { fileStoreWith } from '../src/store/fileStore.ts';
+import { syncFolder } from '../src/store/replaceFile.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'places-'));
 afterAll(() => rm(folder, { recursive: true }));
@@ -19,6 +20,25 @@ async function place(): Promise<string> {
   await mkdir(path);
   return path;
 }
+
+describe('a folder', () => {
+  const folderThat = (code: string, at: 'open' | 'sync') => async () => {
+    if (at === 'open') throw failure(code);
+    return { sync: () => Promise.reject(failure(code)), close: async () => {} };
+  };
+
+  it.each([
+    ['that nobody may read', 'EACCES', 'open'],
+    ['of a file system that synchronises none', 'EINVAL', 'sync'],
+    ['of a file system without such a call', 'ENOTSUP', 'sync'],
+  ] as const)('CLIENT-01 %s costs no save', async (_what, code, at) => {
+    await expect(syncFolder('/x/cursors.json', folderThat(code, at))).resolves.toBeUndefined();
+  });
+
+  it('CLIENT-01 on a disk that fails is told', async () => {
+    await expect(syncFolder('/x/cursors.json', folderThat('EIO', 'sync'))).rejects.toThrow('EIO');
+  });
+});
 
 describe('where a cursor file lies', () => {
   it('CLIENT-01 a symbolic link keeps its place, and what it leads to is replaced', async () => {

@@ -5,6 +5,9 @@ import { boundedAnswer } from './boundedBody.ts';
 import { HttpFacts } from './httpFacts.ts';
 import { headerValue, MCP_NAME_HEADER, nameOf } from './mcpName.ts';
 
+/** Code of an error about headers, as the core protocol numbers it. */
+const HEADER_MISMATCH = -32_020;
+
 /** Options of {@link boundedFetch}. */
 export interface BoundedFetchOptions {
   /** Largest JSON answer, and largest single message of an event stream, in bytes after decompression. Default 16 MiB. */
@@ -60,8 +63,10 @@ export function fetchWith(options: BoundedFetchOptions, facts: HttpFacts): Fetch
     headers.set(MCP_NAME_HEADER, headerValue(name));
     const first = await send(url, { ...init, headers });
     if (first.status !== 400) return first;
-    // Refused, for this header perhaps: nothing was done, so it may be asked once more.
     const text = await first.text();
+    // What is an answer of the protocol to something else may have been carried out: it is not asked for again.
+    if (!mayConcernHeaders(text)) return new Response(text, first);
+    // Refused, for this header perhaps: nothing was done, so it may be asked once more.
     const second = await send(url, init);
     if (second.status !== 400) {
       sendsName = false;
@@ -70,6 +75,16 @@ export function fetchWith(options: BoundedFetchOptions, facts: HttpFacts): Fetch
     await second.body?.cancel();
     return new Response(text, first);
   };
+}
+
+/** Whether an answer with the status 400 may be about headers: an error of the protocol says so by its code (CAP-13). */
+function mayConcernHeaders(text: string): boolean {
+  try {
+    const { error } = JSON.parse(text) as { error?: { code?: unknown } | null };
+    return typeof error?.code !== 'number' || error.code === HEADER_MISMATCH;
+  } catch {
+    return true;
+  }
 }
 
 function paused(status: number, waitMs: number): Response {

@@ -88,13 +88,26 @@ async function write(path: string, flags: 'w' | 'r+', text: string): Promise<voi
   }
 }
 
-/** Makes a created or renamed file survive a crash of the machine. Windows has no such call and needs none. */
-export async function syncFolder(path: string): Promise<void> {
+type OpenFolder = (path: string) => Promise<{ sync(): Promise<void>; close(): Promise<void> }>;
+
+/** What folders answer that nobody may read, and file systems that cannot synchronise one. */
+const NOT_SYNCHRONISED: readonly (string | undefined)[] = ['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS', 'EISDIR'];
+
+/**
+ * Makes a created or renamed file survive a crash of the machine, where the folder can be synchronised. Windows has no such
+ * call and needs none.
+ */
+export async function syncFolder(path: string, openFolder: OpenFolder = (folder) => open(folder, 'r')): Promise<void> {
   if (process.platform === 'win32') return;
-  const folder = await open(dirname(path), 'r');
   try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+    const folder = await openFolder(dirname(path));
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    // The file is in its place all the same; only a disk that fails is told.
+    if (!NOT_SYNCHRONISED.includes((error as NodeJS.ErrnoException).code)) throw error;
   }
 }
