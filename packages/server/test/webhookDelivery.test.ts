@@ -385,6 +385,22 @@ describe('suspension', () => {
     expect(await server.events.deadLetters()).toHaveLength(1);
   });
 
+  it('DELIV-07 the retry window is not used up by a clock that is set forward', async () => {
+    const server = webhookServer();
+    const handle = server.events.define('counted', counted);
+    await server.subscribe('counted', { ttlMs: null });
+    server.recorder.answer = () => 500;
+    await handle.emit({ n: 1 });
+    await settle();
+    server.clock.jump(1_800_000);
+    await server.clock.advance(10_000);
+    expect(await server.events.deadLetters()).toEqual([]);
+    const { length } = server.recorder.events;
+    server.recorder.answer = () => undefined;
+    await server.clock.advance(120_000);
+    expect(server.recorder.events).toHaveLength(length + 1);
+  });
+
   it('DIALECT-13 is not caused by refused envelopes', async () => {
     const server = webhookServer({ suspension: { minAttempts: 2 }, retry: { attempts: 4, firstDelayMs: 1_000 } });
     const handle = server.events.define('counted', counted);

@@ -23,6 +23,8 @@ export async function until(condition: () => boolean): Promise<void> {
 /** A clock that only moves when told to. Turn ends are real: they are not time. */
 export class FakeClock implements Clock {
   #nowMs: number;
+  /** By how much the wall clock was set. */
+  #jumpedMs = 0;
   #order = 0;
   readonly #timers = new Set<Timer>();
 
@@ -39,9 +41,14 @@ export class FakeClock implements Clock {
     return this.#nowMs;
   }
 
+  measure(): number {
+    return this.#nowMs - this.#jumpedMs;
+  }
+
   /** Moves the wall clock without any timer firing, as an operator or NTP does. */
   jump(ms: number): void {
     this.#nowMs += ms;
+    this.#jumpedMs += ms;
   }
 
   /** Stops the process for so long: then what is due fires before anything else has a turn. */

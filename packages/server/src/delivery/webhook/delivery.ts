@@ -46,9 +46,9 @@ export class Delivery implements Job {
   localFault: string | undefined;
   /** Times in a row. */
   localFaults = 0;
-  /** Since when it cannot be sent: that time does not count. */
+  /** By the same clock: since when it cannot be sent. That time does not count. */
   #heldSinceMs: number | undefined;
-  /** Moved on by time in suspension, which does not count (DELIV-07). */
+  /** By a clock that nobody sets. Moved on by time in suspension, which does not count (DELIV-07). */
   firstAttemptAtMs = 0;
   retry: Deadline<Delivery> | undefined;
   observed: ObservedDelivery | undefined;

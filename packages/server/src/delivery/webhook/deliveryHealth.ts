@@ -66,13 +66,12 @@ export class DeliveryHealth {
     return true;
   }
 
-  /** Ends the suspension. @returns how long it lasted; `undefined` when there was none */
-  resume(nowMs: number): number | undefined {
-    if (this.#suspendedAtMs === undefined) return undefined;
-    const suspendedMs = Math.max(0, nowMs - this.#suspendedAtMs);
+  /** Ends the suspension. @returns whether there was one */
+  resume(): boolean {
+    if (this.#suspendedAtMs === undefined) return false;
     this.#suspendedAtMs = undefined;
     this.#failureRate?.reset();
-    return suspendedMs;
+    return true;
   }
 
   /** @param throttledMs how long rate limits hold deliveries back; 0 when they do not (STATUS-05) */

@@ -1,4 +1,5 @@
 import type { DeliveryStatus, EventsError, LastError } from '@mcp-events/protocol';
+import { measureMs } from '../../clock.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
 import { isFinalError } from '../../subscription/finalErrors.ts';
@@ -44,6 +45,8 @@ export class Lane implements Sink, DeliveryLane {
   #ordered: boolean;
   /** Where deliveries are sent one by one: the one that is sent, or waits for its retry. */
   #turn: Delivery | undefined;
+  /** By a clock that nobody sets: since when nothing is sent, if it is suspended. */
+  #suspendedSinceMs = 0;
   /** Posts that were sent and neither answered nor given up, also of deliveries that are not wanted any more. */
   #posting = 0;
   /** The pump was told that there is no room. */
@@ -149,6 +152,7 @@ export class Lane implements Sink, DeliveryLane {
   restore(left: Pick<StoredSubscription, 'cursor' | 'settled' | 'gapAfter' | 'suspended' | 'failing'>): void {
     this.#order.restore(left);
     this.#health.restore(left, this.#context.clock.now());
+    this.#suspendedSinceMs = measureMs(this.#context.clock);
     if (left.suspended) this.#listener.onSuspended();
   }
 
@@ -247,8 +251,8 @@ export class Lane implements Sink, DeliveryLane {
 
   /** The client came back: delivery goes on where it stopped (SUB-13). */
   resume(): void {
-    const suspendedMs = this.#health.resume(this.#context.clock.now());
-    if (suspendedMs === undefined) return;
+    if (!this.#health.resume()) return;
+    const suspendedMs = measureMs(this.#context.clock) - this.#suspendedSinceMs;
     for (const delivery of this.#outstanding) {
       delivery.firstAttemptAtMs += suspendedMs;
       if (!this.#ordered) this.#goOnWith(delivery);
@@ -297,7 +301,7 @@ export class Lane implements Sink, DeliveryLane {
     const { clock, postOptions } = this.#context;
     const body = this.#bodyOf(delivery);
     if (body === undefined) return skipped;
-    const startMs = clock.now();
+    const startMs = measureMs(clock);
     const observedAttempt = delivery.observed?.attempt(delivery.attempts + 1);
     const posting = post(postOptions, this.#subscriber, delivery.webhookId, body, 0);
     delivery.sending(startMs);
@@ -328,7 +332,7 @@ export class Lane implements Sink, DeliveryLane {
     this.#context.broke(error, this.#subscriber.name);
     if (delivery.cancelled) this.#takeTurn();
     else if (delivery.state === 'sending') {
-      this.#postpone(delivery, nameOfFault(error), this.#context.clock.now());
+      this.#postpone(delivery, nameOfFault(error), measureMs(this.#context.clock));
     }
   }
 
@@ -360,7 +364,7 @@ export class Lane implements Sink, DeliveryLane {
 
   #end(): void {
     this.#ended = true;
-    this.#health.resume(this.#context.clock.now());
+    this.#health.resume();
     this.#order.end();
     this.#pump?.close();
     for (const delivery of this.#outstanding) {
@@ -373,7 +377,8 @@ export class Lane implements Sink, DeliveryLane {
     const { retryRules, random } = this.#context;
     this.#health.failed(reason, nowMs);
     delivery.lastError = reason;
-    const elapsedMs = nowMs - delivery.firstAttemptAtMs;
+    // How long it has been tried, whatever the time of day is set to meanwhile.
+    const elapsedMs = measureMs(this.#context.clock) - delivery.firstAttemptAtMs;
     const delayMs = nextRetryDelayMs(retryRules, { attempts: delivery.attempts, elapsedMs, retryAfterMs }, random);
     delivery.state = 'waiting';
     if (delayMs === undefined) this.#giveUp(delivery, reason, nowMs);
@@ -388,6 +393,7 @@ export class Lane implements Sink, DeliveryLane {
   #countAttempt({ kind }: Delivery, failed: boolean, nowMs: number): boolean {
     if (kind !== 'event' || this.suspended || this.#ended) return this.suspended;
     if (!this.#health.count(this.#context.suspensionRules, failed, nowMs)) return false;
+    this.#suspendedSinceMs = measureMs(this.#context.clock);
     for (const waiting of this.#outstanding) {
       this.#context.retries.cancel(waiting.retry);
       waiting.retry = undefined;
