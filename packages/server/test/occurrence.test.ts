@@ -73,7 +73,8 @@ describe('form', () => {
     });
     const cursors = [(await server.poll('emitted', null)).cursor, (await server.poll('checked', null)).cursor];
     const stream = await server.stream('emitted');
-    await emitted.emit({ type: 'inner' }, { type: 'gap' } as EmitOptions);
+    await expect(emitted.emit({ type: 'outer' }, { type: 'gap' } as EmitOptions)).rejects.toThrow('no member "type"');
+    await emitted.emit({ type: 'inner' });
     const [fromEmit] = (await server.poll('emitted', cursors[0])).events;
     const [fromCheck] = (await server.poll('checked', cursors[1])).events;
     const pushed = (await stream.take(2))[1]?.params;
