@@ -42,7 +42,9 @@ const keyed = followed.map((item) => ({
 const positions = new Map(keyed.map((entry) => [entry.key, entry.positions]));
 const effects = new Map(keyed.map((entry) => [entry.key, entry.effects]));
 const inbox: typeof db.inbox = recordedInbox(recordedStore(db.inbox, positions), effects);
-const store = kind === 'inbox' ? inbox : recordedStore(fileStore(join(disk, `${name}.json`)), positions);
+// A handler goes on from its inbox: what the file says of it is nobody's position.
+const ofLoops = new Map(keyed.filter(({ item }) => item.by === 'loop').map((entry) => [entry.key, entry.positions]));
+const store = kind === 'inbox' ? inbox : recordedStore(fileStore(join(disk, `${name}.json`)), ofLoops);
 
 const receiver = new WebhookReceiver({ clock: shell.clock.applyTo(systemClock) });
 const endpoint = webhook && (await CallbackEndpoint.listen(shell, receiver.handle));

@@ -72,6 +72,8 @@ export function recordedInbox<Db, I extends Inbox<Db>>(inbox: I & Inbox<Db>, eff
   return new Proxy(inbox, {
     get: (target, member) => {
       if (member === 'commit') return commit;
+      // Each client works with a session of its own.
+      if (member === 'session') return () => recordedInbox(inbox.session?.() as I & Inbox<Db>, effects);
       const value: unknown = Reflect.get(target, member, target);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },

@@ -84,6 +84,9 @@ export function recordedStore<Store extends CursorStore>(
   return new Proxy(store, {
     get: (target, member) => {
       if (member === 'save') return save;
+      // A store that is an inbox gives each client a session of its own.
+      const { session } = target as { session?: () => Store };
+      if (member === 'session' && session !== undefined) return () => recordedStore(session.call(target), recorders);
       const value: unknown = Reflect.get(target, member, target);
       return typeof value === 'function' ? (value.bind(target) as unknown) : value;
     },
