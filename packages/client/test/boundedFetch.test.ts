@@ -6,6 +6,7 @@ import { EXTENSION_ID, Methods, Notifications, SUBSCRIPTION_ID_META_KEY } from '
 import { Client } from '@modelcontextprotocol/client';
 import { afterEach, describe, expect, it } from 'vitest';
 import { boundedFetch, EventsClient, eventsClientCapabilities, eventsTransport } from '../src/index.ts';
+import { HttpFacts } from '../src/http/httpFacts.ts';
 import { headerValue } from '../src/http/mcpName.ts';
 import { FakeClock, settle } from './support/fakeClock.ts';
 import { until } from './support/httpServer.ts';
@@ -169,6 +170,18 @@ describe('the transport for Events', () => {
     expect(w.errors).toEqual([]);
     const names = w.requests.filter(({ method }) => method === Methods.poll).map(({ headers }) => headers['mcp-name']);
     expect(names).toEqual(['incident.opened', undefined, undefined]);
+  });
+
+  it('CLIENT-17 a clock that is set back does not prolong what Retry-After asked for', () => {
+    let [timeOfDayMs, passedMs] = [1_000_000, 0];
+    const clock = { now: () => timeOfDayMs, monotonicMs: () => passedMs };
+    const facts = new HttpFacts(clock as never);
+    facts.read(new Response(null, { status: 503, headers: { 'retry-after': '30' } }));
+    timeOfDayMs -= 900_000;
+    passedMs += 29_999;
+    expect(facts.retryAfterMs).toBe(1);
+    passedMs += 1;
+    expect(facts.retryAfterMs).toBe(0);
   });
 
   it.each([

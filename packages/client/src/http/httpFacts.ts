@@ -1,5 +1,5 @@
 import type { Transport } from '@modelcontextprotocol/client';
-import type { Clock } from '../clock.ts';
+import { Age, type Clock } from '../clock.ts';
 
 /** Longer pauses than this are not believed (1 h). */
 const LONGEST_PAUSE_MS = 60 * 60_000;
@@ -8,7 +8,7 @@ const LONGEST_PAUSE_MS = 60 * 60_000;
 export class HttpFacts {
   readonly #clock: Clock;
   #serverAheadMs: number | undefined;
-  #pause: { status: number; sinceMs: number; lengthMs: number } | undefined;
+  #pause: { status: number; age: Age; lengthMs: number } | undefined;
   /** Why the last answer was given up within its body. */
   failure: Error | undefined;
 
@@ -24,9 +24,8 @@ export class HttpFacts {
   /** How long the server asked not to be asked again (429 and 503), from now. */
   get retryAfterMs(): number {
     if (this.#pause === undefined) return 0;
-    const { sinceMs, lengthMs } = this.#pause;
-    // Beginning anew with a clock that was set back.
-    const passedMs = Math.max(0, this.#clock.now() - sinceMs);
+    const { age, lengthMs } = this.#pause;
+    const passedMs = age.ms;
     if (passedMs >= lengthMs) this.#pause = undefined;
     return Math.max(0, lengthMs - passedMs);
   }
@@ -43,7 +42,9 @@ export class HttpFacts {
     if (!Number.isNaN(dateMs)) this.#serverAheadMs = dateMs + 500 - nowMs;
     if (status !== 429 && status !== 503) return;
     const lengthMs = pauseOf(headers.get('retry-after'), Number.isNaN(dateMs) ? nowMs : dateMs);
-    if (lengthMs > 0) this.#pause = { status, sinceMs: nowMs, lengthMs: Math.min(lengthMs, LONGEST_PAUSE_MS) };
+    if (lengthMs > 0) {
+      this.#pause = { status, age: new Age(this.#clock), lengthMs: Math.min(lengthMs, LONGEST_PAUSE_MS) };
+    }
   }
 }
 
