@@ -108,10 +108,11 @@ export class Emitter {
    */
   async append({ feed }: EventType, { input, byteLength, unique }: PreparedEvent, note?: Note): Promise<EmittedEvent> {
     if (!(feed instanceof LogFeed)) return emitted(await (feed as LiveFeed).append(input));
+    if (!unique) return emitted(await feed.append(input, { byteLength, unique, note }));
     const isSame = ({ dataJson, target }: FeedEvent): boolean =>
       target === input.target && isSamePayload(dataJson, input.dataJson);
-    const stored = await feed.append(input, { byteLength, unique, note, ...(unique && { isSame }) });
-    if (!unique || isSame(stored)) return emitted(stored);
+    const stored = await feed.append(input, { byteLength, unique, note, isSame });
+    if (isSame(stored)) return emitted(stored);
     throw new EventIdTaken(`eventId ${JSON.stringify(input.eventId)} of ${this.#what} was used for another event`);
   }
 

@@ -79,6 +79,9 @@ export class Past implements Provisional {
   #next: End;
   /** Appended by the transaction under way. */
   #appended: LoggedRecord[] = [];
+  /** That of the last event. */
+  #timestamp = '';
+  #timestampMs = Number.NaN;
   #oldest: number;
   /** The first row of the table: those before `#oldest` are to be removed. */
   #firstRow: number;
@@ -143,7 +146,7 @@ export class Past implements Provisional {
     const next = this.#change();
     const position = next.head + 1;
     const appendedMs = this.#nowMs(next);
-    const happenedMs = timestampMs(event.timestamp);
+    const happenedMs = this.#happenedMs(event.timestamp);
     const latestMs = Math.max(next.latestMs, Number.isNaN(happenedMs) ? appendedMs : happenedMs);
     const logged = { record: event, position, appendedMs, latestMs, byteLength, bytesBefore: next.bytes };
     this.#table.insert(event, metaJson, logged);
@@ -170,6 +173,15 @@ export class Past implements Provisional {
     next.latestMs = latestMs;
     this.#appended.push({ record: gap, ...at });
     return gap;
+  }
+
+  /** Read once for each text: events of one millisecond, of which load brings many, share it. */
+  #happenedMs(timestamp: string): number {
+    if (timestamp !== this.#timestamp) {
+      this.#timestamp = timestamp;
+      this.#timestampMs = timestampMs(timestamp);
+    }
+    return this.#timestampMs;
   }
 
   /** Never less than for what was appended before. */
