@@ -373,7 +373,7 @@ describe('ArrivalOrder', () => {
       world.order.settle(missing);
       for (const n of [1, 2]) {
         world.take({ event: n + 10, position: `f${n}`, previous: `m${n}` });
-        world.take({ event: n, position: `p${n}`, previous: null });
+        world.take({ event: n, position: `p${n}`, previous: n === 1 ? null : `p${n - 1}` });
       }
       expect(world.out).toEqual([1, 2, 12]);
       expect(world.order.waiting).toBe(1);
@@ -488,6 +488,102 @@ describe('ArrivalOrder', () => {
         }),
         { numRuns: 500 },
       );
+    });
+
+    it('ORDER-07 a new chain waits until it leads to what waits, and goes on when that has come', () => {
+      const world = new World();
+      const posts = chain(range(1, 6));
+      for (const event of [1, 5]) world.take(posts[event - 1]!);
+      // Sent again from the second one on, in any order.
+      for (const post of [posts[3]!, { ...posts[1]!, previous: null }]) world.take(post);
+      expect(world.out).toEqual([1]);
+      expect(world.order.waiting).toBe(3);
+      world.take(posts[2]!);
+      expect(world.out).toEqual([1, 2, 3, 4, 5]);
+      expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+    });
+
+    it('ORDER-07 a new chain comes behind what its server counted as delivered, whatever becomes of that', async () => {
+      for (const comes of [true, false]) {
+        const world = new World();
+        const posts = chain(range(1, 3));
+        for (const event of [1, 3]) world.take(posts[event - 1]!);
+        for (const post of chain([4, 5])) world.take(post);
+        expect(world.out).toEqual([1]);
+        await world.clock.advance(59_999);
+        if (comes) world.take(posts[1]!);
+        await world.clock.advance(1);
+        expect(world.out).toEqual(comes ? [1, 2, 3, 4, 5] : [1, 'gap', 3, 4, 5]);
+        expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+      }
+    });
+
+    it('ORDER-07 several chains that began meanwhile go on in the order they began', () => {
+      const world = new World();
+      const posts = chain(range(1, 3));
+      for (const event of [1, 3]) world.take(posts[event - 1]!);
+      for (const events of [
+        [4, 5],
+        [6, 7],
+      ]) {
+        for (const post of chain(events).toReversed()) world.take(post);
+      }
+      expect(world.out).toEqual([1]);
+      world.take(posts[1]!);
+      expect(world.out).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    });
+
+    it('ORDER-07 what waits, and begins a chain when it is sent again, waits for the others', () => {
+      const world = new World();
+      const posts = chain(range(1, 7));
+      for (const event of [1, 3, 6]) world.take(posts[event - 1]!);
+      world.order.repeated({ position: 'p6', previous: null }, (waiting) => waiting.event === 6);
+      world.take(posts[6]!);
+      expect(world.out).toEqual([1]);
+      world.take(posts[1]!);
+      expect(world.out).toEqual([1, 2, 3, 6, 7]);
+    });
+
+    it('ORDER-07 the first chain begins at once, and so does a later one where nothing waits', () => {
+      const world = new World();
+      const posts = chain(range(1, 3));
+      world.take(posts[2]!);
+      world.take(posts[0]!);
+      expect(world.out).toEqual([1]);
+      world.take(posts[1]!);
+      for (const post of chain([4])) world.take(post);
+      expect(world.out).toEqual([1, 2, 3, 4]);
+    });
+
+    it('ORDER-07 asks before a gap whether everything is sent again, if a chain waits to begin', async () => {
+      for (const hasChain of [true, false]) {
+        let asked = 0;
+        const world: World = new World({
+          restart: () => {
+            asked += 1;
+            world.order.close();
+            return true;
+          },
+        });
+        const posts = chain(range(1, 3));
+        for (const event of [1, 3]) world.take(posts[event - 1]!);
+        if (hasChain) world.take(chain([4])[0]!);
+        await world.clock.advance(60_000);
+        expect([asked, world.out]).toEqual(hasChain ? [1, [1]] : [0, [1, 'gap', 3]]);
+        expect(world.clock.pending).toBe(0);
+      }
+    });
+
+    it('ORDER-07 tells that a chain would wait only where it may', () => {
+      const world = new World();
+      const posts = chain(range(1, 3));
+      const begins = { position: 'p9', previous: null };
+      world.take(posts[2]!);
+      expect(world.order.wouldWait(begins)).toBe(false);
+      world.take(posts[0]!);
+      expect(world.order.wouldWait(begins)).toBe(true);
+      world.take(posts[1]!);
+      expect(world.order.wouldWait(begins)).toBe(false);
     });
 
     it('recognises a late arrival in the new chain by its place, and releases other events after the gap', async () => {

@@ -86,13 +86,77 @@ describe('order and bounds of webhooks', () => {
     await clock.advance(1_000);
     await receiver.last.event('e9', 'c9', { position: 'c9', previous: null });
     await settle();
-    expect(reader.ids).toEqual(['e1', 'e9']);
+    // ORDER-07: what waits comes before it, or in it, and only the next ones tell.
+    expect(reader.ids).toEqual(['e1']);
     expect(await store.list()).toMatchObject([{ cursor: 'c1' }]);
     await receiver.last.event('e2', 'c1', chain(2));
     await receiver.last.event('e10', 'c10', { position: 'c10', previous: 'c9' });
     await settle();
-    expect(reader.ids).toEqual(['e1', 'e9', 'e2', 'e3', 'e10']);
+    expect(reader.ids).toEqual(['e1', 'e2', 'e3', 'e9', 'e10']);
     expect(await store.list()).toMatchObject([{ cursor: 'c10' }]);
+    await events.close();
+  });
+
+  it('ORDER-07 subscribes anew from the position when a chain began and what waited before it does not come', async () => {
+    const told: unknown[] = [];
+    const { receiver, events, clock, subscribes, unsubscribes } = await webhookWorld();
+    const subscription = await events.subscribe(
+      'incident.opened',
+      {},
+      { onGap: ({ reason }) => void told.push(reason) },
+    );
+    const reader = new Reader(subscription);
+    await settle();
+    for (const n of [1, 3]) await receiver.last.event(`e${n}`, 'c1', chain(n));
+    for (const n of [5, 6])
+      await receiver.last.event(`e${n}`, 'c1', { ...chain(n), ...(n === 5 && { previous: null }) });
+    await clock.advance(59_999);
+    expect(reader.ids).toEqual(['e1']);
+    await clock.advance(1);
+    expect(unsubscribes()).toHaveLength(1);
+    expect(subscribes().map(({ params }) => params['cursor'])).toEqual([null, 'c1']);
+    // Everything behind the position comes again, in one chain.
+    for (const n of [3, 4, 5, 6]) {
+      await receiver.last.event(`e${n}`, `c${n}`, { ...chain(n), ...(n === 3 && { previous: null }) });
+    }
+    await settle();
+    expect(reader.ids).toEqual(['e1', 'e3', 'e4', 'e5', 'e6']);
+    expect(told).toEqual([]);
+    await events.close();
+  });
+
+  it('ORDER-07 tells a gap instead where there is no position to subscribe anew from', async () => {
+    const told: unknown[] = [];
+    const { receiver, events, clock, server, subscribes } = await webhookWorld();
+    server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: null }));
+    const subscription = await events.subscribe(
+      'incident.opened',
+      {},
+      { onGap: ({ reason }) => void told.push(reason) },
+    );
+    const reader = new Reader(subscription);
+    await settle();
+    for (const n of [1, 3]) await receiver.last.event(`e${n}`, null, chain(n));
+    await receiver.last.event('e5', null, { ...chain(5), previous: null });
+    await clock.advance(60_000);
+    expect(reader.ids).toEqual(['e1', 'e3', 'e5']);
+    expect(told).toEqual(['overdue']);
+    expect(subscribes()).toHaveLength(1);
+    await events.close();
+  });
+
+  it('ORDER-07 chains that begin while others wait take no more room than what waits', async () => {
+    const { receiver, events } = await webhookWorld({ maxBufferedBytes: 1_000_000 });
+    new Reader(await events.subscribe('incident.opened'));
+    await settle();
+    const data = { data: { text: 'x'.repeat(100_000) } };
+    for (const n of [1, 3]) await receiver.last.event(`e${n}`, 'c1', chain(n), data);
+    const answers: string[] = [];
+    for (let n = 5; n < 30; n += 1) {
+      answers.push(await receiver.last.event(`e${n}`, 'c1', { position: `c${n}`, previous: null }, data));
+    }
+    expect(answers.filter((answer) => answer === 'accepted').length).toBeLessThan(10);
+    expect(answers.at(-1)).toBe('retry');
     await events.close();
   });
 

@@ -3,6 +3,7 @@ import { type Clock, MAX_DELAY_MS, monotonicMs } from '../clock.ts';
 import { checkNumber } from './checkNumber.ts';
 import { Holes } from './holes.ts';
 import { LinkedPlaces } from './linkedPlaces.ts';
+import { startsReachingAll } from './startsReachingAll.ts';
 
 /** Options of an {@link ArrivalOrder}. */
 export interface ArrivalOrderOptions<T> {
@@ -19,11 +20,18 @@ export interface ArrivalOrderOptions<T> {
   release: (item: T) => void;
   /** Items may be missing before the next one released: a predecessor did not come within the bounds. Must not throw. */
   gap: () => void;
+  /**
+   * Asked before such a gap where a chain began while others waited, so that which of them come first is not known either.
+   * Whoever has everything sent again, in one chain, closes this order and returns true. Default: a gap is told, and those
+   * that came first go first. Must not throw.
+   */
+  restart?: () => boolean;
 }
 
 interface Waiting<T> {
   readonly item: T;
-  previous: string;
+  /** Null for one that begins a chain. */
+  previous: string | null;
   readonly bytes: number;
   readonly deadlineMs: number;
 }
@@ -46,7 +54,8 @@ const WAIT_AFTER_TOLD_GAP_MS = 5_000;
  *
  * A server that restarts begins a new chain: its first event has no predecessor, and what was sent before may come
  * again at another place. Old and new chain are followed side by side, so it does not matter which posts of the old one
- * still arrive.
+ * still arrive. While items wait for a place that the new chain has not led to yet, nobody can say whether it begins before
+ * or behind them, so its first item waits until they have been reached, or are gone (ORDER-07).
  */
 export class ArrivalOrder<T> {
   readonly #clock: Clock;
@@ -55,6 +64,7 @@ export class ArrivalOrder<T> {
   readonly #maxWaitingBytes: number;
   readonly #release: (item: T) => void;
   readonly #gap: () => void;
+  readonly #restart: () => boolean;
   /** In order of arrival; none of them has a predecessor in `#passed`. */
   readonly #waiting = new LinkedPlaces<Waiting<T>>();
   /**
@@ -80,6 +90,7 @@ export class ArrivalOrder<T> {
     this.#maxWaitingBytes = checkNumber('maxWaitingBytes', maxWaitingBytes, { min: 0, infinity: true });
     this.#release = options.release;
     this.#gap = options.gap;
+    this.#restart = options.restart ?? (() => false);
     this.#passed = new Set(options.passed?.slice(-MAX_PASSED));
     this.#last = options.passed?.at(-1);
   }
@@ -94,9 +105,10 @@ export class ArrivalOrder<T> {
     return this.#last;
   }
 
-  /** Whether an arrival would have to wait for its predecessor: to be refused rather than taken, where room is scarce. */
+  /** Whether an arrival may have to wait for others: to be refused rather than taken, where room is scarce. */
   wouldWait(order: EventOrder | undefined): boolean {
-    return typeof order?.previous === 'string' && !this.#passed.has(order.previous);
+    if (order === undefined) return false;
+    return order.previous === null ? this.#meetsOthers : !this.#passed.has(order.previous);
   }
 
   /**
@@ -117,21 +129,24 @@ export class ArrivalOrder<T> {
     if (this.#passed.has(position)) return 'late';
     if (this.#waiting.get(position) !== undefined) {
       this.#relink(position, order);
+      this.#passStarts();
       return 'taken';
     }
     // What a gap told as missing may come all the same: only its acknowledgement was lost.
     this.#empty.delete(position);
     if (this.#holes.take(order)) {
       this.#pass(position);
+      this.#passStarts();
       return 'late';
     }
-    if (previous === null || this.#passed.has(previous)) {
+    if (previous === null ? !this.#meetsOthers : this.#passed.has(previous)) {
       if (previous === null) this.#holes.startChain();
       this.#gapTold = false;
       this.#last = position;
       this.#release(item);
       this.#pass(position);
     } else this.#wait(item, position, previous, bytes);
+    this.#passStarts();
     return 'taken';
   }
 
@@ -147,12 +162,14 @@ export class ArrivalOrder<T> {
       if (!isSame(item)) continue;
       // A place that another item waits at was used twice, against the rules: the first one counts.
       if (position === order.position || this.#waiting.get(order.position) === undefined) this.#relink(position, order);
+      this.#passStarts();
       return;
     }
     // What was released had everything before it released or told as lost, so nothing is waited for here.
     if (order.previous === null) this.#holes.startChain();
     this.#last = order.position;
     this.#pass(order.position);
+    this.#passStarts();
   }
 
   /**
@@ -165,7 +182,10 @@ export class ArrivalOrder<T> {
   settle(missing: readonly EventOrder[] = []): void {
     if (this.#closed) return;
     for (const order of missing) this.#placeMissing(order);
-    if (missing.length > 0) return;
+    if (missing.length > 0) {
+      this.#passStarts();
+      return;
+    }
     for (const [oldest] of this.#waiting) this.#passRun(oldest);
     this.#gapTold = true;
   }
@@ -196,7 +216,12 @@ export class ArrivalOrder<T> {
     } else this.#empty.add(position, { previous });
   }
 
-  #wait(item: T, position: string, previous: string, bytes: number): void {
+  /** Whether items wait that came before a chain which begins now. Those that came before the first chain are its own. */
+  get #meetsOthers(): boolean {
+    return this.#last !== undefined && this.#waiting.size > 0;
+  }
+
+  #wait(item: T, position: string, previous: string | null, bytes: number): void {
     const waitMs = this.#gapTold ? Math.min(WAIT_AFTER_TOLD_GAP_MS, this.#maxWaitMs) : this.#maxWaitMs;
     this.#waiting.add(position, { item, previous, bytes, deadlineMs: monotonicMs(this.#clock) + waitMs });
     this.#waitingBytes += bytes;
@@ -208,13 +233,22 @@ export class ArrivalOrder<T> {
   #relink(at: string, { position, previous }: EventOrder): void {
     // What followed it in the old chain follows it in the new one too, before what was sent after the restart.
     if (position !== at) this.#empty.add(position, { previous: at });
-    if (previous !== null && !this.#passed.has(previous)) {
+    if (previous === null ? this.#last !== undefined : !this.#passed.has(previous)) {
       this.#waiting.relink(at, previous);
       return;
     }
     if (previous === null) this.#holes.startChain();
     this.#gapTold = false;
     this.#pass(at);
+  }
+
+  /** Chains that began while items waited go on once each of these is known to follow in one of them. */
+  #passStarts(): void {
+    for (const start of startsReachingAll(this.#waiting, this.#empty)) {
+      this.#gapTold = false;
+      this.#holes.startChain();
+      this.#pass(start);
+    }
   }
 
   /**
@@ -245,27 +279,30 @@ export class ArrivalOrder<T> {
     let first = position;
     let missing = this.#previousOf(first);
     // Counted: predecessors that lie in a circle would have no first one.
-    for (let steps = this.#waiting.size + this.#empty.size; steps > 0 && missing !== undefined; steps -= 1) {
+    for (let steps = this.#waiting.size + this.#empty.size; steps > 0 && typeof missing === 'string'; steps -= 1) {
       const before = this.#previousOf(missing);
       if (before === undefined) break;
       first = missing;
       missing = before;
     }
-    if (missing !== undefined) this.#holes.add(this.#last, missing);
+    if (missing === null) this.#holes.startChain();
+    else if (missing !== undefined) this.#holes.add(this.#last, missing);
     this.#last = first;
     this.#pass(first);
   }
 
-  #previousOf(position: string): string | undefined {
+  #previousOf(position: string): string | null | undefined {
     return (this.#waiting.get(position) ?? this.#empty.get(position))?.previous;
   }
 
   #giveUpOldest(): void {
     const [oldest] = this.#waiting;
     if (oldest === undefined) return;
+    if (!this.#gapTold && this.#waiting.behind(null).length > 0 && this.#restart()) return;
     if (!this.#gapTold) this.#gap();
     this.#gapTold = false;
     this.#passRun(oldest[0]);
+    this.#passStarts();
   }
 
   /** One timer, for the item that waits longest. */

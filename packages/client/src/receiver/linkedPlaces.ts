@@ -1,8 +1,11 @@
-/** Places in an order, each known by its position and by that of the place before it. Iterates in the order they were added. */
-export class LinkedPlaces<P extends { previous: string }> {
+/**
+ * Places in an order, each known by its position and by that of the place before it; `null` before the first of a chain.
+ * Iterates in the order they were added.
+ */
+export class LinkedPlaces<P extends { previous: string | null }> {
   readonly #places = new Map<string, P>();
   /** Positions by the one before them. Two may name the same one, each in its own chain. */
-  readonly #followers = new Map<string, string[]>();
+  readonly #followers = new Map<string | null, string[]>();
   readonly #maxPlaces: number;
 
   /** @param maxPlaces at more than that, the one added first is forgotten */
@@ -22,8 +25,8 @@ export class LinkedPlaces<P extends { previous: string }> {
     return this.#places.get(position);
   }
 
-  /** Positions right behind this one, in the order they were added. */
-  behind(position: string): readonly string[] {
+  /** Positions right behind this one, or those that begin a chain, in the order they were added. */
+  behind(position: string | null): readonly string[] {
     return this.#followers.get(position) ?? [];
   }
 
@@ -38,7 +41,7 @@ export class LinkedPlaces<P extends { previous: string }> {
   }
 
   /** A place comes behind another one from now on. */
-  relink(position: string, previous: string): void {
+  relink(position: string, previous: string | null): void {
     const place = this.#places.get(position);
     if (place === undefined || place.previous === previous) return;
     this.#unfollow(place.previous, position);
@@ -60,13 +63,13 @@ export class LinkedPlaces<P extends { previous: string }> {
     this.#followers.clear();
   }
 
-  #follow(previous: string, position: string): void {
+  #follow(previous: string | null, position: string): void {
     const others = this.#followers.get(previous);
     if (others === undefined) this.#followers.set(previous, [position]);
     else others.push(position);
   }
 
-  #unfollow(previous: string, position: string): void {
+  #unfollow(previous: string | null, position: string): void {
     const others = this.behind(previous).filter((other) => other !== position);
     if (others.length === 0) this.#followers.delete(previous);
     else this.#followers.set(previous, others);

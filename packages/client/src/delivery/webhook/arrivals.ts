@@ -67,6 +67,7 @@ export class Arrivals {
       maxWaitingBytes: Infinity,
       release: (arrival) => this.#release(arrival),
       gap: () => buffer.gap({ reason: 'overdue', cursor: null }),
+      restart: () => this.#startOver(),
     });
   }
 
@@ -210,6 +211,16 @@ export class Arrivals {
     if (this.#order.waiting === 0) return;
     this.#context.buffer.gap({ reason: 'overdue', cursor: null });
     this.#order.settle();
+  }
+
+  /**
+   * What waits, and a chain that began meanwhile, cannot be put in one order: from the position on everything comes again in
+   * one. @returns whether it does
+   */
+  #startOver(): boolean {
+    if (this.#context.buffer.resumeCursor === null) return false;
+    this.#end({ kind: 'paused' });
+    return true;
   }
 
   #watchForNewChain(order: EventOrder | undefined): void {

@@ -27,7 +27,7 @@ export class WaitingRoom {
   /** Takes an arrival in, to be told when it leaves; false if there is no room for it now. */
   admit({ bytes, order }: Arrival): boolean {
     const { position, previous } = order ?? {};
-    if (position === undefined || typeof previous !== 'string') return true;
+    if (position === undefined) return true;
     const isPreferred = this.#awaited.has(position) || this.#refused.has(position);
     if (this.#bytes + bytes > this.#maxBytes * (isPreferred ? 2 : 1)) {
       this.#refused.add(position);
@@ -36,7 +36,7 @@ export class WaitingRoom {
       return false;
     }
     this.#bytes += bytes;
-    this.#awaited.add(previous);
+    if (typeof previous === 'string') this.#awaited.add(previous);
     this.#refused.delete(position);
     return true;
   }
