@@ -134,6 +134,32 @@ describe('signatures', () => {
     expect(await world.post({ id: 'b', ageSeconds: -299 })).toBe(204);
   });
 
+  it('RECV-18 that are refused for their time are told to the callback, if its key signed them', async () => {
+    const world = new ReceiverWorld();
+    let refused = 0;
+    const callback = world.receiver.register({
+      secret: secretA,
+      id: 'sub_1',
+      accept: world.accept,
+      refused: () => {
+        refused += 1;
+        throw new Error('of the application');
+      },
+    });
+    for (const ageSeconds of [301, -301]) expect(await world.post({ ageSeconds })).toBe(401);
+    expect(refused).toBe(2);
+    expect(world.warnings).toHaveLength(2);
+    // Of somebody else, or nothing to do with time: without effect (SIG-07).
+    expect(await world.post({ ageSeconds: 301, secret: secretB })).toBe(401);
+    expect(await world.post({ secret: secretB })).toBe(401);
+    expect(await world.post({ ageSeconds: 301, headers: { 'webhook-id': 'other' } })).toBe(401);
+    expect(await world.post({ ageSeconds: 300 })).toBe(204);
+    expect(refused).toBe(2);
+    callback.close();
+    expect(await world.post({ ageSeconds: 301 })).toBe(503);
+    expect([refused, world.received.length]).toEqual([2, 1]);
+  });
+
   it('SIG-09 accept another tolerance', async () => {
     const world = new ReceiverWorld({ toleranceMs: 10_000 });
     world.receiver.register({ secret: secretA, id: 'sub_1', accept: world.accept });

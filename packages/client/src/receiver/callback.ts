@@ -87,6 +87,11 @@ export class Callback implements RegisteredCallback {
     this.#unregister(this);
   }
 
+  /** A post that one of its keys signed was refused for its time. */
+  refused(): void {
+    this.#registration.refused?.();
+  }
+
   /**
    * Hands a message to the application, unless it was accepted before.
    *

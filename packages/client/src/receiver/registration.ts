@@ -23,6 +23,11 @@ export interface WebhookRegistration {
    */
   readonly repeated?: (message: EventMessage & { order: EventOrder }) => unknown;
   /**
+   * Called when a post that is signed with the secret was refused for its time (SIG-09): one of the two clocks is wrong, or
+   * somebody repeats an old post. Its server counts that as a failure of this endpoint, and may stop (RECV-18).
+   */
+  readonly refused?: () => void;
+  /**
    * Public keys of the server. If given, each post must also carry a `v1a` signature that one of them verifies. Called
    * for each post: fetch from an origin you trust already, never from one named in a delivery, and cache (SIG-13).
    */

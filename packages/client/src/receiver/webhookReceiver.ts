@@ -4,7 +4,7 @@ import { asError } from '../errors.ts';
 import { badRequest, cutOff, emptyAnswer, internalFailure, methodNotAllowed, notNow, unauthorized } from './answers.ts';
 import { type Authenticated, authenticate } from './authenticate.ts';
 import { Callback } from './callback.ts';
-import { Callbacks } from './callbacks.ts';
+import { type Candidates, Callbacks } from './callbacks.ts';
 import { checkNumber } from './checkNumber.ts';
 import { type DeliveryHeaders, deliveryHeaders } from './deliveryHeaders.ts';
 import { messageOf } from './messageOf.ts';
@@ -111,12 +111,26 @@ export class WebhookReceiver {
     const outcome = authenticate(candidates, headers, body, time);
     if (!outcome.ok) {
       if (outcome.reason === 'malformed') return badRequest('webhook-timestamp is not a number of seconds.');
-      if (outcome.reason === 'expired') return unauthorized('webhook-timestamp is too far from the time here.');
+      if (outcome.reason === 'expired') {
+        this.#tellRefused(candidates, headers, body);
+        return unauthorized('webhook-timestamp is too far from the time here.');
+      }
       const isKnown = candidates.bound.length > 0 || candidates.ownUrl;
       return isKnown ? unauthorized('No signature verifies.') : notKnownYet(isChallenge(headers));
     }
     const refusal = await this.#refuseUnsigned(outcome.callback, headers, body);
     return refusal ?? this.#read(outcome, candidates.ownUrl, headers, body);
+  }
+
+  /** A post was refused for its time: whoever waits for it has to know, if it is genuine (RECV-18). */
+  #tellRefused(candidates: Candidates, headers: DeliveryHeaders, body: Uint8Array): void {
+    const outcome = authenticate(candidates, headers, body, { nowMs: 0, toleranceMs: Infinity });
+    if (!outcome.ok) return;
+    try {
+      outcome.callback.refused();
+    } catch (error) {
+      this.#warn(`"refused" of subscription "${headers.subscriptionId}" failed: ${asError(error).message}`);
+    }
   }
 
   /** Public-key signatures, where the callback enforces them (SIG-13). */

@@ -70,6 +70,11 @@ export class FakeCallback implements RegisteredCallback {
     return this.#post({ kind: 'terminated', error: { code, message: 'over', data } });
   }
 
+  /** A genuine post is refused for its time. */
+  refuse(): void {
+    this.registration.refused?.();
+  }
+
   async #post(message: object): Promise<Answer> {
     if (!this.open) return 'unknown';
     const head = { subscriptionId: this.id ?? 'sub', webhookId: `msg_${(this.#messages += 1)}` };

@@ -5,16 +5,17 @@ const PAST_WAIT_MS = 10_000;
 const SHORTEST_GRANT_MS = 200;
 
 /**
- * Longest time without a refresh (6 h), with or without an expiry: only a refresh tells that delivery was suspended and
- * resumes it (SUB-13), or makes a subscription again that the server lost (SUB-12, TTL-14).
+ * Longest time that is relied upon without a refresh (1 h), with or without an expiry: only a refresh tells that delivery was
+ * suspended and resumes it (SUB-13), tells of a gap that the endpoint did not take, or makes a subscription again that the
+ * server lost (SUB-12, TTL-14, TTL-18). It costs one request.
  */
-const MAX_GRANT_MS = 6 * 60 * 60_000;
+const MAX_GRANT_MS = 60 * 60_000;
 
 /**
- * Taken for the length of a grant that seems to be longer, as long as the server's time is not known (1 h): by a clock that
- * is behind every grant seems to be, and a grant that is used up loses events, while a refresh costs one request.
+ * The same where posts were refused for their time: as the server sees it the endpoint fails, so it may have suspended
+ * delivery, or given events up, and what it posts about that is refused as well (RECV-18).
  */
-const PLAUSIBLE_GRANT_MS = 60 * 60_000;
+const MAX_GRANT_WHEN_REFUSING_MS = 5 * 60_000;
 
 /** Clocks that agree to within this need no correction; the server's is only known to the second. */
 const AGREEMENT_MS = 2_000;
@@ -35,6 +36,8 @@ export interface GrantFacts {
 export interface RefreshSchedule {
   /** When to refresh, in milliseconds from now. */
   waitMs: number;
+  /** The same if posts are refused meanwhile that the server signed. */
+  waitWhenRefusingMs: number;
   /** Until when failed refreshes are tried again (CLIENT-09); infinite without expiry. */
   lapsesAtMs: number;
   /** The grant seems to be over already: the clocks differ. */
@@ -58,13 +61,17 @@ export function refreshSchedule(
   const isPast = !(grantedMs >= SHORTEST_GRANT_MS);
   const share = EARLIEST + (LATEST - EARLIEST) * random();
   const waitMs = isPast ? PAST_WAIT_MS : Math.min(grantedMs, MAX_GRANT_MS) * share;
-  return { waitMs, lapsesAtMs: nowMs + (isPast ? waitMs : grantedMs), isPast };
+  const waitWhenRefusingMs = Math.min(waitMs, MAX_GRANT_WHEN_REFUSING_MS * share);
+  return { waitMs, waitWhenRefusingMs, lapsesAtMs: nowMs + (isPast ? waitMs : grantedMs), isPast };
 }
 
-/** The shortest length that the grant may have, by what is known. */
+/**
+ * The shortest length that the grant may have, by what is known. As long as the server's time is not, that is no more than an
+ * hour: by a clock that is behind every grant seems to be long, and a grant that is used up loses events.
+ */
 function lengthOf(untilMs: number, nowMs: number, { serverAheadMs, askedMs }: GrantFacts): number {
   const askedForMs = askedMs ?? Infinity;
   const ownMs = untilMs - nowMs;
-  if (serverAheadMs === undefined) return Math.min(ownMs, Math.max(askedForMs, 0), PLAUSIBLE_GRANT_MS);
+  if (serverAheadMs === undefined) return Math.min(ownMs, Math.max(askedForMs, 0), MAX_GRANT_MS);
   return Math.abs(serverAheadMs) <= AGREEMENT_MS ? ownMs : ownMs - serverAheadMs - AGREEMENT_MS / 2;
 }

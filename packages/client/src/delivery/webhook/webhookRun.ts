@@ -8,9 +8,15 @@ import { type DeliveryContext, type DeliveryOutcome, HEALTHY_AFTER_MS } from '..
 import { Arrivals } from './arrivals.ts';
 import type { Callback } from './callback.ts';
 import { failure, isTransient } from './failure.ts';
-import { refreshSchedule } from './refreshSchedule.ts';
+import { type RefreshSchedule, refreshSchedule } from './refreshSchedule.ts';
 import { subscribe } from './requests.ts';
 import { SigningSecret } from './signingSecret.ts';
+
+/** How old a grant is, and how old it may become. */
+interface Grant {
+  age: Age;
+  lengthMs: number;
+}
 
 /** Keeps one subscription alive at the server while its events arrive at the receiver. */
 export class WebhookRun {
@@ -23,11 +29,13 @@ export class WebhookRun {
   #outcome: DeliveryOutcome | undefined;
   /** By the clock that nobody sets. */
   #activeAtMs: number | undefined;
-  /** How old the grant is, and how old it may become. */
-  #grant: { age: Age; lengthMs: number } | undefined;
+  #grant: Grant | undefined;
   /** Failures in a row: refreshes that failed, connections that were lost. */
   #attempt = 0;
   #warnedOfPast = false;
+  /** Aborts when a post is refused for its time after the last answer. */
+  #refusal = new AbortController();
+  #warnedOfRefusal = false;
 
   constructor(context: DeliveryContext, callback: Callback) {
     this.#context = context;
@@ -41,7 +49,13 @@ export class WebhookRun {
     const { options, path } = this.#callback;
     const { accept, repeated } = this.#arrivals;
     // CLIENT-10: the server may post before it has answered.
-    const registered = options.receiver.register({ path, secret: this.#secret.value, accept, repeated });
+    const registered = options.receiver.register({
+      path,
+      secret: this.#secret.value,
+      accept,
+      repeated,
+      refused: () => this.#refused(),
+    });
     const forget = onAborted(signal, () => this.#end({ kind: 'stopped' }));
     try {
       for (;;) {
@@ -111,9 +125,11 @@ export class WebhookRun {
     const facts = { serverAheadMs, askedMs: this.#callback.options.ttlMs };
     const nowMs = clock.now();
     const schedule = refreshSchedule(result.refreshBefore, nowMs, random, facts);
-    this.#grant = { age: new Age(clock), lengthMs: schedule.lapsesAtMs - nowMs };
+    const grant = { age: new Age(clock), lengthMs: schedule.lapsesAtMs - nowMs };
+    this.#grant = grant;
     if (schedule.isPast) this.#warnOfPast(result.refreshBefore);
-    if (await this.#wait(schedule.waitMs, lost)) {
+    this.#refusal = new AbortController();
+    if (await this.#wait(schedule, grant, lost)) {
       this.#attempt = 0;
       // TTL-14: without expiry nothing else makes this client look again.
       if (result.refreshBefore === null) this.#context.refreshTypes();
@@ -133,11 +149,25 @@ export class WebhookRun {
     );
   }
 
-  /** Resolves with whether the time passed; it does not if the connection was lost or the run is over before. */
-  async #wait(delayMs: number, lost: AbortSignal | undefined): Promise<boolean> {
+  /** RECV-18: what the server suspended, or gave up, for that is learnt from a refresh only. */
+  #refused(): void {
+    this.#refusal.abort('a post was refused for its time');
+    if (this.#warnedOfRefusal) return;
+    this.#warnedOfRefusal = true;
+    this.#context.onWarning(
+      `Webhooks of "${this.#context.name}" are refused, because their time is too far from the time here: one of the clocks is wrong. Until it is right, what the server gives up is told as gaps.`,
+    );
+  }
+
+  /** Resolves with whether the next refresh is due; it is not if the connection was lost or the run is over before. */
+  async #wait(schedule: RefreshSchedule, grant: Grant, lost: AbortSignal | undefined): Promise<boolean> {
+    const { clock } = this.#context;
+    const { waitMs, waitWhenRefusingMs } = schedule;
     // All subscriptions wait for the same connection: a listener each would be taken for a leak.
     const wake = AbortSignal.any(lost === undefined ? [this.#over.signal] : [this.#over.signal, lost]);
-    await sleepThrough(this.#context.clock, delayMs, wake);
+    await sleepThrough(clock, waitWhenRefusingMs, wake);
+    // The computer may have slept through both.
+    await sleepThrough(clock, waitMs - grant.age.ms, AbortSignal.any([wake, this.#refusal.signal]));
     return !wake.aborted;
   }
 }
