@@ -243,6 +243,24 @@ describe('who asks for order', () => {
     expect(postedNumbers(server)).toEqual([1, 2, 1, 2]);
   });
 
+  it.each([
+    ['fails', 500],
+    ['is reset', 'reset'],
+  ] as const)('ORDER-06 DELIV-04 goes on when what was on its way as order began %s', async (_, answer) => {
+    const server = webhookServer();
+    const { recorder } = server;
+    const handle = server.events.define('counted', counted);
+    await server.subscribe('counted');
+    recorder.answer = () => 'hang';
+    for (const n of [1, 2]) await handle.emit({ n });
+    await settle();
+    await server.subscribe('counted', { _meta: ORDERED });
+    recorder.answer = () => 204;
+    recorder.release(answer);
+    await server.clock.advance(5_000);
+    expect(postedNumbers(server)).toEqual([1, 2, 1, 2]);
+  });
+
   it('ORDER-06 TTL-11 is kept across a restart, as it was agreed last', async () => {
     const clock = new FakeClock();
     const store = new TestSubscriptionStore();

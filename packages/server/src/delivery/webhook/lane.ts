@@ -314,15 +314,17 @@ export class Lane implements Sink, DeliveryLane {
         outcome.kind === 'local_fault' ? 'skipped' : result.kind === 'response' ? 'answered' : 'unreachable';
       try {
         observedAttempt?.(outcome);
+        if (outcome.kind === 'local_fault') delivery.notSent();
         // It may have ended while the endpoint thought about it.
-        if (delivery.cancelled) this.#takeTurn();
-        else if (outcome.kind === 'local_fault') {
-          delivery.notSent();
-          this.#postpone(delivery, outcome.fault, startMs);
-        } else this.#attempted(delivery, outcome, startMs);
+        if (!delivery.cancelled) {
+          if (outcome.kind === 'local_fault') this.#postpone(delivery, outcome.fault, startMs);
+          else this.#attempted(delivery, outcome, startMs);
+        }
       } catch (error) {
         this.#broke(delivery, error);
       }
+      // What was sent before order began is not on its way any more, whatever came of it (ORDER-06).
+      this.#takeTurn();
       return hostOutcome;
     });
   }
