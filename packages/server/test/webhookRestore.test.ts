@@ -160,6 +160,28 @@ describe('a restart', () => {
     expect(postedNumbers(second)).toEqual([1]);
   });
 
+  it('SUB-13 TTL-11 stores the end of a suspension before it is answered', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const suspension = { minAttempts: 1 };
+    const first = await deployment.run({ suspension }, { clock: new FakeClock(clock.now()) });
+    await first.subscribe('counted', { ttlMs: null });
+    first.recorder.answer = () => 500;
+    upstream.add(1);
+    await first.clock.advance(2_000);
+    expect(store.records[0]?.suspended).toBe(true);
+    first.recorder.answer = () => 'hang';
+    expect((await first.subscribe('counted', { ttlMs: null })).deliveryStatus.active).toBe(false);
+    // Killed here: nothing that is known after the answer is stored any more.
+    const { records } = store;
+    await first.events.close();
+    for (const record of records) store.put(record.id, record);
+    const second = await deployment.run({ suspension });
+    await settle();
+    expect(postedNumbers(second)).toEqual([1]);
+    expect(second.events.subscriptions()[0]?.suspended).toBe(false);
+  });
+
   it('DELIV-13 TTL-13 ends a suspended subscription without expiry when its endpoint has failed for too long, restarts included', async () => {
     const deployment = new Deployment();
     const { upstream, clock } = deployment;

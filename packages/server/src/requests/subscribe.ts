@@ -143,7 +143,7 @@ async function refresh(call: SubscribeCall, { subscription, target }: Admitted):
   subscription.ordered = orderedFor(call, target);
   webhooks.replaceSecret(subscription, request.delivery.secret);
   webhooks.grant(subscription, request.ttlMs);
-  await webhooks.persistence?.save(subscription);
+  await webhooks.persistence?.save(subscription, true);
   if (subscription.terminated !== undefined) throw subscription.terminated;
   if (subscription.ended) return undefined;
   // Only now, since a gap is told once: not with an answer that is an error.

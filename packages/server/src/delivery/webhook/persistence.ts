@@ -123,14 +123,20 @@ export class Persistence {
     );
   }
 
-  /** Rejects when the store does: then nothing may be promised. */
-  save(subscription: WebhookSubscription): Promise<void> {
+  /**
+   * Rejects when the store does: then nothing may be promised.
+   *
+   * @param isBack its client is back: a suspension ends with the answer, and must not begin again with the next run
+   */
+  save(subscription: WebhookSubscription, isBack = false): Promise<void> {
     this.#waiting.delete(subscription.id);
-    return this.#begin(this.#saving(subscription));
+    return this.#begin(this.#saving(subscription, isBack));
   }
 
   /** The position moved. */
   touch(subscription: WebhookSubscription): void {
+    // What has ended has nothing to store, and must not stand in the way of what has its id now.
+    if (subscription.ended) return;
     // What waits is its own: `save` has taken the place of anything older. It reads the position when it is written.
     if (!this.#waiting.has(subscription.id)) this.#writeLater(this.#saving(subscription));
   }
@@ -213,10 +219,12 @@ export class Persistence {
     this.#timer ??= this.#clock.setTimeout(() => void this.#flush(), this.#failed ? RETRY_MS : PROGRESS_MS);
   }
 
-  #saving(subscription: WebhookSubscription): Change {
+  #saving(subscription: WebhookSubscription, isBack = false): Change {
     const { id, name } = subscription;
     const write = async (): Promise<void> => {
-      if (!subscription.ended) await this.#store.save(this.#record(subscription));
+      if (subscription.ended) return;
+      const record = this.#record(subscription);
+      await this.#store.save(isBack ? { ...record, suspended: false } : record);
     };
     return { id, name, write };
   }
