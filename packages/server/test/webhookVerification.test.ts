@@ -1,4 +1,5 @@
 import { deriveSubscriptionId } from '@mcp-events/protocol';
+import { memoryStorage } from '@mcp-events/server';
 import type { WebhookOptions } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { settle, until } from './kit/fakeClock.ts';
@@ -150,6 +151,32 @@ describe('the challenge', () => {
     await server.clock.advance(5_000);
     expect((await answer).error).toMatchObject(failure('connection_refused'));
     expect(server.events.subscriptions()).toEqual([]);
+  });
+});
+
+describe('dead letters of a subscription before', () => {
+  it('VERIFY-01 DELIV-08 are not sent again before the endpoint has consented to the one that has its id now', async () => {
+    const storage = memoryStorage();
+    const server = secureServer({}, { storage });
+    server.events.define('counted', counted);
+    const key = { namespace: 'mcp-events', principal: 'alice', name: 'counted', url: STRANGER };
+    const subscriptionId = deriveSubscriptionId(key);
+    const at = '2026-01-01T00:00:00Z';
+    const event = { name: 'counted', eventId: 'e1', timestamp: at, dataJson: '{"n":1}', cursor: null };
+    const given = { attempts: 5, reason: 'timeout', abandonedAt: at } as const;
+    await storage.deadLetters.add({ subscriptionId, principal: 'alice', ...event, ...given });
+    holdChallenges(server);
+    const answer = server.trySubscribe('counted', { url: STRANGER });
+    await until(() => server.recorder.challenges.length === 1);
+    expect(await server.events.redrive()).toBe(0);
+    await settle();
+    expect(server.recorder.deliveries.filter(({ method }) => method === 'POST')).toEqual([]);
+    server.recorder.release(echo(server.recorder.challenges[0]!));
+    expect((await answer).result.id).toBe(subscriptionId);
+    await settle();
+    expect(await server.events.redrive()).toBe(1);
+    await settle();
+    expect(server.recorder.events.map(({ body }) => body.eventId)).toEqual(['e1']);
   });
 });
 

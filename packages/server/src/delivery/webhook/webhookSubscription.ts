@@ -233,8 +233,12 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     return { status, truncated, cursor: truncated ? this.position : this.cursor };
   }
 
+  /**
+   * Sends an event again that was given up. `false` when it is under way already, or nothing may be sent: also before its
+   * endpoint has said that it wants deliveries (VERIFY-01).
+   */
   redeliver(event: FeedEvent, deadLetter: number): boolean {
-    return this.#lane.redeliver(event, deadLetter);
+    return (this.#state === 'live' || this.#state === 'suspended') && this.#lane.redeliver(event, deadLetter);
   }
 
   terminate(error: EventsError): void {
