@@ -101,6 +101,22 @@ describe('a push client that connects by initialize', () => {
     expect(pushedNumbers(await frames.take(200))).toEqual(Array.from({ length: 200 }, (_, n) => n));
   });
 
+  it('DIALECT-17 CUR-08 ERR-09 is bounded whatever headers of the newer revisions it sends', async () => {
+    const server = httpServer({ limits: { streamBufferBytes: 4_096, maxRequestBytes: 2_048 } });
+    const handle = server.events.define('counted', counted);
+    const session = new OlderSession(server, '2025-11-25', undefined, { 'mcp-method': 'tools/list' });
+    await session.initialize();
+    const frames = await session.stream({ name: 'counted' });
+    await frames.take(1);
+    for (let n = 0; n < 200; n++) await handle.emit({ n });
+    await settle();
+    const [{ id } = { id: '' }] = server.events.subscriptions();
+    expect(server.events.inspect().subscription(id)!.lag).toBeGreaterThan(100);
+    await frames.cancel();
+    const tooLarge = await session.request('events/poll', { name: 'counted', arguments: { text: 'x'.repeat(2_048) } });
+    expect(tooLarge.status).toBe(413);
+  });
+
   it('DIALECT-17 is served on stdio, and cancels a stream by its notification', async () => {
     const server = stdioServer();
     const handle = server.events.define('counted', counted);

@@ -1,5 +1,6 @@
 import { DEFAULT_MAX_REQUEST_BODY_SIZE, isJsonContentType } from '@modelcontextprotocol/server';
 import type { McpHandlerRequestOptions, McpHttpHandler } from '@modelcontextprotocol/server';
+import { PROTOCOL_VERSION } from '@mcp-events/protocol';
 import { listenOverHttp } from './listenOverHttp.ts';
 import type { HttpListenOptions } from './listenOverHttp.ts';
 import { LISTEN_METHOD, listenIdOf } from './listChanged.ts';
@@ -12,7 +13,7 @@ import { RequestTurns } from './turns.ts';
 
 export interface HttpOptions extends HttpListenOptions {
   readonly slots: RequestSlots;
-  /** Whether requests of older sessions, which have no `Mcp-Method` header, may be for this extension. */
+  /** Whether requests of older sessions, where no `Mcp-Method` header counts, may be for this extension. */
   readonly legacySessions: boolean;
   /** Largest body of a request for this extension. */
   readonly maxRequestBytes: number;
@@ -45,9 +46,15 @@ export function wrapHttpHandler(inner: McpHttpHandler, options: HttpOptions): Mc
 /** Whether the request is, or may be, one this package has a part in. */
 function isForUs(request: Request, { legacySessions }: HttpOptions): boolean {
   if (request.method.toUpperCase() !== 'POST' || !isJsonContentType(request.headers.get('content-type'))) return false;
-  const method = request.headers.get('mcp-method');
-  if (method === null) return legacySessions;
-  return method.startsWith(OUR_METHODS) || method === LISTEN_METHOD;
+  if (isSurelyForUs(request)) return true;
+  // The SDK holds the header to the body where the revision has it. In older sessions it says nothing, whatever it says.
+  const isOlder = (request.headers.get('mcp-protocol-version') ?? '') < PROTOCOL_VERSION;
+  return legacySessions && (isOlder || !request.headers.has('mcp-method'));
+}
+
+function isSurelyForUs({ headers }: Request): boolean {
+  const method = headers.get('mcp-method');
+  return method !== null && (method.startsWith(OUR_METHODS) || method === LISTEN_METHOD);
 }
 
 async function serve(
@@ -58,7 +65,7 @@ async function serve(
 ): Promise<Response> {
   let message = requestOptions?.parsedBody;
   if (message === undefined) {
-    const isSurelyOurs = request.headers.has('mcp-method');
+    const isSurelyOurs = isSurelyForUs(request);
     const body = await readBody(request, isSurelyOurs ? options.maxRequestBytes : DEFAULT_MAX_REQUEST_BODY_SIZE);
     switch (body.kind) {
       case 'message':
@@ -78,8 +85,7 @@ async function serve(
         return inner.fetch(request, requestOptions);
     }
   }
-  if ((request.headers.has('mcp-method') || isOurMethod(message)) && !isWithinBounds(message))
-    return tooComplex(message);
+  if ((isSurelyForUs(request) || isOurMethod(message)) && !isWithinBounds(message)) return tooComplex(message);
   // With the body parsed the SDK passes this very request on, in older sessions too.
   return answer(inner, options, request, { ...requestOptions, parsedBody: message });
 }

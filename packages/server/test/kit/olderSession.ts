@@ -8,13 +8,16 @@ export class OlderSession {
   readonly #server: TestServer;
   readonly #version: string;
   readonly #as: string | undefined;
+  readonly #headers: Readonly<Record<string, string>>;
   #initialized = false;
   #nextId = 0;
 
-  constructor(server: TestServer, version: string, as?: string) {
+  /** @param headers sent with each request besides the usual ones */
+  constructor(server: TestServer, version: string, as?: string, headers: Readonly<Record<string, string>> = {}) {
     this.#server = server;
     this.#version = version;
     this.#as = as;
+    this.#headers = headers;
   }
 
   /** Opens the session; the answer of the server. */
@@ -61,6 +64,7 @@ export class OlderSession {
     const headers: Record<string, string> = {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
+      ...this.#headers,
     };
     // The header came with the revision after 2025-03-26.
     if (this.#initialized && this.#version > '2025-03-26') headers['mcp-protocol-version'] = this.#version;
