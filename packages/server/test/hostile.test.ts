@@ -1,3 +1,4 @@
+import { EventsError, forbidden } from '@mcp-events/server';
 import type { Check, EventHandle, EventTypeDefinition } from '@mcp-events/server';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
@@ -295,6 +296,25 @@ describe('author functions that fail', () => {
   });
 });
 
+describe('ends at any moment', () => {
+  it('PUSH-20 TERM-01 a stream that is ended while it is set up is answered, wherever in it that is', async () => {
+    for (let microtasks = 0; microtasks < 40; microtasks++) {
+      server = new TestServer();
+      const { events } = server;
+      const endLater = async (): Promise<void> => {
+        for (let left = microtasks; left > 0; left--) await undefined;
+        await events.terminate({}, forbidden('revoked'));
+      };
+      events.define('numbers', { payload, onSubscribe: () => void endLater() });
+      const answer = server.fetch('events/stream', { name: 'numbers' }).then((response) => response.text());
+      const text = await Promise.race([answer, settle(30).then(() => 'no answer')]);
+      expect(text, `ended after ${microtasks} microtasks`).toContain('"code":-32024');
+      expect(server.clock.pendingTimers).toBe(1);
+      if (microtasks < 39) await server.close();
+    }
+  });
+});
+
 describe('clients that misbehave', () => {
   it('PUSH-14 frees everything of 10,000 streams that were opened and dropped', async () => {
     let begun = 0;
@@ -405,6 +425,79 @@ describe('a clock that jumps', () => {
     expect((await server.poll('numbers', late.cursor)).events).toHaveLength(1);
     const aged = await server.poll('numbers', late.cursor, { maxAgeMs: Number.MAX_SAFE_INTEGER });
     expect(aged.events).toHaveLength(1);
+  });
+});
+
+/** What an author who hands on an error of a library may put into one of ours. */
+const unwritable: [what: string, data: Record<string, unknown>][] = [
+  ['a circle', circle()],
+  ['a big integer', { count: 1n }],
+  [
+    'what throws',
+    {
+      toJSON: () => {
+        throw new Error(SECRET);
+      },
+    },
+  ],
+  ['too much', { text: 'x'.repeat(16 * 1024) }],
+];
+
+function circle(): Record<string, unknown> {
+  const data: Record<string, unknown> = {};
+  data['cause'] = { response: { request: data } };
+  return data;
+}
+
+describe('errors of authors that cannot be written', () => {
+  it.each(unwritable)(
+    'ERR-12 PUSH-07 an error of a check with %s is told without it, and delivery goes on',
+    async (_, data) => {
+      server = new TestServer();
+      const upstream = new Upstream();
+      server.events.define('numbers', { payload, check: upstream.check, nextPollMs: 1_000 });
+      const streams = [await server.stream('numbers'), await server.stream('numbers')];
+      await settle();
+      upstream.failures.push(new EventsError('InternalError', 'not now', { data }));
+      await server.clock.advance(1_000);
+      upstream.add(1);
+      await server.clock.advance(10_000);
+      for (const stream of streams) {
+        const messages = (await stream.arrived()).filter(({ method }) => method?.endsWith('heartbeat') === false);
+        expect(kindsOf(messages)).toEqual(['active', 'error', 'event']);
+        expect(messages[1]?.params.error).toEqual({ code: -32603, message: 'not now' });
+      }
+    },
+  );
+
+  it.each(unwritable)('ERR-12 TERM-01 an end with %s ends everybody all the same', async (_, data) => {
+    server = new TestServer();
+    server.events.define('numbers', { payload });
+    const streams = [await server.stream('numbers'), await server.stream('numbers')];
+    await server.poll('numbers', null);
+    expect(await server.events.terminate({}, new EventsError('Forbidden', 'revoked', { data }))).toBe(3);
+    for (const stream of streams) {
+      expect((await stream.rest()).at(-2)?.params.error).toEqual({ code: -32024, message: 'revoked' });
+    }
+    const { error } = await server.call('events/poll', { name: 'numbers' });
+    expect(error).toMatchObject({ code: -32024, message: 'revoked' });
+    expect(error?.data).toBeUndefined();
+  });
+
+  it('ERR-12 a message is cut, and data at its bound is told', async () => {
+    server = new TestServer();
+    const data = { text: 'x'.repeat(16 * 1024 - '{"text":""}'.length) };
+    server.events.define('numbers', {
+      payload,
+      authorize: () => {
+        throw new EventsError('Forbidden', 'y'.repeat(1_000_000), { data });
+      },
+    });
+    for (const method of ['events/poll', 'events/stream']) {
+      const { error } = await server.call(method, { name: 'numbers' });
+      expect(error?.message).toBe('y'.repeat(2_048));
+      expect(error?.data).toEqual(data);
+    }
   });
 });
 

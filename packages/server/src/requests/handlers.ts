@@ -12,6 +12,7 @@ import * as z from 'zod';
 import type { EventType } from '../catalog/eventType.ts';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
+import { rpcErrorOf } from '../rpcErrorOf.ts';
 import { NotifyChannel } from '../delivery/push/notifyChannel.ts';
 import { SseChannel } from '../delivery/push/sseChannel.ts';
 import { HEADER_MISMATCH_CODE, nameHeaderFault } from '../transport/nameHeader.ts';
@@ -99,7 +100,7 @@ function assertNameHeader(params: unknown, { http, mcpReq }: ServerContext, slot
 function toProtocolError(error: unknown, dialect: Dialect, report: (error: unknown) => void): ProtocolError {
   if (!isEventsError(error)) report(error);
   const known = isEventsError(error) ? error : internalError();
-  const { code, message, data } = known.toRpcError(dialect);
+  const { code, message, data } = rpcErrorOf(known, dialect);
   return new ProtocolError(code, message, data);
 }
 
@@ -153,7 +154,10 @@ async function deliverByNotification(core: Core, stream: OpenedStream, context: 
   const abort = (): void => channel.abandon();
   if (signal.aborted) abort();
   else signal.addEventListener('abort', abort, { once: true });
-  stream.start(channel);
-  await channel.finished;
-  signal.removeEventListener('abort', abort);
+  try {
+    stream.start(channel);
+    await channel.finished;
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }

@@ -12,7 +12,7 @@ import { admit, parseParams } from './target.ts';
 /** A stream that is set up but not confirmed yet. */
 export interface OpenedStream {
   readonly session: PushSession;
-  /** Confirms the stream on its channel and starts delivery. */
+  /** Confirms the stream on its channel and starts delivery. Throws the error to answer when it has ended meanwhile. */
   start(channel: PushChannel): void;
 }
 
@@ -64,7 +64,12 @@ export async function openStream(
     const notBeforeMs = request.maxAgeMs === undefined ? undefined : clock.now() - request.maxAgeMs;
     const opening = await openPump(pump, request.cursor, notBeforeMs);
     assertLive(session);
-    return { session, start: (channel) => session.start(pump, channel, opening, (beat) => core.heartbeats.add(beat)) };
+    const start = (channel: PushChannel): void => {
+      // Whoever waited for this did so for some microtasks, in which it may have ended: nobody would ever end its answer.
+      assertLive(session);
+      session.start(pump, channel, opening, (beat) => core.heartbeats.add(beat));
+    };
+    return { session, start };
   } catch (error) {
     session.onClosed();
     throw error;

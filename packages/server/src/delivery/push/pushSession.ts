@@ -1,6 +1,7 @@
 import type { Dialect, EventsError } from '@mcp-events/protocol';
 import { internalError, Notifications } from '@mcp-events/protocol';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import { rpcErrorOf } from '../../rpcErrorOf.ts';
 import { isFinalError } from '../../subscription/finalErrors.ts';
 import { Subscription } from '../../subscription/subscription.ts';
 import type { SubscriptionDetails } from '../../subscription/subscription.ts';
@@ -81,12 +82,12 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
 
   fail(error: EventsError): void {
     if (isFinalError(error)) this.terminate(error);
-    else this.#channel?.message(Notifications.error, { error: error.toRpcError(this.#dialect) });
+    else this.#channel?.message(Notifications.error, { error: rpcErrorOf(error, this.#dialect) });
   }
 
   terminate(error: EventsError): void {
     this.#terminated ??= error;
-    this.#end({ method: Notifications.terminated, params: { error: error.toRpcError(this.#dialect) } });
+    this.#end({ method: Notifications.terminated, params: { error: rpcErrorOf(error, this.#dialect) } });
   }
 
   /** The server ends the stream without a cause in the subscription, as at shutdown: the client may come back. */

@@ -1,6 +1,7 @@
 import { ORDER_META_KEY } from '@mcp-events/protocol';
 import type { Dialect, EventOrder, EventsError } from '@mcp-events/protocol';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
+import { rpcErrorOf } from '../../rpcErrorOf.ts';
 
 /**
  * An occurrence's body (DELIV-01), with the safe cursor and the place in this subscription's order. Never has a
@@ -62,7 +63,7 @@ export function gapBody(cursor: string, missing: readonly EventOrder[]): string 
 
 /** Body of a terminated envelope (ENV-05), with the error numbers of the subscriber's dialect (DIALECT-08). */
 export function terminatedBody(error: EventsError, dialect: Dialect): string {
-  return JSON.stringify({ type: 'terminated', error: error.toRpcError(dialect) });
+  return JSON.stringify({ type: 'terminated', error: rpcErrorOf(error, dialect) });
 }
 
 /** Body of a verification envelope (VERIFY-02). */
