@@ -19,7 +19,7 @@ export function rpcErrorOf(error: EventsError, dialect: Dialect): RpcError {
     // What an error of another copy of this package says is that copy's.
     if (Number.isSafeInteger(code)) {
       const written = writtenData(data);
-      const told = { code, message: String(message).slice(0, MAX_MESSAGE_LENGTH) };
+      const told = { code, message: message.slice(0, MAX_MESSAGE_LENGTH) };
       return written === undefined ? told : { ...told, data: written };
     }
   } catch {

@@ -302,7 +302,7 @@ describe('ends at any moment', () => {
       server = new TestServer();
       const { events } = server;
       const endLater = async (): Promise<void> => {
-        for (let left = microtasks; left > 0; left--) await undefined;
+        for (let left = microtasks; left > 0; left--) await Promise.resolve();
         await events.terminate({}, forbidden('revoked'));
       };
       events.define('numbers', { payload, onSubscribe: () => void endLater() });
