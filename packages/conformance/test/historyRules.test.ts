@@ -1,6 +1,8 @@
 import { checkHistory } from '@mcp-events/conformance';
 import type { BegunFact, Fact } from '@mcp-events/conformance';
 import { expect, it } from 'vitest';
+import { plants } from '../src/history/plants.ts';
+import { describeExamined, idleKinds, sumExamined } from '../src/history/verdict.ts';
 
 const S = { subscription: 's' };
 const BEGUN: BegunFact = {
@@ -210,4 +212,94 @@ it('lets a clock that was set excuse the grants it touched, and no others', () =
   expect(forgotten({ fact: 'clockSet', process: 'server', offsetMs: 49_999 })).toEqual(['grant']);
   expect(forgotten({ fact: 'clockSet', process: 'server', offsetMs: 50_000 })).toEqual([]);
   expect(forgotten({ fact: 'clockSet', process: 'client', offsetMs: 50_000 })).toEqual(['grant']);
+});
+
+it('lets an event arrive before its emit is answered, as another process tells of that', () => {
+  const facts = (first: Fact[], second: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, withinMs: 1_000, at: 0 },
+      { fact: 'calm', at: 0 },
+      { fact: 'emitting', type: 'opened', eventId: 'e1', at: 1 },
+      ...first,
+      ...second,
+      { fact: 'settled', at: 10_000 },
+    ]);
+  const answer: Fact = { fact: 'emitted', eventId: 'e1', cursor: 'run.1', at: 2 };
+  expect(facts(take(1, 2), [answer])).toEqual([]);
+  expect(facts([answer], take(1, 2))).toEqual([]);
+  expect(facts([answer], [])).toEqual(['loss', 'late']);
+});
+
+it('takes a process that has no subscriptions for one that others rely on, once', () => {
+  const again = (process: string): string[] =>
+    kinds([
+      BEGUN,
+      { fact: 'calm' },
+      ...emit(1),
+      { fact: 'received', ...S, events: ['e1'] },
+      { fact: 'disturbed', process },
+      { fact: 'received', ...S, events: ['e1'] },
+      { fact: 'received', ...S, events: ['e1'] },
+    ]);
+  expect(again('server')).toEqual(['repetition']);
+  expect(checkHistory([BEGUN, { fact: 'calm' }, { fact: 'disturbed', process: 'server' }]).examined.late).toBe(0);
+});
+
+it('judges a grant by the latest time the server may have shown since it was asked for', () => {
+  const forgotten = (askedMs: number | undefined, offsetMs: number): string[] =>
+    kinds([
+      { fact: 'clockSet', process: 'server', offsetMs: 0, at: 0 },
+      { fact: 'clockSet', process: 'server', offsetMs, at: 100 },
+      { fact: 'clockSet', process: 'server', offsetMs: 0, at: 200 },
+      BEGUN,
+      { fact: 'granted', ...S, refreshBeforeMs: 60_000, at: 300, ...(askedMs === undefined ? {} : { askedMs }) },
+      { fact: 'ended', ...S, how: 'forgotten', atMs: 10_000, at: 400 },
+    ]);
+  expect(forgotten(undefined, 60_000)).toEqual(['grant']);
+  expect(forgotten(200, 60_000)).toEqual(['grant']);
+  expect(forgotten(199, 50_000)).toEqual([]);
+  expect(forgotten(199, 49_999)).toEqual(['grant']);
+  expect(forgotten(50, 60_000)).toEqual([]);
+  expect(forgotten(-1, 60_000)).toEqual([]);
+  // A clock that was behind excuses nothing.
+  expect(forgotten(199, -60_000)).toEqual(['grant']);
+});
+
+it('lets what was on its way at an end arrive as long as the end says', () => {
+  const after = (ms: number): string[] =>
+    kinds([
+      BEGUN,
+      ...emit(1),
+      { fact: 'ended', ...S, how: 'told', graceMs: 3_000, at: 1_000 },
+      { fact: 'received', ...S, events: ['e1'], at: ms },
+    ]);
+  expect(after(3_999)).toEqual([]);
+  expect(after(4_000)).toEqual(['ended']);
+});
+
+it('says of each rule in how many places it had something to look at', () => {
+  const start: Fact[] = [{ ...BEGUN, withinMs: 1_000, at: 0 }, ...emit(1), ...take(1, 1)];
+  const idle = (facts: readonly Fact[]): string[] => idleKinds(checkHistory(facts).examined).toSorted();
+  expect(idle([])).toEqual(
+    Object.keys(plants)
+      .toSorted()
+      .filter((kind) => kind !== 'empty'),
+  );
+  expect(idle([...start, { fact: 'settled' }])).toEqual(['ended', 'gap', 'grant', 'late', 'position', 'repetition']);
+  const calm: Fact[] = [{ fact: 'calm', at: 2 }, ...emit(2, { at: 3 }), ...take(2, 4)];
+  expect(idle([...start, ...calm, { fact: 'settled' }])).toEqual(['ended', 'grant', 'position']);
+  const resumed: Fact[] = [
+    { ...BEGUN, cursor: 'run.2', resumes: true },
+    { fact: 'granted', ...S, refreshBeforeMs: null },
+  ];
+  const ended: Fact[] = [{ fact: 'ended', ...S, how: 'told' }];
+  // An end after which nothing could come shows nothing.
+  expect(idle([...start, ...calm, ...resumed, { fact: 'settled' }, ...ended])).toEqual(['ended']);
+  expect(idle([...start, ...calm, ...resumed, { fact: 'settled' }, ...ended, ...emit(3)])).toEqual([]);
+  // Nothing is owed to one that has ended.
+  expect(idle([...start, ...ended, { fact: 'settled' }])).toContain('loss');
+  const { examined } = checkHistory([...start, ...calm, { fact: 'settled' }]);
+  expect(examined).toMatchObject({ loss: 2, duplicate: 2, order: 2, phantom: 4, log: 2, data: 4, late: 1, gap: 1 });
+  expect(sumExamined([examined, examined]).loss).toBe(4);
+  expect(describeExamined(examined)).toContain('nothing to look at: grant, ended, position');
 });

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { UsageError } from '../src/commandLine.ts';
-import { describeVerdict } from '../src/history/verdict.ts';
+import { describeVerdict, idleKinds, sumExamined } from '../src/history/verdict.ts';
+import type { Verdict } from '../src/history/verdict.ts';
 import { readOptions } from '../src/simulation/options.ts';
 import { simulate } from '../src/simulation/simulate.ts';
 import { simulateClients } from '../src/simulation/simulateClients.ts';
@@ -31,17 +32,21 @@ describe('simulation', () => {
 
   it('G1 G2 G3 G4 hold in these schedules, which have everything in them that the server has to survive', async () => {
     let [handed, kills, gaps] = [0, 0, 0];
+    const examined: Verdict['examined'][] = [];
     const found: string[] = [];
     for (let seed = 1; seed <= 40; seed++) {
       const { verdict, complaints } = await simulate(seed);
       handed += verdict.figures.handed;
       kills += verdict.figures.kills;
       gaps += verdict.figures.gaps;
+      examined.push(verdict.examined);
       if (verdict.violations.length > 0) found.push(`seed ${seed}: ${describeVerdict(verdict)}`);
       found.push(...complaints);
     }
     expect(found).toEqual([]);
     expect([handed > 400, kills > 80, gaps > 20]).toEqual([true, true, true]);
+    // Clients written for this world keep their positions themselves.
+    expect(idleKinds(sumExamined(examined))).toEqual(['position']);
   });
 
   // Each of them shows the mistake if it is made again, which was tried, in the schedules of that time.
@@ -67,16 +72,20 @@ describe('simulation of applications', () => {
 
   it('G1 G2 G3 G4 G5 hold in these schedules, which have everything in them that client and server have to survive', async () => {
     let [handed, kills] = [0, 0];
+    const examined: Verdict['examined'][] = [];
     const found: string[] = [];
     for (const seed of SEEDS) {
       const { verdict, complaints } = await simulateClients(seed);
       handed += verdict.figures.handed;
       kills += verdict.figures.kills;
+      examined.push(verdict.examined);
       if (verdict.violations.length > 0) found.push(`seed ${seed}: ${describeVerdict(verdict)}`);
       found.push(...complaints);
     }
     expect(found).toEqual([]);
     expect([handed > 300, kills > 12]).toEqual([true, true]);
+    // An application sees neither the messages that its client takes nor what they grant, and nobody ends a subscription of it.
+    expect(idleKinds(sumExamined(examined))).toEqual(['grant', 'ended', 'repetition']);
   });
 });
 

@@ -1,4 +1,4 @@
-import { isFor } from './facts.ts';
+import { concerns, isFor } from './facts.ts';
 import type { BegunFact, Fact, ReceivedFact } from './facts.ts';
 import { END_GRACE_MS } from './endRule.ts';
 import type { Plant, PlantableHistory } from './plantableHistory.ts';
@@ -13,21 +13,38 @@ function timeAt({ facts }: PlantableHistory, index: number): number {
   return facts.slice(0, index + 1).reduce((latest, { at }) => Math.max(latest, at ?? -Infinity), -Infinity);
 }
 
-/** Whether facts of a kind that changes what is to be expected of a subscription are between two places. */
-function isQuiet({ facts }: PlantableHistory, subscription: string, from: number, to: number): boolean {
-  return facts.slice(from, to).every((fact) => {
-    if (['killed', 'started', 'calm', 'lossCause', 'disturbed'].includes(fact.fact)) return false;
-    return !(['begun', 'ended'].includes(fact.fact) && 'subscription' in fact && fact.subscription === subscription);
-  });
+/** The first fact from a place on that changes what is to be expected of a subscription. */
+function disturbanceAfter({ facts }: PlantableHistory, subscription: string, from: number): number {
+  for (let index = from; index < facts.length; index++) {
+    const fact = facts[index] as Fact;
+    if (['killed', 'started', 'calm', 'disturbed'].includes(fact.fact)) return index;
+    const isChange = fact.fact === 'begun' || fact.fact === 'ended';
+    if (isChange && fact.subscription === subscription) return index;
+  }
+  return facts.length;
 }
 
 /** A gap from nowhere, which nothing before it explains. */
 export const needlessGap: Plant = (history, choice) => {
   const { facts } = history;
-  if (calmIndex(history) === -1 || facts.some(({ fact }) => fact === 'lossCause')) return undefined;
-  const received = facts.flatMap((fact, index) =>
-    fact.fact === 'received' && index > calmIndex(history) ? [{ fact, index }] : [],
-  );
+  const calm = calmIndex(history);
+  if (calm === -1) return undefined;
+  const causes = facts.filter((fact) => fact.fact === 'lossCause');
+  const begun = new Map<string, BegunFact>();
+  /** One that never had a position may have been interrupted at its beginning. */
+  const placed = new Set<string>();
+  const received = facts.flatMap((fact, index) => {
+    if (fact.fact === 'begun') {
+      begun.set(fact.subscription, fact);
+      if (fact.cursor !== null) placed.add(fact.subscription);
+    }
+    if (fact.fact !== 'received') return [];
+    const mine = begun.get(fact.subscription);
+    const isPlaced = placed.has(fact.subscription);
+    if (typeof fact.cursor === 'string') placed.add(fact.subscription);
+    if (index < calm || !isPlaced || mine === undefined) return [];
+    return causes.some((cause) => concerns(cause, mine)) ? [] : [{ fact, index }];
+  });
   const chosen = pick(received, choice);
   return chosen && facts.with(chosen.index, { ...chosen.fact, gap: true });
 };
@@ -62,7 +79,7 @@ export const afterTheEnd: Plant = (history, choice) => {
     fact: 'received',
     subscription,
     events: [chosen.eventId],
-    at: chosen.atMs + END_GRACE_MS,
+    at: chosen.atMs + (chosen.fact.graceMs ?? END_GRACE_MS),
   };
   return facts.toSpliced(chosen.last, 0, late);
 };
@@ -75,36 +92,41 @@ function isBegun(fact: Fact, subscription: string): boolean {
 export const repetition: Plant = (history, choice) => {
   const { facts } = history;
   const calm = calmIndex(history);
-  if (calm === -1 || facts.some((fact) => fact.fact === 'disturbed' && fact.subscription === undefined))
-    return undefined;
-  const received = facts.flatMap((fact, index) => {
-    if (fact.fact !== 'received' || index < calm || (fact.events?.length ?? 0) === 0 || fact.gap) return [];
-    const next = facts.findIndex((_, at) => at > index && !isQuiet(history, fact.subscription, at, at + 1));
-    return [{ fact, index, next: next === -1 ? facts.length : next }];
-  });
+  if (calm === -1 || facts.some((fact, index) => index > calm && isForAll(fact))) return undefined;
+  const received = facts.flatMap((fact, index) =>
+    fact.fact === 'received' && index > calm && (fact.events?.length ?? 0) > 0 && !fact.gap ? [{ fact, index }] : [],
+  );
   const chosen = pick(received, choice);
   if (chosen === undefined) return undefined;
-  const at = chosen.index + 1 + (choice % (chosen.next - chosen.index));
+  const next = disturbanceAfter(history, chosen.fact.subscription, chosen.index + 1);
+  const at = chosen.index + 1 + (choice % (next - chosen.index));
   const { subscription, events } = chosen.fact;
   return facts.toSpliced(at, 0, { fact: 'received', subscription, events: events as string[] });
 };
+
+/** Whether a fact says that everything may be late, or come again, from there on. */
+function isForAll(fact: Fact): boolean {
+  return fact.fact === 'disturbed' && fact.subscription === undefined && fact.process === undefined;
+}
 
 /** An event that is handed long after it should have been, with everything behind it. */
 export const lateness: Plant = (history, choice) => {
   const { facts } = history;
   const calm = calmIndex(history);
   if (calm === -1) return undefined;
+  // A grant may have ended meanwhile.
+  const granted = new Set(facts.flatMap((fact) => (fact.fact === 'granted' ? [fact.subscription] : [])));
   const candidates = history.handings.flatMap(({ subscription, eventId, handed }) => {
+    const answered = history.answeredAt(eventId);
+    if (handed < calm || answered === undefined || answered < calm || granted.has(subscription)) return [];
     const begun = facts.findLast((fact, at) => at < handed && isBegun(fact, subscription)) as BegunFact | undefined;
-    const answered = facts.findIndex((fact) => fact.fact === 'emitted' && fact.eventId === eventId);
-    const received = facts.findIndex(
-      (fact) => fact.fact === 'received' && fact.subscription === subscription && fact.events?.includes(eventId),
+    const arrived = facts.findIndex(
+      (fact, at) =>
+        at === handed ||
+        (fact.fact === 'received' && fact.subscription === subscription && fact.events?.includes(eventId)),
     );
-    const arrived = received === -1 ? handed : Math.min(received, handed);
-    const isCalm = answered > calm && answered < arrived && isQuiet(history, subscription, answered, arrived);
-    // A grant may have ended meanwhile.
-    const isGranted = facts.some((fact) => fact.fact === 'granted' && fact.subscription === subscription);
-    return isCalm && !isGranted && begun?.withinMs !== undefined ? [{ arrived, withinMs: begun.withinMs }] : [];
+    const isCalm = answered < arrived && disturbanceAfter(history, subscription, answered) >= arrived;
+    return isCalm && begun?.withinMs !== undefined ? [{ arrived, withinMs: begun.withinMs }] : [];
   });
   const chosen = pick(candidates, choice);
   if (chosen === undefined) return undefined;

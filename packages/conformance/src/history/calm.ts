@@ -20,15 +20,12 @@ export class Calm {
     } else if (fact.fact === 'disturbed') {
       if (fact.subscription !== undefined) this.#disturb(fact.subscription, index);
       else if (fact.process === undefined) this.#disturbedIndex = Infinity;
-      else for (const subscription of this.#of(fact.process)) this.#disturb(subscription, index);
+      else this.#disturbProcess(fact.process, index);
     } else if (fact.fact === 'begun') {
       this.#processes.set(fact.subscription, fact.process);
       this.#disturb(fact.subscription, index);
     } else if (fact.fact === 'killed' || fact.fact === 'started') {
-      const mine = this.#of(fact.process);
-      for (const subscription of mine) this.#disturb(subscription, index);
-      // It is somebody whom others rely on.
-      if (mine.length === 0) this.#disturbedIndex = Math.max(this.#disturbedIndex, index);
+      this.#disturbProcess(fact.process, index);
     }
   }
 
@@ -46,6 +43,13 @@ export class Calm {
 
   #of(process: string): string[] {
     return [...this.#processes].flatMap(([subscription, lives]) => (lives === process ? [subscription] : []));
+  }
+
+  #disturbProcess(process: string, index: number): void {
+    const mine = this.#of(process);
+    for (const subscription of mine) this.#disturb(subscription, index);
+    // It is somebody whom others rely on.
+    if (mine.length === 0) this.#disturbedIndex = Math.max(this.#disturbedIndex, index);
   }
 
   #disturb(subscription: string, index: number): void {

@@ -12,6 +12,7 @@ import { readLogCursor } from './positions.ts';
 import type { ReadCursor } from './positions.ts';
 import { RepetitionRule } from './repetitionRule.ts';
 import type { Rule } from './rule.ts';
+import { ServerClock } from './serverClock.ts';
 import { StartRule } from './startRule.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -40,15 +41,14 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
   const rules: Rule[] = [
     new GapRule(table),
     new DataRule(table),
-    new EndRule(),
+    new EndRule(table),
     new RepetitionRule(calm),
     new LatenessRule(table, calm),
     new StartRule(),
     new EmptinessRule(),
   ];
   let kills = 0;
-  /** Of the server. */
-  let clockAheadMs = 0;
+  const serverClock = new ServerClock();
   facts.forEach((fact, index) => {
     const evidence = { index, fact };
     calm.take(fact, index);
@@ -70,7 +70,7 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
         subscriptions.get(fact.subscription)?.received(fact, index);
         break;
       case 'granted':
-        subscriptions.get(fact.subscription)?.granted(fact, evidence, clockAheadMs);
+        subscriptions.get(fact.subscription)?.granted(fact, evidence, serverClock.aheadSince(fact.askedMs));
         break;
       case 'handed':
         subscriptions.get(fact.subscription)?.handed(fact.eventId, evidence);
@@ -91,8 +91,8 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
         break;
       case 'clockSet':
         if (fact.process !== SERVER) break;
-        clockAheadMs = fact.offsetMs;
-        for (const subscription of subscriptions.values()) subscription.clockSet(clockAheadMs);
+        serverClock.set(fact);
+        for (const subscription of subscriptions.values()) subscription.clockSet(fact.offsetMs);
         break;
       case 'killed':
         kills++;
@@ -123,6 +123,19 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
       late: sum(({ late }) => late),
       cursors: sum(({ cursors }) => cursors),
       kills,
+    },
+    examined: {
+      loss: sum(({ owed }) => owed),
+      duplicate: sum(({ handedCount }) => handedCount),
+      order: sum(({ ordered }) => ordered),
+      cursor: sum(({ promises }) => promises),
+      grant: sum(({ grants }) => grants),
+      phantom: sum(({ looked }) => looked),
+      log: table.placed,
+      ...(Object.fromEntries(rules.map(({ kind, examined }) => [kind, examined])) as Record<
+        'gap' | 'data' | 'ended' | 'repetition' | 'late' | 'position' | 'empty',
+        number
+      >),
     },
   };
 }

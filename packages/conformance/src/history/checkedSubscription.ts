@@ -30,12 +30,22 @@ export class CheckedSubscription {
   process: string;
   live = true;
   handedCount = 0;
+  /** Handed, with a place to compare. */
+  ordered = 0;
+  /** Events that a message or a handing named. */
+  looked = 0;
+  /** Cursors that went on from an earlier one. */
+  promises = 0;
+  grants = 0;
+  /** Events that had to be there when all was settled. */
+  owed = 0;
   gaps = 0;
   cursors = 0;
   /** Handed after they had been told as lost, and after others that stand behind them. */
   late = 0;
   /** Index in `#wanted` of the first event that is still owed; `undefined` before the first position is known. */
   #next: number | undefined;
+  #firstOwed = 0;
   /** Of the application: the latest event handed in the life of its process. */
   #latest: { readonly position: number; readonly evidence: Evidence } | undefined;
   /** Received since the client last began, beyond its last cursor. */
@@ -77,7 +87,7 @@ export class CheckedSubscription {
     }
     const position = this.#table.positionOf(this.#type, fact.cursor);
     this.#safe = position;
-    if (position !== undefined) this.#next ??= this.#indexAfter(position);
+    if (position !== undefined) this.#owedFrom(this.#indexAfter(position));
   }
 
   received(fact: ReceivedFact, index: number): void {
@@ -97,6 +107,7 @@ export class CheckedSubscription {
   }
 
   granted({ refreshBeforeMs }: GrantedFact, evidence: Evidence, clockAheadMs: number): void {
+    this.grants++;
     this.#grant = { ...evidence, refreshBeforeMs };
     this.#clockAheadMs = clockAheadMs;
   }
@@ -121,6 +132,7 @@ export class CheckedSubscription {
     this.#uncommitted.add(event);
     const { position } = event;
     if (position === undefined) return;
+    this.ordered++;
     const overtaker =
       this.#skipped.get(event) ??
       (this.#latest !== undefined && position < this.#latest.position ? this.#latest.evidence : undefined);
@@ -190,6 +202,7 @@ export class CheckedSubscription {
       (next) => (next.answered ?? next.seen ?? next.emitting).index < evidence.index,
       (next) => this.#reportLoss(next, evidence),
     );
+    if (this.#next !== undefined) this.owed = Math.max(this.owed, this.#next - this.#firstOwed);
   }
 
   /** No more facts follow: what was left out, never came, and no later gap covers either, is lost. */
@@ -231,10 +244,11 @@ export class CheckedSubscription {
     this.cursors++;
     if (this.#safe === undefined) {
       this.#safe = position;
-      this.#next ??= this.#start(position);
+      this.#owedFrom(this.#start(position));
       return;
     }
     if (position <= this.#safe) return;
+    this.promises++;
     let event: KnownEvent | undefined;
     for (let i = this.#indexAfter(this.#safe); (event = this.#wanted[i]) !== undefined; i++) {
       if ((event.position as number) > position) break;
@@ -246,6 +260,12 @@ export class CheckedSubscription {
     this.#safe = position;
   }
 
+  #owedFrom(first: number): void {
+    if (this.#next !== undefined) return;
+    this.#next = first;
+    this.#firstOwed = first;
+  }
+
   /** Where what is owed begins: behind the first cursor, or before it with what was emitted to a subscription that stood. */
   #start(position: number): number {
     const after = this.#indexAfter(position);
@@ -254,6 +274,7 @@ export class CheckedSubscription {
   }
 
   #require(eventId: string, evidence: Evidence): KnownEvent | undefined {
+    this.looked++;
     const event = this.#table.get(eventId);
     if (event !== undefined && event.possible > 0) {
       // One without a place is in nobody's list.

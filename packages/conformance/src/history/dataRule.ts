@@ -6,6 +6,8 @@ import type { Evidence, Violation } from './verdict.ts';
 
 /** Each event arrives with its own data, as it is for this principal, and is handed out as it arrived. */
 export class DataRule implements Rule {
+  readonly kind = 'data';
+  examined = 0;
   readonly violations: Violation[] = [];
   readonly #table: EventTable;
   readonly #begun = new Map<string, BegunFact>();
@@ -29,7 +31,9 @@ export class DataRule implements Rule {
     const begun = this.#begun.get(subscription);
     if (event === undefined || begun === undefined || hash === undefined) return;
     const expected = event.content.hashes?.[begun.principal ?? ''] ?? event.content.hash;
-    if (expected === undefined || expected === hash) return;
+    if (expected === undefined) return;
+    this.examined++;
+    if (expected === hash) return;
     const message = `${subscription} was given ${eventId} with other data than it has for ${begun.principal ?? 'all'}`;
     this.violations.push({
       kind: 'data',

@@ -6,6 +6,8 @@ const NEEDED = ['emitted', 'begun', 'handed', 'settled'] as const satisfies read
 
 /** A history in which nothing happened shows nothing, whatever was to be found. */
 export class EmptinessRule implements Rule {
+  readonly kind = 'empty';
+  readonly examined = 1;
   readonly #missing = new Set<Fact['fact']>(NEEDED);
 
   get violations(): readonly Violation[] {

@@ -66,6 +66,11 @@ export class EventTable {
     return [...this.#events.values()].filter(({ answered }) => answered !== undefined).length;
   }
 
+  /** Events whose place in their log is known. */
+  get placed(): number {
+    return [...this.#events.values()].filter(({ position }) => position !== undefined).length;
+  }
+
   get unanswered(): number {
     return [...this.#events.values()].filter(({ answered, possible }) => answered === undefined && possible > 0).length;
   }

@@ -136,6 +136,8 @@ export interface GrantedFact extends FactBase {
   readonly subscription: string;
   /** By the clock of the server; `null` for good. */
   readonly refreshBeforeMs: number | null;
+  /** Before it was asked for: the server's clock may have been set since. Default: just now. */
+  readonly askedMs?: number;
 }
 
 /** An event is given to the application. */
@@ -177,6 +179,8 @@ export interface EndedFact extends FactBase {
   readonly atMs?: number;
   /** The server answered that it has ended: nothing more may arrive. What is told is final in any case. */
   readonly final?: boolean;
+  /** What was on its way may still arrive for so long. Default: 30,000. */
+  readonly graceMs?: number;
 }
 
 /**
@@ -219,7 +223,7 @@ export interface LossCauseFact extends FactBase {
 
 /**
  * From here on something may be late or come again, until all is calm. With a subscription, or a process that has some: of
- * these, and once.
+ * these, and once. With a process that has none, others rely on it: of all, and once.
  */
 export interface DisturbedFact extends FactBase {
   readonly fact: 'disturbed';
@@ -250,6 +254,14 @@ export function isFor(
 ): boolean {
   if (readers !== undefined && principal !== undefined && !readers.includes(principal)) return false;
   return matches(wanted, values);
+}
+
+/** Whether a cause can have lost anything of a subscription, wherever it stands. */
+export function concerns(cause: LossCauseFact, begun: BegunFact): boolean {
+  if (cause.subscription !== undefined && cause.subscription !== begun.subscription) return false;
+  if (cause.type !== undefined && cause.type !== begun.type) return false;
+  if (cause.principal !== undefined && cause.principal !== begun.principal) return false;
+  return cause.process === undefined || cause.process === begun.process;
 }
 
 /** Whether a subscription with these arguments wants an event of these values: each argument equals its value, or lists it. */

@@ -1,5 +1,6 @@
 import type { EventTable } from './eventTable.ts';
 import type { BegunFact, Fact, LossCauseFact, ReceivedFact } from './facts.ts';
+import { concerns } from './facts.ts';
 import { inOrder } from './rule.ts';
 import type { Rule } from './rule.ts';
 import type { Evidence, Violation } from './verdict.ts';
@@ -16,6 +17,9 @@ interface Told {
 
 /** A gap is told for a reason: everything else would make applications do work for nothing, and hide what was lost. */
 export class GapRule implements Rule {
+  readonly kind = 'gap';
+  /** Messages that would have needed a cause to tell of a gap. */
+  examined = 0;
   readonly violations: Violation[] = [];
   readonly #table: EventTable;
   readonly #told = new Map<string, Told>();
@@ -55,6 +59,7 @@ export class GapRule implements Rule {
   #received(fact: ReceivedFact, index: number): void {
     const told = this.#told.get(fact.subscription);
     if (told === undefined) return;
+    if (this.#causesAreTold) this.examined++;
     if (fact.gap === true) {
       if (this.#causesAreTold && !this.#hasCause(told)) {
         const message = `${fact.subscription} was told of a gap, and nothing can have been lost`;
@@ -69,15 +74,11 @@ export class GapRule implements Rule {
   }
 
   #hasCause({ begun, position, before }: Told): boolean {
-    const { subscription, type, principal, process } = begun.fact;
     if (position === undefined && this.#interruptedIndex > begun.index) return true;
     return this.#causes.some(({ fact, index }) => {
-      if (fact.subscription !== undefined && fact.subscription !== subscription) return false;
-      if (fact.type !== undefined && fact.type !== type) return false;
-      if (fact.principal !== undefined && fact.principal !== principal) return false;
-      if (fact.process !== undefined && fact.process !== process) return false;
+      if (!concerns(fact, begun.fact)) return false;
       if (fact.upTo === undefined) return index > before;
-      return (position ?? -Infinity) < (this.#table.positionOf(type, fact.upTo) ?? Infinity);
+      return (position ?? -Infinity) < (this.#table.positionOf(begun.fact.type, fact.upTo) ?? Infinity);
     });
   }
 }

@@ -11,6 +11,8 @@ interface Awaiting {
   readonly withinMs: number;
   /** Emitted since it stands, and not arrived: in the order of their answers. */
   readonly events: Map<KnownEvent, number>;
+  /** Arrived before their emit was answered, as that is told by another process. */
+  readonly early: Set<KnownEvent>;
   /** The server's promise ends then: whoever did not ask again waits for nothing. */
   grantedUntilMs: number;
   /** Where it stands; `undefined` until it was told. */
@@ -19,6 +21,9 @@ interface Awaiting {
 
 /** What is emitted while nothing is disturbed arrives within the time that was stated; a gap counts as an arrival. */
 export class LatenessRule implements Rule {
+  readonly kind = 'late';
+  /** Events that were waited for while nothing was disturbed. */
+  examined = 0;
   readonly violations: Violation[] = [];
   readonly #table: EventTable;
   readonly #calm: Calm;
@@ -64,23 +69,30 @@ export class LatenessRule implements Rule {
 
   #begun(fact: BegunFact): void {
     if (fact.withinMs === undefined) return;
-    const events = this.#awaiting.get(fact.subscription)?.events ?? new Map<KnownEvent, number>();
+    const { events, early } = this.#awaiting.get(fact.subscription) ?? {
+      events: new Map<KnownEvent, number>(),
+      early: new Set<KnownEvent>(),
+    };
     const { withinMs } = fact;
     const start = this.#table.positionOf(fact.type, fact.cursor);
-    this.#awaiting.set(fact.subscription, { begun: fact, withinMs, events, grantedUntilMs: Infinity, start });
+    this.#awaiting.set(fact.subscription, { begun: fact, withinMs, events, early, grantedUntilMs: Infinity, start });
   }
 
   #emitted(eventId: string): void {
     const event = this.#table.get(eventId);
     if (event === undefined) return;
-    for (const { begun, events } of this.#awaiting.values()) {
-      if (begun.type === event.type && isFor(begun, event.content)) events.set(event, this.#calm.nowMs);
+    for (const { begun, events, early } of this.#awaiting.values()) {
+      if (begun.type !== event.type || !isFor(begun, event.content)) continue;
+      if (this.#calm.sinceMs(begun.subscription) < Infinity) this.examined++;
+      if (!early.delete(event)) events.set(event, this.#calm.nowMs);
     }
   }
 
   #arrived(subscription: string, eventId: string): void {
     const event = this.#table.get(eventId);
-    if (event !== undefined) this.#awaiting.get(subscription)?.events.delete(event);
+    const awaiting = this.#awaiting.get(subscription);
+    if (event === undefined || awaiting === undefined) return;
+    if (!awaiting.events.delete(event)) awaiting.early.add(event);
   }
 
   #received({ subscription, cursor, gap }: ReceivedFact): void {

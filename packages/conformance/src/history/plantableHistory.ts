@@ -50,6 +50,11 @@ export class PlantableHistory {
     return index === undefined ? undefined : (this.facts[index] as EmittingFact);
   }
 
+  /** Index of the fact. */
+  answeredAt(eventId: string): number | undefined {
+    return this.#answered.get(eventId);
+  }
+
   answerOf(eventId: string): EmittedFact | undefined {
     const index = this.#answered.get(eventId);
     return index === undefined ? undefined : (this.facts[index] as EmittedFact);

@@ -63,6 +63,26 @@ export interface HistoryFigures {
 export interface Verdict {
   readonly violations: readonly Violation[];
   readonly figures: HistoryFigures;
+  /** In how many places of the history a violation of each kind would have been seen. */
+  readonly examined: Readonly<Record<ViolationKind, number>>;
+}
+
+/** Kinds of violations that there was no place for: nothing is said of them, whatever it looks like. */
+export function idleKinds(examined: Verdict['examined']): ViolationKind[] {
+  return (Object.keys(examined) as ViolationKind[]).filter((kind) => examined[kind] === 0);
+}
+
+/** The same for several histories together. */
+export function sumExamined(all: readonly Verdict['examined'][]): Verdict['examined'] {
+  const kinds = Object.keys(all[0] ?? {}) as ViolationKind[];
+  const sum = (kind: ViolationKind): number => all.reduce((total, examined) => total + examined[kind], 0);
+  return Object.fromEntries(kinds.map((kind) => [kind, sum(kind)])) as Verdict['examined'];
+}
+
+/** What was looked at, and what nothing was there to look at for, as text. */
+export function describeExamined(examined: Verdict['examined']): string {
+  const counts = Object.entries(examined).flatMap(([kind, count]) => (count === 0 ? [] : [`${kind} ${count}`]));
+  return `looked at: ${counts.join(', ')}; nothing to look at: ${idleKinds(examined).join(', ') || 'for no rule'}`;
 }
 
 /** A verdict as text: one line of figures, then each violation with its facts. */

@@ -2,7 +2,7 @@ import type { EventsOptions } from '@mcp-events/server';
 import type { Interest } from './application.ts';
 import type { Random } from './random.ts';
 import { ROTATION_GRACE_MS } from './settings.ts';
-import { PRINCIPALS } from './tenantSources.ts';
+import { PRINCIPALS } from './authoredEvent.ts';
 
 /** What a seed decides of one application. */
 export interface ApplicationSettings {

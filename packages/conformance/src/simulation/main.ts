@@ -1,7 +1,8 @@
 import { runCommand } from '../commandLine.ts';
-import { describeVerdict } from '../history/verdict.ts';
+import { describeExamined, describeVerdict, sumExamined } from '../history/verdict.ts';
+import type { Verdict } from '../history/verdict.ts';
 import { readOptions, USAGE } from './options.ts';
-import type { SimulationOptions } from './options.ts';
+import type { SimulationOptions, World } from './options.ts';
 import { simulate } from './simulate.ts';
 import { simulateClients } from './simulateClients.ts';
 
@@ -9,6 +10,7 @@ const RUNS = { foreign: simulate, clients: simulateClients } as const;
 
 async function run({ first, count, worlds, facts: showsFacts, stopAtFirst }: SimulationOptions): Promise<number> {
   const startMs = performance.now();
+  const examined: Record<World, Verdict['examined'][]> = { foreign: [], clients: [] };
   const totals: Record<string, number> = {};
   let failed = 0;
   let run = 0;
@@ -16,6 +18,7 @@ async function run({ first, count, worlds, facts: showsFacts, stopAtFirst }: Sim
     run++;
     for (const world of worlds) {
       const { facts, verdict, complaints } = await RUNS[world](seed);
+      examined[world].push(verdict.examined);
       for (const [name, figure] of Object.entries(verdict.figures)) totals[name] = (totals[name] ?? 0) + figure;
       if (showsFacts) for (const [index, fact] of facts.entries()) console.log(`#${index} ${JSON.stringify(fact)}`);
       if (verdict.violations.length === 0 && complaints.length === 0) continue;
@@ -32,6 +35,7 @@ async function run({ first, count, worlds, facts: showsFacts, stopAtFirst }: Sim
       .map(([name, total]) => `${name} ${total}`)
       .join(', '),
   );
+  for (const world of worlds) console.log(`${world}: ${describeExamined(sumExamined(examined[world]))}`);
   return failed === 0 ? 0 : 1;
 }
 

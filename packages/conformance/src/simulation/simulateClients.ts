@@ -5,6 +5,8 @@ import { checkHistory } from '../history/checkHistory.ts';
 import type { Fact } from '../history/facts.ts';
 import { Application } from './application.ts';
 import type { Machine } from './application.ts';
+import { dataOf, expectationOf, TENANT_NAMES } from './authoredEvent.ts';
+import type { AuthoredEvent, Treatment } from './authoredEvent.ts';
 import { clientSettingsOf } from './clientSettings.ts';
 import type { ClientSettings } from './clientSettings.ts';
 import { readCursor } from './cursors.ts';
@@ -20,8 +22,7 @@ import { ServerProcess } from './serverProcess.ts';
 import type { SimulationResult } from './simulate.ts';
 import { comesOfFault, SimulatedFault } from './simulatedFault.ts';
 import { SqliteEngine } from './sqliteEngine.ts';
-import { dataOf, expectationOf, TENANT_NAMES, tenantSources } from './tenantSources.ts';
-import type { AuthoredEvent } from './tenantSources.ts';
+import { tenantSources } from './tenantSources.ts';
 import { VirtualDisk } from './virtualDisk.ts';
 import { VirtualFiles } from './virtualFiles.ts';
 import { ProcessClock, TimeOfDay, VirtualTime } from './virtualTime.ts';
@@ -433,7 +434,7 @@ class ClientWorld {
     const server = this.#server;
     const handle = server?.handles.get(name);
     if (upstream === undefined && (server === undefined || handle === undefined)) return;
-    this.#record({ fact: 'emitting', type: name, eventId, ...expectationOf(name, event) });
+    this.#record({ fact: 'emitting', type: name, eventId, ...expectationOf(event, treatmentOf(name)) });
     if (upstream !== undefined) {
       const position = upstream.add(eventId, dataOf(event), { now: () => this.#time.nowMs });
       this.#record({ fact: 'emitted', eventId, cursor: `c0.${position}` });
@@ -502,6 +503,10 @@ class ClientWorld {
     this.#time.active();
     this.facts.push({ ...fact, at: this.#time.nowMs });
   }
+}
+
+function treatmentOf(type: string): Treatment {
+  return { isGuarded: type === 'matched' || type === 'checked', isRedacted: type === 'transformed' };
 }
 
 /** What the client's own errors are that faults bring about; others show a mistake. */

@@ -1,52 +1,10 @@
 import type { EventContext, Retention } from '@mcp-events/server';
-import { dataHash } from '../history/dataHash.ts';
-import type { EmittingFact } from '../history/facts.ts';
-import type { AuthorBehaviour, EventSource, Severity, Upstream } from './eventSources.ts';
+import { isWanted, mayRead, redacted } from './authoredEvent.ts';
+import type { AuthorBehaviour, EventSource, Upstream } from './eventSources.ts';
 import { SLOW_MS } from './eventSources.ts';
 import type { Random } from './random.ts';
 import { SimulatedFault } from './simulatedFault.ts';
 import type { ProcessClock } from './virtualTime.ts';
-
-/** Who is served. */
-export const PRINCIPALS = ['alice', 'bob', 'carol'] as const;
-
-/** One event as its author has it. */
-export interface AuthoredEvent {
-  readonly eventId: string;
-  readonly severity: Severity;
-  /** The principals of this tenant may see it; all, without one. */
-  readonly tenant?: string;
-}
-
-/** Which principals a tenant has. */
-const TENANTS: Readonly<Record<string, readonly string[]>> = {
-  north: ['alice'],
-  south: ['bob', 'carol'],
-};
-
-export const TENANT_NAMES: readonly string[] = Object.keys(TENANTS);
-
-/** The data of an event, as it is emitted. */
-export function dataOf({ eventId, severity, tenant }: AuthoredEvent): Record<string, unknown> {
-  return { severity, text: `what ${eventId} tells`, ...(tenant === undefined ? {} : { tenant }) };
-}
-
-/** What a history has to say of an event of a type: whom it is for and with which data, said without the server's code. */
-export function expectationOf(
-  type: string,
-  event: AuthoredEvent,
-): Pick<EmittingFact, 'values' | 'readers' | 'hash' | 'hashes'> {
-  const data = dataOf(event);
-  const isGuarded = type === 'matched' || type === 'checked';
-  const readers = event.tenant === undefined || !isGuarded ? undefined : (TENANTS[event.tenant] ?? []);
-  const redacted = PRINCIPALS.map((principal) => [principal, dataHash({ ...data, text: `for ${principal}` })] as const);
-  return {
-    values: { severity: event.severity },
-    ...(readers === undefined ? {} : { readers }),
-    hash: dataHash(data),
-    ...(type === 'transformed' ? { hashes: Object.fromEntries(redacted) } : {}),
-  };
-}
 
 const INPUT = { type: 'object', properties: { severity: {} } };
 
@@ -81,14 +39,6 @@ class Author {
     if (hangs) return new Promise(() => {});
     return delayMs === 0 ? value : clock.delay(delayMs).then(() => value);
   }
-}
-
-function isWanted(wanted: unknown, severity: unknown): boolean {
-  return wanted === undefined || (Array.isArray(wanted) ? wanted : [wanted]).includes(severity);
-}
-
-function mayRead(principal: string | undefined, tenant: unknown): boolean {
-  return typeof tenant !== 'string' || (TENANTS[tenant] ?? []).includes(principal ?? '');
 }
 
 export interface TenantSourceOptions {
@@ -140,8 +90,7 @@ export function tenantSources({
         authorize: (context) => transformed.answer(clock, context, true),
         onSubscribe: (context) => transformed.answer(clock, context, undefined),
         onUnsubscribe: (context) => transformed.answer(clock, context, undefined),
-        transform: (context, { data }) =>
-          transformed.answer(clock, context, { ...data, text: `for ${context.principal}` }),
+        transform: (context, { data }) => transformed.answer(clock, context, redacted(data, context.principal)),
       }),
     },
     {
