@@ -29,7 +29,15 @@ export class CallbackEndpoint {
     return new CallbackEndpoint(shell, handle, server);
   }
 
+  #disturbed(why: string): void {
+    this.#shell.facts.record({ fact: 'disturbed', process: this.#shell.config.name, why });
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.once('close', () => {
+      // Whoever posts has given it up, and may post again what was taken.
+      if (!response.writableFinished) this.#disturbed('the answer was not waited for');
+    });
     const behaviour = this.#shell.circumstances.endpoint;
     if (behaviour === null || !this.#random.chance(behaviour.share)) {
       this.#handle(request, response);

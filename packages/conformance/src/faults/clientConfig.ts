@@ -23,4 +23,5 @@ export interface ClientConfig extends ProcessConfig {
   readonly server: { readonly url: string } | { readonly command: string; readonly args: readonly string[] };
   readonly webhook?: { readonly url: string; readonly ttlMs: number | null };
   readonly followed: readonly Followed[];
+  readonly principal: string;
 }

@@ -11,7 +11,9 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { CallbackEndpoint } from './callbackEndpoint.ts';
 import type { ClientConfig } from './clientConfig.ts';
+import { credentialsOf } from './credentials.ts';
 import { Effects, recordedInbox } from './effects.ts';
+import { readOwnFacts } from './factReader.ts';
 import { follow } from './follow.ts';
 import { isPassing } from './passingFailures.ts';
 import { ProcessShell } from './processShell.ts';
@@ -19,7 +21,7 @@ import { RecordedPositions, recordedStore } from './recordedPositions.ts';
 import { HEARTBEAT_MS } from './serverConfig.ts';
 
 const shell = await ProcessShell.start<ClientConfig>();
-const { name, folder, disk, store: kind, server, webhook, followed } = shell.config;
+const { name, folder, disk, store: kind, server, webhook, followed, principal } = shell.config;
 
 const db = await shell.insist(() => {
   const opened = new DatabaseSync(join(disk, `${name}.db`), { timeout: 1_000 });
@@ -59,7 +61,7 @@ async function connect(): Promise<Client> {
   );
   const transport =
     'url' in server
-      ? new StreamableHTTPClientTransport(new URL(server.url))
+      ? new StreamableHTTPClientTransport(new URL(server.url), { requestInit: { headers: credentialsOf(principal) } })
       : new StdioClientTransport({ command: server.command, args: [...server.args], stderr: log });
   await client.connect(transport);
   return client;
@@ -77,6 +79,10 @@ const events = new EventsClient(connect, {
 shell.beforeStop(() => events.close());
 
 await shell.hello(endpoint?.port);
+/** Subscriptions that earlier lives began: this one goes on with them, whatever the stores say. */
+const begunBefore = new Set(
+  readOwnFacts(folder, name).flatMap((fact) => (fact.fact === 'begun' ? [fact.subscription] : [])),
+);
 await Promise.all(
   keyed.map(async (entry) => {
     const { item, key } = entry;
@@ -86,6 +92,8 @@ await Promise.all(
     if (item.by === 'handler') entry.effects.recover();
     else entry.positions.recover(kept);
     const { effects, positions } = entry;
-    await follow({ shell, events, inbox, effects, positions, cursor: kept?.cursor ?? null }, item);
+    const cursor = kept?.cursor ?? null;
+    const resumes = begunBefore.has(item.subscription);
+    await follow({ shell, events, inbox, effects, positions, cursor, resumes }, item);
   }),
 );

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import type { ProcessName } from './cast.ts';
-import { onMessage, send } from './controlMessages.ts';
+import { onMessage, ORDINARY, send } from './controlMessages.ts';
 import type { Circumstances, Hello } from './controlMessages.ts';
 
 /** The runner's end of the lines to its processes. A line that ends says that its process is gone. */
@@ -34,7 +34,7 @@ export class Control {
   }
 
   circumstancesOf(name: ProcessName): Circumstances {
-    return this.#circumstances.get(name) ?? { clockOffsetMs: 0, endpoint: null, emitting: true };
+    return this.#circumstances.get(name) ?? ORDINARY;
   }
 
   /** For the process that lives under this name, and those that follow it. */

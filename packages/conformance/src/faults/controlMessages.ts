@@ -17,6 +17,8 @@ export interface Circumstances {
   readonly endpoint: EndpointBehaviour | null;
   /** Whether authors go on emitting. */
   readonly emitting: boolean;
+  /** Whether subscriptions that are to end before the run does end now: access to some is revoked, others are given up. */
+  readonly ending: boolean;
 }
 
 export function send(socket: Socket, message: Hello | Circumstances): void {
@@ -29,3 +31,6 @@ export function onMessage(socket: Socket, take: (message: never) => void): void 
     // Both ends may be killed at any moment.
     .on('error', () => {});
 }
+
+/** How things are as long as the runner says nothing else. */
+export const ORDINARY: Circumstances = { clockOffsetMs: 0, endpoint: null, emitting: true, ending: false };

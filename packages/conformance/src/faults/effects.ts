@@ -5,6 +5,7 @@ import type { ProcessConfig, ProcessShell } from './processShell.ts';
 
 interface Effect {
   readonly eventId: string;
+  readonly hash: string;
 }
 
 /**
@@ -15,6 +16,8 @@ export class Effects {
   readonly #shell: ProcessShell<ProcessConfig>;
   readonly #db: DatabaseSyncInstance;
   readonly #subscription: string;
+  /** By the latest transaction. */
+  #written: Effect | undefined;
 
   constructor(shell: ProcessShell<ProcessConfig>, db: DatabaseSyncInstance, subscription: string) {
     this.#shell = shell;
@@ -24,7 +27,7 @@ export class Effects {
 
   static createTable(db: DatabaseSyncInstance): void {
     db.exec(
-      'CREATE TABLE IF NOT EXISTS effects (number INTEGER PRIMARY KEY, subscription TEXT NOT NULL, event_id TEXT NOT NULL)',
+      'CREATE TABLE IF NOT EXISTS effects (number INTEGER PRIMARY KEY, subscription TEXT NOT NULL, event_id TEXT NOT NULL, hash TEXT NOT NULL)',
     );
   }
 
@@ -35,29 +38,35 @@ export class Effects {
       fact.fact === 'committed' && fact.subscription === this.#subscription ? [fact.eventId] : [],
     );
     const rows = this.#db
-      .prepare('SELECT event_id AS eventId FROM effects WHERE subscription = ? ORDER BY number')
+      .prepare('SELECT event_id AS eventId, hash FROM effects WHERE subscription = ? ORDER BY number')
       .all(this.#subscription) as unknown as Effect[];
     const isPrefix = told.every((eventId, index) => rows[index]?.eventId === eventId);
     if (!isPrefix) this.#shell.facts.complain(`effects of ${this.#subscription} are not those that were committed`);
-    for (const { eventId } of rows.slice(told.length)) this.#tell(eventId);
+    for (const effect of rows.slice(told.length)) this.#tell(effect);
   }
 
   /** Within the transaction. */
-  write(eventId: string): void {
-    this.#db.prepare('INSERT INTO effects (subscription, event_id) VALUES (?, ?)').run(this.#subscription, eventId);
+  write(eventId: string, hash: string): void {
+    this.#written = { eventId, hash };
+    this.#db
+      .prepare('INSERT INTO effects (subscription, event_id, hash) VALUES (?, ?, ?)')
+      .run(this.#subscription, eventId, hash);
   }
 
   /** After the transaction. */
   committed({ eventId, record }: InboxCommit): void {
-    if (eventId !== undefined) this.#tell(eventId);
+    if (eventId !== undefined) {
+      if (this.#written?.eventId === eventId) this.#tell(this.#written);
+      else this.#shell.facts.complain(`${eventId} was committed, and its handler did nothing`);
+    }
     const cursor = record?.cursor;
     if (typeof cursor !== 'string') return;
     this.#shell.facts.record({ fact: 'received', subscription: this.#subscription, cursor });
   }
 
-  #tell(eventId: string): void {
+  #tell({ eventId, hash }: Effect): void {
     const { facts } = this.#shell;
-    facts.record({ fact: 'handed', subscription: this.#subscription, eventId });
+    facts.record({ fact: 'handed', subscription: this.#subscription, eventId, hash });
     facts.record({ fact: 'committed', subscription: this.#subscription, eventId });
   }
 }

@@ -5,10 +5,12 @@ import { openSqliteStorage } from '@mcp-events/sqlite';
 import { McpServer } from '@modelcontextprotocol/server';
 import type { McpServerFactory } from '@modelcontextprotocol/server';
 import { Author } from './author.ts';
-import { defineTypes, filteredName, matchedName, outboxedName } from './eventTypes.ts';
+import { principalOf } from './credentials.ts';
+import { defineTypes, filteredName, MATCHED, matchedName, outboxedName, PLAIN } from './eventTypes.ts';
 import { OutboxAuthor } from './outboxAuthor.ts';
 import { isPassing, textOf } from './passingFailures.ts';
 import type { ProcessShell } from './processShell.ts';
+import { Revocation } from './revocation.ts';
 import { HEARTBEAT_MS } from './serverConfig.ts';
 import type { ServerConfig } from './serverConfig.ts';
 import type { Settings } from './settings.ts';
@@ -25,14 +27,14 @@ export interface EventServer {
 
 /** The server of a run without what carries it: storage, event types, and authors that emit as long as it lives. */
 export async function openEventServer(shell: ProcessShell<ServerConfig>): Promise<EventServer> {
-  const { prefix, disk, upstream, settings } = shell.config;
+  const { prefix, disk, upstream, settings, principal } = shell.config;
   const clock = shell.clock.applyTo(systemClock);
   const file = join(disk, 'events.db');
   const storage = await shell.insist(() => openSqliteStorage({ file, clock }), isPassing);
   const events = new Events({
     clock,
     storage,
-    principal: () => 'everybody',
+    principal: ({ request }) => principalOf(request?.headers.get('authorization')) ?? principal,
     heartbeatIntervalMs: HEARTBEAT_MS,
     limits: { streamBufferBytes: settings.streamBufferBytes },
     webhooks: webhooksOf(settings),
@@ -41,20 +43,26 @@ export async function openEventServer(shell: ProcessShell<ServerConfig>): Promis
     },
     onWarning: () => {},
   });
-  const handles = defineTypes(events, prefix, settings, upstream);
+  const handles = defineTypes(events, prefix, settings, upstream, () => shell.circumstances.ending);
   const handleOf = (name: string) => {
     const handle = handles.get(name);
     if (handle === undefined) throw new Error(`there is no type ${name}`);
     return handle;
   };
   const authors = [
-    new Author(shell, handleOf(filteredName(prefix)), { repeats: true }),
-    new Author(shell, handleOf(matchedName(prefix)), { repeats: false }),
+    new Author(shell, handleOf(filteredName(prefix)), { repeats: true, treatment: PLAIN }),
+    new Author(shell, handleOf(matchedName(prefix)), {
+      repeats: false,
+      treatment: MATCHED,
+      retention: settings.shortRetention,
+    }),
     await shell.insist(
       () => OutboxAuthor.open(shell, events, handleOf(outboxedName(prefix)), join(disk, 'author.db')),
       isPassing,
     ),
   ];
+  const revocation = new Revocation(shell, events, matchedName(prefix));
+  shell.beforeStop(() => revocation.done());
   shell.beforeStop(() => Promise.all(authors.map((author) => author.stopped())));
   shell.beforeStop(() => events.close());
   return {
@@ -65,6 +73,7 @@ export async function openEventServer(shell: ProcessShell<ServerConfig>): Promis
       return mcp;
     },
     begin: () => {
+      revocation.begin();
       for (const author of authors) author.begin();
     },
   };

@@ -2,6 +2,7 @@ import type { EventsClient, Gap, Subscription, SubscribeOptions } from '@mcp-eve
 import { isEventsClientError } from '@mcp-events/client';
 import type { SqliteInbox } from '@mcp-events/client/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import { dataHash } from '../history/dataHash.ts';
 import type { Random } from '../simulation/random.ts';
 import type { ClientConfig, Followed } from './clientConfig.ts';
 import type { Effects } from './effects.ts';
@@ -9,9 +10,13 @@ import { isPassing, textOf } from './passingFailures.ts';
 import { pause } from './processShell.ts';
 import type { ProcessShell } from './processShell.ts';
 import type { RecordedPositions } from './recordedPositions.ts';
+import { saysRevoked } from './revocation.ts';
 
 /** Failures that no fault explains. */
 const UNEXPECTED = new Set(['TAKEN_OVER', 'HANDLER_FAILED', 'HANDLER_MISUSED', 'PARKED_FULL', 'STORE_CORRUPT']);
+
+/** Nothing is under way for longer when nothing is disturbed: an attempt ends before that. */
+export const GRACE_MS = 3_000;
 
 /** A process that is killed with an event in its hands counts as an attempt, and that says nothing about the event. */
 const MAX_ATTEMPTS = 10_000;
@@ -27,11 +32,17 @@ export interface Follower {
   readonly positions: RecordedPositions;
   /** Where the application begins this time. */
   readonly cursor: string | null;
+  /** It goes on with what an earlier life began. */
+  readonly resumes: boolean;
 }
+
+/** An event that is emitted while nothing is disturbed is with the application by then. */
+export const WITHIN_MS = 15_000;
 
 /** Follows a subscription until the process stops. */
 export async function follow(follower: Follower, followed: Followed): Promise<void> {
-  const { shell, events, cursor } = follower;
+  const { shell, events, cursor, resumes } = follower;
+  let isOver = false;
   const { subscription: name, type, arguments: args, delivery, by } = followed;
   const told = (error: Error): void => {
     if (isEventsClientError(error) && UNEXPECTED.has(error.code)) complain(follower, name, error);
@@ -39,7 +50,11 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
   const options: SubscribeOptions = {
     ...(delivery === undefined ? {} : { delivery }),
     onError: told,
-    onTerminated: (error) => complain(follower, name, error),
+    onTerminated: (error) => {
+      isOver = true;
+      shell.facts.record({ fact: 'ended', subscription: name, how: 'told', graceMs: GRACE_MS, note: error.message });
+      if (!saysRevoked(error)) complain(follower, name, error);
+    },
     ...(by === 'loop' ? { onGap: (gap: Gap) => gapTold(follower, name, gap) } : {}),
   };
   shell.facts.record({
@@ -51,6 +66,9 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
     // Of those that change, the one whose gaps say least.
     mode: delivery ?? 'webhook',
     cursor,
+    principal: shell.config.principal,
+    resumes,
+    withinMs: WITHIN_MS,
   });
   const { signal } = shell.stopping;
   try {
@@ -58,12 +76,13 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
       () => events.subscribe(type, args, options),
       (error) => !signal.aborted && !(isEventsClientError(error) && UNEXPECTED.has(error.code)),
     );
+    shell.facts.record({ fact: 'subscribed', subscription: name });
     const work = workOf(shell.random(name));
     await (by === 'loop' ? read(follower, subscription, work) : handle(follower, name, subscription, work));
   } catch (error) {
-    if (!signal.aborted) complain(follower, name, error);
+    if (!signal.aborted && !isOver) complain(follower, name, error);
   }
-  if (!signal.aborted) shell.facts.complain(`${name} ended by itself`);
+  if (!signal.aborted && !isOver) shell.facts.complain(`${name} ended by itself`);
 }
 
 async function read({ shell, positions }: Follower, subscription: Subscription, work: Work): Promise<void> {
@@ -73,7 +92,7 @@ async function read({ shell, positions }: Follower, subscription: Subscription, 
       (error) => !shell.stopping.signal.aborted && isPassing(error),
     );
     if (done === true) return;
-    positions.handed(value.eventId);
+    positions.handed(value.eventId, dataHash(value.data));
     await work();
   }
 }
@@ -81,7 +100,7 @@ async function read({ shell, positions }: Follower, subscription: Subscription, 
 function handle(follower: Follower, name: string, subscription: Subscription, work: Work): Promise<void> {
   const { shell, inbox, effects } = follower;
   return subscription.process<DatabaseSyncInstance, void>(
-    { prepare: work, handle: ({ eventId }) => effects.write(eventId) },
+    { prepare: work, handle: ({ eventId, data }) => effects.write(eventId, dataHash(data)) },
     {
       inbox,
       maxAttempts: MAX_ATTEMPTS,

@@ -1,17 +1,24 @@
-import { Methods, isEventsError, subscribeResultSchema } from '@mcp-events/protocol';
+import { Methods, emptyResultSchema, isEventsError, subscribeResultSchema } from '@mcp-events/protocol';
 import type { SubscribeResult } from '@mcp-events/protocol';
+import type { EndedFact } from '../history/facts.ts';
 import { eventsClientCapabilities } from '@mcp-events/client';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { credentialsOf } from './credentials.ts';
 import { readOwnFacts } from './factReader.ts';
+import { monotonicMs } from './factWriter.ts';
+import { GRACE_MS, WITHIN_MS } from './follow.ts';
 import { pause } from './processShell.ts';
 import type { ProcessShell } from './processShell.ts';
 import type { Kept, ReceiverConfig } from './receiverConfig.ts';
+import { saysRevoked } from './revocation.ts';
 
 /** Far within the shortest grant, so that only faults make one lapse. */
 const REFRESH_MS = 3_000;
 
 /** Long enough for a server that lives. */
 const ANSWER_MS = 5_000;
+
+const AGAIN_MS = 250;
 
 /** Keeps a subscription alive for a receiver that has no events client, by plain requests. */
 export class Keeper {
@@ -23,6 +30,8 @@ export class Keeper {
   #granted = false;
   #begun = false;
   #client: Client | undefined;
+  #isOver = false;
+  #isRefused = false;
   onSubscribed: (id: string) => void = () => {};
 
   /** @param pending ids of events that arrived and are not with the application yet */
@@ -42,34 +51,73 @@ export class Keeper {
     return this.#kept.subscription;
   }
 
+  /** It is given up, or the server ended it: the application takes nothing of it any more. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   received(cursor: string | null): void {
     this.#cursor = cursor ?? this.#cursor;
   }
 
   async run(): Promise<void> {
     const { signal } = this.#shell.stopping;
-    if (!this.#begun) this.#begin(null);
-    while (!signal.aborted) {
+    if (!this.#begun) this.#begin(null, false);
+    while (!signal.aborted && !this.#isOver && !this.#isRefused && !this.#isToLeave) {
       const isRefreshed = await this.#refresh().then(
         () => true,
         (error: unknown) => this.#failed(error),
       );
-      await pause(isRefreshed ? REFRESH_MS : ANSWER_MS / 20);
+      const untilMs = monotonicMs() + (isRefreshed ? REFRESH_MS : AGAIN_MS);
+      while (!signal.aborted && !this.#isToLeave && monotonicMs() < untilMs) await pause(AGAIN_MS);
+    }
+    if (signal.aborted || !this.#isToLeave) return;
+    this.#isOver = true;
+    this.#ended({ how: 'asked' });
+    while (!(await this.#unsubscribed())) {
+      if (signal.aborted) return;
+      await pause(AGAIN_MS);
+    }
+    this.#ended({ how: 'asked', final: true, graceMs: GRACE_MS });
+  }
+
+  /** The server's word, as the application reads it. */
+  terminated(error: { readonly code: number; readonly message: string }): void {
+    this.#isOver = true;
+    this.#ended({ how: 'told', graceMs: GRACE_MS, note: error.message });
+    if (!saysRevoked(error)) this.#shell.facts.complain(`${this.path} was terminated: ${error.message}`);
+  }
+
+  get #isToLeave(): boolean {
+    return this.#kept.leaves && this.#shell.circumstances.ending;
+  }
+
+  get #params(): { readonly name: string; readonly arguments: Kept['arguments']; readonly url: string } {
+    const { type, arguments: args } = this.#kept;
+    return { name: type, arguments: args, url: `${this.#shell.config.callback}/${this.path}` };
+  }
+
+  /** Whether the server answered that nothing more will come. */
+  async #unsubscribed(): Promise<boolean> {
+    const { url, ...params } = this.#params;
+    const request = { method: Methods.unsubscribe, params: { ...params, delivery: { url } } };
+    try {
+      this.#client ??= await this.#connect();
+      await this.#client.request(request, emptyResultSchema, { timeout: ANSWER_MS });
+      return true;
+    } catch (error) {
+      return this.#failed(error);
     }
   }
 
   async #refresh(): Promise<void> {
-    const { facts, config } = this.#shell;
-    const { subscription, type, arguments: args, secret, ttlMs } = this.#kept;
+    const { facts } = this.#shell;
+    const { subscription, secret, ttlMs } = this.#kept;
     const cursor = this.#cursor;
-    const params = {
-      name: type,
-      arguments: args,
-      delivery: { mode: 'webhook', url: `${config.callback}/${this.path}`, secret },
-      cursor,
-      ttlMs,
-    };
+    const { url, ...target } = this.#params;
+    const params = { ...target, delivery: { mode: 'webhook', url, secret }, cursor, ttlMs };
     this.#client ??= await this.#connect();
+    const askedMs = monotonicMs();
     const result: SubscribeResult = await this.#client.request(
       { method: Methods.subscribe, params },
       subscribeResultSchema,
@@ -77,8 +125,8 @@ export class Keeper {
     );
     if (this.#granted && result.deliveryStatus === undefined) {
       // Made anew: the server did not know it any more.
-      facts.record({ fact: 'ended', subscription, how: 'forgotten', atMs: Date.now() + config.maxOffsetMs });
-      this.#begin(cursor);
+      this.#ended({ how: 'forgotten', atMs: monotonicMs() });
+      this.#begin(cursor, true);
       facts.record({ fact: 'received', subscription, events: this.#pending() });
     }
     facts.record({ fact: 'received', subscription, cursor: result.cursor, gap: result.truncated });
@@ -87,7 +135,9 @@ export class Keeper {
     facts.record({
       fact: 'granted',
       subscription,
-      refreshBeforeMs: refreshBefore === null ? null : Date.parse(refreshBefore),
+      // By the clock of the history: the server's is only known to differ from it by what was set.
+      refreshBeforeMs: refreshBefore === null ? null : Date.parse(refreshBefore) - Date.now() + monotonicMs(),
+      askedMs,
     });
     this.#granted = true;
     this.onSubscribed(result.id);
@@ -96,8 +146,9 @@ export class Keeper {
   /** A refusal of the server is no fault of the wire. */
   async #failed(error: unknown): Promise<boolean> {
     const { code } = error as { code?: unknown };
-    // Its storage may be full.
-    if (typeof code === 'number' && code !== INTERNAL_ERROR) {
+    // What was revoked is told to the application by a message as well. A storage may be full.
+    if (saysRevoked(error) && this.#shell.circumstances.ending) this.#isRefused = true;
+    else if (typeof code === 'number' && code !== INTERNAL_ERROR) {
       this.#shell.facts.complain(`${this.#kept.subscription} was refused: ${(error as Error).message}`);
     }
     if (!isEventsError(error)) {
@@ -115,16 +166,25 @@ export class Keeper {
   async #connect(): Promise<Client> {
     const client = new Client(
       { name: this.#shell.config.name, version: '0.1.0' },
-      { versionNegotiation: { mode: 'auto' }, capabilities: eventsClientCapabilities },
+      // A server that is slow to answer is not to be taken for one of an older revision.
+      { versionNegotiation: { mode: { pin: '2026-07-28' } }, capabilities: eventsClientCapabilities },
     );
-    await client.connect(new StreamableHTTPClientTransport(new URL(this.#shell.config.server)));
+    const { server, principal } = this.#shell.config;
+    const requestInit = { headers: credentialsOf(principal) };
+    await client.connect(new StreamableHTTPClientTransport(new URL(server), { requestInit }));
     return client;
   }
 
-  #begin(cursor: string | null): void {
+  #begin(cursor: string | null, resumes: boolean): void {
     const { subscription, type, arguments: args } = this.#kept;
-    const process = this.#shell.config.name;
-    this.#shell.facts.record({ fact: 'begun', subscription, process, type, arguments: args, mode: 'webhook', cursor });
+    const { name: process, principal } = this.#shell.config;
+    const who = { subscription, process, principal };
+    const what = { type, arguments: args, mode: 'webhook', cursor, resumes, withinMs: WITHIN_MS } as const;
+    this.#shell.facts.record({ fact: 'begun', ...who, ...what });
+  }
+
+  #ended(how: Omit<EndedFact, 'fact' | 'subscription'>): void {
+    this.#shell.facts.record({ fact: 'ended', subscription: this.#kept.subscription, ...how });
   }
 }
 

@@ -6,7 +6,9 @@ import { isPassing, textOf } from './passingFailures.ts';
 import { pause } from './processShell.ts';
 import type { ProcessShell } from './processShell.ts';
 import type { ServerConfig } from './serverConfig.ts';
+import { dataOf, expectationOf } from '../simulation/authoredEvent.ts';
 import type { Random } from '../simulation/random.ts';
+import { PLAIN } from './eventTypes.ts';
 import { SEVERITIES } from './severity.ts';
 
 /** The first event of the type, emitted before the outbox is used: its cursor names the log. */
@@ -91,13 +93,14 @@ export class OutboxAuthor {
     const { facts } = this.#shell;
     const eventId = `${this.#handle.name}-${process.hrtime.bigint().toString(36)}`;
     const severity = this.#random.pick(SEVERITIES);
-    facts.record({ fact: 'emitting', type: this.#handle.name, eventId, values: { severity } });
+    const event = { eventId, severity };
+    facts.record({ fact: 'emitting', type: this.#handle.name, eventId, ...expectationOf(event, PLAIN) });
     let number: number;
     try {
       this.#db.exec('BEGIN IMMEDIATE');
       const { lastInsertRowid } = this.#db.prepare('INSERT INTO changes (event_id) VALUES (?)').run(eventId);
       number = Number(lastInsertRowid);
-      this.#outbox.add(this.#handle.name, { severity, text: eventId }, { eventId });
+      this.#outbox.add(this.#handle.name, dataOf(event), { eventId });
       this.#db.exec('COMMIT');
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');

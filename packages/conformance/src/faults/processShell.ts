@@ -2,9 +2,9 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import type { Random } from '../simulation/random.ts';
 import type { ProcessName } from './cast.ts';
-import { onMessage, send } from './controlMessages.ts';
+import { onMessage, ORDINARY, send } from './controlMessages.ts';
 import type { Circumstances } from './controlMessages.ts';
-import { countLives, FactWriter } from './factWriter.ts';
+import { countLives, FactWriter, monotonicMs } from './factWriter.ts';
 import { loadRandom } from './loadRandom.ts';
 import { ClockOffset } from './jumpingClock.ts';
 
@@ -27,13 +27,17 @@ export const INCOMPLETE_STATUS = 3;
 
 const PAUSE_MS = 200;
 
+const LOOK_EVERY_MS = 100;
+
+/** Of two processes together well below what an attempt may take. */
+const STANDSTILL_MS = 300;
+
 /** What all processes of a run have in common: facts, complaints, the line to the runner, and their end. */
 export class ProcessShell<Config extends ProcessConfig> {
   readonly config: Config;
   readonly facts: FactWriter;
   readonly clock: ClockOffset = new ClockOffset();
-  circumstances: Circumstances = { clockOffsetMs: 0, endpoint: null, emitting: true };
-  onCircumstances: () => void = () => {};
+  circumstances: Circumstances = ORDINARY;
   readonly #line: Socket;
   readonly #onStop: (() => Promise<unknown>)[] = [];
   readonly stopping: AbortController = new AbortController();
@@ -47,6 +51,8 @@ export class ProcessShell<Config extends ProcessConfig> {
     this.#life = countLives(config.folder, config.name);
     this.facts = new FactWriter(config.folder, config.name);
     this.facts.record({ fact: 'started', process: config.name });
+    this.#setClock(0);
+    this.#watchStandstill();
     // The runner is gone: nobody else would end this process.
     line.on('error', () => {}).on('close', () => process.exit(1));
     for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
@@ -74,13 +80,31 @@ export class ProcessShell<Config extends ProcessConfig> {
     const told = new Promise<void>((resolve) => {
       onMessage(this.#line, (circumstances: Circumstances) => {
         this.circumstances = circumstances;
-        this.clock.offsetMs = circumstances.clockOffsetMs;
-        this.onCircumstances();
+        this.#setClock(circumstances.clockOffsetMs);
         resolve();
       });
     });
     send(this.#line, { name, pid: process.pid, ...(port === undefined ? {} : { port }) });
     await told;
+  }
+
+  #setClock(offsetMs: number): void {
+    this.clock.offsetMs = offsetMs;
+    this.facts.record({ fact: 'clockSet', process: this.config.name, offsetMs });
+  }
+
+  /** A machine that is busy, or a signal, may keep it from what others wait for: that is no fault of theirs. */
+  #watchStandstill(): void {
+    let latestMs = monotonicMs();
+    const timer = setInterval(() => {
+      const nowMs = monotonicMs();
+      const stoodMs = nowMs - latestMs - LOOK_EVERY_MS;
+      latestMs = nowMs;
+      if (stoodMs < STANDSTILL_MS) return;
+      const why = `stood still for ${Math.round(stoodMs)} ms`;
+      this.facts.record({ fact: 'disturbed', process: this.config.name, why });
+    }, LOOK_EVERY_MS);
+    timer.unref();
   }
 
   /** Numbers for a part of what this process does. */

@@ -8,8 +8,7 @@ export interface ReceiverConfig extends ProcessConfig {
   readonly server: string;
   /** Where the server posts to: below it, each subscription has a path of its own. */
   readonly callback: string;
-  /** By which the server's clock may be ahead of this one at most. */
-  readonly maxOffsetMs: number;
+  readonly principal: string;
   readonly kept: readonly Kept[];
 }
 
@@ -20,4 +19,6 @@ export interface Kept {
   readonly arguments: NonNullable<BegunFact['arguments']>;
   readonly secret: string;
   readonly ttlMs: number | null;
+  /** It is given up before the run ends. */
+  readonly leaves: boolean;
 }

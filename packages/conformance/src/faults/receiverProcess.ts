@@ -4,6 +4,7 @@ import { systemClock } from '@mcp-events/client';
 import { fileInboxStore } from '@mcp-events/client/node';
 import { WebhookInbox, WebhookReceiver } from '@mcp-events/client/receiver';
 import type { AcceptResult, WebhookMessage } from '@mcp-events/client/receiver';
+import { dataHash } from '../history/dataHash.ts';
 import { CallbackEndpoint } from './callbackEndpoint.ts';
 import { Keeper } from './keeper.ts';
 import { isPassing } from './passingFailures.ts';
@@ -15,7 +16,14 @@ const shell = await ProcessShell.start<ReceiverConfig>();
 const { disk, kept } = shell.config;
 const clock = shell.clock.applyTo(systemClock);
 const receiver = new WebhookReceiver({ clock });
-const endpoint = await CallbackEndpoint.listen(shell, receiver.handle);
+/** Events that were accepted by the message that is being handled, by subscription. */
+const news = new Map<string, Set<string>>(kept.map(({ subscription }) => [subscription, new Set()]));
+const endpoint = await CallbackEndpoint.listen(shell, async (request) => {
+  const body = await request.clone().text();
+  const response = await receiver.handle(request);
+  if (response.ok) arrivedAgain(new URL(request.url).pathname.split('/').at(-1) ?? '', body);
+  return response;
+});
 const keepers = await Promise.all(kept.map(keep));
 await shell.hello(endpoint.port);
 for (const keeper of keepers) void keeper.run();
@@ -38,7 +46,7 @@ async function keep(item: Kept): Promise<Keeper> {
   keeper.onSubscribed = (id) => callback.bind(id);
   const reader = { inHand: '' };
   void shell.insist(
-    () => read(inbox, subscription, reader),
+    () => read(inbox, keeper, reader),
     (error) => !shell.stopping.signal.aborted && isPassing(error),
   );
   return keeper;
@@ -46,25 +54,38 @@ async function keep(item: Kept): Promise<Keeper> {
 
 function received(keeper: Keeper, subscription: string, message: WebhookMessage): void {
   const { facts } = shell;
-  if (message.kind === 'terminated') facts.complain(`${subscription} was terminated: ${message.error.message}`);
-  else if (message.kind === 'gap') {
+  if (message.kind === 'terminated') return;
+  if (message.kind === 'gap') {
     facts.record({ fact: 'received', subscription, cursor: message.cursor, gap: true });
     keeper.received(message.cursor);
   } else {
-    const { eventId, cursor } = message.event;
-    facts.record({ fact: 'received', subscription, events: [eventId], cursor });
+    const { eventId, cursor, data } = message.event;
+    news.get(subscription)?.add(eventId);
+    facts.record({ fact: 'received', subscription, events: [eventId], hashes: [dataHash(data)], cursor });
     keeper.received(cursor);
   }
 }
 
+/** What the receiver knew already never gets as far as the inbox, but arrived all the same. */
+function arrivedAgain(subscription: string, body: string): void {
+  const { eventId, data } = JSON.parse(body) as { eventId?: unknown; data?: unknown };
+  if (typeof eventId !== 'string' || news.get(subscription)?.delete(eventId) !== false) return;
+  shell.facts.record({ fact: 'received', subscription, events: [eventId], hashes: [dataHash(data)], note: 'again' });
+}
+
 /** @param reader what an acknowledgement that failed left in the application's hands: it comes again */
-async function read(inbox: WebhookInbox, subscription: string, reader: { inHand: string }): Promise<void> {
+async function read(inbox: WebhookInbox, keeper: Keeper, reader: { inHand: string }): Promise<void> {
+  const subscription = keeper.path;
   for await (const item of inbox) {
+    if (keeper.isOver) return;
     if (item.kind === 'event') {
-      const { eventId } = item.event;
-      if (eventId !== reader.inHand) shell.facts.record({ fact: 'handed', subscription, eventId });
+      const { eventId, data } = item.event;
+      if (eventId !== reader.inHand) {
+        shell.facts.record({ fact: 'handed', subscription, eventId, hash: dataHash(data) });
+      }
       reader.inHand = eventId;
-    } else if (item.kind === 'gap' && item.cursor === null) {
+    } else if (item.kind === 'terminated') keeper.terminated(item.error);
+    else if (item.cursor === null) {
       // What the server told was written down when it arrived; this was found here.
       shell.facts.record({ fact: 'received', subscription, cursor: null, gap: true, note: 'overdue' });
     }

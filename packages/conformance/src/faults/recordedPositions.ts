@@ -42,8 +42,8 @@ export class RecordedPositions {
     for (const eventId of stored?.eventIds ?? []) if (open.has(eventId)) this.#committed(eventId);
   }
 
-  handed(eventId: string): void {
-    this.#shell.facts.record({ fact: 'handed', subscription: this.#subscription, eventId });
+  handed(eventId: string, hash: string): void {
+    this.#shell.facts.record({ fact: 'handed', subscription: this.#subscription, eventId, hash });
     this.#uncommitted.push(eventId);
   }
 

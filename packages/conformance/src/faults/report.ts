@@ -1,4 +1,4 @@
-import { describeVerdict } from '../history/verdict.ts';
+import { describeExamined, describeVerdict } from '../history/verdict.ts';
 import type { Planted } from './planting.ts';
 import type { RunResult } from './run.ts';
 
@@ -13,6 +13,7 @@ export function describeRun(result: RunResult, planted: readonly Planted[]): str
   return [
     describeVerdict({ ...verdict, violations: verdict.violations.slice(0, SHOWN) }),
     ...(hidden > 0 ? [`and ${hidden} violations more`] : []),
+    describeExamined(verdict.examined),
     `facts ${facts.length}; what was owed had arrived ${(settledMs / 1_000).toFixed(1)} s after the last fault`,
     `faults: ${faults.join(', ') || 'none'}`,
     `full disks: ${diskRefusal === undefined ? 'a small tmpfs each' : `left out, nothing can be mounted here (${diskRefusal})`}`,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { DiskName, LinkName, ProcessName } from './cast.ts';
 import type { ClientConfig, Followed } from './clientConfig.ts';
 import { entryArgs } from './entry.ts';
-import { CHECKED, filteredName, matchedName, outboxedName } from './eventTypes.ts';
+import { CHECKED, filteredName, matchedName, outboxedName, REVOKED_PRINCIPAL } from './eventTypes.ts';
 import type { ReceiverConfig } from './receiverConfig.ts';
 import type { ServerConfig } from './serverConfig.ts';
 import type { Settings } from './settings.ts';
@@ -15,10 +15,18 @@ export interface Surroundings {
   readonly settings: Settings;
   /** Decides on the load. */
   readonly seed: number;
-  readonly maxOffsetMs: number;
   portOf(link: LinkName): number;
   diskOf(disk: DiskName): string;
 }
+
+/** Who each of them is to its server. */
+const PRINCIPAL = {
+  poller: 'alice',
+  pusher: REVOKED_PRINCIPAL,
+  hooked: 'carol',
+  receiver: REVOKED_PRINCIPAL,
+  piped: 'alice',
+} as const;
 
 const HIGH = { severity: 'high' };
 const EITHER = { severity: ['high', 'low'] };
@@ -38,12 +46,14 @@ export function argsOf(name: Exclude<ProcessName, 'pipedServer'>, around: Surrou
 function serverConfig(name: 'server' | 'pipedServer', around: Surroundings): ServerConfig {
   const { folder, control, seed, upstream, settings } = around;
   const prefix = name === 'server' ? 'http' : 'stdio';
-  return { name, folder, control, seed, prefix, disk: around.diskOf(name), upstream, settings };
+  const principal = PRINCIPAL.piped;
+  return { name, folder, control, seed, prefix, principal, disk: around.diskOf(name), upstream, settings };
 }
 
 function clientConfig(name: 'poller' | 'pusher' | 'hooked' | 'piped', around: Surroundings): ClientConfig {
   const { folder, control, seed, settings } = around;
-  const common = { name, folder, control, seed, disk: around.diskOf('clients'), followed: FOLLOWED[name] };
+  const [disk, principal, followed] = [around.diskOf('clients'), PRINCIPAL[name], FOLLOWED[name]];
+  const common = { name, folder, control, seed, disk, principal, followed };
   const server = { url: serverUrl(around) };
   const webhookAt = (link: 'hooked' | 'piped') => ({
     url: `http://127.0.0.1:${around.portOf(link)}/hooks`,
@@ -64,11 +74,11 @@ function clientConfig(name: 'poller' | 'pusher' | 'hooked' | 'piped', around: Su
 }
 
 function receiverConfig(around: Surroundings): ReceiverConfig {
-  const { folder, control, seed, settings, maxOffsetMs } = around;
+  const { folder, control, seed, settings } = around;
   const callback = `http://127.0.0.1:${around.portOf('receiver')}/hooks`;
   const keep = (subscription: string, type: string, args: Followed['arguments'], ttlMs: number | null) => {
     const secret = `whsec_${createHash('sha256').update(subscription).digest('base64')}`;
-    return { subscription, type, arguments: args, secret, ttlMs };
+    return { subscription, type, arguments: args, secret, ttlMs, leaves: false };
   };
   return {
     name: 'receiver',
@@ -78,11 +88,12 @@ function receiverConfig(around: Surroundings): ReceiverConfig {
     disk: around.diskOf('clients'),
     server: serverUrl(around),
     callback,
-    maxOffsetMs,
+    principal: PRINCIPAL.receiver,
     kept: [
       keep('kept-filtered', filteredName('http'), {}, null),
       keep('kept-matched', matchedName('http'), HIGH, settings.ttlMs),
       keep('kept-checked', CHECKED, HIGH, null),
+      { ...keep('kept-left', filteredName('http'), HIGH, null), leaves: true },
     ],
   };
 }

@@ -41,6 +41,9 @@ const START_MS = 90_000;
 /** For all that is owed to arrive: longer than a receiver waits for a missing webhook. */
 const SETTLE_MS = 120_000;
 
+/** The part without faults: twice as long as what is under way at an end may take. */
+const CALM_MS = 6_000;
+
 const LOOK_EVERY_MS = 500;
 
 /** How long nothing more may come after everything has. */
@@ -55,9 +58,8 @@ export interface FinishedRun {
 
 /** One run: load, faults, time to recover, and the verdict on what was seen. */
 export async function runFaults(options: RunOptions): Promise<FinishedRun> {
-  const { folder, settings, seed, schedule, signal } = options;
-  const offsets = schedule.map(({ fault }) => (fault.kind === 'clock' ? fault.offsetMs : 0));
-  const stage = await Stage.build(folder, settings, seed, Math.max(0, ...offsets));
+  const { folder, settings, seed, signal } = options;
+  const stage = await Stage.build(folder, settings, seed);
   const unmount = (): void => stage.unmount();
   // Nothing may stay mounted, whatever ends this process.
   process.once('exit', unmount);
@@ -71,14 +73,19 @@ export async function runFaults(options: RunOptions): Promise<FinishedRun> {
 
 async function perform(stage: Stage, options: RunOptions): Promise<RunResult | undefined> {
   const { folder, settings, schedule, durationMs, signal } = options;
+  const { emitEveryMs } = settings;
   const injector = new Injector(stage);
   stage.startAll();
   if (!(await stage.everybody(START_MS, signal))) {
     stage.facts.complain(`not everybody came at the start: ${stage.missing.join(', ')} missing`);
   }
-  stage.upstream.begin(settings.emitEveryMs);
+  stage.upstream.begin(emitEveryMs);
   await Promise.all([injector.run(schedule, signal), lasting(durationMs, signal)]);
+  for (const name of PROCESSES) stage.signal(name, 'SIGCONT');
+  stage.startAll();
   const settledMs = await settle(stage, signal);
+  await beCalm(stage, emitEveryMs, signal);
+  await settle(stage, signal);
   if (signal.aborted) return undefined;
   await stage.stopAll();
   const facts = readHistory(folder);
@@ -95,8 +102,6 @@ async function perform(stage: Stage, options: RunOptions): Promise<RunResult | u
 /** Waits until the checker finds nothing missing, for a time; then the history says so. */
 async function settle(stage: Stage, signal: AbortSignal): Promise<number> {
   const startMs = monotonicMs();
-  for (const name of PROCESSES) stage.signal(name, 'SIGCONT');
-  stage.startAll();
   stage.changeAll({ emitting: false });
   await stage.upstream.stop();
   if (!(await stage.everybody(START_MS, signal))) {
@@ -111,6 +116,19 @@ async function settle(stage: Stage, signal: AbortSignal): Promise<number> {
   await pause(QUIET_MS);
   stage.facts.record({ fact: 'settled' });
   return settledMs;
+}
+
+/**
+ * With no fault left, everything has to arrive at once, in time, and without a gap. Some subscriptions end: nothing of them may
+ * come any more.
+ */
+async function beCalm(stage: Stage, emitEveryMs: number, signal: AbortSignal): Promise<void> {
+  stage.facts.record({ fact: 'calm' });
+  stage.changeAll({ emitting: true });
+  stage.upstream.begin(emitEveryMs);
+  await lasting(CALM_MS / 3, signal);
+  stage.changeAll({ ending: true });
+  await lasting((CALM_MS * 2) / 3, signal);
 }
 
 function isMissingAnything(folder: string): boolean {

@@ -5,6 +5,8 @@ import type { Settings } from './settings.ts';
 /** What a server is told at its start. */
 export interface ServerConfig extends ProcessConfig {
   readonly prefix: Prefix;
+  /** Of whoever asks without credentials, as over standard input and output. */
+  readonly principal: string;
   /** Folder on the disk that may be full. */
   readonly disk: string;
   /** File of the checked type's events. */

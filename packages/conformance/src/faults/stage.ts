@@ -42,7 +42,8 @@ export class Stage {
     this.#proxies = proxies;
     this.#disks = disks;
     this.facts = new FactWriter(around.folder, 'runner');
-    this.upstream = new UpstreamAuthor(this.facts, around.upstream, loadRandom(around.seed, 'upstream'));
+    const retention = around.settings.upstreamRetention;
+    this.upstream = new UpstreamAuthor(this.facts, around.upstream, loadRandom(around.seed, 'upstream'), retention);
     control.onHello = ({ name, port }) => {
       const proxy = proxies.get(name as LinkName);
       if (proxy !== undefined) proxy.targetPort = port;
@@ -53,7 +54,7 @@ export class Stage {
     };
   }
 
-  static async build(folder: string, settings: Settings, seed: number, maxOffsetMs: number): Promise<Stage> {
+  static async build(folder: string, settings: Settings, seed: number): Promise<Stage> {
     mkdirSync(folder, { recursive: true });
     const disks = new Map(DISKS.map((name) => [name, new Disk(join(folder, 'disks', name))]));
     const proxies = new Map<LinkName, TcpProxy>();
@@ -66,7 +67,6 @@ export class Stage {
       upstream,
       settings,
       seed,
-      maxOffsetMs,
       portOf: (name) => (proxies.get(name) as TcpProxy).port,
       diskOf: (name) => (disks.get(name) as Disk).folder,
     };
@@ -168,6 +168,7 @@ export class Stage {
     this.signal('pipedServer', 'SIGKILL');
     await Promise.all([...this.#children.values()].map((child) => child.kill()));
     await this.upstream.stop();
+    this.upstream.close();
     this.#control.close();
     for (const proxy of this.#proxies.values()) proxy.close();
     this.facts.close();

@@ -1,12 +1,11 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import type { CheckedEvent, CheckResult } from '@mcp-events/server';
-import type { Severity } from './severity.ts';
+import { dataOf, mayRead } from '../simulation/authoredEvent.ts';
+import type { AuthoredData, AuthoredEvent } from '../simulation/authoredEvent.ts';
 
 /** One event of the upstream, as a line. */
-interface UpstreamEvent {
-  readonly eventId: string;
+interface UpstreamEvent extends AuthoredEvent {
   readonly timestamp: string;
-  readonly severity: Severity;
 }
 
 /** Events of another system, in a file that only grows. */
@@ -43,21 +42,19 @@ export class UpstreamReader {
     this.#retention = retention;
   }
 
-  after(cursor: string | null, limit: number): CheckResult<{ severity: Severity }> {
+  /** What a principal may see of what follows a position. */
+  after(cursor: string | null, limit: number, principal: string | undefined): CheckResult<AuthoredData> {
     this.#readOn();
     const end = this.#events.length;
     const from = cursor === null ? end : Number(cursor);
     const oldest = Math.max(0, end - this.#retention);
     if (!(from >= oldest && from <= end)) return { events: [], cursor: `${oldest}`, truncated: true, hasMore: true };
-    const events = this.#events
-      .slice(from, from + limit)
-      .map(({ eventId, timestamp, severity }, index): CheckedEvent<{ severity: Severity }> => ({
-        eventId,
-        timestamp,
-        data: { severity },
-        cursor: `${from + index + 1}`,
-      }));
-    const next = from + events.length;
+    const page = this.#events.slice(from, from + limit);
+    const events = page.flatMap(({ timestamp, ...event }, index): CheckedEvent<AuthoredData>[] => {
+      if (!mayRead(principal, event.tenant)) return [];
+      return [{ eventId: event.eventId, timestamp, data: dataOf(event), cursor: `${from + index + 1}` }];
+    });
+    const next = from + page.length;
     return { events, cursor: `${next}`, hasMore: next < end };
   }
 
