@@ -43,9 +43,27 @@ describe('sqliteInbox', () => {
     const write = (): void => addEffect(db, 'late');
     await expect(first.commit({ key: 'a', record: record('c2') }, write)).rejects.toMatchObject(taken);
     await expect(first.commit({ key: 'a' }, write)).rejects.toMatchObject(taken);
-    await first.delete('a');
+    await expect(first.delete('a')).rejects.toMatchObject(taken);
     expect(await second.load('a')).toEqual(record('c1'));
     expect(effects(db)).toEqual([]);
+  });
+
+  it('CLIENT-21 AUTH-07 does not bring back what another one loaded and cancelled', async () => {
+    const db = openDatabase();
+    const first = sqliteInbox(db);
+    await first.load('a');
+    await first.save('a', record('c1'));
+    const second = sqliteInbox(db);
+    await second.load('a');
+    await second.delete('a');
+    await expect(first.save('a', record('c2'))).rejects.toMatchObject({ code: 'TAKEN_OVER' });
+    expect(await second.list()).toEqual([]);
+    // Whoever begins anew may.
+    await first.load('a');
+    await first.save('a', record('c3'));
+    await first.delete('a');
+    await first.save('a', record('c4'));
+    expect(await second.list()).toEqual([record('c4')]);
   });
 
   it('undoes everything when the application throws, and passes on what it threw', async () => {

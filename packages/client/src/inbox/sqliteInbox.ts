@@ -1,4 +1,4 @@
-import { asError, EventsClientError } from '../errors.ts';
+import { asError, EventsClientError, shortened } from '../errors.ts';
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
 import { checkNumber } from '../receiver/checkNumber.ts';
@@ -72,6 +72,8 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
   readonly #records: SqliteRecords;
   /** Tells one client of this process from others, and from those before it. */
   readonly #owner = crypto.randomUUID();
+  /** Keys whose record this one has: if it is gone, somebody else cancelled the subscription. */
+  readonly #held = new Set<string>();
   /** Shared by all sessions: whichever object is asked for a retry, the client that processes hears of it. */
   readonly #retryListeners: Set<() => void>;
 
@@ -91,31 +93,42 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
   }
 
   async load(key: string): Promise<SubscriptionRecord | undefined> {
-    return this.#write(() => {
+    const record = this.#write(() => {
       this.#sql.forgetOldAttempts.run(this.#namespace, key, this.#namespace, key, MAX_OPEN_ATTEMPTS);
       // Whoever had it may have written since.
       this.#records.forget(key);
       const row = this.#sql.claim.get(this.#owner, this.#namespace, key);
       return row === undefined ? undefined : this.#records.read(key, (row as { record: string }).record);
     });
+    this.#hold(key, record !== undefined);
+    return record;
   }
 
   async save(key: string, record: SubscriptionRecord): Promise<void> {
     this.#write(() => {
-      const row = this.#sql.save.get(this.#namespace, key, this.#owner, this.#records.json(record));
+      const json = this.#records.json(record);
+      const row = this.#held.has(key)
+        ? this.#sql.advance.get(json, this.#namespace, key, this.#owner)
+        : this.#sql.save.get(this.#namespace, key, this.#owner, json);
       if (row === undefined) throw takenOver(record.name);
       this.#records.writeIds(key, record);
     });
+    this.#hold(key, true);
     this.#records.committed(key, record);
   }
 
   async delete(key: string): Promise<void> {
     this.#records.forget(key);
     this.#write(() => {
-      if (this.#sql.delete.get(this.#namespace, key, this.#owner) === undefined) return;
+      if (this.#sql.delete.get(this.#namespace, key, this.#owner) === undefined) {
+        // Of what nobody has there is nothing to delete.
+        if (this.#revision(key) !== undefined) throw takenOver(key);
+        return;
+      }
       this.#sql.forgetAllAttempts.run(this.#namespace, key);
       this.#sql.dropAllSeen.run(this.#namespace, key);
     });
+    this.#hold(key, false);
   }
 
   async list(): Promise<SubscriptionRecord[]> {
@@ -188,6 +201,11 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     return this.#write(() => this.#sql.drop.get(this.#namespace, id)) !== undefined;
   }
 
+  #hold(key: string, isHeld: boolean): void {
+    if (isHeld) this.#held.add(key);
+    else this.#held.delete(key);
+  }
+
   #countAttempt(key: string, eventId: string, change: number): number {
     const row = this.#sql.countAttempt.get(this.#namespace, key, toColumn(eventId), change);
     return Number((row as { attempts: Whole }).attempts);
@@ -216,7 +234,7 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     if (Number(count) <= this.#maxParked) return;
     throw new EventsClientError(
       'PARKED_FULL',
-      `Event "${eventId}" of "${event.name}" cannot be handled (${reason}), and ${this.#maxParked} events are parked already: retry or drop some.`,
+      `Event "${shortened(eventId)}" of "${event.name}" cannot be handled (${reason}), and ${this.#maxParked} events are parked already: retry or drop some.`,
     );
   }
 
