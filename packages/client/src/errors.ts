@@ -1,4 +1,4 @@
-import { isEventsError } from '@mcp-events/protocol';
+import { type EventsError, eventsErrorFromRpc, isEventsError, type RpcError } from '@mcp-events/protocol';
 
 /** Every code, in the order of the table in the client guide. */
 export const errorCodes = [
@@ -119,6 +119,11 @@ const MAX_TEXT_LENGTH = 500;
 /** A text of the server's as part of a message. */
 export function shortened(text: string): string {
   return text.length <= MAX_TEXT_LENGTH ? text : `${text.slice(0, MAX_TEXT_LENGTH)}... (${text.length} characters)`;
+}
+
+/** An error of the server's, with a message that people can read. */
+export function serverError(error: RpcError): EventsError {
+  return eventsErrorFromRpc({ ...error, message: shortened(error.message) });
 }
 
 /** Anything thrown, as an `Error`. */

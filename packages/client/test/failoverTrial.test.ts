@@ -47,6 +47,30 @@ describe('trials of a better mode', () => {
     await w.events.close();
   });
 
+  it('CLIENT-15 interrupt nothing once the preferred mode is back by itself', async () => {
+    const w = await world();
+    let works = false;
+    w.server.on(Methods.stream, (request: RawRequest) => {
+      if (!works) throw new RpcFailure(-32603);
+      return w.server.accepts(request);
+    });
+    w.server.on(Methods.poll, () => {
+      if (works) throw new RpcFailure(-32603);
+      return batch([], 'c0');
+    });
+    await w.events.subscribe('incident.opened', {}, { from: 'c0' });
+    await w.clock.advance(60_000);
+    works = true;
+    // Polls fail, so the stream is next; the trial was due five minutes after polling began.
+    for (let beat = 0; beat < 30; beat += 1) {
+      await w.clock.advance(20_000);
+      if (w.server.streams().length > 3) w.server.stream().heartbeat('c0');
+    }
+    expect(w.events.subscriptions[0]!.status).toMatchObject({ state: 'active', delivery: 'push' });
+    expect(w.server.cancelled).toEqual([]);
+    await w.events.close();
+  });
+
   it('CLIENT-15 end with the first that works', () => {
     const failover = new Failover(['webhook', 'push', 'poll']);
     failover.skip();
@@ -80,6 +104,23 @@ describe('backoff', () => {
     await events.subscribe('incident.opened', {}, { from: 'c0' });
     await clock.advance(10 * 60_000);
     expect(server.streams().length).toBeLessThan(20);
+    await events.close();
+  });
+
+  it('CLIENT-09 nor is one that sends the same event each time', async () => {
+    const { server, events, clock } = await world();
+    server.types = [eventType('incident.opened', ['push'])];
+    server.on(Methods.stream, (request: RawRequest) => {
+      const stream = server.streams().at(-1)!;
+      stream.active('c0');
+      stream.event('e1', 'c1');
+      queueMicrotask(() => server.answer(request.id, {}));
+      return pending;
+    });
+    const reader = new Reader(await events.subscribe('incident.opened', {}, { from: 'c0' }));
+    await clock.advance(10 * 60_000);
+    expect(server.streams().length).toBeLessThan(20);
+    expect(reader.ids).toEqual(['e1']);
     await events.close();
   });
 

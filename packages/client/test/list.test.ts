@@ -101,6 +101,25 @@ describe('changes of the list', () => {
     expect(server.cancelled).toContain(server.requests('subscriptions/listen')[1]!.id);
   });
 
+  it('LIST-12 CLIENT-09 a server that accepts each listen request and ends it is not asked every second', async () => {
+    const { server, events, clock } = await world({ onEventTypesChanged: () => {} });
+    announcing(server);
+    await events.list();
+    await settle();
+    for (let second = 0; second < 600; second += 1) {
+      server.answer(server.requests('subscriptions/listen').at(-1)!.id, {});
+      await clock.advance(1_000);
+    }
+    expect(server.requests('subscriptions/listen').length).toBeLessThan(20);
+    // One that lasted is asked again soon.
+    await clock.advance(120_000);
+    const before = server.requests('subscriptions/listen').length;
+    server.answer(server.requests('subscriptions/listen').at(-1)!.id, {});
+    await clock.advance(1_000);
+    expect(server.requests('subscriptions/listen')).toHaveLength(before + 1);
+    await events.close();
+  });
+
   it('LIST-12 does not watch a server that does not announce changes, or does not honour the wish', async () => {
     const silent = await world({ onEventTypesChanged: () => {} });
     await silent.events.list();

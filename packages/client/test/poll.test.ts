@@ -47,6 +47,19 @@ describe('poll', () => {
     await w.events.close();
   });
 
+  it('POLL-16 waits a day at the longest, however long the server says', async () => {
+    const dayMs = 24 * 3_600_000;
+    const w = await world();
+    const log = script(
+      w,
+      [dayMs - 1, dayMs, dayMs + 1, 1e15].map((nextPollMs) => batch([], 'c0', { nextPollMs })),
+    );
+    await w.events.subscribe('incident.opened', {}, poll);
+    await w.clock.advance(4 * dayMs);
+    expect(gapsOf(log.atMs)).toEqual([dayMs - 1, dayMs, dayMs, dayMs]);
+    await w.events.close();
+  });
+
   it('POLL-07 does not follow a promise of more that never comes', async () => {
     for (const answer of [
       batch([], 'c0', { hasMore: true, nextPollMs: 0 }),

@@ -344,6 +344,48 @@ describe('push', () => {
     await events.close();
   });
 
+  it('CLIENT-12 CUR-13 tells a gap for the beginning of a stream that cannot be read: it may have told one', async () => {
+    const gaps: Gap[] = [];
+    const { server, events } = await world();
+    const subscription = await events.subscribe(
+      'incident.opened',
+      {},
+      { from: 'c0', onGap: (gap) => void gaps.push(gap) },
+    );
+    await settle();
+    for (const truncated of ['true', 1]) {
+      server.stream().notify(Notifications.active, { cursor: 'c9', truncated });
+      await settle();
+    }
+    expect(gaps).toEqual([1, 2].map(() => ({ reason: 'unreadable', cursor: 'c9' })));
+    expect(subscription.cursor).toBe('c9');
+    await events.close();
+  });
+
+  it('CLIENT-19 cuts the texts of a server in errors and warnings', async () => {
+    const long = 'x'.repeat(100_000);
+    const errors: Error[] = [];
+    const { server, events, warnings } = await world();
+    const subscription = await events.subscribe(
+      'incident.opened',
+      {},
+      { from: 'c0', onError: (error) => errors.push(error) },
+    );
+    await settle();
+    server.stream().notify(Notifications.error, { error: { code: -32603, message: long } });
+    server.stream().notify(`notifications/events/${long}`, {});
+    server.send({ jsonrpc: '2.0', method: `notifications/events/${long}`, params: {} });
+    const _meta = { [SUBSCRIPTION_ID_META_KEY]: long };
+    server.send({ jsonrpc: '2.0', method: Notifications.event, params: { _meta } });
+    server.stream().notify(Notifications.terminated, { error: { code: -32024, message: long } });
+    await settle();
+    const { error } = subscription.status;
+    const texts = [...errors, error!].map(({ message }) => message).concat(warnings);
+    expect(texts).toHaveLength(5);
+    for (const text of texts) expect(text.length).toBeLessThan(1_200);
+    await events.close();
+  });
+
   it('survives messages that are not what the protocol describes', async () => {
     const { server, events, warnings } = await world();
     const reader = new Reader(await events.subscribe('incident.opened'));

@@ -1,7 +1,7 @@
 import { EventsError, Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { EventsClient, type Gap, memoryStore } from '../src/index.ts';
-import { batch, eventType, type RawRequest, RpcFailure } from './support/rawServer.ts';
+import { batch, eventType, pending, type RawRequest, RpcFailure } from './support/rawServer.ts';
 import { Reader, settle, world } from './support/world.ts';
 
 const FORBIDDEN = { final: -32024, sketch: -32012 };
@@ -42,6 +42,22 @@ describe('termination', () => {
       await events.close();
     });
   }
+
+  it('TERM-08 close() does not wait for a list of types that was asked for to go on', async () => {
+    const { server, events, clock } = await world();
+    server.on(Methods.stream, () => {
+      throw new RpcFailure(-32023, { kind: 'event' });
+    });
+    const errors: Error[] = [];
+    await events.subscribe('incident.opened', {}, { from: 'c0', onError: (error) => errors.push(error) });
+    server.on(Methods.list, () => pending);
+    await clock.advance(1_000);
+    expect(server.requests(Methods.list)).toHaveLength(2);
+    let isClosed = false;
+    void events.close().then(() => (isClosed = true));
+    await settle();
+    expect([isClosed, errors.length]).toEqual([true, 1]);
+  });
 
   it('TERM-08 ERR-07 Forbidden as the answer to a poll or a stream ends it, whatever the message says', async () => {
     for (const [delivery, method] of [

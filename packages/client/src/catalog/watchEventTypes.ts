@@ -1,7 +1,8 @@
 import { type EventTypeDescriptor, isJsonObject, Notifications } from '@mcp-events/protocol';
 import { backoffMs, type BackoffOptions } from '../backoff.ts';
-import { type Clock, MAX_DELAY_MS, sleep } from '../clock.ts';
+import { type Clock, MAX_DELAY_MS, monotonicMs, sleep } from '../clock.ts';
 import type { Connection } from '../connection/connection.ts';
+import { HEALTHY_AFTER_MS } from '../delivery/deliveryLoop.ts';
 import { asError } from '../errors.ts';
 import { onAborted, untilAborted } from '../untilAborted.ts';
 import type { EventTypes } from './eventTypes.ts';
@@ -32,13 +33,14 @@ export async function watchEventTypes(options: WatchOptions): Promise<void> {
     const stop = (): void => listen.abort('closed');
     const forget = onAborted(signal, stop);
     let honoured = true;
+    let acceptedAtMs: number | undefined;
     const onNotification = (method: string, params: Record<string, unknown>): void => {
       if (method === Notifications.listChanged) lists.request();
       if (method.startsWith('notifications/events/')) return;
       const filter = params['notifications'];
       honoured = isJsonObject(filter) && filter['eventsListChanged'] === true;
       if (!honoured) stop();
-      attempt = 0;
+      acceptedAtMs ??= monotonicMs(clock);
       // A change between two listen requests was not announced.
       if (honoured && missed) lists.request();
       missed = true;
@@ -64,6 +66,8 @@ export async function watchEventTypes(options: WatchOptions): Promise<void> {
       );
       return;
     }
+    // One that is ended at once shows nothing: some proxies accept streams only to cut them.
+    if (acceptedAtMs !== undefined && monotonicMs(clock) - acceptedAtMs >= HEALTHY_AFTER_MS) attempt = 0;
     await sleep(clock, backoffMs(attempt, options.backoff, options.random), signal);
     attempt += 1;
   }

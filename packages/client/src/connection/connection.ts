@@ -1,7 +1,7 @@
-import { EXTENSION_ID, type EventsCapability, eventsErrorFromRpc } from '@mcp-events/protocol';
+import { EXTENSION_ID, type EventsCapability } from '@mcp-events/protocol';
 import type { Client } from '@modelcontextprotocol/client';
 import { MAX_DELAY_MS } from '../clock.ts';
-import { asError, closed, EventsClientError, EventsNotSupportedError, shortened } from '../errors.ts';
+import { asError, closed, EventsClientError, EventsNotSupportedError, serverError } from '../errors.ts';
 import { anyResult } from './anyResult.ts';
 import { discoverEvents } from './capability.ts';
 import { onAborted, untilAborted } from '../untilAborted.ts';
@@ -219,6 +219,6 @@ function isConnectionClosed(error: unknown): boolean {
 function fromWire(error: unknown, method: string): Error {
   const { code, message, data } = error as { code?: unknown; message?: unknown; data?: unknown };
   // The SDK's own errors have string codes; a number came from the server.
-  if (typeof code === 'number') return eventsErrorFromRpc({ code, message: shortened(String(message)), data });
+  if (typeof code === 'number') return serverError({ code, message: String(message), data });
   return refusedOrMalformed(error, method) ?? asError(error);
 }

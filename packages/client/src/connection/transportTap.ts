@@ -6,6 +6,7 @@ import type {
   Transport,
   TransportSendOptions,
 } from '@modelcontextprotocol/client';
+import { shortened } from '../errors.ts';
 
 /** One request of ours, as the tap sees it. */
 export interface Exchange {
@@ -161,7 +162,8 @@ export class TransportTap {
     }
     if (!ours) return true;
     if (id !== undefined && this.#closedStreams.has(id)) return false;
-    this.#onWarning(`Received ${method} for an unknown stream (subscription id ${JSON.stringify(id) ?? 'missing'}).`);
+    const named = shortened(JSON.stringify(id) ?? 'missing');
+    this.#onWarning(`Received ${shortened(method)} for an unknown stream (subscription id ${named}).`);
     return true;
   }
 

@@ -20,6 +20,9 @@ const ANSWER_TIME_MS = 60_000;
  */
 const MAX_EVENTS = RECENT_IDS_COUNT;
 
+/** Longer waits than this are not believed (1 day): a slip in the unit would end delivery without a word. */
+const LONGEST_WAIT_MS = 24 * 60 * 60_000;
+
 /** Empty answers that promise more and move the cursor are a server searching; past this many the floor applies. */
 const MAX_EMPTY_IN_A_ROW = 100;
 
@@ -52,7 +55,7 @@ export async function pollLoop(context: DeliveryContext): Promise<DeliveryOutcom
     // POLL-07: "more" must show as events or as progress, or a broken server is asked as fast as it answers.
     const moved = fresh > 0 || buffer.resumeCursor !== before;
     if (hasMore && moved && emptyInARow <= MAX_EMPTY_IN_A_ROW) continue;
-    await sleep(clock, Math.max(pollFloorMs, nextPollMs), signal);
+    await sleep(clock, Math.max(pollFloorMs, Math.min(nextPollMs, LONGEST_WAIT_MS)), signal);
   }
 }
 

@@ -2,14 +2,13 @@ import {
   activeParamsSchema,
   errorParamsSchema,
   eventParamsSchema,
-  eventsErrorFromRpc,
   heartbeatParamsSchema,
   Methods,
   Notifications,
   terminatedParamsSchema,
 } from '@mcp-events/protocol';
 import { MAX_DELAY_MS } from '../clock.ts';
-import { asError, EventsClientError } from '../errors.ts';
+import { asError, EventsClientError, serverError, shortened } from '../errors.ts';
 import { onAborted } from '../untilAborted.ts';
 import { type DeliveryContext, type DeliveryOutcome, HEALTHY_AFTER_MS } from './deliveryLoop.ts';
 import { type SilenceLimits, watchLiveness } from './liveness.ts';
@@ -101,8 +100,10 @@ function receive(
         break;
       }
       if (event.data.name !== name) break;
-      context.onHealthy();
-      return buffer.pushed(event.data, 'push') === 'full' ? { kind: 'paused' } : undefined;
+      const taken = buffer.pushed(event.data, 'push');
+      // A server that ends each stream after the same event brings nothing: it is not to be asked every second.
+      if (taken !== 'repeated') context.onHealthy();
+      return taken === 'full' ? { kind: 'paused' } : undefined;
     }
     case Notifications.heartbeat: {
       const heartbeat = heartbeatParamsSchema.safeParse(withoutNulls(params, ['cursor']));
@@ -113,7 +114,11 @@ function receive(
     }
     case Notifications.active: {
       const active = activeParamsSchema.safeParse(withoutNulls(params, ['cursor']));
-      if (!active.success) break;
+      if (!active.success) {
+        // It may have told that events are missing.
+        buffer.gap({ reason: 'unreadable', cursor: cursorOf(params) });
+        break;
+      }
       const { truncated, cursor } = active.data;
       // CUR-14: a type without cursors has nothing that could be truncated.
       if (truncated && cursor !== null) buffer.gap({ reason: 'truncated', cursor });
@@ -123,15 +128,15 @@ function receive(
     case Notifications.error: {
       const failure = errorParamsSchema.safeParse(withoutNulls(params, []));
       if (!failure.success) break;
-      context.onError(eventsErrorFromRpc(failure.data.error));
+      context.onError(serverError(failure.data.error));
       return undefined;
     }
     case Notifications.terminated: {
       const terminated = terminatedParamsSchema.safeParse(withoutNulls(params, []));
       if (!terminated.success) break;
-      return { kind: 'terminated', error: eventsErrorFromRpc(terminated.data.error) };
+      return { kind: 'terminated', error: serverError(terminated.data.error) };
     }
   }
-  context.onWarning(`Ignored a ${method} of "${name}" that is not what the protocol describes.`);
+  context.onWarning(`Ignored a ${shortened(method)} of "${name}" that is not what the protocol describes.`);
   return undefined;
 }

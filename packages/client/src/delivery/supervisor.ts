@@ -6,7 +6,7 @@ import { asError, isFinal, isUnreachable } from '../errors.ts';
 import type { ClientDeliveryMode } from './chooseMode.ts';
 import type { DeliveryContext, DeliveryLoop, DeliveryOutcome } from './deliveryLoop.ts';
 import { Failover } from './failover.ts';
-import { onAborted } from '../untilAborted.ts';
+import { onAborted, untilAborted } from '../untilAborted.ts';
 import { pollLoop } from './poll.ts';
 import { pushLoop } from './push.ts';
 import { TrialTimer } from './trialTimer.ts';
@@ -82,7 +82,8 @@ async function keepDelivered(
   while (!signal.aborted) {
     if (trials.take()) failover.retryPreferred();
     const retryMs = failover.retryPreferredMs(buffer.resumeCursor === null);
-    if (retryMs !== undefined) trials.start(retryMs);
+    if (retryMs === undefined) trials.stop();
+    else trials.start(retryMs);
     const delivery = failover.current;
     const silenceMs = context.heartbeatIntervalMs * 2;
     onStatus({ state: 'connecting', delivery });
@@ -135,12 +136,12 @@ async function keepDelivered(
     attempt += 1;
     if (reaction !== 'resubscribe' || signal.aborted) continue;
     try {
-      const modes = await options.relist();
+      const modes = await untilAborted(options.relist(), signal);
       if (modes.length === 0) return error;
       failover.replace(modes);
     } catch (listError) {
       // Tried with what was known before; the answer tells more.
-      context.onError(asError(listError));
+      if (!signal.aborted) context.onError(asError(listError));
     }
   }
   return undefined;

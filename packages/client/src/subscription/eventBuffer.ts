@@ -11,18 +11,28 @@ export interface Gap {
    * than a type without replay. `restarted`: the server refused the kept position after a schema change. `overdue`: a
    * webhook is missing in the order, and those behind it are handed out; if it still arrives, it follows late.
    * `interrupted`: delivery began again, or for the first time after `subscribe()` had resolved, and there was no position
-   * to go on from, so it goes on from now. `unreadable`: the server sent an event that is not what the protocol describes.
+   * to go on from, so it goes on from now. `unreadable`: the server sent an event, or the beginning
+   * of a stream, that is not what the protocol describes.
    */
   reason: 'truncated' | 'overflow' | 'restarted' | 'overdue' | 'interrupted' | 'unreadable';
   /** The position delivery goes on from, where known. */
   cursor: string | null;
 }
 
-/** One step in the subscription's order; `inOrder` says that no event handed out before lies beyond this one's place. */
-export type BufferItem =
-  | { kind: 'event'; event: ReceivedEvent; bytes: number; inOrder: boolean }
-  | ({ kind: 'position' } & Move)
-  | ({ kind: 'gap'; gap: Gap } & Move);
+/** An event that waits for the application. */
+export interface EventItem {
+  kind: 'event';
+  event: ReceivedEvent;
+  /** As received: the application may change what it is handed. */
+  eventId: string;
+  cursor: string | null;
+  bytes: number;
+  /** No event handed out before lies beyond this one's place. */
+  inOrder: boolean;
+}
+
+/** One step in the subscription's order. */
+export type BufferItem = EventItem | ({ kind: 'position' } & Move) | ({ kind: 'gap'; gap: Gap } & Move);
 
 /** Where the position goes without an event. */
 interface Move {
@@ -92,13 +102,13 @@ export class EventBuffer {
 
   /**
    * Takes a pushed event with its own cursor. `full` means it was not taken and the sender must be stopped: there is
-   * a position to come back from.
+   * a position to come back from. `repeated` is one that was taken before.
    */
-  pushed(occurrence: EventOccurrence, delivery: ClientDeliveryMode): 'taken' | 'full' {
+  pushed(occurrence: EventOccurrence, delivery: ClientDeliveryMode): 'taken' | 'repeated' | 'full' {
     const cursor = occurrence.cursor ?? null;
     if (this.#recent.has(occurrence.eventId)) {
       this.#duplicate(occurrence.eventId, cursor);
-      return 'taken';
+      return 'repeated';
     }
     const event = receivedEvent(occurrence, delivery);
     const bytes = estimatedBytes(event);
@@ -108,8 +118,7 @@ export class EventBuffer {
       this.gap({ reason: 'overflow', cursor: null });
       return 'taken';
     }
-    this.#recent.add(event.eventId);
-    this.#add({ kind: 'event', event, bytes, inOrder: true });
+    this.#addEvent(event, bytes, true);
     // A null cursor is no position (CUR-05).
     if (cursor !== null) this.#resumeCursor = cursor;
     return 'taken';
@@ -124,8 +133,7 @@ export class EventBuffer {
   posted(event: ReceivedEvent, bytes: number, inOrder: boolean): void {
     // A repetition may come from a server that began again far behind.
     if (this.#recent.has(event.eventId)) return;
-    this.#recent.add(event.eventId);
-    this.#add({ kind: 'event', event, bytes, inOrder });
+    this.#addEvent(event, bytes, inOrder);
     if (event.cursor !== null) this.#resumeCursor = event.cursor;
   }
 
@@ -149,9 +157,8 @@ export class EventBuffer {
       }
       if (this.#recent.has(occurrence.eventId)) continue;
       fresh += 1;
-      this.#recent.add(occurrence.eventId);
       const event = receivedEvent({ ...occurrence, cursor: null }, delivery);
-      this.#add({ kind: 'event', event, bytes: estimatedBytes(event), inOrder: true });
+      this.#addEvent(event, estimatedBytes(event), true);
     }
     const last = occurrences.findLast((occurrence) => occurrence !== undefined);
     if (last === undefined) this.position(cursor);
@@ -263,7 +270,7 @@ export class EventBuffer {
   }
 
   /** Neighbouring moves become one, so a stream of heartbeats, gaps or duplicates never fills the memory. */
-  #addMove(move: Exclude<BufferItem, { kind: 'event' }>): void {
+  #addMove(move: Exclude<BufferItem, EventItem>): void {
     const tail = this.#tail();
     if (tail === undefined || tail.kind === 'event' || tail === this.#claimed) {
       this.#add(move);
@@ -280,11 +287,15 @@ export class EventBuffer {
     return this.#head < this.#items.length ? this.#items.at(-1) : undefined;
   }
 
+  #addEvent(event: ReceivedEvent, bytes: number, inOrder: boolean): void {
+    const { eventId, cursor } = event;
+    this.#recent.add(eventId);
+    this.#events += 1;
+    this.#bytes += bytes;
+    this.#add({ kind: 'event', event, eventId, cursor, bytes, inOrder });
+  }
+
   #add(item: BufferItem): void {
-    if (item.kind === 'event') {
-      this.#events += 1;
-      this.#bytes += item.bytes;
-    }
     this.#items.push(item);
     this.onArrival();
   }

@@ -1,9 +1,5 @@
-import {
-  type DeliveredOccurrence,
-  type EventOrder,
-  eventsErrorFromRpc,
-  type SubscribeResult,
-} from '@mcp-events/protocol';
+import type { DeliveredOccurrence, EventOrder, SubscribeResult } from '@mcp-events/protocol';
+import { serverError, shortened } from '../../errors.ts';
 import { ArrivalOrder } from '../../receiver/arrivalOrder.ts';
 import type { AcceptResult, EventMessage, WebhookMessage } from '../../receiver/registration.ts';
 import { estimatedBytes, type ReceivedEvent, receivedEvent } from '../../subscription/receivedEvent.ts';
@@ -121,7 +117,7 @@ export class Arrivals {
         this.#gap(message.cursor, message.missing);
         return 'accepted';
       case 'terminated': {
-        const outcome = failure('terminated', eventsErrorFromRpc(message.error));
+        const outcome = failure('terminated', serverError(message.error));
         // Unless another mode goes on from the position, nothing comes again of what waits.
         if (outcome.kind === 'terminated') this.#giveUpWaiting();
         this.#end(outcome);
@@ -174,7 +170,7 @@ export class Arrivals {
   #event(occurrence: DeliveredOccurrence, order: EventOrder | undefined): AcceptResult {
     const { name, buffer, onWarning } = this.#context;
     if (occurrence.name !== name) {
-      onWarning(`Ignored a webhook of "${name}" with an event of "${occurrence.name}".`);
+      onWarning(`Ignored a webhook of "${name}" with an event of "${shortened(occurrence.name)}".`);
       return 'accepted';
     }
     const event = receivedEvent(occurrence, 'webhook');

@@ -1,7 +1,7 @@
 import type { SubscribeResult } from '@mcp-events/protocol';
 import { backoffMs } from '../../backoff.ts';
 import { Age, monotonicMs, sleep, sleepThrough } from '../../clock.ts';
-import { asError, EventsClientError } from '../../errors.ts';
+import { asError, EventsClientError, shortened } from '../../errors.ts';
 import type { RegisteredCallback } from '../../receiver/registration.ts';
 import { onAborted } from '../../untilAborted.ts';
 import { type DeliveryContext, type DeliveryOutcome, HEALTHY_AFTER_MS } from '../deliveryLoop.ts';
@@ -145,7 +145,7 @@ export class WebhookRun {
     if (this.#warnedOfPast) return;
     this.#warnedOfPast = true;
     this.#context.onWarning(
-      `The server grants "${this.#context.name}" until ${refreshBefore}, which has passed by this clock: the clocks differ, so it is refreshed every few seconds.`,
+      `The server grants "${this.#context.name}" until ${shortened(String(refreshBefore))}, which has passed by this clock: the clocks differ, so it is refreshed every few seconds.`,
     );
   }
 
