@@ -1,7 +1,7 @@
 import { type EventsCapability, type EventTypeDescriptor, subscriptionKey } from '@mcp-events/protocol';
 import { call } from './call.ts';
 import { AwaitedTypes } from './catalog/awaitedTypes.ts';
-import { EventTypes, unknownType } from './catalog/eventTypes.ts';
+import { EventTypes, ownTypes, unknownType } from './catalog/eventTypes.ts';
 import { watchEventTypes } from './catalog/watchEventTypes.ts';
 import { type ClientSource, Connection } from './connection/connection.ts';
 import { isUnusable } from './delivery/chooseMode.ts';
@@ -78,7 +78,7 @@ export class EventsClient {
     this.#assertOpen();
     this.#watch();
     const listing = options.refresh === true ? this.#types.refresh() : this.#types.list();
-    return untilAborted(listing, this.#closing.signal);
+    return ownTypes(await untilAborted(listing, this.#closing.signal));
   }
 
   /**
@@ -266,7 +266,7 @@ export class EventsClient {
         if (isForgotten) this.#owners.delete(key);
         if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
         if (this.#terminated.get(key) === subscription) this.#terminated.delete(key);
-        return this.#endLast(key, [storing, isForgotten ? delivery.refuse(subscription) : delivery.running]);
+        return this.#endLast(key, [storing, isForgotten ? delivery.refuse() : delivery.running]);
       },
     });
     this.#subscriptions.set(key, subscription);
@@ -340,7 +340,7 @@ export class EventsClient {
       signal: this.#closing.signal,
       onChange: (types) =>
         call(
-          () => onEventTypesChanged(types),
+          () => onEventTypesChanged(ownTypes(types)),
           (error) => this.#warn(`onEventTypesChanged threw: ${error.message}`),
         ),
       onWarning: this.#warn,

@@ -49,6 +49,11 @@ function listen(signal: AbortSignal): { listeners: Set<() => void>; onAbort: () 
   return entry;
 }
 
+/** Whether something returned is to be waited for. */
+export function isPromise<R>(result: R | PromiseLike<R>): result is PromiseLike<R> {
+  return typeof (result as PromiseLike<R> | null | undefined)?.then === 'function';
+}
+
 /** Stops waiting when the signal aborts, with its reason: what is under way must not hold up somebody who is done. */
 export function untilAborted<T>(step: PromiseLike<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return Promise.resolve(step);

@@ -104,6 +104,30 @@ describe('an orderly stop', () => {
     await w.events.close();
   });
 
+  it('CLIENT-13 acknowledge() acknowledges what is in hand when it is called, and never an event that is handed out later', async () => {
+    const w = await inHand();
+    await w.subscription.next();
+    await w.subscription.next();
+    const waiting = w.subscription.next();
+    await settle();
+    expect(await cursorIn(w.store)).toBe('c3');
+    // With nothing in hand it waits for no event.
+    await w.subscription.acknowledge();
+    const acknowledged = w.subscription.acknowledge();
+    w.server.stream().event('e4', 'c4');
+    expect((await waiting).value!.eventId).toBe('e4');
+    await acknowledged;
+    expect(await cursorIn(w.store)).toBe('c3');
+    // Asked for in one breath: the first one is in hand, the second one is not.
+    const next = w.subscription.next();
+    const again = w.subscription.acknowledge();
+    w.server.stream().event('e5', 'c5');
+    expect((await next).value!.eventId).toBe('e5');
+    await again;
+    expect(await cursorIn(w.store)).toBe('c4');
+    await w.events.close();
+  });
+
   it('CLIENT-13 a late acknowledgement does not move the position of a later subscription, nor bring a cancelled one back', async () => {
     const w = await inHand();
     w.subscription.stop();
@@ -149,6 +173,18 @@ describe('an orderly stop', () => {
 });
 
 describe('a store that fails', () => {
+  it('CLIENT-13 CLIENT-14 next() after a stop can be repeated until what was acknowledged is stored', async () => {
+    const store = fullAtTimes();
+    const w = await inHand(store);
+    w.subscription.stop();
+    store.full = true;
+    for (let n = 0; n < 2; n += 1) await expect(w.subscription.next()).rejects.toThrow('no space');
+    store.full = false;
+    expect(await w.subscription.next()).toEqual({ done: true, value: undefined });
+    expect(await cursorIn(store)).toBe('c1');
+    await w.events.close();
+  });
+
   it('CLIENT-14 G2 leaves a gap that arrives while nobody reads to be told later', async () => {
     const store = fullAtTimes();
     const { server, events } = await world({ store });

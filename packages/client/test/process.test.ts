@@ -332,6 +332,30 @@ it('SUB-11 keeps a new callback URL with the event that is handled meanwhile', a
   await w.events.close();
 });
 
+it('TERM-07 CLIENT-01 an end that comes while the inbox takes over is kept', async () => {
+  const first = await processWorld({ store: undefined });
+  const subscription = await first.events.subscribe('incident.opened', {}, { from: 'c0' });
+  let loaded: () => void = () => {};
+  const slow = {
+    session: undefined,
+    load: async (key: string) => {
+      await new Promise<void>((resolve) => (loaded = resolve));
+      return first.inbox.load(key);
+    },
+  };
+  const inbox = new Proxy(first.inbox, {
+    get: (target, name) => (name in slow ? slow[name as 'load'] : (target[name as 'load'] as any)?.bind(target)),
+  });
+  const ended = subscription.process(note as never, { inbox }).catch((error: Error) => error);
+  await settle();
+  first.server.stream().terminated(-32024);
+  await settle();
+  loaded();
+  expect(await ended).toMatchObject({ errorName: 'Forbidden' });
+  expect(await first.inbox.list()).toMatchObject([{ cursor: 'c0', ended: true }]);
+  await first.events.close();
+});
+
 describe('gaps', () => {
   it('CUR-13 are told in the transaction that stores the position after them', async () => {
     const w = await processWorld();

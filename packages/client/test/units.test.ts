@@ -117,7 +117,7 @@ describe('position', () => {
     const ids = (): string[] => position.record.webhook!.seen;
     const take = (eventId: string, inOrder: boolean): void => {
       const event = { eventId, name: 'n', timestamp: 't', data: {}, cursor: 'c1', delivery: 'webhook' } as const;
-      position = acknowledged(position, { kind: 'event', event, bytes: 1, inOrder });
+      position = acknowledged(position, { kind: 'event', event, eventId, cursor: 'c1', bytes: 1, inOrder });
     };
     for (let n = 1; n < 1_000; n += 1) take(`e${n}`, false);
     expect(ids()).toHaveLength(1_000);
@@ -131,6 +131,19 @@ describe('position', () => {
     expect(ids().at(-1)).toBe('e1001');
     take('last', true);
     expect(ids()).toEqual([]);
+  });
+
+  it('CLIENT-16 keeps no id of more than 1,024 characters, which the server chose', () => {
+    const kept = 'k'.repeat(1_024);
+    for (const inOrder of [true, false]) {
+      const record = { name: 'n', arguments: {}, cursor: 'c0', seen: [], webhook: { path: 'p', seen: [] } };
+      let position: Position = { record, inOrder: 0 };
+      for (const eventId of [`${kept}k`, kept]) {
+        const event = { eventId, name: 'n', timestamp: 't', data: {}, cursor: null, delivery: 'poll' } as const;
+        position = acknowledged(position, { kind: 'event', event, eventId, cursor: null, bytes: 1, inOrder });
+      }
+      expect(inOrder ? position.record.seen : position.record.webhook!.seen).toEqual([kept]);
+    }
   });
 });
 

@@ -99,6 +99,11 @@ function tooLong(): EventsClientError {
   );
 }
 
+/** Types for the application, which may do with them what it likes. */
+export function ownTypes(types: readonly EventTypeDescriptor[]): EventTypeDescriptor[] {
+  return types.map((type) => ({ ...type, delivery: [...type.delivery] }));
+}
+
 /** What is wrong with the name of a type that is not listed. */
 export function unknownType(name: string): EventsError {
   return notFound('event', `The server has no event type "${name}".`);

@@ -37,7 +37,7 @@ export class SubscriptionDelivery {
   #isOutageTold = false;
   #run = new AbortController();
   #running: Promise<void> = Promise.resolve();
-  #callback: Callback | undefined;
+  #source: DeliveredSource | undefined;
   #isRunning = false;
 
   /**
@@ -61,7 +61,7 @@ export class SubscriptionDelivery {
     const { stopped, status } = subscription;
     if (stopped.aborted || status.state === 'terminated') return;
     this.#run = new AbortController();
-    this.#callback = source.callback;
+    this.#source = source;
     const signal = AbortSignal.any([stopped, this.#run.signal]);
     this.#isRunning = true;
     this.#running = this.#deliver(subscription, source, signal).finally(() => {
@@ -79,11 +79,12 @@ export class SubscriptionDelivery {
    * The subscription is over and nobody goes on with it: what its server may still post is refused for good (RECV-10). A run
    * that ended before may have failed to end it there, so that is tried once more (CLIENT-07).
    */
-  async refuse({ name, arguments: args }: Pick<Subscription<unknown>, 'name' | 'arguments'>): Promise<void> {
+  async refuse(): Promise<void> {
     const wasOver = !this.#isRunning;
     await this.#running;
-    const callback = this.#callback;
-    if (callback === undefined) return;
+    if (this.#source?.callback === undefined) return;
+    const { callback, record } = this.#source;
+    const { name, arguments: args } = record;
     const { connection, settings, onWarning } = this.#context;
     if (wasOver && callback.mayBeLive) {
       await endInTime({ name, arguments: args, connection, clock: settings.clock, onWarning }, callback);
@@ -93,7 +94,7 @@ export class SubscriptionDelivery {
 
   async #deliver(
     subscription: Subscription<unknown>,
-    { buffer, callback }: DeliveredSource,
+    { buffer, callback, record }: DeliveredSource,
     signal: AbortSignal,
   ): Promise<void> {
     try {
@@ -114,7 +115,7 @@ export class SubscriptionDelivery {
     const error = await supervise({
       context: {
         name,
-        arguments: subscription.arguments,
+        arguments: record.arguments,
         maxAgeMs,
         maxEvents,
         longPollMs,

@@ -1,12 +1,12 @@
 import { type BackoffOptions, backoffMs } from '../backoff.ts';
 import { type Clock, sleep } from '../clock.ts';
-import { asError, EventsClientError, type EventsClientErrorCode, isEventsClientError } from '../errors.ts';
-import type { BufferItem, EventBuffer, Gap } from '../subscription/eventBuffer.ts';
+import { asError, EventsClientError, type EventsClientErrorCode, isEventsClientError, shortened } from '../errors.ts';
+import type { BufferItem, EventBuffer, EventItem, Gap } from '../subscription/eventBuffer.ts';
 import type { KeptPosition } from '../subscription/keptPosition.ts';
 import { checkNumber } from '../receiver/checkNumber.ts';
 import { acknowledged, moved } from '../subscription/position.ts';
 import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
-import { untilAborted } from '../untilAborted.ts';
+import { isPromise, untilAborted } from '../untilAborted.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
 import type { PreparedHandler, ProcessOptions } from './processOptions.ts';
 
@@ -23,6 +23,8 @@ export interface ProcessedSubscription {
   readonly filters: boolean;
   /** Whether the application wants the event (AUTH-07). */
   isWanted(event: ReceivedEvent): Promise<boolean>;
+  /** The event as one call of the handler gets it. */
+  handed(event: ReceivedEvent): ReceivedEvent;
   tellGap(gap: Gap): Promise<void>;
   /** A failure after which processing goes on. */
   fail(error: Error): void;
@@ -46,6 +48,9 @@ const DEFAULT_MAX_ATTEMPTS = 5;
 /** Of the reason that is stored with a parked event. */
 const MAX_REASON_LENGTH = 2_000;
 
+/** A handler with or without something to wait for. */
+type ProcessedBy<Db, P> = Pick<PreparedHandler<never, Db, P>, 'handle'> & Partial<PreparedHandler<never, Db, P>>;
+
 /** Failures that no repetition mends. */
 const FATAL: readonly EventsClientErrorCode[] = ['TAKEN_OVER', 'HANDLER_MISUSED', 'PARKED_FULL'];
 
@@ -64,7 +69,7 @@ class HandlerFailure {
  */
 export class Processor<Db, P> {
   readonly #subscription: ProcessedSubscription;
-  readonly #handler: PreparedHandler<never, Db, P>;
+  readonly #handler: ProcessedBy<Db, P>;
   readonly #options: ProcessOptions<Db>;
   readonly #inbox: Inbox<Db>;
   readonly #waits: Waits;
@@ -74,7 +79,7 @@ export class Processor<Db, P> {
 
   constructor(
     subscription: ProcessedSubscription,
-    handler: PreparedHandler<never, Db, P>,
+    handler: ProcessedBy<Db, P>,
     options: ProcessOptions<Db>,
     waits: Waits,
   ) {
@@ -130,27 +135,25 @@ export class Processor<Db, P> {
     await this.#subscription.arrival();
   }
 
-  async #event(item: BufferItem & { kind: 'event' }): Promise<void> {
+  async #event(item: EventItem): Promise<void> {
     const { key, buffer, position, stopped } = this.#subscription;
-    const { event } = item;
+    const { event, eventId } = item;
     const wanted = await this.#subscription.isWanted(event);
     if (stopped.aborted) return;
     const after = acknowledged(position.current, item);
     if (wanted) {
       // Where no position is stored, a crash would begin from now again, and lose this event.
       if (position.storedCursor === null) await this.#untilStored(() => position.save());
-      const { eventId } = event;
-      if (!(await this.#attempts(event, { key, eventId, record: after.record }))) return;
+      if (!(await this.#attempts(event, eventId, { key, eventId, record: after.record }))) return;
       position.committed(after);
     } else position.move(after);
     buffer.shift();
   }
 
   /** Whether the event is done with, handled or parked; it is not if the subscription was stopped before. */
-  async #attempts(event: ReceivedEvent, change: InboxCommit): Promise<boolean> {
+  async #attempts(event: ReceivedEvent, eventId: string, change: InboxCommit): Promise<boolean> {
     const maxAttempts = this.#maxAttempts;
     const { stopped } = this.#subscription;
-    const { eventId } = event;
     let reason = 'The process ended during the last attempt.';
     for (;;) {
       const attempt = await this.#begin(eventId);
@@ -190,27 +193,35 @@ export class Processor<Db, P> {
     change: InboxCommit,
   ): Promise<'done' | 'stopped' | HandlerFailure> {
     const { stopped } = this.#subscription;
-    let prepared: P;
+    const { handle, prepare } = this.#handler;
+    let handed = event;
+    let prepared = undefined as P;
     try {
-      const preparing = this.#handler.prepare(event as never, { attempt, signal: stopped });
-      // Also where the application does not listen to the signal.
-      prepared = isPromise(preparing) ? await untilAborted(preparing, stopped) : preparing;
+      if (prepare !== undefined) {
+        handed = this.#subscription.handed(event);
+        const preparing = prepare.call(this.#handler, handed as never, { attempt, signal: stopped });
+        // Also where the application does not listen to the signal.
+        prepared = isPromise(preparing) ? await untilAborted(preparing, stopped) : preparing;
+      }
     } catch (error) {
       return stopped.aborted ? 'stopped' : new HandlerFailure(error);
     }
-    const outcome = await this.#commit(change, (db) => this.#handler.handle(event as never, { db, attempt, prepared }));
+    // Each call gets its own: a transaction that is undone undoes nothing in the event.
+    const outcome = await this.#commit(change, (db) =>
+      handle.call(this.#handler, this.#subscription.handed(handed) as never, { db, attempt, prepared }),
+    );
     return outcome ?? 'stopped';
   }
 
   async #park(event: ReceivedEvent, change: InboxCommit, attempts: number, reason: string): Promise<boolean> {
     const { key, name } = this.#subscription;
     const parkedAtMs = this.#waits.clock.now();
-    let park = { event, reason: shortened(reason), attempts, parkedAtMs };
+    let park = { event, reason: shortenedReason(reason), attempts, parkedAtMs };
     let outcome = await this.#commit({ ...change, key, park });
     if (outcome instanceof HandlerFailure) {
       // What cannot be stored must not stop what comes behind it: its id tells which one it was.
       const { _meta, ...rest } = event;
-      const why = shortened(`${reason} (its data could not be stored: ${outcome.error.message})`);
+      const why = shortenedReason(`${reason} (its data could not be stored: ${outcome.error.message})`);
       park = { ...park, event: { ...rest, data: {} }, reason: why };
       outcome = await this.#commit({ ...change, key, park });
     }
@@ -234,6 +245,7 @@ export class Processor<Db, P> {
     const { onGap } = this.#options;
     const { key, buffer, position, stopped } = this.#subscription;
     await this.#subscription.tellGap(item.gap);
+    if (stopped.aborted) return;
     if (onGap === undefined) {
       buffer.shift();
       this.#move(item);
@@ -255,7 +267,7 @@ export class Processor<Db, P> {
     }
   }
 
-  #move({ cursor, seen }: Exclude<BufferItem, { kind: 'event' }>): void {
+  #move({ cursor, seen }: Exclude<BufferItem, EventItem>): void {
     const { position } = this.#subscription;
     if (cursor !== null) position.move(moved(position.current, cursor, seen));
   }
@@ -283,7 +295,7 @@ export class Processor<Db, P> {
   /** The event behind the present one, if it will be handled next. */
   #second(): string | undefined {
     const item = this.#subscription.filters ? undefined : this.#subscription.buffer.peekSecond();
-    return item?.kind === 'event' ? item.event.eventId : undefined;
+    return item?.kind === 'event' ? item.eventId : undefined;
   }
 
   /** Repeats what the database keeps from being done; undefined if the subscription was stopped before. */
@@ -302,7 +314,7 @@ export class Processor<Db, P> {
   }
 
   #tellFailure({ eventId }: ReceivedEvent, attempt: number, error: Error): void {
-    const message = `Attempt ${attempt} to handle event "${eventId}" of "${this.#subscription.name}" failed: ${error.message}`;
+    const message = `Attempt ${attempt} to handle event "${shortened(eventId)}" of "${this.#subscription.name}" failed: ${error.message}`;
     this.#subscription.fail(new EventsClientError('HANDLER_FAILED', message, { cause: error }));
   }
 
@@ -312,7 +324,7 @@ export class Processor<Db, P> {
   }
 }
 
-function shortened(reason: string): string {
+function shortenedReason(reason: string): string {
   return reason.length <= MAX_REASON_LENGTH ? reason : `${reason.slice(0, MAX_REASON_LENGTH - 1)}…`;
 }
 
@@ -337,8 +349,4 @@ function asynchronous(): EventsClientError {
     'HANDLER_MISUSED',
     'A handler is asynchronous, and what it wrote was undone: it must return before anything is awaited. Do what has to be awaited in "prepare".',
   );
-}
-
-function isPromise<R>(result: R | PromiseLike<R>): result is PromiseLike<R> {
-  return typeof (result as PromiseLike<R> | undefined)?.then === 'function';
 }

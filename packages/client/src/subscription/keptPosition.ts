@@ -58,23 +58,16 @@ export class KeptPosition {
   }
 
   /** Stores it, if it moved. */
-  async save(): Promise<void> {
-    const { record } = this.#current;
-    if (record === this.#saved || this.#over.aborted) return;
-    await this.track(this.#store.save(this.#key, record));
-    this.#saved = record;
+  save(): Promise<void> {
+    return this.#saveUnless(() => this.#over.aborted);
   }
 
   /**
-   * Stores what was acknowledged up to the end, after what the store is still doing. For when the subscription is over: the
-   * caller knows whether the record still belongs to it.
+   * Stores what was acknowledged up to the end. For when the subscription is over: the caller knows whether the record still
+   * belongs to it.
    */
   saveLast(): Promise<void> {
-    const step = this.#storing.then(
-      () => this.#saveLast(),
-      () => this.#saveLast(),
-    );
-    return this.track(step);
+    return this.#saveUnless(() => this.#isForgotten);
   }
 
   /** The store has to have done this before the subscription is over. */
@@ -83,11 +76,16 @@ export class KeptPosition {
     return step;
   }
 
-  async #saveLast(): Promise<void> {
-    const { record } = this.#current;
-    if (record === this.#saved || this.#isForgotten) return;
-    await this.#store.save(this.#key, record);
-    this.#saved = record;
+  /** After what the store is still doing: it is never called twice at once. */
+  #saveUnless(isTooLate: () => boolean): Promise<void> {
+    if (this.#current.record === this.#saved || isTooLate()) return Promise.resolve();
+    const step = async (): Promise<void> => {
+      const { record } = this.#current;
+      if (record === this.#saved || isTooLate()) return;
+      await this.#store.save(this.#key, record);
+      this.#saved = record;
+    };
+    return this.track(this.#storing.then(step, step));
   }
 
   /** Moves it to what was stored in a transaction of the application. */
@@ -101,10 +99,18 @@ export class KeptPosition {
     this.#current = isSame ? position : { ...position, record: merged };
   }
 
-  /** Goes on from a record of another store. */
-  moveTo({ record, store }: Place): void {
+  /**
+   * Goes on from a record of another store.
+   *
+   * @param isSameDelivery it is the record of this position, and delivery, which may have changed it meanwhile, goes on
+   */
+  moveTo({ record, store }: Place, isSameDelivery: boolean): void {
     this.#store = store;
     this.#stores.add(store);
+    if (isSameDelivery) {
+      this.committed({ record, inOrder: 0 });
+      return;
+    }
     this.#current = { record, inOrder: 0 };
     this.#saved = record;
   }

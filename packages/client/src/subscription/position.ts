@@ -1,6 +1,9 @@
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
-import type { BufferItem } from './eventBuffer.ts';
+import type { EventItem } from './eventBuffer.ts';
 import { MAX_IDS_BEYOND_POSITION, RECENT_IDS_COUNT } from './recentIds.ts';
+
+/** Ids are the server's choice, and thousands are kept with a position: a longer one is recognised by this process only. */
+const MAX_KEPT_ID_LENGTH = 1_024;
 
 /**
  * How far a subscription is acknowledged. A value: each step makes a new one, so that a step which could not be stored
@@ -14,16 +17,16 @@ export interface Position {
 }
 
 /** The position after an event was acknowledged. */
-export function acknowledged(position: Position, { event, inOrder }: BufferItem & { kind: 'event' }): Position {
+export function acknowledged(position: Position, { eventId, cursor: own, inOrder }: EventItem): Position {
   const { record } = position;
-  const cursor = event.cursor ?? record.cursor;
+  const cursor = own ?? record.cursor;
   // Without a position nothing can be replayed, so nothing has to be recognised either.
   if (cursor === null) return position;
   if (!inOrder) {
-    const posted = [...(record.webhook?.seen ?? []).slice(1 - MAX_IDS_BEYOND_POSITION), event.eventId];
+    const posted = withId(record.webhook?.seen ?? [], eventId, MAX_IDS_BEYOND_POSITION);
     return { record: withPosted({ ...record, cursor }, posted), inOrder: 0 };
   }
-  const seen = event.cursor === null ? [...record.seen, event.eventId].slice(-RECENT_IDS_COUNT) : [];
+  const seen = own === null ? withId(record.seen, eventId, RECENT_IDS_COUNT) : [];
   const next = { record: { ...record, cursor, seen }, inOrder: position.inOrder + 1 };
   // Events in order pass every place, and after many of them also the farthest one posted out of order.
   if (next.inOrder < MAX_IDS_BEYOND_POSITION || (record.webhook?.seen.length ?? 0) === 0) return next;
@@ -39,6 +42,10 @@ export function moved(position: Position, cursor: string, seen?: string[]): Posi
   const { record } = position;
   if (cursor === record.cursor && seen === undefined) return position;
   return { ...position, record: { ...record, cursor, seen: seen ?? record.seen } };
+}
+
+function withId(ids: string[], id: string, maxIds: number): string[] {
+  return id.length > MAX_KEPT_ID_LENGTH ? ids : [...ids.slice(1 - maxIds), id];
 }
 
 function withPosted(record: SubscriptionRecord, seen: string[]): SubscriptionRecord {

@@ -1,5 +1,6 @@
 import { type EventOccurrence, ORDER_META_KEY, SUBSCRIPTION_ID_META_KEY } from '@mcp-events/protocol';
 import type { ClientDeliveryMode } from '../delivery/chooseMode.ts';
+import { toJson } from '../receiver/toJson.ts';
 
 /**
  * An event as the application gets it, the same in all delivery modes (CLIENT-05).
@@ -40,6 +41,16 @@ export function receivedEvent(occurrence: EventOccurrence, delivery: ClientDeliv
     ...(Object.keys(meta).length > 0 && { _meta: meta }),
     delivery,
   };
+}
+
+/** The event once more, so that what one attempt to handle it does to its data is not there for the next one. */
+export function copied(event: ReceivedEvent): ReceivedEvent {
+  try {
+    return structuredClone(event);
+  } catch {
+    // It nests deeper than the runtime copies.
+    return JSON.parse(toJson(event)) as ReceivedEvent;
+  }
 }
 
 /** Fixed cost assumed for an event or a member: object headers, the id, the queue's slot. */

@@ -6,13 +6,13 @@ import { type ProcessedSubscription, Processor, type Waits } from '../inbox/proc
 import type { SubscriptionStatus } from '../delivery/supervisor.ts';
 import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
 import type { SubscribeOptions } from '../options.ts';
-import type { BufferItem, EventBuffer, Gap } from './eventBuffer.ts';
+import type { EventBuffer, EventItem, Gap } from './eventBuffer.ts';
 import { KeptPosition } from './keptPosition.ts';
 import { PayloadCheck } from './payloadSchema.ts';
 import { acknowledged, moved } from './position.ts';
 import { Start } from './start.ts';
-import type { ReceivedEvent } from './receivedEvent.ts';
-import { onAborted } from '../untilAborted.ts';
+import { copied, type ReceivedEvent } from './receivedEvent.ts';
+import { isPromise, onAborted, untilAborted } from '../untilAborted.ts';
 
 /** Where a subscription's events come from, and where its position is kept. */
 export interface Source {
@@ -73,7 +73,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   #status: SubscriptionStatus = { state: 'connecting' };
   readonly #stop = new AbortController();
   /** The event the application has in hand. */
-  #handedOut: (BufferItem & { kind: 'event' }) | undefined;
+  #handedOut: EventItem | undefined;
   /** Who takes the events: whoever asks for the next one, or a handler. */
   #consumer: 'reader' | 'handler' | undefined;
   /** Set by the server's end of the subscription; thrown once after the events that were received before it. */
@@ -91,7 +91,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     const { record, buffer } = parts.source;
     this.#position = new KeptPosition(parts.key, parts.source, this.#stop.signal);
     this.name = record.name;
-    this.arguments = record.arguments;
+    // The application's own: delivery goes by what the subscription was made with.
+    this.arguments = structuredClone(record.arguments);
     this.#buffer = buffer;
     const { payload } = parts.options;
     this.#payload = payload && new PayloadCheck(payload);
@@ -142,10 +143,9 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   async next(): Promise<IteratorResult<ReceivedEvent<T>, undefined>> {
     this.#consume('reader');
     return this.#turn(async () => {
-      if (this.#handedOut !== undefined) {
-        this.#acknowledge(this.#handedOut);
-        if (this.#isOver()) await this.#storeLast();
-      }
+      this.#acknowledge(this.#handedOut);
+      // Also what an earlier call could not store.
+      if (this.#isOver()) await this.#storeLast();
       for (let first = true; ; first = false) {
         if (this.#isOver()) return { done: true, value: undefined };
         const item = await this.#upcoming();
@@ -202,7 +202,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   ): Promise<void> {
     this.#consume('handler');
     const { key, waits } = this.#parts;
-    const prepared = typeof handler === 'function' ? { prepare: () => undefined, handle: handler } : handler;
+    const prepared = typeof handler === 'function' ? { handle: handler } : handler;
     try {
       const inbox = this.#parts.sessionOf(options.inbox);
       // After what took effect on arrival.
@@ -222,10 +222,12 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
    */
   async acknowledge(): Promise<void> {
     this.#consume('reader');
-    await this.#turn(async () => {
-      if (this.#handedOut !== undefined) this.#acknowledge(this.#handedOut);
-      if (this.#isOver()) await this.#storeLast();
-      else await this.#position.save();
+    const inHand = this.#handedOut;
+    // Who asks for the next event waits in its turn, and may be about to hand one out that nobody has handled yet.
+    if (inHand === undefined) return this.#storeAcknowledged();
+    await this.#turn(() => {
+      if (this.#handedOut === inHand) this.#acknowledge(inHand);
+      return this.#storeAcknowledged();
     });
     // What arrived meanwhile and waited for this.
     if (!this.#isOver()) this.#arrived();
@@ -298,8 +300,10 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     this.#position.update({ ended: true });
     this.#start.end();
     this.#parts.onTerminate();
+    const status = this.#status;
     this.#tell(() => this.#parts.options.onTerminated?.(error));
-    this.#tell(() => this.#parts.options.onStatus?.(this.#status));
+    // Unless the application cancelled it just then, and was told of that.
+    if (this.#status === status) this.#tell(() => this.#parts.options.onStatus?.(status));
     this.#arrived();
   }
 
@@ -319,7 +323,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     if (this.#isOver()) return;
     await this.#position.save();
     const source = await this.#parts.moveTo(store, this.#position.current.record);
-    this.#position.moveTo(source);
+    this.#position.moveTo(source, source.buffer === this.#buffer);
     this.#buffer = source.buffer;
     this.#buffer.onArrival = () => this.#arrived();
   }
@@ -333,6 +337,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
       position: this.#position,
       filters: this.#parts.options.filter !== undefined || this.#payload !== undefined,
       isWanted: (event) => this.#isWanted(event),
+      // What a schema made of the data is the application's own, and may be anything.
+      handed: (event) => (this.#payload === undefined ? copied(event) : { ...event }),
       tellGap: (gap) => this.#tellGap(gap),
       fail: (error) => this.fail(error),
       tell: (callback) => this.#tell(callback),
@@ -343,7 +349,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   }
 
   /** Lets markers take effect and returns the next event, which stays in the buffer. */
-  async #upcoming(): Promise<(BufferItem & { kind: 'event' }) | undefined> {
+  async #upcoming(): Promise<EventItem | undefined> {
     for (;;) {
       const item = this.#buffer.claim();
       if (item === undefined || item.kind === 'event') return item;
@@ -352,6 +358,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
         await this.#position.save();
         if (this.#isOver()) return undefined;
         await this.#tellGap(item.gap);
+        if (this.#isOver()) return undefined;
       }
       this.#buffer.shift();
       if (item.cursor !== null) this.#position.move(moved(this.#position.current, item.cursor, item.seen));
@@ -375,9 +382,13 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     await this.#position.save();
   }
 
-  #acknowledge(item: BufferItem & { kind: 'event' }): void {
-    this.#position.move(acknowledged(this.#position.current, item));
+  #acknowledge(inHand: EventItem | undefined): void {
+    if (inHand !== undefined) this.#position.move(acknowledged(this.#position.current, inHand));
     this.#handedOut = undefined;
+  }
+
+  #storeAcknowledged(): Promise<void> {
+    return this.#isOver() ? this.#storeLast() : this.#position.save();
   }
 
   /** Stores what was acknowledged although delivery is over. */
@@ -444,19 +455,31 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   }
 
   async #isWanted(event: ReceivedEvent): Promise<boolean> {
-    const problem = await this.#payload?.check(event);
+    const problem = await this.#untilOver(() => this.#payload?.check(event));
     if (problem !== undefined) {
       const text = shortened(`The data of event "${event.eventId}" does not fit the schema: ${problem}`);
       this.fail(new EventsClientError('MALFORMED_EVENT', text));
       await this.#tellGap({ reason: 'unreadable', cursor: event.cursor });
       return false;
     }
-    return (await this.#parts.options.filter?.(event)) ?? true;
+    if (this.#isOver()) return false;
+    return (await this.#untilOver(() => this.#parts.options.filter?.(event))) ?? true;
+  }
+
+  /** Waits for the application, and no longer than delivery goes on: whoever stops it must not wait for what never ends. */
+  async #untilOver<R>(step: () => R | PromiseLike<R>): Promise<R | undefined> {
+    try {
+      const result = step();
+      return isPromise(result) ? await untilAborted(result, this.stopped) : result;
+    } catch (error) {
+      if (this.#isOver()) return undefined;
+      throw error;
+    }
   }
 
   async #tellGap(gap: Gap): Promise<void> {
     try {
-      await this.#parts.options.onGap?.(gap);
+      await this.#untilOver(() => this.#parts.options.onGap?.(gap));
     } catch (error) {
       this.#parts.onWarning(`onGap of "${this.name}" threw: ${asError(error).message}`);
     }

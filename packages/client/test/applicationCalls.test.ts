@@ -1,0 +1,206 @@
+import { Methods } from '@mcp-events/protocol';
+import { describe, expect, it } from 'vitest';
+import { type CursorStore, memoryStore, type SubscribeOptions } from '../src/index.ts';
+import { batch } from './support/rawServer.ts';
+import { addEffect, processWorld, push } from './support/processWorld.ts';
+import { Reader, settle, world } from './support/world.ts';
+
+const never = new Promise<never>(() => {});
+
+async function started(options: SubscribeOptions, client: { store?: CursorStore } = {}) {
+  const w = await world(client);
+  const subscription = await w.events.subscribe('incident.opened', {}, { from: 'c0', ...options });
+  await settle();
+  return { ...w, subscription };
+}
+
+describe('a callback that never ends', () => {
+  for (const [what, options] of [
+    ['filter', { filter: () => never }],
+    ['payload', { payload: { '~standard': { validate: () => never } } }],
+    ['onGap', { onGap: () => never }],
+  ] as [string, SubscribeOptions][]) {
+    it(`CLIENT-25 (${what}) does not hold up the iteration of whoever stops, nor is its event or gap taken for done`, async () => {
+      const store = memoryStore();
+      const { server, subscription, events } = await started(options, { store });
+      const reader = new Reader(subscription);
+      server.stream().active('c9', true);
+      server.stream().event('e10', 'c10');
+      await settle();
+      expect(reader.done).toBe(false);
+      await events.close();
+      await settle();
+      expect([reader.done, reader.error, reader.ids]).toEqual([true, undefined, []]);
+      await subscription.next();
+      expect((await store.list())[0]!.cursor).toBe(what === 'onGap' ? 'c0' : 'c9');
+    });
+
+    it(`CLIENT-25 (${what}) does not hold up process()`, async () => {
+      const w = await processWorld();
+      const { ended } = await w.start({ subscribe: { from: 'c0', ...options } });
+      w.server.stream().active('c9', true);
+      w.server.stream().event('e10', 'c10');
+      await settle();
+      await w.events.close();
+      expect(await ended).toBeUndefined();
+      expect(w.effects()).toEqual([]);
+      expect((await w.inbox.list())[0]!.cursor).toBe('c0');
+    });
+  }
+});
+
+describe('a callback that calls back in', () => {
+  for (const what of ['filter', 'onGap'] as const) {
+    it(`CLIENT-25 acknowledge() within ${what} resolves, and delivery goes on`, async () => {
+      const calls: string[] = [];
+      const acknowledge = async (): Promise<boolean> => {
+        await subscription.acknowledge();
+        calls.push(what);
+        return true;
+      };
+      const { server, subscription, events } = await started({ [what]: acknowledge });
+      const reader = new Reader(subscription);
+      server.stream().active('c9', true);
+      server.stream().event('e10', 'c10');
+      await settle();
+      expect([reader.ids, calls]).toEqual([['e10'], [what]]);
+      await events.close();
+    });
+  }
+
+  it('CLIENT-25 a store is never called twice at once, whoever asks for it meanwhile', async () => {
+    const memory = memoryStore();
+    let calls = 0;
+    let most = 0;
+    const store: CursorStore = {
+      ...memory,
+      save: async (key, record) => {
+        most = Math.max(most, (calls += 1));
+        await settle();
+        await memory.save(key, record);
+        calls -= 1;
+      },
+    };
+    const { server, subscription, events } = await started({}, { store });
+    for (let n = 1; n <= 3; n += 1) server.stream().event(`e${n}`, `c${n}`);
+    await settle();
+    await subscription.next();
+    const next = subscription.next();
+    const asked = [subscription.acknowledge(), subscription.acknowledge()];
+    await Promise.all([next, ...asked]);
+    expect(most).toBe(1);
+    expect((await store.list())[0]!.cursor).toBe('c1');
+    await events.close();
+  });
+
+  it('CLIENT-25 cancel() within onTerminated is told once', async () => {
+    const states: string[] = [];
+    const { server, subscription, events } = await started({
+      onStatus: ({ state }) => void states.push(state),
+      onTerminated: () => void subscription.cancel(),
+    });
+    server.stream().terminated(-32024);
+    await settle();
+    expect(states.filter((state) => state === 'cancelled' || state === 'terminated')).toEqual(['cancelled']);
+    await events.close();
+  });
+});
+
+describe('what the application is handed', () => {
+  it('CLIENT-25 is its own: changing an event moves no position', async () => {
+    for (const delivery of ['push', 'poll'] as const) {
+      const store = memoryStore();
+      const w = await world({ store });
+      w.server.on(Methods.poll, () => batch(['e1', 'e2'], 'c2'));
+      const subscription = await w.events.subscribe('incident.opened', {}, { from: 'c0', delivery });
+      await settle();
+      if (delivery === 'push') for (const n of [1, 2]) w.server.stream().event(`e${n}`, `c${n}`);
+      await settle();
+      const { value } = await subscription.next();
+      Object.assign(value!, { eventId: undefined, cursor: 'c99' });
+      await subscription.next();
+      const [kept] = await store.list();
+      expect([kept!.cursor, kept!.seen]).toEqual(delivery === 'push' ? ['c1', []] : ['c0', ['e1']]);
+      await w.events.close();
+    }
+  });
+
+  it('CLIENT-25 is handed to each attempt of a handler as it was sent', async () => {
+    const w = await processWorld();
+    const seen: unknown[] = [];
+    const { ended } = await w.start({
+      maxAttempts: 3,
+      handler: (event, { db, attempt }) => {
+        const data = event.data as { list: number[] };
+        seen.push([attempt, [...data.list]]);
+        data.list.push(attempt);
+        Object.assign(event, { eventId: 'other', cursor: 'c99' });
+        if (attempt < 3) throw new Error('not yet');
+        addEffect(db as never, data.list.join());
+      },
+    });
+    w.server.stream().event('e1', 'c1', { data: { list: [0] } });
+    await w.clock.advance(60_000);
+    expect(seen).toEqual([1, 2, 3].map((attempt) => [attempt, [0]]));
+    expect(w.effects()).toEqual(['0,3']);
+    expect((await w.inbox.list())[0]!.cursor).toBe('c1');
+    w.server.stream().event('e2', 'c2', { data: { list: [0] } });
+    await push(w, 2, 0);
+    w.events.subscriptions[0]!.stop();
+    await ended;
+    await w.events.close();
+  });
+
+  it('CLIENT-25 is parked as it was sent, whatever its handler did to it', async () => {
+    const w = await processWorld();
+    await w.start({
+      maxAttempts: 1,
+      handler: ({ data }) => {
+        delete (data as { n?: number }).n;
+        throw new Error('never');
+      },
+    });
+    w.server.stream().event('e1', 'c1', { data: { n: 1 } });
+    await settle();
+    expect(await w.inbox.parked()).toMatchObject([{ event: { data: { n: 1 } } }]);
+    await w.events.close();
+  });
+
+  it('CLIENT-25 prepare and handle of one attempt see one event', async () => {
+    const w = await processWorld();
+    let attempts = 0;
+    await w.start({
+      handler: {
+        prepare: ({ data }) => void ((data as { looked?: number }).looked = attempts += 1),
+        handle: ({ data }: { data: unknown }, { db }: any) => {
+          if (attempts === 1) throw new Error('once more');
+          addEffect(db, JSON.stringify(data));
+        },
+      },
+    });
+    w.server.stream().event('e1', 'c1', { data: { n: 1 } });
+    await w.clock.advance(60_000);
+    expect(w.effects()).toEqual(['{"n":1,"looked":2}']);
+    await w.events.close();
+  });
+
+  it('CLIENT-25 a subscription goes on with the arguments it was made with', async () => {
+    const { server, events, clock } = await world();
+    const subscription = await events.subscribe('incident.opened', { severity: ['high'] }, { from: 'c0' });
+    (subscription.arguments['severity'] as string[]).push('low');
+    server.stream().end();
+    await clock.advance(60_000);
+    expect(server.stream().request.params['arguments']).toEqual({ severity: ['high'] });
+    await events.close();
+  });
+
+  it("CLIENT-25 the list of event types is the application's own", async () => {
+    const { events } = await world();
+    const types = await events.list();
+    types[0]!.delivery.length = 0;
+    types.length = 0;
+    expect(await events.list()).toMatchObject([{ name: 'incident.opened', delivery: ['poll', 'push'] }]);
+    await events.subscribe('incident.opened', {}, { from: 'c0' });
+    await events.close();
+  });
+});
