@@ -95,13 +95,18 @@ export class EventsError extends Error {
  */
 export function isEventsError(error: unknown): error is EventsError {
   if (typeof error !== 'object' || error === null) return false;
-  const { name, errorName, message, toRpcError } = error as Partial<Record<keyof EventsError, unknown>>;
-  return (
-    name === 'EventsError' &&
-    typeof errorName === 'string' &&
-    typeof message === 'string' &&
-    typeof toRpcError === 'function'
-  );
+  try {
+    const { name, errorName, message, toRpcError } = error as Partial<Record<keyof EventsError, unknown>>;
+    return (
+      name === 'EventsError' &&
+      typeof errorName === 'string' &&
+      typeof message === 'string' &&
+      typeof toRpcError === 'function'
+    );
+  } catch {
+    // Author code can throw anything, also what cannot be looked at.
+    return false;
+  }
 }
 
 const namesByCode: ReadonlyMap<number, ErrorName> = new Map(

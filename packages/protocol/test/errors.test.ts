@@ -106,6 +106,15 @@ describe('factories', () => {
 });
 
 describe('isEventsError', () => {
+  it('HOOK-12 says no to what cannot even be looked at', () => {
+    const fail = (): never => {
+      throw new Error('not to be looked at');
+    };
+    for (const trap of ['get', 'has', 'getPrototypeOf', 'ownKeys']) {
+      expect(isEventsError(new Proxy({}, { [trap]: fail }))).toBe(false);
+    }
+  });
+
   it('ERR-10 knows errors of another copy of the package, and nothing else', async () => {
     const other = new URL('../src/errors.ts?another-copy', import.meta.url).href;
     const copy = (await import(/* @vite-ignore */ other)) as { forbidden: typeof forbidden };

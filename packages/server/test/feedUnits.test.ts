@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { memoryLog } from './kit/storage.ts';
 import { decodeCheckCursor, encodeCheckCursor } from '../src/feed/checkCursor.ts';
+import type { CheckCursor } from '../src/feed/checkCursor.ts';
 import { checkedPage } from '../src/feed/checkedPage.ts';
+import { readCheckResult } from '../src/feed/checkedResult.ts';
+import type { FeedPage, ReadOptions } from '../src/feed/feed.ts';
 import { Dispatcher } from '../src/feed/dispatcher.ts';
 import { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import type { FeedRecord } from '../src/occurrence/feedEvent.ts';
@@ -48,7 +51,9 @@ function numberOf(record: FeedRecord): unknown {
 }
 
 describe('page of a check', () => {
-  const context = { name: 'counted', validate: () => {}, report: () => {}, maxPayloadBytes: 1_000, eventIdOf: String };
+  const context = { name: 'counted', validate: () => {}, maxPayloadBytes: 1_000, eventIdOf: String };
+  const pageOf = (position: CheckCursor, answer: object, options: ReadOptions): FeedPage =>
+    checkedPage(position, readCheckResult(context, position.upstream, answer as never), options, () => {});
   const checked = (
     n: number,
     cursor?: string,
@@ -61,14 +66,14 @@ describe('page of a check', () => {
 
   it('PUSH-06 POLL-04 gives every event the cursor after it, and the last one that of the answer', () => {
     const result = { events: [checked(1), checked(2, 'two'), checked(3)], cursor: 'end' };
-    const page = checkedPage(context, { upstream: 'start', skip: 0 }, result as never, { limit: 10 });
+    const page = pageOf({ upstream: 'start', skip: 0 }, result, { limit: 10 });
     expect(page.records.map(({ cursor }) => cursor)).toEqual(['c1.start', 'c0.two', 'c0.end']);
     expect(page).toMatchObject({ from: 'c0.start', cursor: 'c0.end', truncated: false, hasMore: false });
   });
 
   it('POLL-04 stands before what did not fit', () => {
     const result = { events: [checked(1), checked(2), checked(3)], cursor: 'end' };
-    const page = checkedPage(context, { upstream: 'start', skip: 1 }, result as never, { limit: 1 });
+    const page = pageOf({ upstream: 'start', skip: 1 }, result, { limit: 1 });
     expect(idsOf(page.records)).toEqual(['e2']);
     expect(page).toMatchObject({ cursor: 'c2.start', hasMore: true });
   });
@@ -76,10 +81,10 @@ describe('page of a check', () => {
   it('CUR-08 CUR-09 starts after what is too old, and says so', () => {
     const result = { events: [checked(1), checked(2), checked(3)], cursor: 'end' };
     const options = { limit: 10, notBeforeMs: Date.parse('2026-01-01T00:00:02Z') };
-    const page = checkedPage(context, { upstream: 'start', skip: 0 }, result as never, options);
+    const page = pageOf({ upstream: 'start', skip: 0 }, result, options);
     expect(idsOf(page.records)).toEqual(['e2', 'e3']);
     expect(page).toMatchObject({ from: 'c1.start', truncated: true });
-    const none = checkedPage(context, { upstream: 'start', skip: 0 }, result as never, {
+    const none = pageOf({ upstream: 'start', skip: 0 }, result, {
       limit: 10,
       notBeforeMs: 9e15,
     });

@@ -154,9 +154,32 @@ describe('author functions that fail', () => {
         throw SECRET as unknown as Error;
       },
     ],
+    [
+      'throws what cannot be put into words',
+      () => {
+        throw Symbol(SECRET) as unknown as Error;
+      },
+    ],
+    [
+      'throws what cannot be looked at',
+      () => {
+        throw unreadable() as Error;
+      },
+    ],
+    ['rejects with what cannot be looked at', () => Promise.reject(unreadable() as Error)],
+    ['rejects with nothing', () => Promise.reject(undefined as unknown as Error)],
     ['returns nonsense', () => SECRET],
     ['returns nothing', () => undefined],
+    ['returns what cannot be looked at', () => unreadable()],
   ];
+
+  /** Whoever looks at it fails. */
+  function unreadable(): unknown {
+    const fail = (): never => {
+      throw new Error(SECRET);
+    };
+    return new Proxy({}, { get: fail, has: fail, ownKeys: fail, getPrototypeOf: fail, getOwnPropertyDescriptor: fail });
+  }
 
   function define(part: Partial<EventTypeDefinition>): EventHandle {
     server = new TestServer({ limits: { hookMs: 1_000, checkMs: 1_000 } });
@@ -164,7 +187,7 @@ describe('author functions that fail', () => {
   }
 
   for (const [how, fail] of failures) {
-    it(`ERR-03 AUTH-01 lets nobody in when authorize ${how}`, async () => {
+    it(`HOOK-12 ERR-03 AUTH-01 lets nobody in when authorize ${how}`, async () => {
       define({ authorize: fail as () => boolean });
       for (const method of ['events/poll', 'events/stream']) {
         const { error } = await server.call(method, { name: 'numbers' });
@@ -174,7 +197,7 @@ describe('author functions that fail', () => {
       expect(server.events.subscriptions()).toEqual([]);
     });
 
-    it(`EMIT-04 EMIT-05 passes over an event, and tells so, when match or transform ${how}`, async () => {
+    it(`HOOK-12 EMIT-04 EMIT-05 passes over an event, and tells so, when match or transform ${how}`, async () => {
       for (const part of ['match', 'transform'] as const) {
         const picky = (...args: unknown[]): unknown => {
           const { data } = args[1] as { data: { n: number } };
@@ -195,7 +218,7 @@ describe('author functions that fail', () => {
       }
     });
 
-    it(`PUSH-07 POLL-08 reports a failing source and recovers when check ${how}`, async () => {
+    it(`HOOK-12 PUSH-07 POLL-08 reports a failing source and recovers when check ${how}`, async () => {
       let healthy = true;
       let length = 0;
       const check: Check = (_context, _args, cursor) => {
@@ -234,6 +257,72 @@ describe('author functions that fail', () => {
       expect(list.events.map(({ name }: { name: string }) => name)).toContain('plain');
       expect(JSON.stringify(list)).not.toContain(SECRET);
     });
+  }
+
+  it.each([
+    ['at once', 0],
+    ['a moment later', 1],
+    ['while it is being read', 3],
+    ['in the same turn', 8],
+  ])(
+    'EMIT-23 an author who goes on with what was returned, %s, changes nothing of it: check',
+    async (_when, moments) => {
+      const check: Check = (_context, _args, cursor) => {
+        if (cursor !== null) return { events: [], cursor };
+        return { events: [], cursor: '0' };
+      };
+      const found: Check = (context, args, cursor) => {
+        if (cursor !== '0') return check(context, args, cursor);
+        const event = { eventId: 'a', timestamp: '2026-01-01T00:00:00Z', data: { n: 1 } };
+        return answerAndEdit(moments, { events: [event], cursor: '1' }, (answer) => {
+          event.data.n = 2;
+          event.eventId = 'b';
+          answer.events.push({ ...event, eventId: 'c' });
+          answer.cursor = '7';
+        });
+      };
+      define({ check: found, nextPollMs: 1_000 });
+      const { cursor } = await server.poll('numbers', null);
+      const [polled, again] = await Promise.all([server.poll('numbers', cursor), server.poll('numbers', cursor)]);
+      for (const { events, cursor: after } of [polled, again]) {
+        expect(events.map(({ data }: { data: object }) => data)).toEqual([{ n: 1 }]);
+        expect(after).toBe('c0.1');
+      }
+      const stream = await server.stream('numbers', { cursor });
+      expect(await arrived(stream, 2)).toEqual(['active:', 'event:1']);
+      expect(server.errors).toEqual([]);
+    },
+  );
+
+  it.each([0, 1, 3, 8])(
+    'EMIT-23 an author who goes on with what was returned, after %i moments, changes nothing of it: transform',
+    async (moments) => {
+      const numbers = define({
+        transform: (_context, { data }) => {
+          const copy = { ...(data as { n: number }) };
+          return answerAndEdit(moments, copy, (answer) => (answer.n = 99));
+        },
+      });
+      const { cursor } = await server.poll('numbers', null);
+      const stream = await server.stream('numbers');
+      for (const n of [1, 2]) await numbers.emit({ n });
+      expect(await arrived(stream, 3)).toEqual(['active:', 'event:1', 'event:2']);
+      const polled = await server.poll('numbers', cursor);
+      expect(polled.events.map(({ data }: { data: object }) => data)).toEqual([{ n: 1 }, { n: 2 }]);
+    },
+  );
+
+  /** A promise of it, whose author edits it so many turns of the microtask queue after it has settled. */
+  function answerAndEdit<T>(moments: number, answer: T, edit: (answer: T) => void): Promise<T> {
+    const settled = Promise.resolve(answer);
+    const later = async (): Promise<void> => {
+      await settled;
+      for (let moment = 0; moment < moments; moment++) await undefined;
+      edit(answer);
+    };
+    // Begun when the server already waits for it.
+    queueMicrotask(() => void later());
+    return settled;
   }
 
   it('leaves nothing behind when onSubscribe refuses', async () => {

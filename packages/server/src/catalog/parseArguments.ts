@@ -18,5 +18,5 @@ export function parseArguments(
 ): MaybePromise<Arguments> {
   const parsed = input.parse(args);
   if (!isPromise(parsed)) return freezeJson(parsed);
-  return withTimeLimit(clock, limits.hookMs, `the input schema of ${name}`, parsed).then(freezeJson);
+  return withTimeLimit(clock, limits.hookMs, `the input schema of ${name}`, Promise.resolve(parsed).then(freezeJson));
 }

@@ -1,12 +1,14 @@
 import { EventsError, isEventsError } from '@mcp-events/protocol';
 import type { Clock } from '../clock.ts';
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
-import { LONGEST_INTERVAL_MS } from '../limits.ts';
 import { withTimeLimit } from '../timeLimit.ts';
+import { isPromise } from '../maybePromise.ts';
 import type { Check, CheckResult } from './check.ts';
-import { decodeCheckCursor, encodeCheckCursor, MAX_UPSTREAM_CURSOR_LENGTH } from './checkCursor.ts';
+import { decodeCheckCursor, encodeCheckCursor } from './checkCursor.ts';
 import type { CheckCursor } from './checkCursor.ts';
 import { checkedPage } from './checkedPage.ts';
+import { readCheckResult } from './checkedResult.ts';
+import type { CheckedResult } from './checkedResult.ts';
 import type { Attachment, FeedPage, FeedReceiver, ReadOptions } from './feed.ts';
 import { passOver } from './passOver.ts';
 import { SharedCalls } from './sharedCalls.ts';
@@ -78,7 +80,7 @@ export class CheckSource {
   readonly #options: CheckSourceOptions;
   readonly #onIdle: () => void;
   readonly #loops = new Set<Loop>();
-  readonly #calls = new SharedCalls<CheckResult>();
+  readonly #calls = new SharedCalls<CheckedResult>();
   #pending = 0;
 
   constructor(options: CheckSourceOptions, onIdle: () => void) {
@@ -211,11 +213,7 @@ export class CheckSource {
     // Room for what is skipped: otherwise a small limit could never get past a long page.
     const limit = Math.min(position.skip, MAX_SKIP_ASKED) + options.limit;
     const result = await this.#check(subscription, position.upstream, limit, options.notBeforeMs);
-    try {
-      return checkedPage(this.#options, position, result, options);
-    } catch (error) {
-      throw this.#failure(error);
-    }
+    return checkedPage(position, result, options, this.#options.report);
   }
 
   /** Calls the author's `check`, sharing calls where the answer is the same for everyone. */
@@ -224,7 +222,7 @@ export class CheckSource {
     upstream: string | null,
     limit: number,
     notBeforeMs: number | undefined,
-  ): Promise<CheckResult> {
+  ): Promise<CheckedResult> {
     const key = JSON.stringify([upstream, limit, notBeforeMs ?? null]);
     this.#pending++;
     try {
@@ -242,17 +240,20 @@ export class CheckSource {
     upstream: string | null,
     limit: number,
     notBeforeMs: number | undefined,
-  ): Promise<CheckResult> {
+  ): Promise<CheckedResult> {
     const { check, clock, name, timeLimitMs } = this.#options;
     const abort = new AbortController();
     const { principal, context } = subscription;
     const notBefore = notBeforeMs === undefined ? undefined : new Date(notBeforeMs);
     const checkContext = { principal, authInfo: context.authInfo, signal: abort.signal, limit, notBefore };
     try {
-      const call = async (): Promise<CheckResult> => check(checkContext, subscription.arguments, upstream);
-      const result = await withTimeLimit(clock, timeLimitMs, `check of ${name}`, call());
-      assertResult(name, result);
-      return result;
+      const call = async (): Promise<CheckedResult> => {
+        const answer = check(checkContext, subscription.arguments, upstream);
+        // Read in the moment it is there: an author may keep it, and go on with it.
+        const read = (result: CheckResult): CheckedResult => readCheckResult(this.#options, upstream, result);
+        return isPromise(answer) ? Promise.resolve(answer).then(read) : read(answer);
+      };
+      return await withTimeLimit(clock, timeLimitMs, `check of ${name}`, call());
     } finally {
       abort.abort();
     }
@@ -268,23 +269,5 @@ export class CheckSource {
 
   #checkIdle(): void {
     if (this.#loops.size === 0 && this.#pending === 0) this.#onIdle();
-  }
-}
-
-/** Nonsense from author code must not become a position that clients keep. */
-function assertResult(name: string, result: CheckResult): void {
-  const wrong = (what: string): TypeError => new TypeError(`check of ${name} returned ${what}`);
-  if (typeof result !== 'object' || result === null) throw wrong('no result');
-  if (!Array.isArray(result.events)) throw wrong('no array of events');
-  if (typeof result.cursor !== 'string') throw wrong('a cursor that is not a string');
-  if (result.cursor.length > MAX_UPSTREAM_CURSOR_LENGTH) {
-    throw wrong(`a cursor of ${result.cursor.length} characters; at most ${MAX_UPSTREAM_CURSOR_LENGTH} come back`);
-  }
-  if (result.truncated === true && result.events.length > 0) {
-    throw wrong('events together with truncated; return none, and the cursor from which reading can go on');
-  }
-  const { nextPollMs } = result;
-  if (nextPollMs !== undefined && !(nextPollMs >= 0 && nextPollMs <= LONGEST_INTERVAL_MS)) {
-    throw wrong(`nextPollMs ${String(nextPollMs)}; at most ${LONGEST_INTERVAL_MS} makes sense`);
   }
 }

@@ -86,8 +86,9 @@ export class Selection {
     if (rules.transform === undefined) return event;
     const data = rules.transform(subscription.context, event.occurrence, subscription.arguments);
     if (!isPromise(data)) return this.#transformed(data, rules, event);
-    const limited = withTimeLimit(this.#clock, this.#timeLimitMs, `transform of ${rules.name}`, data);
-    return limited.then((shaped) => this.#transformed(shaped, rules, event));
+    // Read in the moment it is there: an author may keep it, and go on with it (EMIT-23).
+    const shaped = Promise.resolve(data).then((answer) => this.#transformed(answer, rules, event));
+    return withTimeLimit(this.#clock, this.#timeLimitMs, `transform of ${rules.name}`, shaped);
   }
 
   #transformed(data: Readonly<Record<string, unknown>>, rules: SelectionRules, event: FeedEvent): FeedEvent {
