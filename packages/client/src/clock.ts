@@ -1,26 +1,27 @@
+import { type Check, having } from '@mcp-events/protocol/options';
 import { onAborted } from './untilAborted.ts';
 
 /**
  * Where the client takes its time from. Pass your own to test without waiting.
  */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** Milliseconds since the Unix epoch: the time of day, which may be set. */
   now(): number;
+  /**
+   * Milliseconds since some moment, by a clock that nobody sets, as timers count them: what waits and ages are measured with.
+   */
+  monotonicMs(): number;
   /** Calls `callback` once after `delayMs`; the return value is only ever given back to {@link Clock.clearTimeout}. */
   setTimeout(callback: () => void, delayMs: number): unknown;
   /** Forgets a timer; unknown and past ones are ignored. */
   clearTimeout(timer: unknown): void;
-  /**
-   * Milliseconds since some moment, by a clock that nobody sets, as timers count them. Default: {@link Clock.now}, so that a
-   * clock that is set while something is measured is taken for time that passed, or did not.
-   */
-  monotonicMs?(): number;
 }
 
-/** What waits are measured with. */
-export function monotonicMs(clock: Clock): number {
-  return clock.monotonicMs?.() ?? clock.now();
-}
+/** @throws TypeError for what is no clock */
+export const checkClock: Check = having(
+  ['now', 'monotonicMs', 'setTimeout', 'clearTimeout'],
+  'a Clock, as systemClock is',
+);
 
 /**
  * Measures how long ago something was. The time of day counts only where it says more: timers, and the clock that nobody sets,
@@ -34,20 +35,20 @@ export class Age {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#fromMs = clock.now();
-    this.#fromMonotonicMs = monotonicMs(clock);
+    this.#fromMonotonicMs = clock.monotonicMs();
   }
 
   get ms(): number {
-    return Math.max(this.#clock.now() - this.#fromMs, monotonicMs(this.#clock) - this.#fromMonotonicMs);
+    return Math.max(this.#clock.now() - this.#fromMs, this.#clock.monotonicMs() - this.#fromMonotonicMs);
   }
 }
 
 /** The wall clock and the runtime's own timers. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonicMs: () => performance.now(),
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
-  monotonicMs: () => performance.now(),
 };
 
 /** The longest delay runtimes honour; a longer one fires at once, and servers choose `nextPollMs` freely. */

@@ -22,6 +22,7 @@ export const errorCodes = [
   'HANDLER_FAILED',
   'HANDLER_MISUSED',
   'PARKED_FULL',
+  'ORDER_NOT_GRANTED',
 ] as const;
 
 /** The code of a failure found on this side, before or without an answer of the server. */
@@ -72,7 +73,7 @@ export class DeliveryModeNotAvailableError extends EventsClientError {
 /** What would make an offered mode usable: only webhooks need something of the application. */
 function missing(mode: string, offered: readonly string[], usable: readonly string[]): string {
   if (mode !== 'webhook' || !offered.includes(mode) || usable.includes(mode)) return '';
-  return ' To take webhooks, give the events client the "webhook" option.';
+  return " To take webhooks, give the events client a receiver: new EventsClient(client, { webhook: { receiver: new WebhookReceiver(), url: 'https://agent.example/hooks' } }).";
 }
 
 const NAMES: readonly unknown[] = [

@@ -1,4 +1,5 @@
 import { type EventsCapability, type EventTypeDescriptor, subscriptionKey } from '@mcp-events/protocol';
+import { func } from '@mcp-events/protocol/options';
 import { call } from './call.ts';
 import { AwaitedTypes } from './catalog/awaitedTypes.ts';
 import { EventTypes, ownTypes, unknownType } from './catalog/eventTypes.ts';
@@ -10,7 +11,14 @@ import { Callback } from './delivery/webhook/callback.ts';
 import { asError, closed, EventsClientError, isUnreachable } from './errors.ts';
 import { isInbox } from './inbox/inbox.ts';
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
-import { assertClientOptions, assertSubscribeOptions, assertSubscription } from './optionChecks.ts';
+import {
+  assertClientOptions,
+  assertClientSource,
+  assertListOptions,
+  assertNoOptions,
+  assertResumeOptions,
+  assertSubscription,
+} from './optionChecks.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import type { CursorStore, SubscriptionRecord } from './store/cursorStore.ts';
 import { EventBuffer } from './subscription/eventBuffer.ts';
@@ -46,6 +54,7 @@ export class EventsClient {
    * @throws TypeError for an option that cannot be used, such as a `webhook.url` that cannot be a callback URL
    */
   constructor(client: ClientSource, options: EventsClientOptions = {}) {
+    assertClientSource(client);
     assertClientOptions(options);
     this.#options = options;
     this.#settings = settingsOf(options);
@@ -75,6 +84,7 @@ export class EventsClient {
    * @throws EventsNotSupportedError, EventsError as answered by the server, EventsClientError
    */
   async list(options: { refresh?: boolean } = {}): Promise<EventTypeDescriptor[]> {
+    assertListOptions(options);
     this.#assertOpen();
     this.#watch();
     const listing = options.refresh === true ? this.#types.refresh() : this.#types.list();
@@ -111,13 +121,14 @@ export class EventsClient {
   async subscribe<T = Record<string, unknown>>(
     name: string,
     args: Record<string, unknown> = {},
-    options: SubscribeOptions<T> = {},
+    options?: SubscribeOptions<T>,
   ): Promise<Subscription<T>> {
-    assertSubscription(name, args, options);
+    const given = options === undefined ? {} : options;
+    assertSubscription(name, args, given);
     const key = subscriptionKey({ name, arguments: args });
     // The application may go on using its object, while the key was made from what it holds now.
     const ownArguments = structuredClone(args);
-    const { delivery, maxAgeMs, maxEvents, longPollMs, from } = options;
+    const { delivery, maxAgeMs, maxEvents, longPollMs, ordered, from, signal } = given;
     // What an ended one has not handed out comes again, from the position it leaves.
     this.#terminated.get(key)?.stop();
     await this.#ending.get(key);
@@ -125,8 +136,9 @@ export class EventsClient {
     const kept = await store.load(key);
     const start = isInbox(store) && typeof kept?.cursor === 'string' ? undefined : from;
     this.#assertFree(key);
-    const found = await this.#find(name, options.signal);
+    const found = await this.#find(name, signal);
     if (found === undefined) throw unknownType(name);
+    if (options === undefined && !(found instanceof Error)) assertNoOptions(ownArguments, found.inputSchema);
     const subscription = await this.#start<T>(
       key,
       found,
@@ -141,8 +153,9 @@ export class EventsClient {
         maxAgeMs,
         maxEvents,
         longPollMs,
+        ordered,
       },
-      options,
+      given,
     );
     return this.#begun(subscription);
   }
@@ -163,6 +176,7 @@ export class EventsClient {
   async resume(
     optionsFor: (record: SubscriptionRecord) => Omit<SubscribeOptions, 'from'> = () => ({}),
   ): Promise<Subscription[]> {
+    func(optionsFor, 'what is given to resume()');
     const resumed: Subscription[] = [];
     await Promise.all(this.#ending.values());
     const { store } = this.#settings;
@@ -171,9 +185,10 @@ export class EventsClient {
       if (listed.ended === true || this.#subscriptions.has(key)) continue;
       // In an inbox, loading it is what takes it over.
       const record = (await store.load(key)) ?? listed;
-      const { delivery, maxAgeMs, maxEvents, longPollMs } = record;
-      const options = { delivery, maxAgeMs, maxEvents, longPollMs, ...optionsFor(record) };
-      assertSubscribeOptions(options);
+      const { delivery, maxAgeMs, maxEvents, longPollMs, ordered } = record;
+      const given = optionsFor(record);
+      assertResumeOptions(given);
+      const options = { delivery, maxAgeMs, maxEvents, longPollMs, ordered, ...given };
       const found = await this.#find(record.name, options.signal);
       if (this.#subscriptions.has(key)) continue;
       try {

@@ -68,6 +68,14 @@ export interface SubscribeOptions<T = any> {
   /** Let the server hold a poll for up to this long, in milliseconds, until an event arrives (POLL-10). Default: no hold. */
   longPollMs?: number;
   /**
+   * Order on the wire of webhooks (ORDER-06): `true` asks for one post at a time, each after the one before it was
+   * acknowledged, at the cost of a round trip per event; `false` declines it where the event type has it. The application
+   * gets one order either way: this is for a receiver that does not restore it, or has little room for what is early. A
+   * server that does not grant it is told of to `onError` (`ORDER_NOT_GRANTED`) when webhooks begin, and delivers all the
+   * same. Poll and push always have it. Default: what the event type says.
+   */
+  ordered?: boolean;
+  /**
    * What an event's data has to be, as a schema of zod or any other library that follows Standard Schema. The application gets
    * what the schema makes of the data. An event that does not fit is passed over: told as a gap (`unreadable`) at its place,
    * and why to `onError`. Default: the data is not checked.

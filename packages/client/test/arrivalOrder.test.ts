@@ -68,7 +68,7 @@ describe('ArrivalOrder', () => {
           }
           expect(world.out).toEqual([...new Set(arrivals.map(({ event }) => event))].toSorted((a, b) => a - b));
           expect(world.order.waiting).toBe(0);
-          expect(world.clock.pending).toBe(0);
+          expect(world.clock.pendingTimers).toBe(0);
         },
       ),
     );
@@ -120,7 +120,7 @@ describe('ArrivalOrder', () => {
       expect(world.out).toEqual([1, 'gap', 3, 4]);
       world.take(fifth!);
       expect(world.out).toEqual([1, 'gap', 3, 4, 5]);
-      expect(world.clock.pending).toBe(0);
+      expect(world.clock.pendingTimers).toBe(0);
     });
 
     it('waits for the missing part of each run on its own', async () => {
@@ -219,7 +219,7 @@ describe('ArrivalOrder', () => {
             [...new Set(arrivals.map(({ event }) => event))].toSorted((a, b) => a - b),
           );
           expect(world.order.waiting).toBe(0);
-          expect(world.clock.pending).toBe(0);
+          expect(world.clock.pendingTimers).toBe(0);
         }),
       );
     });
@@ -300,7 +300,7 @@ describe('ArrivalOrder', () => {
           for (const post of arrivals.slice(at)) world.take(post);
           if (missing.length === 0) return;
           expect(world.out).toEqual([...new Set(arrivals.map(({ event }) => event))].toSorted((a, b) => a - b));
-          expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+          expect([world.order.waiting, world.clock.pendingTimers]).toEqual([0, 0]);
         }),
       );
     });
@@ -352,7 +352,7 @@ describe('ArrivalOrder', () => {
       await world.clock.advance(60_000);
       world.take({ event: 1_101, position: 'p1101', previous: 'p1100' });
       expect(world.out).toEqual([1_101]);
-      expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+      expect([world.order.waiting, world.clock.pendingTimers]).toEqual([0, 0]);
     });
 
     it('ORDER-02 CUR-13 keeps the order behind one that takes longer than others wait', async () => {
@@ -364,7 +364,7 @@ describe('ArrivalOrder', () => {
       world.take(posts[1]!);
       world.take(posts[4]!);
       expect(world.out).toEqual([1, 2, 5]);
-      expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+      expect([world.order.waiting, world.clock.pendingTimers]).toEqual([0, 0]);
     });
 
     it('ORDER-02 keeps a bounded number of places whose turn does not come, the latest', () => {
@@ -500,7 +500,7 @@ describe('ArrivalOrder', () => {
       expect(world.order.waiting).toBe(3);
       world.take(posts[2]!);
       expect(world.out).toEqual([1, 2, 3, 4, 5]);
-      expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+      expect([world.order.waiting, world.clock.pendingTimers]).toEqual([0, 0]);
     });
 
     it('ORDER-07 a new chain comes behind what its server counted as delivered, whatever becomes of that', async () => {
@@ -514,7 +514,7 @@ describe('ArrivalOrder', () => {
         if (comes) world.take(posts[1]!);
         await world.clock.advance(1);
         expect(world.out).toEqual(comes ? [1, 2, 3, 4, 5] : [1, 'gap', 3, 4, 5]);
-        expect([world.order.waiting, world.clock.pending]).toEqual([0, 0]);
+        expect([world.order.waiting, world.clock.pendingTimers]).toEqual([0, 0]);
       }
     });
 
@@ -570,7 +570,7 @@ describe('ArrivalOrder', () => {
         if (hasChain) world.take(chain([4])[0]!);
         await world.clock.advance(60_000);
         expect([asked, world.out]).toEqual(hasChain ? [1, [1]] : [0, [1, 'gap', 3]]);
-        expect(world.clock.pending).toBe(0);
+        expect(world.clock.pendingTimers).toBe(0);
       }
     });
 
@@ -641,7 +641,7 @@ describe('ArrivalOrder', () => {
           }
           await world.clock.advance(60_000);
           expect(world.order.waiting).toBe(0);
-          expect(world.clock.pending).toBe(0);
+          expect(world.clock.pendingTimers).toBe(0);
         }),
       );
     });
@@ -656,7 +656,7 @@ describe('ArrivalOrder', () => {
     world.order.settle();
     await world.clock.advance(60_000);
     expect(world.out).toEqual([]);
-    expect(world.clock.pending).toBe(0);
+    expect(world.clock.pendingTimers).toBe(0);
 
     const released: number[] = [];
     const order = new ArrivalOrder<Post>({
@@ -669,6 +669,6 @@ describe('ArrivalOrder', () => {
     });
     for (const post of posts.toReversed()) order.take(post, post);
     expect(released).toEqual([1]);
-    expect(world.clock.pending).toBe(0);
+    expect(world.clock.pendingTimers).toBe(0);
   });
 });

@@ -83,8 +83,10 @@ describe('what a server may answer', () => {
 
   it('CLIENT-16 refuses bounds that are none', () => {
     for (const value of [0, -1, NaN, Infinity, 1.5, '1']) {
-      expect(() => boundedFetch({ maxMessageBytes: value as number })).toThrow(/maxMessageBytes must be an integer/);
-      expect(() => boundedFetch({ maxErrorBytes: value as number })).toThrow(/maxErrorBytes must be an integer/);
+      expect(() => boundedFetch({ maxMessageBytes: value as number })).toThrow(
+        /maxMessageBytes must be a whole number/,
+      );
+      expect(() => boundedFetch({ maxErrorBytes: value as number })).toThrow(/maxErrorBytes must be a whole number/);
     }
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Failover } from '../src/delivery/failover.ts';
 import { batch, eventType, pending, type RawRequest, RpcFailure } from './support/rawServer.ts';
 import { webhookWorld } from './support/webhookWorld.ts';
-import { settle, SettableClock } from './support/fakeClock.ts';
+import { settle, FakeClock } from './support/fakeClock.ts';
 import { Reader, world } from './support/world.ts';
 
 describe('trials of a better mode', () => {
@@ -142,25 +142,25 @@ describe('backoff', () => {
 
 describe('a clock that is set', () => {
   it('PUSH-18 a dead stream is noticed in time although it was set back by an hour', async () => {
-    const clock = new SettableClock();
+    const clock = new FakeClock();
     const { server, events } = await world({ clock });
     server.types = [eventType('incident.opened', ['push'])];
     const errors: Error[] = [];
     await events.subscribe('incident.opened', {}, { onError: (error) => errors.push(error) });
     await clock.advance(1_000);
     server.on(Methods.stream, () => pending);
-    clock.offsetMs = -3_600_000;
+    clock.jump(-3_600_000);
     await clock.advance(121_000);
     expect(errors).toMatchObject([{ code: 'STREAM_SILENT' }]);
     await events.close();
   });
 
   it('PUSH-18 a computer that slept finds its streams dead at the next look', async () => {
-    const clock = new SettableClock();
+    const clock = new FakeClock();
     const { server, events } = await world({ clock });
     new Reader(await events.subscribe('incident.opened', {}, { from: 'c0' }));
     await settle();
-    clock.offsetMs = 3 * 3_600_000;
+    clock.jump(3 * 3_600_000);
     await clock.advance(62_000);
     expect(server.streams()).toHaveLength(2);
     await events.close();

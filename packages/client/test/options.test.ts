@@ -28,7 +28,7 @@ describe('options', () => {
     it(`CLIENT-20 refuses a wrong ${name}`, () => {
       for (const value of wrong) {
         expect(() => client({ [name]: value }), String(value)).toThrow(TypeError);
-        expect(() => client({ [name]: value })).toThrow(new RegExp(`${name}.* must be .*; got `));
+        expect(() => client({ [name]: value })).toThrow(new RegExp(`${name}.* must be .*, not `));
       }
     });
   }
@@ -73,9 +73,9 @@ describe('options', () => {
         new RegExp(`^${name}.* must be `),
       );
     }
-    for (const name of ['', 1, undefined]) await expect(events.subscribe(name as string)).rejects.toThrow('The name');
+    for (const name of ['', 1, undefined]) await expect(events.subscribe(name as string)).rejects.toThrow('the name');
     for (const args of [null, [], 'x']) {
-      await expect(events.subscribe('incident.opened', args as never)).rejects.toThrow('The arguments');
+      await expect(events.subscribe('incident.opened', args as never)).rejects.toThrow('the arguments');
     }
     expect(server.received).toEqual([]);
     await events.close();

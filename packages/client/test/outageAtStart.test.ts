@@ -111,7 +111,7 @@ describe('a server that is down at the start', () => {
     expect(states).toEqual([...tries, ...tries, ...tries, 'connecting push', 'active push']);
     expect(w.errors).toHaveLength(3);
     await w.events.close();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
   });
 
   it('CLIENT-01 is waited for by resume too, with one attempt for all', async () => {
@@ -132,7 +132,7 @@ describe('a server that is down at the start', () => {
     expect(w.server.streams().map(({ request: { params } }) => params['arguments'].n)).toEqual([0, 1, 2, 3, 4]);
     expect(new Set(w.server.streams().map(({ request: { params } }) => params['cursor']))).toEqual(new Set(['c5']));
     await w.events.close();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
   });
 
   it('costs one attempt at a time, whenever the subscriptions begin and end', async () => {
@@ -147,7 +147,7 @@ describe('a server that is down at the start', () => {
     expect(w.attempts()).toBe(2);
     third.stop();
     await settle();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
     await w.clock.advance(600_000);
     expect(w.attempts()).toBe(2);
     // Nobody waits any more, so the next one sees for itself.
@@ -241,7 +241,7 @@ describe('what the server says when it is there at last', () => {
       expect(w.events.subscriptions).toEqual([]);
       expect(await store.list()).toMatchObject([{ ended: true }]);
       await w.events.close();
-      expect(w.clock.pending).toBe(0);
+      expect(w.clock.pendingTimers).toBe(0);
     }
   });
 
@@ -316,7 +316,7 @@ describe('what the server says when it is there at last', () => {
     expect(w.server.requests(Methods.unsubscribe)[0]!.params['delivery'].url).toBe(url);
     expect(w.server.requests(Methods.subscribe)[0]!.params).toMatchObject({ cursor: 'c5', delivery: { url } });
     await w.events.close();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
   });
 });
 
@@ -345,7 +345,7 @@ describe('processing with an inbox while the server is down', () => {
     expect(w.errors).toHaveLength(2);
     await w.events.close();
     await ended;
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
   });
 
   it('TERM-07 rejects with what the server says for good', async () => {
@@ -374,7 +374,7 @@ describe('an end while the server is down', () => {
       await w.events.close();
       await settle();
       expect(reader).toMatchObject({ done: true, error: undefined });
-      expect(w.clock.pending).toBe(0);
+      expect(w.clock.pendingTimers).toBe(0);
       const attempts = w.attempts();
       await w.clock.advance(600_000);
       expect(w.attempts()).toBe(attempts);
@@ -394,7 +394,7 @@ describe('an end while the server is down', () => {
     connected(client);
     await settle();
     expect(client.transport).toBeUndefined();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
   });
 
   it('CLIENT-07 stop() keeps the position and cancel() forgets it, without the server', async () => {
@@ -404,15 +404,15 @@ describe('an end while the server is down', () => {
     const stopped = await w.events.subscribe('incident.opened', {}, w.options);
     stopped.stop();
     await settle();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
     const again = await w.events.subscribe('incident.opened', {}, w.options);
     expect(again.cursor).toBe('c5');
     await again.cancel();
     expect(await store.list()).toEqual([]);
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
     const aborted = await w.events.subscribe('incident.opened', {}, { signal: AbortSignal.abort() });
     expect(aborted.status.state).toBe('stopped');
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
     await w.events.close();
   });
 });
@@ -439,6 +439,6 @@ describe('a client that can connect', () => {
     await w.clock.advance(10_000);
     expect(w.server.streams().map(({ request }) => request.params['name'])).toContain('new');
     await w.events.close();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
   });
 });

@@ -98,7 +98,7 @@ describe('a server that is back', () => {
     expect(w.server.streams()).toHaveLength(1);
     await expect(w.events.subscribe('unknown')).rejects.toMatchObject({ errorName: 'NotFound' });
     await w.events.close();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
   });
 
   it('is not told as down to a subscription whose record was being stored meanwhile', async () => {
@@ -159,7 +159,7 @@ describe('nobody waits for a connection that never comes', () => {
     stop.abort();
     expect((await subscribing).status.state).toBe('stopped');
     await w.events.close();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
   }, 2_000);
 
   it('list() and capability() of a closed client', async () => {

@@ -235,7 +235,7 @@ describe('poll', () => {
     const before = log.atMs.length;
     await w.clock.advance(60_000);
     expect(log.atMs.length).toBe(before);
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
     await w.events.close();
   });
 });

@@ -227,7 +227,7 @@ async function run(plan: Action[], ordering: Ordering, setup: Setup): Promise<Ou
     await settle();
   }
   await processes.end();
-  expect(clock.pending).toBe(0);
+  expect(clock.pendingTimers).toBe(0);
   const what = effects(processes.db);
   const handled = what.filter((id) => id !== 'gap');
   const outcome = { server, handled, parked: parkedIds(processes), gaps: what.length - handled.length };

@@ -75,7 +75,7 @@ async function run(plan: Action[]): Promise<{ server: ModelServer; handled: stri
   }
   const stored = await store.list();
   await events.close();
-  expect(clock.pending).toBe(0);
+  expect(clock.pendingTimers).toBe(0);
   return { server, handled: application.handled, stored };
 }
 

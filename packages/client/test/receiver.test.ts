@@ -187,7 +187,9 @@ describe('signatures', () => {
     const signature = new Webhook(secretA).sign('msg_1', timestamp, body);
     const headers = { 'webhook-signature': signature };
     expect(await world.post({ id: 'msg_1', body, headers })).toBe(204);
-    expect(signWebhook(decodeWebhookSecret(secretA), { id: 'msg_1', timestampSeconds: 1_000, body })).toBe(signature);
+    expect(
+      signWebhook(decodeWebhookSecret(secretA), { id: 'msg_1', timestampSeconds: timestamp.getTime() / 1_000, body }),
+    ).toBe(signature);
   });
 });
 
@@ -581,6 +583,6 @@ describe('the well-known document', () => {
 
 it('RECV-08 refuses a limit below what servers may send', () => {
   for (const maxBodyBytes of [0, 262_143, Number.NaN, Infinity, '300000' as never]) {
-    expect(() => new WebhookReceiver({ maxBodyBytes })).toThrow(RangeError);
+    expect(() => new WebhookReceiver({ maxBodyBytes })).toThrow(TypeError);
   }
 });

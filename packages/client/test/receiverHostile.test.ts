@@ -110,7 +110,7 @@ describe('bodies that do not come', () => {
     const world = registered();
     const { stream } = source((controller) => controller.error(new Error('connection reset')));
     expect((await world.receiver.handle(streamed(world.request(), stream))).status).toBe(400);
-    expect(world.clock.pending).toBe(0);
+    expect(world.clock.pendingTimers).toBe(0);
     expect(world.warnings).toEqual([]);
   });
 
@@ -134,7 +134,7 @@ describe('bodies that do not come', () => {
     await world.clock.advance(15_000);
     expect((await response).status).toBe(408);
     expect(cancelled()).toBe(true);
-    expect(world.clock.pending).toBe(0);
+    expect(world.clock.pendingTimers).toBe(0);
   });
 
   it('were read by something else: answered 500, and told to whoever mounted the receiver', async () => {

@@ -144,7 +144,7 @@ describe('mounted in node:http', () => {
       posting.on('error', () => {});
       posting.write('{');
     });
-    while (world.clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+    while (world.clock.pendingTimers === 0) await new Promise((resolve) => setImmediate(resolve));
     await world.clock.advance(15_000);
     expect(await answered).toBe(408);
   });

@@ -12,9 +12,7 @@ const noBounds = [Number.NaN, -1, -Infinity, '5' as never, null as never, {} as 
 describe('options that are no bounds are refused where they enter', () => {
   it('SIG-09 RECV-16 of a receiver: NaN would take a post of any age', () => {
     for (const toleranceMs of [...noBounds, 0, 999, Infinity]) {
-      expect(() => new WebhookReceiver({ toleranceMs })).toThrow(
-        /^toleranceMs must be a finite number, at least 1000; got/,
-      );
+      expect(() => new WebhookReceiver({ toleranceMs })).toThrow(/^toleranceMs must be a number of at least 1000, not/);
     }
     expect(() => new WebhookReceiver({ toleranceMs: 1_000 })).not.toThrow();
   });
@@ -42,7 +40,8 @@ describe('options that are no bounds are refused where they enter', () => {
     for (const rotateSecretAfterMs of [Number.NaN, -1, '5']) {
       expect(() => make({ rotateSecretAfterMs })).toThrow('webhook.rotateSecretAfterMs must be');
     }
-    for (const wrong of [undefined, {}, receiver.handle]) {
+    expect(() => make({ receiver: undefined })).toThrow('webhook needs a receiver and the url');
+    for (const wrong of [{}, receiver.handle]) {
       expect(() => make({ receiver: wrong })).toThrow('webhook.receiver must be');
     }
     expect(() => make({ ttlMs: null, rotateSecretAfterMs: Infinity })).not.toThrow();

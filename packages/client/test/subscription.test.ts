@@ -371,6 +371,6 @@ describe('life of a subscription', () => {
     await clock.advance(1_000);
     expect(connections).toBe(2);
     await events.close();
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
   });
 });

@@ -21,7 +21,7 @@ describe('the end of a webhook subscription', () => {
     expect(await store.list()).toEqual([]);
     await clock.advance(10 * HOUR_MS);
     expect(subscribes()).toHaveLength(1);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
     await events.close();
   });
 
@@ -130,7 +130,7 @@ describe('the end of a webhook subscription', () => {
     expect(warnings).toHaveLength(1);
     expect(receiver.callbacks.map(({ open }) => open)).toEqual([false, false]);
     expect(await store.list()).toMatchObject([{ cursor: 'c0' }, { cursor: 'c0' }]);
-    expect(clock.pending).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   for (const [how, again] of [

@@ -1,7 +1,7 @@
 import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../src/index.ts';
-import { SettableClock } from './support/fakeClock.ts';
+import { FakeClock } from './support/fakeClock.ts';
 import { batch, pending, type RawRequest } from './support/rawServer.ts';
 import { granted, HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
 import { Reader, settle } from './support/world.ts';
@@ -24,7 +24,7 @@ describe('order and bounds of webhooks', () => {
 
   it('ORDER-02 waits a minute for a missing one, however the clock is set meanwhile', async () => {
     for (const offsetMs of [-HOUR_MS, HOUR_MS]) {
-      const clock = new SettableClock();
+      const clock = new FakeClock();
       const { receiver, events } = await webhookWorld({ clock });
       const order: unknown[] = [];
       const subscription = await events.subscribe(
@@ -34,7 +34,7 @@ describe('order and bounds of webhooks', () => {
       );
       await settle();
       for (const n of [1, 3]) await receiver.last.event(`e${n}`, 'c1', chain(n));
-      clock.offsetMs = offsetMs;
+      clock.jump(offsetMs);
       const reader = new Reader(subscription);
       await clock.advance(30_000);
       await receiver.last.event('e6', 'c1', chain(6));

@@ -163,7 +163,7 @@ async function run(plan: Action[], ordering: Ordering): Promise<Outcome> {
     await application.take(10);
   }
   await processes.end(false);
-  expect(clock.pending).toBe(0);
+  expect(clock.pendingTimers).toBe(0);
   return { server, handled: application.handled, gaps };
 }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../src/index.ts';
 import { refreshSchedule } from '../src/delivery/webhook/refreshSchedule.ts';
-import { SettableClock } from './support/fakeClock.ts';
+import { FakeClock } from './support/fakeClock.ts';
 import { pending, type RawRequest, RpcFailure } from './support/rawServer.ts';
 import { granted, HOUR_MS, webhookWorld, type WebhookWorld } from './support/webhookWorld.ts';
 import { Reader, settle } from './support/world.ts';
@@ -101,11 +101,11 @@ describe('refresh', () => {
       [3 * HOUR_MS, 2],
       [-3 * HOUR_MS, 1],
     ] as const) {
-      const clock = new SettableClock();
+      const clock = new FakeClock();
       const w = await webhookWorld({ clock });
       await w.events.subscribe('incident.opened');
       await settle();
-      clock.offsetMs = offsetMs;
+      clock.jump(offsetMs);
       await clock.advance(31_000);
       expect(w.subscribes()).toHaveLength(refreshes);
       await clock.advance(HOUR_MS * 0.8);
@@ -162,7 +162,7 @@ describe('refresh', () => {
       }
       expect(w.warnings.filter((warning) => warning.includes('one of the clocks is wrong'))).toHaveLength(1);
       await w.events.close();
-      expect(w.clock.pending).toBe(0);
+      expect(w.clock.pendingTimers).toBe(0);
     }
   });
 
@@ -230,7 +230,7 @@ describe('refresh', () => {
   });
 
   it('CLIENT-09 a grant is over at its time, although the clock was set back an hour', async () => {
-    const clock = new SettableClock();
+    const clock = new FakeClock();
     const w = await webhookWorld({ clock });
     w.grant.ms = 60_000;
     await w.events.subscribe('incident.opened', {}, { delivery: 'webhook' });
@@ -238,7 +238,7 @@ describe('refresh', () => {
     w.server.on(Methods.subscribe, () => {
       throw new RpcFailure(-32603);
     });
-    clock.offsetMs = -HOUR_MS;
+    clock.jump(-HOUR_MS);
     await clock.advance(61_001);
     expect(w.receiver.callbacks).toHaveLength(2);
     await w.events.close();
@@ -340,7 +340,7 @@ describe('a refresh that makes the subscription anew', () => {
       await settle();
       expect(order).toEqual(['e1', 'truncated', 'e5', 'e6']);
       await w.events.close();
-      expect(w.clock.pending).toBe(0);
+      expect(w.clock.pendingTimers).toBe(0);
     }
   });
 
@@ -418,7 +418,7 @@ describe('the secret', () => {
     expect(registered()).toEqual([second]);
     expect(w.receiver.callbacks).toHaveLength(1);
     await w.events.close();
-    expect(w.clock.pending).toBe(0);
+    expect(w.clock.pendingTimers).toBe(0);
   });
 });
 

@@ -1,4 +1,6 @@
-import { refuseUnknown } from './knownMembers.ts';
+import { checkMembers, having, object, refuseUnknown } from '@mcp-events/protocol/options';
+import { checkClock } from './clock.ts';
+import type { TelemetryOptions } from './observability/telemetryOptions.ts';
 import type { EventsOptions } from './options.ts';
 
 const known: Readonly<Record<keyof EventsOptions, true>> = {
@@ -28,12 +30,25 @@ const types: Readonly<Partial<Record<keyof EventsOptions, 'boolean' | 'function'
   randomId: 'function',
 };
 
+const apiOf = having(['createTraceState'], "the module: import * as api from '@opentelemetry/api'");
+
+const telemetryMembers = {
+  api: apiOf,
+  tracerProvider: having(['getTracer']),
+  meterProvider: having(['getMeter']),
+};
+
 const dialects: readonly unknown[] = ['auto', 'final', 'sketch'];
 
 /** Throws a `TypeError` that names an option that does not exist, or has the wrong type: nobody would notice it before a request fails, or later. */
 export function checkOptions(options: EventsOptions): void {
-  if (typeof options !== 'object' || options === null) throw new TypeError('the options must be an object');
+  object(options, 'the options of Events');
   refuseUnknown(options, Object.keys(known), 'the options of Events');
+  const { telemetry } = options;
+  if (telemetry !== undefined) {
+    checkMembers<Required<TelemetryOptions>>(telemetry, telemetryMembers, 'telemetry', 'telemetry.');
+    apiOf(telemetry.api, 'telemetry.api');
+  }
   for (const [name, type] of Object.entries(types)) {
     const value: unknown = options[name as keyof EventsOptions];
     // oxlint-disable-next-line valid-typeof -- the type is one of three words
@@ -45,10 +60,5 @@ export function checkOptions(options: EventsOptions): void {
   if (!dialects.includes(dialect)) {
     throw new TypeError(`dialect must be 'auto', 'final' or 'sketch', not ${JSON.stringify(dialect)}`);
   }
-  for (const name of ['now', 'setTimeout', 'clearTimeout', 'setImmediate'] as const) {
-    if (clock === undefined || typeof (clock as Partial<typeof clock> | null)?.[name] === 'function') continue;
-    throw new TypeError(
-      `clock must have the functions now, setTimeout, clearTimeout and setImmediate; ${name} is none`,
-    );
-  }
+  if (clock !== undefined) checkClock(clock, 'clock');
 }

@@ -1,19 +1,30 @@
+import { having } from '@mcp-events/protocol/options';
+import type { Check } from '@mcp-events/protocol/options';
+
 /**
  * Time as the server sees it. Every wait in this package goes through it, so tests advance time instead of sleeping.
  */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. May jump; nothing here assumes it is monotonic. */
+  /** Milliseconds since the Unix epoch: the time of day, which may be set. */
   now(): number;
   /**
-   * Milliseconds with fractions, from an origin of its own and never set back: for how long something took. Default:
-   * {@link now}.
+   * Milliseconds, with fractions where the platform has them, since some moment, by a clock that nobody sets, as timers count
+   * them: for how long something took, or may take.
    */
-  measure?(): number;
+  monotonicMs(): number;
+  /** Calls `callback` once after `delayMs`; the return value is only ever given back to {@link Clock.clearTimeout}. */
   setTimeout(callback: () => void, delayMs: number): unknown;
+  /** Forgets a timer; unknown and past ones are ignored. */
   clearTimeout(handle: unknown): void;
   /** Runs `callback` after the current turn of the event loop, so work of one turn can be gathered. */
   setImmediate(callback: () => void): void;
 }
+
+/** Throws a `TypeError` for what is no clock. */
+export const checkClock: Check = having(
+  ['now', 'monotonicMs', 'setTimeout', 'clearTimeout', 'setImmediate'],
+  'a Clock, as systemClock is',
+);
 
 /** The longest delay a timer of the platform keeps; anything longer fires at once there. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -21,7 +32,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** The real clock. Its timers never keep a process alive by themselves. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  measure: () => performance.now(),
+  monotonicMs: () => performance.now(),
   setTimeout: (callback, delayMs) => {
     const handle: unknown = setTimeout(callback, Math.min(delayMs, LONGEST_TIMER_MS));
     (handle as { unref?: () => void }).unref?.();
@@ -33,8 +44,3 @@ export const systemClock: Clock = {
     else setTimeout(callback, 0);
   },
 };
-
-/** For the difference to a later reading. */
-export function measureMs(clock: Clock): number {
-  return clock.measure?.() ?? clock.now();
-}

@@ -11,7 +11,7 @@ import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import { EndedSubscriptions } from './inspection/endedSubscriptions.ts';
 import { Inspection } from './inspection/inspection.ts';
 import { resolveLimits } from './limits.ts';
-import { readNumber } from './numberOptions.ts';
+import { readNumber } from '@mcp-events/protocol/options';
 import { gaugesOf } from './observability/gauges.ts';
 import { Observer } from './observability/observer.ts';
 import { createReporting } from './observability/reporting.ts';

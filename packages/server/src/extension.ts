@@ -10,7 +10,7 @@ import { deadLetterOf, eventOf } from './delivery/webhook/deadLetter.ts';
 import { inEventOrder } from './delivery/webhook/deadLetterOrder.ts';
 import type { DeadLetter } from './delivery/webhook/deadLetter.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
-import { refuseUnknown } from './knownMembers.ts';
+import { having, refuseUnknown, wrongValue } from '@mcp-events/protocol/options';
 import type { EventsOptions } from './options.ts';
 import type { Outbox } from './outbox/outbox.ts';
 import type { OutboxDatabase } from './outbox/outboxDatabase.ts';
@@ -109,8 +109,20 @@ export class Events {
    * Serves Events on one of the SDK's server objects. Call it in the factory, before the server is connected, with the
    * `era` the factory was given: sessions of the 2025 revisions get the older dialect, or nothing where `legacySessions`
    * or `dialect` say so (CAP-07, DIALECT-15). Repeating it for the same server does nothing.
+   *
+   * @throws TypeError for what is no `McpServer` or no era
+   * @throws Error when the server is connected already
    */
-  attach(mcp: McpServer, { era }: { readonly era: 'modern' | 'legacy' }): void {
+  attach(mcp: McpServer, options: { readonly era: 'modern' | 'legacy' }): void {
+    if (typeof (mcp as Partial<McpServer> | undefined)?.isConnected !== 'function') {
+      throw wrongValue('the first argument of attach()', "the SDK's McpServer that the factory makes", mcp);
+    }
+    const era: unknown = (options as Partial<typeof options> | undefined)?.era;
+    if (era !== 'modern' && era !== 'legacy') {
+      const hint =
+        'the factory gets it: createMcpHandler(({ era }) => { ...; events.attach(mcp, { era }); return mcp; })';
+      throw wrongValue(`the era given to attach() (${hint})`, 'one of "modern", "legacy"', era);
+    }
     if (this.#attached.has(mcp) || (era === 'legacy' && !this.#legacySessions)) return;
     if (mcp.isConnected()) throw new Error('attach Events before the server is connected');
     registerHandlers(mcp, this.#parts.handlers);
@@ -130,8 +142,14 @@ export class Events {
    * Wraps the SDK's HTTP handler. The result has the same shape and mounts wherever the original does; without it
    * streams work, but unbounded for slow clients, and list changes are not announced. Its `close` ends streams with
    * their final frame first.
+   *
+   * @throws TypeError for what is no handler of the SDK
    */
   http(handler: McpHttpHandler): McpHttpHandler {
+    having(['fetch', 'close'], 'what createMcpHandler(factory) of the SDK returns')(
+      handler,
+      'the handler given to http()',
+    );
     this.#wrapped = true;
     const { core, listChanged, slots } = this.#parts;
     return wrapHttpHandler(handler, {
@@ -146,15 +164,27 @@ export class Events {
     });
   }
 
-  /** Wraps the transport given to the SDK's `serveStdio`, for list changes and orderly writing. */
+  /**
+   * Wraps the transport given to the SDK's `serveStdio`, for list changes and orderly writing.
+   *
+   * @throws TypeError for what is no transport
+   */
   stdio(transport: Transport): Transport {
+    having(['start', 'send', 'close'], 'such as new StdioServerTransport() of the SDK')(
+      transport,
+      'the transport given to stdio()',
+    );
     this.#wrapped = true;
     return new StdioEventsTransport(transport, this.#parts.listChanged, this.#parts.core.clock);
   }
 
-  /** Live subscriptions, all or some. */
+  /**
+   * Live subscriptions, all or some.
+   *
+   * @throws TypeError for a filter as {@link terminate} refuses it
+   */
   subscriptions(filter: SubscriptionFilter = {}): SubscriptionInfo[] {
-    return this.#parts.core.registry.find(filter).map((subscription) => ({
+    return this.#parts.core.registry.find(readSubscriptionFilter(filter)).map((subscription) => ({
       id: subscription.id,
       mode: subscription.mode,
       name: subscription.name,

@@ -1,5 +1,5 @@
-import { readNumbers } from './numberOptions.ts';
-import type { NumberBounds } from './numberOptions.ts';
+import { readNumbers } from '@mcp-events/protocol/options';
+import type { NumberBounds } from '@mcp-events/protocol/options';
 
 /** No interval an author names may be longer: it would outlast every timer and lease. One day. */
 export const LONGEST_INTERVAL_MS: number = 86_400_000;

@@ -1,4 +1,5 @@
 import type { AuthInfo, McpHttpHandler } from '@modelcontextprotocol/server';
+import { anything, checkMembers, func, having } from '@mcp-events/protocol/options';
 import { nodeHandler } from '@mcp-events/protocol/node-http';
 import type { NodeHandlerOptions, NodeRequest, NodeResponse } from '@mcp-events/protocol/node-http';
 import type { MaybePromise } from './maybePromise.ts';
@@ -27,6 +28,8 @@ interface WithMiddleware extends NodeRequest {
  * Serves an MCP handler by `node:http`, Express or Fastify. Bodies are read from the connection as far as they are wanted,
  * and streams are written to it directly, no faster than the client reads.
  *
+ * @throws TypeError for what is no handler, and for an option that does not exist or cannot be used
+ *
  * @example
  * ```ts
  * createServer(mcpNodeHandler(events.http(createMcpHandler(factory)))).listen(3000);
@@ -34,8 +37,19 @@ interface WithMiddleware extends NodeRequest {
  */
 export function mcpNodeHandler(
   handler: Pick<McpHttpHandler, 'fetch'>,
-  { authenticate, ...options }: McpNodeHandlerOptions = {},
+  given: McpNodeHandlerOptions = {},
 ): (incoming: NodeRequest, outgoing: NodeResponse) => void {
+  having(['fetch'], 'what events.http(createMcpHandler(factory)) returns')(
+    handler,
+    'the handler given to mcpNodeHandler',
+  );
+  checkMembers<Required<McpNodeHandlerOptions>>(
+    given,
+    // The others are read by `nodeHandler`.
+    { authenticate: func, onError: func, timers: anything },
+    'the options of mcpNodeHandler',
+  );
+  const { authenticate, ...options } = given;
   return nodeHandler<WithMiddleware, NodeResponse>(async (request, { incoming }) => {
     const authInfo = authenticate === undefined ? incoming.auth : await authenticate(request);
     if (authInfo instanceof Response) return authInfo;

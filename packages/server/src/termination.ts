@@ -1,10 +1,11 @@
+import { refuseUnknown } from '@mcp-events/protocol/options';
 import { EventsError, errorCodes, internalError, isEventsError, isJsonObject } from '@mcp-events/protocol';
 import type { ErrorName } from '@mcp-events/protocol';
 import type { Parts } from './composition.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
 
-const FILTER_MEMBERS: ReadonlySet<string> = new Set(['id', 'name', 'principal']);
+const FILTER_MEMBERS: readonly string[] = ['id', 'name', 'principal'];
 
 /**
  * Ends what the filter finds, live or stored. Resolves with how many, when that is stored. Everything that is known is ended
@@ -34,10 +35,8 @@ export function readSubscriptionFilter(filter: SubscriptionFilter): Subscription
   const given: unknown = filter;
   if (!isJsonObject(given))
     throw new TypeError(`the filter must be an object, such as { principal }, not ${String(given)}`);
+  refuseUnknown(given, FILTER_MEMBERS, 'the filter');
   for (const [member, value] of Object.entries(given)) {
-    if (!FILTER_MEMBERS.has(member)) {
-      throw new TypeError(`the filter has no member ${JSON.stringify(member)}; there are id, name and principal`);
-    }
     // Taken as "any" it would concern everybody, when somebody's unknown name was meant.
     const isText = typeof value === 'string' || (member === 'principal' && value === null);
     if (!isText) {

@@ -238,7 +238,7 @@ describe('metrics', () => {
   it('measures durations in fractions of a millisecond, whatever the time of day does', async () => {
     const telemetry = new TestTelemetry();
     let readings = 0;
-    const clock = Object.assign(new FakeClock(), { measure: () => readings++ * 0.25 });
+    const clock = Object.assign(new FakeClock(), { monotonicMs: () => readings++ * 0.25 });
     const server = httpServer({ telemetry: telemetry.options, clock });
     await server.events.define('counted', counted).emit({ n: 1 });
     expect(await telemetry.metric('append.duration')).toEqual(

@@ -12,6 +12,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import { type Checks, checkMembers, func, having, text } from '@mcp-events/protocol/options';
 import { systemClock } from '@mcp-events/server';
 import type { Clock, Storage } from '@mcp-events/server';
 import { FileIdentity } from './fileIdentity.ts';
@@ -23,6 +24,7 @@ import { migrations } from './schema.ts';
 import { OpenSqliteStorage } from './sqliteStorage.ts';
 import { fromDriver, storageError } from './storageError.ts';
 
+/** Options of {@link openSqliteStorage}. */
 export interface SqliteStorageOptions {
   /** Path of the file. It is created if there is none; its directory must exist. */
   readonly file: string;
@@ -33,6 +35,13 @@ export interface SqliteStorageOptions {
   /** A name that no other past has. Default: random. */
   readonly createEpoch?: () => string;
 }
+
+const sqliteOptions: Checks<Required<SqliteStorageOptions>> = {
+  file: text,
+  clock: having(['now', 'monotonicMs', 'setTimeout', 'clearTimeout', 'setImmediate'], 'a Clock, as systemClock is'),
+  onWarning: func,
+  createEpoch: func,
+};
 
 /** Storage in one SQLite file. */
 export interface SqliteStorage extends Storage {
@@ -61,7 +70,7 @@ const BUSY_MS = 1_000;
  * Opens a storage file, or creates it.
  *
  * @throws StorageError when the file is in use, cannot be read or written, is damaged, is of a newer version, or is
- * something else; TypeError when no file is named
+ * something else; TypeError when no file is named, and for an option that does not exist or cannot be used
  */
 export async function openSqliteStorage(options: SqliteStorageOptions): Promise<SqliteStorage> {
   return openFile(options, () => {});
@@ -76,6 +85,7 @@ export async function openFile(
   if (typeof options?.file !== 'string' || options.file === '') {
     throw new TypeError("openSqliteStorage needs the path of a file as option `file`, as in { file: 'events.db' }");
   }
+  checkMembers<Required<SqliteStorageOptions>>(options, sqliteOptions, 'the options of openSqliteStorage');
   const { clock = systemClock, onWarning = () => {}, createEpoch = randomEpoch } = options;
   const file = locate(options.file);
   const connect = (): DatabaseSyncInstance => new DatabaseSync(file, { timeout: BUSY_MS });

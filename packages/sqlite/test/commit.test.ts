@@ -178,6 +178,7 @@ it('EMIT-08 removes what has expired when nothing else happens, and waits for no
   let nowMs = 1_000_000;
   const clock = {
     now: () => nowMs,
+    monotonicMs: () => nowMs,
     setTimeout: (callback: () => void) => timers.push(callback),
     clearTimeout: () => {},
     setImmediate: (callback: () => void) => void setImmediate(callback),

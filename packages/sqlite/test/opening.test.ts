@@ -134,6 +134,16 @@ describe('a storage file', () => {
     await expect(openSqliteStorage(options as never)).rejects.toThrow(told);
   });
 
+  it.each([
+    ['has no member "path", only file', { path: 'events.db' }],
+    ['did you mean "onWarning"?', { onWarn: () => {} }],
+    ['clock must be an object with the methods now, monotonicMs', { clock: { now: () => 0 } }],
+  ])('EMIT-22 %s', async (told, options) => {
+    const file = join(temporaryFolder(), 'unused.db');
+    await expect(openSqliteStorage({ file, ...options } as never)).rejects.toThrow(told);
+    expect(existsSync(file)).toBe(false);
+  });
+
   it('is refused when it is damaged where the start looks', async () => {
     const file = join(temporaryFolder(), 'damaged.db');
     const storage = await openSqliteStorage({ file });

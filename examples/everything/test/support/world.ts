@@ -1,7 +1,7 @@
 import { onTestFinished } from 'vitest';
 import { createEverythingServer } from '../../src/everythingServer.ts';
 import type { EverythingOptions } from '../../src/everythingServer.ts';
-import { FakeClock } from './fakeClock.ts';
+import { FakeClock } from '../../../../testing/fakeClock.ts';
 import { RawClient } from './rawClient.ts';
 
 export interface World {

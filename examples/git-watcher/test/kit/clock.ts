@@ -14,6 +14,10 @@ export class ManualClock implements Clock {
     return 0;
   }
 
+  monotonicMs(): number {
+    return 0;
+  }
+
   setTimeout(callback: () => void, delayMs: number): unknown {
     const timer = { callback, delayMs };
     this.#timers.add(timer);

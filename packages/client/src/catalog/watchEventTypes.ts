@@ -1,6 +1,6 @@
 import { type EventTypeDescriptor, isJsonObject, Notifications } from '@mcp-events/protocol';
 import { backoffMs, type BackoffOptions } from '../backoff.ts';
-import { type Clock, MAX_DELAY_MS, monotonicMs, sleep } from '../clock.ts';
+import { type Clock, MAX_DELAY_MS, sleep } from '../clock.ts';
 import type { Connection } from '../connection/connection.ts';
 import { HEALTHY_AFTER_MS } from '../delivery/deliveryLoop.ts';
 import { asError } from '../errors.ts';
@@ -40,7 +40,7 @@ export async function watchEventTypes(options: WatchOptions): Promise<void> {
       const filter = params['notifications'];
       honoured = isJsonObject(filter) && filter['eventsListChanged'] === true;
       if (!honoured) stop();
-      acceptedAtMs ??= monotonicMs(clock);
+      acceptedAtMs ??= clock.monotonicMs();
       // A change between two listen requests was not announced.
       if (honoured && missed) lists.request();
       missed = true;
@@ -67,7 +67,7 @@ export async function watchEventTypes(options: WatchOptions): Promise<void> {
       return;
     }
     // One that is ended at once shows nothing: some proxies accept streams only to cut them.
-    if (acceptedAtMs !== undefined && monotonicMs(clock) - acceptedAtMs >= HEALTHY_AFTER_MS) attempt = 0;
+    if (acceptedAtMs !== undefined && clock.monotonicMs() - acceptedAtMs >= HEALTHY_AFTER_MS) attempt = 0;
     await sleep(clock, backoffMs(attempt, options.backoff, options.random), signal);
     attempt += 1;
   }

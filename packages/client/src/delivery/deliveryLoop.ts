@@ -15,6 +15,8 @@ export interface DeliveryContext {
   maxAgeMs?: number;
   maxEvents?: number;
   longPollMs?: number;
+  /** Order on the wire of webhooks, if the application asked for it or declined it. */
+  ordered?: boolean;
   /** Takes what arrives, and knows the cursor to continue from. */
   buffer: EventBuffer;
   connection: Connection;

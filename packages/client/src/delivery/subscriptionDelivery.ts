@@ -111,7 +111,7 @@ export class SubscriptionDelivery {
     const { name } = subscription;
     const { settings, connection, types, onWarning } = this.#context;
     const { limits, pollFloorMs, heartbeatIntervalMs, backoff, clock, random } = settings;
-    const { maxAgeMs, maxEvents = limits.maxEvents, longPollMs } = this.#options;
+    const { maxAgeMs, maxEvents = limits.maxEvents, longPollMs, ordered } = this.#options;
     const error = await supervise({
       context: {
         name,
@@ -119,6 +119,7 @@ export class SubscriptionDelivery {
         maxAgeMs,
         maxEvents,
         longPollMs,
+        ordered,
         buffer,
         connection,
         callback,

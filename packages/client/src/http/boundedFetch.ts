@@ -1,6 +1,6 @@
 import type { FetchLike } from '@modelcontextprotocol/client';
-import { type Clock, systemClock } from '../clock.ts';
-import { assertPositiveInteger } from '../validation.ts';
+import { type Checks, checkMembers, count, func } from '@mcp-events/protocol/options';
+import { checkClock, type Clock, systemClock } from '../clock.ts';
 import { boundedAnswer } from './boundedBody.ts';
 import { HttpFacts } from './httpFacts.ts';
 import { headerValue, MCP_NAME_HEADER, nameOf } from './mcpName.ts';
@@ -30,17 +30,23 @@ export interface BoundedFetchOptions {
  *   status;
  * - streams are never resumed by `Last-Event-ID`: events streams go on by their cursor only (PUSH-19).
  *
- * @throws TypeError if a bound is not a positive integer
+ * @throws TypeError for an option that does not exist or cannot be used
  */
 export function boundedFetch(options: BoundedFetchOptions = {}): FetchLike {
+  checkMembers<Required<BoundedFetchOptions>>(options, { ...boundChecks, fetch: func }, 'the options of boundedFetch');
   return fetchWith(options, new HttpFacts(options.clock ?? systemClock));
 }
+
+/** Of the options that are ours wherever they stand. */
+export const boundChecks: Checks<Required<Omit<BoundedFetchOptions, 'fetch'>>> = {
+  maxMessageBytes: count,
+  maxErrorBytes: count,
+  clock: checkClock,
+};
 
 /** As {@link boundedFetch}, with facts for others to look at. */
 export function fetchWith(options: BoundedFetchOptions, facts: HttpFacts): FetchLike {
   const { maxMessageBytes = 16 * 1024 * 1024, maxErrorBytes = 64 * 1024 } = options;
-  assertPositiveInteger('maxMessageBytes', maxMessageBytes);
-  assertPositiveInteger('maxErrorBytes', maxErrorBytes);
   const bounds = { maxMessageBytes, maxErrorBytes };
   let sendsName = true;
   const send = async (url: string | URL, init: RequestInit | undefined): Promise<Response> => {

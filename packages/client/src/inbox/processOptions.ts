@@ -1,3 +1,4 @@
+import { type Check, checkMembers, func, having, numberOf, wrongValue } from '@mcp-events/protocol/options';
 import type { Gap } from '../subscription/eventBuffer.ts';
 import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
 import type { Inbox, ParkedEvent } from './inbox.ts';
@@ -55,8 +56,27 @@ export interface ProcessOptions<Db> {
    * position after the gap: once, or again after a crash if the gap has no position of its own (`gap.cursor` null).
    */
   onGap?: (gap: Gap, context: { db: Db }) => HandlerResult;
-  /** Attempts to handle an event before it is parked, those that ended with the process among them. Default 5. */
+  /** Attempts to handle an event before it is parked, those that ended with the process among them; Infinity never parks one. Default 5. */
   maxAttempts?: number;
   /** An event was parked, and those behind it go on. */
   onParked?: (parked: Omit<ParkedEvent, 'id'>) => void;
+}
+
+const inbox: Check = having(
+  ['load', 'save', 'delete', 'list', 'countAttempt', 'commit', 'takeRetry', 'onRetry'],
+  'an inbox, such as sqliteInbox(db) makes',
+);
+
+/** @throws TypeError that names the argument or option, what it may be and what was given */
+export function assertProcessing(handler: unknown, options: unknown): void {
+  if (typeof handler === 'object' && handler !== null) {
+    checkMembers<PreparedHandler<never, never, never>>(handler, { prepare: func, handle: func }, 'the handler');
+  }
+  const { prepare, handle } = (handler ?? {}) as Partial<PreparedHandler<never, never, never>>;
+  if (typeof handler !== 'function' && (prepare === undefined || handle === undefined)) {
+    throw wrongValue('the handler', 'a function, or an object of the functions prepare and handle', handler);
+  }
+  const checks = { inbox, onGap: func, maxAttempts: numberOf({ least: 1, unlimited: true }), onParked: func };
+  checkMembers<Required<ProcessOptions<never>>>(options, checks, 'the options of process()');
+  inbox((options as Partial<ProcessOptions<never>>).inbox, 'inbox');
 }

@@ -3,7 +3,6 @@ import { type Clock, sleep } from '../clock.ts';
 import { asError, EventsClientError, type EventsClientErrorCode, isEventsClientError, shortened } from '../errors.ts';
 import type { BufferItem, EventBuffer, EventItem, Gap } from '../subscription/eventBuffer.ts';
 import type { KeptPosition } from '../subscription/keptPosition.ts';
-import { checkNumber } from '../receiver/checkNumber.ts';
 import { acknowledged, moved } from '../subscription/position.ts';
 import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
 import { isPromise, untilAborted } from '../untilAborted.ts';
@@ -84,7 +83,7 @@ export class Processor<Db, P> {
     waits: Waits,
   ) {
     const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = options;
-    this.#maxAttempts = checkNumber('maxAttempts', maxAttempts, { min: 1, infinity: true });
+    this.#maxAttempts = maxAttempts;
     assertNotAsync(handler.handle);
     assertNotAsync(options.onGap);
     this.#subscription = subscription;

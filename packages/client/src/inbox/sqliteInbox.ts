@@ -1,7 +1,7 @@
+import { checkMembers, count, having, numberOf, readTyped } from '@mcp-events/protocol/options';
 import { asError, EventsClientError, shortened } from '../errors.ts';
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
-import { checkNumber } from '../receiver/checkNumber.ts';
 import { toJson } from '../receiver/toJson.ts';
 import { isDatabaseFailure, type SqliteDatabase, type Whole } from './sqliteDatabase.ts';
 import { toColumn } from './sqliteIds.ts';
@@ -49,12 +49,19 @@ export interface SqliteInbox<Db> extends Inbox<Db> {
  *
  * @param db an open connection, which the handler gets too. If the application leaves transactions open on it while it
  *   waits for something, processing waits for them to end: a second connection for the inbox avoids that
- * @throws RangeError if `maxParked` is no number from 0; Error if a later version of this package made the inbox; what the
+ * @throws TypeError for what is no connection, and for an option that does not exist or cannot be used; Error if a later version of this package made the inbox; what the
  *   database throws
  */
 export function sqliteInbox<Db extends SqliteDatabase>(db: Db, options: SqliteInboxOptions = {}): SqliteInbox<Db> {
+  having(['exec', 'prepare'], 'an open SQLite connection, such as new DatabaseSync(path) makes')(db, 'the database');
+  const checks = { namespace: namespaceText, maxParked: numberOf({ least: 0 }) };
+  checkMembers<Required<SqliteInboxOptions>>(options, checks, 'the options of sqliteInbox');
   createTables(db);
   return new InboxTables(db, options);
+}
+
+function namespaceText(value: unknown, what: string): void {
+  readTyped(value, 'string', what);
 }
 
 const DEFAULT_MAX_PARKED = 1_000;
@@ -83,7 +90,7 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     this.#retryListeners = retryListeners;
     const { namespace = '', maxParked = DEFAULT_MAX_PARKED } = options;
     this.#namespace = namespace;
-    this.#maxParked = checkNumber('maxParked', maxParked, { min: 0 });
+    this.#maxParked = maxParked;
     this.#sql = sqliteStatements(db);
     this.#records = new SqliteRecords(this.#sql, this.#namespace);
   }
@@ -187,7 +194,10 @@ class InboxTables<Db extends SqliteDatabase> implements SqliteInbox<Db> {
     return () => this.#retryListeners.delete(own);
   }
 
-  async parked({ after = 0, limit = DEFAULT_LIST_LIMIT }: ParkedQuery = {}): Promise<ParkedEvent[]> {
+  async parked(query: ParkedQuery = {}): Promise<ParkedEvent[]> {
+    const checks = { after: numberOf({ least: 0, whole: true }), limit: count };
+    checkMembers<Required<ParkedQuery>>(query, checks, 'the query of parked()');
+    const { after = 0, limit = DEFAULT_LIST_LIMIT } = query;
     return this.#read(() => this.#sql.parked.all(this.#namespace, after, limit).map(parkedOf));
   }
 

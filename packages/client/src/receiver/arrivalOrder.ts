@@ -1,18 +1,19 @@
 import type { EventOrder } from '@mcp-events/protocol';
-import { type Clock, MAX_DELAY_MS, monotonicMs } from '../clock.ts';
-import { checkNumber } from './checkNumber.ts';
+import { type Check, checkMembers, func, numberOf, wrongValue } from '@mcp-events/protocol/options';
+import { checkClock, type Clock, MAX_DELAY_MS } from '../clock.ts';
 import { Holes } from './holes.ts';
 import { LinkedPlaces } from './linkedPlaces.ts';
 import { startsReachingAll } from './startsReachingAll.ts';
 
 /** Options of an {@link ArrivalOrder}. */
 export interface ArrivalOrderOptions<T> {
+  /** What waits are measured with: `systemClock`, but for tests. */
   clock: Clock;
   /** How long an item waits for its predecessor, in milliseconds. Default 60000: a first retry comes within it. */
   maxWaitMs?: number;
-  /** How many items wait at most. Default 1000. */
+  /** How many items wait at most, or Infinity. Default 1000. */
   maxWaiting?: number;
-  /** How many bytes the waiting items hold at most, as told to `take`. Default 4 MiB. */
+  /** How many bytes the waiting items hold at most, as told to `take`, or Infinity. Default 4 MiB. */
   maxWaitingBytes?: number;
   /** Positions that an earlier process released, the last one last. Default: none. */
   passed?: readonly string[];
@@ -27,6 +28,21 @@ export interface ArrivalOrderOptions<T> {
    */
   restart?: () => boolean;
 }
+
+const bound: Check = numberOf({ least: 0, unlimited: true });
+
+const orderOptions = {
+  clock: checkClock,
+  maxWaitMs: numberOf({ least: 0 }),
+  maxWaiting: bound,
+  maxWaitingBytes: bound,
+  passed: (value: unknown, what: string): void => {
+    if (!Array.isArray(value)) throw wrongValue(what, 'an array of positions', value);
+  },
+  release: func,
+  gap: func,
+  restart: func,
+};
 
 interface Waiting<T> {
   readonly item: T;
@@ -81,13 +97,16 @@ export class ArrivalOrder<T> {
   #timer: { deadlineMs: number; handle: unknown } | undefined;
   #closed = false;
 
-  /** @throws RangeError if a bound is no number, or negative */
+  /** @throws TypeError for an option that is missing, does not exist or cannot be used */
   constructor(options: ArrivalOrderOptions<T>) {
+    checkMembers<Required<ArrivalOrderOptions<T>>>(options, orderOptions, 'the options of ArrivalOrder');
+    for (const name of ['release', 'gap'] as const) func(options[name], name);
+    checkClock(options.clock, 'clock');
     this.#clock = options.clock;
     const { maxWaitMs = 60_000, maxWaiting = 1_000, maxWaitingBytes = 4 * 1024 * 1024 } = options;
-    this.#maxWaitMs = checkNumber('maxWaitMs', maxWaitMs, { min: 0 });
-    this.#maxWaiting = checkNumber('maxWaiting', maxWaiting, { min: 0, infinity: true });
-    this.#maxWaitingBytes = checkNumber('maxWaitingBytes', maxWaitingBytes, { min: 0, infinity: true });
+    this.#maxWaitMs = maxWaitMs;
+    this.#maxWaiting = maxWaiting;
+    this.#maxWaitingBytes = maxWaitingBytes;
     this.#release = options.release;
     this.#gap = options.gap;
     this.#restart = options.restart ?? (() => false);
@@ -223,7 +242,7 @@ export class ArrivalOrder<T> {
 
   #wait(item: T, position: string, previous: string | null, bytes: number): void {
     const waitMs = this.#gapTold ? Math.min(WAIT_AFTER_TOLD_GAP_MS, this.#maxWaitMs) : this.#maxWaitMs;
-    this.#waiting.add(position, { item, previous, bytes, deadlineMs: monotonicMs(this.#clock) + waitMs });
+    this.#waiting.add(position, { item, previous, bytes, deadlineMs: this.#clock.monotonicMs() + waitMs });
     this.#waitingBytes += bytes;
     while (this.#waiting.size > this.#maxWaiting || this.#waitingBytes > this.#maxWaitingBytes) this.#giveUpOldest();
     this.#schedule();
@@ -313,13 +332,13 @@ export class ArrivalOrder<T> {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer.handle);
     this.#timer = undefined;
     if (deadlineMs === undefined) return;
-    const delayMs = Math.min(Math.max(0, deadlineMs - monotonicMs(this.#clock)), MAX_DELAY_MS);
+    const delayMs = Math.min(Math.max(0, deadlineMs - this.#clock.monotonicMs()), MAX_DELAY_MS);
     this.#timer = { deadlineMs, handle: this.#clock.setTimeout(() => this.#onTimer(), delayMs) };
   }
 
   #onTimer(): void {
     this.#timer = undefined;
-    const nowMs = monotonicMs(this.#clock);
+    const nowMs = this.#clock.monotonicMs();
     for (const [, { deadlineMs }] of this.#waiting) {
       if (deadlineMs > nowMs) break;
       this.#giveUpOldest();

@@ -1,5 +1,6 @@
 import { decodeWebhookSecret } from '@mcp-events/protocol';
 import { Deduplication, idsOf } from './deduplication.ts';
+import { anything, checkMembers, func, text } from '@mcp-events/protocol/options';
 import type { AcceptResult, RegisteredCallback, WebhookMessage, WebhookRegistration } from './registration.ts';
 
 /**
@@ -28,6 +29,7 @@ export class Callback implements RegisteredCallback {
   readonly #received = new Deduplication(REMEMBERED_MESSAGES);
 
   constructor(registration: WebhookRegistration, unregister: (callback: Callback) => void) {
+    assertRegistration(registration);
     this.#registration = registration;
     this.#unregister = unregister;
     this.#keys = [decodeWebhookSecret(registration.secret)];
@@ -108,4 +110,20 @@ export class Callback implements RegisteredCallback {
     }
     return 'accepted';
   }
+}
+
+/** @throws TypeError that names the member; without what a secret holds */
+function assertRegistration(registration: WebhookRegistration): void {
+  // What is wrong with a path or a secret is said where they are read.
+  const checks = {
+    path: anything,
+    secret: anything,
+    id: text,
+    accept: func,
+    repeated: func,
+    refused: func,
+    signingKeys: func,
+  };
+  checkMembers<Required<WebhookRegistration>>(registration, checks, 'the registration of a callback');
+  func(registration.accept, 'accept');
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { text } from '@mcp-events/protocol/options';
 import { z } from 'zod';
 import { EventsClientError } from '../errors.ts';
 import { renamed, syncFolder, targetOf, temporaryOf } from '../store/replaceFile.ts';
@@ -35,10 +36,11 @@ const changeSchema = z.discriminatedUnion('kind', [
  * of a write costs only changes that were not reported as kept. One process at a time may use a file.
  *
  * @param path created with its folders when it is opened
- * @throws EventsClientError with code `STORE_CORRUPT`, from `load`, if the file is not one of ours or damaged in its
+ * @throws TypeError for a path that is no text; EventsClientError with code `STORE_CORRUPT`, from `load`, if the file is not one of ours or damaged in its
  *   middle: it is left as it is
  */
 export function fileInboxStore(path: string): InboxStore {
+  text(path, 'the path given to fileInboxStore');
   return new FileInboxStore(path);
 }
 

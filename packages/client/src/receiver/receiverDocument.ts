@@ -1,4 +1,5 @@
 import type { WebhookReceiverDocument } from '@mcp-events/protocol';
+import { wrongValue } from '@mcp-events/protocol/options';
 import { methodNotAllowed } from './answers.ts';
 
 /** Where servers look for the document, at the origin of the callback URL (VERIFY-11). */
@@ -9,11 +10,14 @@ export const RECEIVER_DOCUMENT_PATH = '/.well-known/mcp-webhook-receiver.json';
  * challenge each callback (RECV-09). Anybody may then have webhooks sent there: let only a receiver listen below them.
  *
  * @param prefixes paths such as `/hooks`; each covers itself and all below it (OP-25)
- * @throws TypeError if one does not begin with a slash
+ * @throws TypeError if they are no array, or one does not begin with a slash
  */
 export function receiverDocument(prefixes: readonly string[]): (request: Request) => Response {
-  const wrong = prefixes.find((prefix) => !prefix.startsWith('/'));
-  if (wrong !== undefined) throw new TypeError(`A path prefix must begin with "/", such as "/hooks"; got "${wrong}"`);
+  if (!Array.isArray(prefixes)) throw wrongValue('the prefixes of receiverDocument', 'an array of paths', prefixes);
+  for (const prefix of prefixes as unknown[]) {
+    if (typeof prefix === 'string' && prefix.startsWith('/')) continue;
+    throw wrongValue('a path prefix', 'a text that begins with "/", such as "/hooks"', prefix);
+  }
   const document: WebhookReceiverDocument = { receivers: [...prefixes] };
   return ({ method }) =>
     method === 'GET' || method === 'HEAD' ? Response.json(document) : methodNotAllowed('GET, HEAD');

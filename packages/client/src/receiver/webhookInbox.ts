@@ -1,7 +1,7 @@
 import type { EventOrder } from '@mcp-events/protocol';
-import { type Clock, systemClock } from '../clock.ts';
+import { type Check, checkMembers, having, numberOf } from '@mcp-events/protocol/options';
+import { checkClock, type Clock, systemClock } from '../clock.ts';
 import { ArrivalOrder } from './arrivalOrder.ts';
-import { checkNumber } from './checkNumber.ts';
 import { Deduplication, idsOf, type MessageIds } from './deduplication.ts';
 import {
   type InboxContent,
@@ -17,9 +17,9 @@ import { SubscriptionOrders } from './subscriptionOrders.ts';
 export interface WebhookInboxOptions {
   /** What survives a restart. Default: nothing, `memoryInboxStore()`. */
   store?: InboxStore;
-  /** Most messages kept at a time; more are left to the server, which sends them again. Default 10000. */
+  /** Most messages kept at a time, or Infinity; more are left to the server, which sends them again. Default 10000. */
   maxMessages?: number;
-  /** Most bytes of bodies kept at a time. Default 64 MiB. */
+  /** Most bytes of bodies kept at a time, or Infinity. Default 64 MiB. */
   maxBytes?: number;
   /** Default: the runtime's. */
   clock?: Clock;
@@ -54,6 +54,15 @@ interface KeptPlaces {
   readonly missing: EventOrder[];
 }
 
+const bound: Check = numberOf({ least: 1, unlimited: true });
+
+const inboxOptions = {
+  store: having(['load', 'append', 'close'], 'such as fileInboxStore(path) makes'),
+  maxMessages: bound,
+  maxBytes: bound,
+  clock: checkClock,
+};
+
 /** Counted for an envelope, beside the places that a gap names. */
 const ENVELOPE_BYTES = 1_024;
 
@@ -86,16 +95,17 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
     this.#store = store;
     this.#clock = options.clock ?? systemClock;
     const { maxMessages = 10_000, maxBytes = 64 * 1024 * 1024 } = options;
-    this.#maxMessages = checkNumber('maxMessages', maxMessages, { min: 1, infinity: true });
-    this.#maxBytes = checkNumber('maxBytes', maxBytes, { min: 1, infinity: true });
+    this.#maxMessages = maxMessages;
+    this.#maxBytes = maxBytes;
   }
 
   /**
    * Takes up what the store kept.
    *
-   * @throws RangeError if a bound is no number, or less than one; what the store fails with
+   * @throws TypeError for an option that does not exist or cannot be used; what the store fails with
    */
   static async open(options: WebhookInboxOptions = {}): Promise<WebhookInbox> {
+    checkMembers<Required<WebhookInboxOptions>>(options, inboxOptions, 'the options of WebhookInbox');
     const store = options.store ?? memoryInboxStore();
     const inbox = new WebhookInbox(store, options);
     inbox.#restore(await store.load());

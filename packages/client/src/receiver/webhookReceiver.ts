@@ -1,11 +1,11 @@
 import { describeIssues, envelopeTypeOf, isJsonObject, webhookBodySchema } from '@mcp-events/protocol';
-import { type Clock, systemClock } from '../clock.ts';
+import { checkMembers, func, numberOf, text } from '@mcp-events/protocol/options';
+import { checkClock, type Clock, systemClock } from '../clock.ts';
 import { asError } from '../errors.ts';
 import { badRequest, cutOff, emptyAnswer, internalFailure, methodNotAllowed, notNow, unauthorized } from './answers.ts';
 import { type Authenticated, authenticate } from './authenticate.ts';
 import { Callback } from './callback.ts';
 import { type Candidates, Callbacks } from './callbacks.ts';
-import { checkNumber } from './checkNumber.ts';
 import { type DeliveryHeaders, deliveryHeaders } from './deliveryHeaders.ts';
 import { messageOf } from './messageOf.ts';
 import { isSignedByOneOf } from './publicKeySignature.ts';
@@ -27,6 +27,14 @@ export interface WebhookReceiverOptions {
 const MIN_BODY_LIMIT_BYTES = 262_144;
 const DEFAULT_TOLERANCE_MS = 300_000;
 
+const receiverOptions = {
+  // Servers may send bodies of the least size.
+  maxBodyBytes: numberOf({ least: MIN_BODY_LIMIT_BYTES }),
+  toleranceMs: numberOf({ least: 1_000 }),
+  clock: checkClock,
+  onWarning: func,
+};
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
@@ -43,12 +51,12 @@ export class WebhookReceiver {
   readonly #clock: Clock;
   readonly #onWarning: (message: string) => void;
 
-  /** @throws RangeError if `maxBodyBytes` is below 262144, `toleranceMs` below 1000, or one of them no finite number */
+  /** @throws TypeError for an option that does not exist, or cannot be used: `maxBodyBytes` below 262144, `toleranceMs` below 1000 */
   constructor(options: WebhookReceiverOptions = {}) {
+    checkMembers<Required<WebhookReceiverOptions>>(options, receiverOptions, 'the options of WebhookReceiver');
     const { maxBodyBytes = MIN_BODY_LIMIT_BYTES, toleranceMs = DEFAULT_TOLERANCE_MS } = options;
-    // Servers may send bodies of that size.
-    this.#maxBodyBytes = checkNumber('maxBodyBytes', maxBodyBytes, { min: MIN_BODY_LIMIT_BYTES });
-    this.#toleranceMs = checkNumber('toleranceMs', toleranceMs, { min: 1_000 });
+    this.#maxBodyBytes = maxBodyBytes;
+    this.#toleranceMs = toleranceMs;
     this.#clock = options.clock ?? systemClock;
     this.#onWarning = options.onWarning ?? (() => {});
   }
@@ -57,7 +65,8 @@ export class WebhookReceiver {
    * Accepts posts for a callback from now on. To be called before `events/subscribe`, which may bring a challenge before
    * it answers (CLIENT-10).
    *
-   * @throws TypeError if the secret is not a webhook secret (SIG-01), or the path not one segment of a URL
+   * @throws TypeError for a member that does not exist or cannot be used: the secret is not a webhook secret (SIG-01), the path
+   *   not one segment of a URL
    */
   register(registration: WebhookRegistration): RegisteredCallback {
     const callback = new Callback(registration, (closed) => this.#callbacks.delete(closed));
@@ -69,8 +78,11 @@ export class WebhookReceiver {
    * Answers posts to this path with 410 from now on, as nobody waits for them any more: the subscription was cancelled,
    * which its server may not have heard, or refused to hear (RECV-10). Registering the path again ends that. The last
    * 10,000 paths are remembered, for as long as the process lives.
+   *
+   * @throws TypeError for what is no text
    */
   refuse(path: string): void {
+    text(path, 'the path to refuse');
     this.#callbacks.refuse(path);
   }
 

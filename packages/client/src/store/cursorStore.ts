@@ -23,6 +23,8 @@ export interface SubscriptionRecord {
   maxAgeMs?: number;
   maxEvents?: number;
   longPollMs?: number;
+  /** Whether the application asked for order on the wire, or declined it. */
+  ordered?: boolean;
   /** Kept for webhook mode, whatever the mode at present. */
   webhook?: {
     /** Last segment of the callback URL. The server may still have a subscription for it. */

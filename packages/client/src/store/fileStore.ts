@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { isJsonObject } from '@mcp-events/protocol';
+import { text } from '@mcp-events/protocol/options';
 import { z } from 'zod';
 import { EventsClientError } from '../errors.ts';
 import type { CursorStore, SubscriptionRecord } from './cursorStore.ts';
@@ -28,10 +29,11 @@ const fileSchema = z.object({
  *
  * @param path of a file, created with its folders on the first save; a missing file is an empty store. A relative one is taken
  *   from the folder the program is in at this call
- * @throws EventsClientError with code `STORE_CORRUPT`, from each method, if the file is not one of ours: positions are
+ * @throws TypeError for a path that is no text; EventsClientError with code `STORE_CORRUPT`, from each method, if the file is not one of ours: positions are
  *   too valuable to be overwritten silently; with code `STORE_UNAVAILABLE` if the path is a folder
  */
 export function fileStore(path: string): CursorStore {
+  text(path, 'the path given to fileStore');
   return fileStoreWith(path);
 }
 

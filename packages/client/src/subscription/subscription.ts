@@ -1,7 +1,12 @@
 import type { DeliveryStatus } from '@mcp-events/protocol';
 import { call } from '../call.ts';
 import { asError, EventsClientError, shortened } from '../errors.ts';
-import type { EventHandler, PreparedHandler, ProcessOptions } from '../inbox/processOptions.ts';
+import {
+  assertProcessing,
+  type EventHandler,
+  type PreparedHandler,
+  type ProcessOptions,
+} from '../inbox/processOptions.ts';
 import { type ProcessedSubscription, Processor, type Waits } from '../inbox/processor.ts';
 import type { SubscriptionStatus } from '../delivery/supervisor.ts';
 import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
@@ -192,14 +197,15 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
    *
    * Resolves when the subscription was stopped. Whatever ends it, delivery stops and the position is kept.
    *
-   * @throws what the server ended the subscription with, after everything received before; what `filter` threw; what
-   *   `onGap` threw in its last attempt; EventsClientError `TAKEN_OVER` if another process goes on with this subscription,
+   * @throws TypeError for a handler or an option that cannot be used; what the server ended the subscription with, after
+   *   everything received before; what `filter` threw; what `onGap` threw in its last attempt; EventsClientError `TAKEN_OVER` if another process goes on with this subscription,
    *   `PARKED_FULL`, `HANDLER_MISUSED` if a handler is asynchronous or ends the transaction, `ALREADY_CONSUMED`
    */
   async process<Db, P = undefined>(
     handler: EventHandler<T, Db> | PreparedHandler<T, Db, P>,
     options: ProcessOptions<Db>,
   ): Promise<void> {
+    assertProcessing(handler, options);
     this.#consume('handler');
     const { key, waits } = this.#parts;
     const prepared = typeof handler === 'function' ? { handle: handler } : handler;

@@ -141,11 +141,6 @@ export class ProcessClock implements Clock {
     return this.#time.nowMs;
   }
 
-  /** The same for servers. */
-  measure(): number {
-    return this.#time.nowMs;
-  }
-
   setTimeout(callback: () => void, delayMs: number): unknown {
     return this.#dead ? undefined : this.#time.at(delayMs, callback, this);
   }

@@ -8,6 +8,10 @@ export class ManualClock implements Clock {
     return this.#nowMs;
   }
 
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
   pass(ms: number): void {
     this.#nowMs += ms;
   }

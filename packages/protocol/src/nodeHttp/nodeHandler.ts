@@ -1,3 +1,4 @@
+import { checkMembers, func, having } from '../options/checks.ts';
 import type { NodeRequest, NodeResponse, Timers } from './messages.ts';
 import { RequestBody } from './requestBody.ts';
 import { ResponseWriter } from './responseWriter.ts';
@@ -22,6 +23,8 @@ export interface NodeHandlerOptions {
   timers?: Timers;
 }
 
+const nodeHandlerOptions = { onError: func, timers: having(['setTimeout', 'clearTimeout']) };
+
 const runtimeTimers: Timers = {
   setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimeout: (timer) => clearTimeout(timer as number),
@@ -37,11 +40,16 @@ const runtimeTimers: Timers = {
  *   request's signal aborts and the response's body is cancelled.
  *
  * Mount it in front of whatever parses bodies. A handler that throws is answered 500.
+ *
+ * @throws TypeError for a handler that is no function, and for an option that does not exist or cannot be used
  */
 export function nodeHandler<I extends NodeRequest, O extends NodeResponse>(
   handle: FetchHandler<I, O>,
-  { onError, timers = runtimeTimers }: NodeHandlerOptions = {},
+  options: NodeHandlerOptions = {},
 ): (incoming: I, outgoing: O) => void {
+  func(handle, 'the handler (of Requests of the Fetch API, such as receiver.handle)');
+  checkMembers<Required<NodeHandlerOptions>>(options, nodeHandlerOptions, 'the options of nodeHandler');
+  const { onError, timers = runtimeTimers } = options;
   const fail = (error: unknown): void => {
     try {
       onError?.(error);

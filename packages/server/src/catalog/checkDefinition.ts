@@ -1,4 +1,4 @@
-import { refuseUnknown } from '../knownMembers.ts';
+import { refuseUnknown } from '@mcp-events/protocol/options';
 import type { AnyDefinition } from './definition.ts';
 
 /** What each member may be; `any` where it is read elsewhere. */

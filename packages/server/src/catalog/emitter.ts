@@ -3,7 +3,7 @@ import type { FeedEvent, OccurrenceInput } from '../occurrence/feedEvent.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
 import { canonicalJson } from '../occurrence/canonicalJson.ts';
-import { refuseUnknown } from '../knownMembers.ts';
+import { object, refuseUnknown } from '@mcp-events/protocol/options';
 import { assertEventId } from '../occurrence/eventId.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
 import { isStorableText } from '../occurrence/storableText.ts';
@@ -26,6 +26,12 @@ export class EventIdTaken extends TypeError {}
 
 const EMIT_OPTIONS = ['eventId', 'timestamp', 'target', '_meta'] as const satisfies readonly (keyof EmitOptions)[];
 
+/** Throws a `TypeError`: a misspelt target would tell everybody what is meant for one. */
+export function checkEmitOptions(options: unknown, what: string): void {
+  object(options, `the options of ${what}`);
+  refuseUnknown(options as object, EMIT_OPTIONS, `the options of ${what}`);
+}
+
 /** Turns what an author emits into an occurrence, and refuses what subscribers must never see. */
 export class Emitter {
   readonly #environment: Environment;
@@ -46,6 +52,7 @@ export class Emitter {
   }
 
   async emit(offered: () => EventType, data: unknown, options: EmitOptions): Promise<EmittedEvent> {
+    checkEmitOptions(options, this.#what);
     const type = offered();
     const { observer } = this.#environment;
     if (observer === undefined) return this.append(type, this.prepare(type, data, options));
@@ -84,8 +91,6 @@ export class Emitter {
     } catch (error) {
       throw new TypeError(`data of ${what} violates its payload schema: ${(error as Error).message}`, { cause: error });
     }
-    // A misspelt target would tell everybody what is meant for one.
-    refuseUnknown(options, EMIT_OPTIONS, `the options of ${what}`);
     const { eventId, target, timestamp } = options;
     if (eventId !== undefined) assertEventId(eventId, what);
     if (target !== undefined && !isStorableText(target)) throw new TypeError(`target of ${what} must be text`);

@@ -1,7 +1,7 @@
 import { isJsonObject } from '@mcp-events/protocol';
 import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
-import { refuseUnknown } from '../knownMembers.ts';
+import { refuseUnknown } from '@mcp-events/protocol/options';
 import { isStorableText } from '../occurrence/storableText.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
 import type { Feed } from '../feed/feed.ts';

@@ -1,7 +1,8 @@
 import { isJsonObject } from '@mcp-events/protocol';
+import { nearestOf } from '@mcp-events/protocol/options';
 import type { JsonSchema } from '@mcp-events/protocol';
 import { Ajv } from 'ajv';
-import type { Options, ValidateFunction } from 'ajv';
+import type { ErrorObject, Options, ValidateFunction } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
 
@@ -46,11 +47,30 @@ export function compileJson(json: JsonSchema, what: string, { isUntrusted }: Jso
   const ajv = is2020 ? new Ajv2020(options) : new Ajv(options);
   addFormats(ajv, isUntrusted);
   try {
-    if (judge.validateSchema(json) !== true) throw new Error(judge.errorsText(judge.errors));
+    if (judge.validateSchema(json) !== true) {
+      throw new Error(unknownType(json, judge.errors ?? []) ?? judge.errorsText(judge.errors));
+    }
     return ajv.compile(json);
   } catch (error) {
     throw new TypeError(`${what} is not usable as JSON Schema: ${(error as Error).message}`, { cause: error });
   }
+}
+
+const TYPES = ['array', 'boolean', 'integer', 'null', 'number', 'object', 'string'];
+
+/** The mistake that is made most, in words; `undefined` for others. */
+function unknownType(json: JsonSchema, errors: readonly ErrorObject[]): string | undefined {
+  const wrong = errors.find(({ instancePath }) => /\/type(?:\/\d+)?$/.test(instancePath));
+  if (wrong === undefined) return undefined;
+  const names = wrong.instancePath.split('/').slice(1);
+  let value: unknown = json;
+  for (const name of names)
+    value = (value as Record<string, unknown>)[name.replaceAll('~1', '/').replaceAll('~0', '~')];
+  const given: unknown = Array.isArray(value) ? value.find((each) => !TYPES.includes(each as string)) : value;
+  if (typeof given !== 'string' || TYPES.includes(given)) return undefined;
+  const nearest = nearestOf(given, TYPES);
+  const hint = nearest === undefined ? `; there are ${TYPES.join(', ')}` : `; did you mean ${JSON.stringify(nearest)}?`;
+  return `${JSON.stringify(given.slice(0, 64))} is no type of JSON Schema${hint} (${wrong.instancePath})`;
 }
 
 /** Whatever ajv would write to the console is no problem, or is thrown. */

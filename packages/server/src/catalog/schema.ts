@@ -1,5 +1,6 @@
 import type { JsonSchema } from '@mcp-events/protocol';
 import { isJsonObject } from '@mcp-events/protocol';
+import { schemaMistake } from '@mcp-events/protocol/options';
 import type { ValidateFunction } from 'ajv';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
@@ -108,6 +109,8 @@ function isSchemaObject(schema: SchemaInput): schema is SchemaObject {
 }
 
 function toJsonSchema(schema: SchemaInput, what: string): JsonSchema {
+  const mistake = schemaMistake(schema);
+  if (mistake !== undefined) throw new TypeError(`${what} must be a schema, ${mistake}`);
   if ((typeof schema !== 'object' && typeof schema !== 'function') || schema === null) {
     throw new TypeError(`${what} must be a schema object, not ${String(schema)}`);
   }

@@ -1,5 +1,4 @@
 import type { EventOccurrence, EventsError } from '@mcp-events/protocol';
-import { measureMs } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import type { Feed } from '../feed/feed.ts';
 import type { FeedEvent } from '../occurrence/feedEvent.ts';
@@ -64,12 +63,12 @@ export async function collectBatch(request: PollRequest): Promise<PollBatch> {
 }
 
 function boundsOf({ clock, signal }: { clock: Clock; signal: AbortSignal }, batch: Batch, feed: Feed): FillBounds {
-  const startMs = measureMs(clock);
+  const startMs = clock.monotonicMs();
   return {
     maxPages: MAX_PAGES,
     // No look at one event more: a checked upstream would have to read it again for the next poll.
     limit: () => (batch.room === 0 ? 0 : feed.filters ? PAGE_LIMIT : batch.room),
-    isOver: () => signal.aborted || measureMs(clock) - startMs >= MAX_POLL_MS,
+    isOver: () => signal.aborted || clock.monotonicMs() - startMs >= MAX_POLL_MS,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { DeliveryMode, LastError } from '@mcp-events/protocol';
+import { checkMembers, numberOf, object, oneOf } from '@mcp-events/protocol/options';
 import { CheckFeed } from '../feed/checkFeed.ts';
 import { LogFeed } from '../feed/logFeed.ts';
 import { PushSession } from '../delivery/push/pushSession.ts';
@@ -9,6 +10,7 @@ import type { DeadLetterFilter, StoredDeadLetter } from '../storage/deadLetterSt
 import { readDeadLetterFilter } from '../storage/readDeadLetterFilter.ts';
 import { PollSubscription } from '../subscription/pollSubscription.ts';
 import type { SubscriptionFilter } from '../subscription/registry.ts';
+import { readSubscriptionFilter } from '../termination.ts';
 import type { Subscription } from '../subscription/subscription.ts';
 import type { Explanation } from './explanation.ts';
 import { listEvents } from './listEvents.ts';
@@ -111,12 +113,15 @@ export class Inspection {
   /** Live subscriptions of all modes, in the order they came. Throws a `TypeError` for a limit that is none. */
   subscriptions(
     filter: SubscriptionFilter & { readonly mode?: DeliveryMode } = {},
-    { after = 0, limit = DEFAULT_LIMIT }: PageRequest = {},
+    request: PageRequest = {},
   ): Page<InspectedSubscription> {
+    object(filter, 'the filter');
+    const { after, limit } = readPage(request, 0);
     const { registry } = this.#options.core;
     const { mode, ...rest } = filter;
+    if (mode !== undefined) oneOf('poll', 'push', 'webhook')(mode, 'mode of the filter');
     const wanted = registry
-      .find(rest)
+      .find(readSubscriptionFilter(rest))
       .filter((subscription) => subscription.order > after && (mode === undefined || subscription.mode === mode))
       .toSorted((one, other) => one.order - other.order);
     return page(
@@ -150,16 +155,14 @@ export class Inspection {
    * What the log of an event type retains, the newest first, without payloads: ids for {@link why}. `after` is the position
    * below which the page begins. Rejects with a `TypeError` for a type that is not on offer or keeps no log.
    */
-  async events(
-    name: string,
-    { after = Infinity, limit = DEFAULT_LIMIT }: PageRequest = {},
-  ): Promise<Page<InspectedEvent>> {
+  async events(name: string, request: PageRequest = {}): Promise<Page<InspectedEvent>> {
+    const { after, limit } = readPage(request, Infinity);
     const { catalog, clock } = this.#options.core;
     const feed = catalog.get(name)?.feed;
     if (feed === undefined) throw new TypeError(`there is no event type ${JSON.stringify(name)}`);
     if (!(feed instanceof LogFeed))
       throw new TypeError(`${name} keeps no log: its events come from a check, or are not kept`);
-    const entries = await listEvents(clock, feed, after, bounded(limit));
+    const entries = await listEvents(clock, feed, after, limit);
     const last = entries.at(-1);
     return last === undefined || last.position <= feed.oldest ? { entries } : { entries, next: last.position };
   }
@@ -172,12 +175,13 @@ export class Inspection {
   /** Dead letters without their payloads, oldest first. */
   async deadLetters(
     filter: Omit<DeadLetterFilter, 'number'> = {},
-    { after = 0, limit = DEFAULT_LIMIT }: PageRequest = {},
+    request: PageRequest = {},
   ): Promise<Page<InspectedDeadLetter>> {
+    const { after, limit } = readPage(request, 0);
     // One more says whether there is a next page.
     const letters = await this.#options.storage.deadLetters.find(readDeadLetterFilter(filter), {
       after,
-      limit: bounded(limit) + 1,
+      limit: limit + 1,
     });
     return page(
       letters,
@@ -214,15 +218,18 @@ function page<T, Entry>(
   placeOf: (item: T) => number,
   describe: (item: T) => Entry,
 ): Page<Entry> {
-  const items = wanted.slice(0, bounded(limit));
+  const items = wanted.slice(0, limit);
   const last = items.at(-1);
   const entries = items.map((item) => describe(item));
   return last === undefined || items.length === wanted.length ? { entries } : { entries, next: placeOf(last) };
 }
 
-function bounded(limit: number): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
-  throw new TypeError(`limit must be a whole number from 1 to ${MAX_LIMIT}, not ${limit}`);
+/** Throws a `TypeError` for a page that cannot be asked for. */
+function readPage(request: PageRequest, first: number): { readonly after: number; readonly limit: number } {
+  const after = numberOf({ least: 0, unlimited: true });
+  const limit = numberOf({ least: 1, most: MAX_LIMIT, whole: true });
+  checkMembers<Required<PageRequest>>(request, { after, limit }, 'the request of a page');
+  return { after: request.after ?? first, limit: request.limit ?? DEFAULT_LIMIT };
 }
 
 function positionOf(subscription: Subscription): string | null {

@@ -1,4 +1,3 @@
-import { measureMs } from '../clock.ts';
 import type { LastError } from '@mcp-events/protocol';
 import { ofType } from './metrics.ts';
 import type { Observer } from './observer.ts';
@@ -57,7 +56,7 @@ export class ObservedDelivery {
   attempt(number: number): (outcome: ObservedOutcome) => void {
     const { tracing, metrics, clock } = this.#observer;
     const { name, host } = this.#subscriber;
-    const startMs = measureMs(clock);
+    const startMs = clock.monotonicMs();
     if (number > 1) metrics?.retries.add(1, ofType(name));
     const span =
       this.#span &&
@@ -70,7 +69,7 @@ export class ObservedDelivery {
     return ({ kind, reason = 'failed', fault }) => {
       const outcome = kind === 'failed' ? reason : kind;
       metrics?.attempts.add(1, ofType(name, { 'mcp_events.outcome': outcome }));
-      metrics?.attemptDuration.record(Math.max(0, measureMs(clock) - startMs) / 1_000, {
+      metrics?.attemptDuration.record(Math.max(0, clock.monotonicMs() - startMs) / 1_000, {
         'mcp_events.outcome': outcome,
       });
       if (span !== undefined) {

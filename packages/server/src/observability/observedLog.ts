@@ -1,4 +1,3 @@
-import { measureMs } from '../clock.ts';
 import type { FeedEvent, FeedRecord } from '../occurrence/feedEvent.ts';
 import type { Gap } from '../occurrence/gap.ts';
 import { isPromise } from '../maybePromise.ts';
@@ -38,11 +37,11 @@ export class ObservedLog implements EventLog {
 
   append(event: FeedEvent, options: AppendOptions): MaybePromise<FeedEvent> {
     const { clock, metrics, tracing } = this.#observer;
-    const startMs = measureMs(clock);
+    const startMs = clock.monotonicMs();
     const attributes = ofType(this.#name);
     const span = tracing?.start(`append ${this.#name}`, SpanKind.internal, attributes, tracing.carriedBy(event._meta));
     const stored = (answer: FeedEvent): FeedEvent => {
-      metrics?.appendDuration.record(Math.max(0, measureMs(clock) - startMs) / 1_000, attributes);
+      metrics?.appendDuration.record(Math.max(0, clock.monotonicMs() - startMs) / 1_000, attributes);
       if (answer === event) metrics?.appended.add(1, attributes);
       span?.end();
       return answer;

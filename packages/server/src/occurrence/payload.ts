@@ -1,3 +1,4 @@
+import { isPromise } from '@mcp-events/protocol/options';
 import { utf8ByteLength } from '../utf8.ts';
 
 /** A payload as it goes on the wire, and as author code sees it again. */
@@ -12,6 +13,7 @@ export interface Payload {
  * nobody, and what is checked is what is sent. Throws a `TypeError` naming `what` for anything but a JSON object of at most `maxBytes`.
  */
 export function snapshotPayload(data: unknown, what: string, maxBytes: number = Infinity): Payload {
+  refusePromises(data, what);
   let json: string | undefined;
   try {
     json = JSON.stringify(data);
@@ -23,6 +25,17 @@ export function snapshotPayload(data: unknown, what: string, maxBytes: number = 
   if (byteLength > maxBytes) throw new TypeError(`${what} has ${byteLength} bytes; at most ${maxBytes} are sent`);
   const copy = JSON.parse(json) as Record<string, unknown>;
   return { data: copy, json, byteLength };
+}
+
+/** JSON has `{}` for them, which many a schema takes. */
+function refusePromises(data: unknown, what: string): void {
+  if (typeof data !== 'object' || data === null) return;
+  if (isPromise(data)) throw new TypeError(`${what} is a promise: wait for it first`);
+  for (const member in data) {
+    const value = (data as Record<string, unknown>)[member];
+    if (!isPromise(value)) continue;
+    throw new TypeError(`${JSON.stringify(member.slice(0, 64))} of ${what} is a promise: wait for it first`);
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { EmitOptions, EventHandle } from '../catalog/eventHandle.ts';
+import { checkEmitOptions } from '../catalog/emitter.ts';
 import type { Emission } from '../catalog/eventTypes.ts';
 import type { Observer } from '../observability/observer.ts';
 import type { OutboxRelay } from './outboxRelay.ts';
@@ -65,6 +66,7 @@ export class Outbox {
   add(name: string, data: unknown, options?: EmitOptions): AddedEvent;
   add(type: string | { readonly name: string }, data: unknown, options: EmitOptions = {}): AddedEvent {
     const name = typeof type === 'string' ? type : type.name;
+    checkEmitOptions(options, `an event of ${name}`);
     const emission = this.#emission(name);
     if (emission === undefined) {
       throw new TypeError(`there is no event type ${JSON.stringify(name)}; define it before events are added`);

@@ -1,3 +1,4 @@
+import { bool, checkMembers } from '@mcp-events/protocol/options';
 import type { Emission } from '../catalog/eventTypes.ts';
 import type { Environment } from '../environment.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -17,6 +18,7 @@ export interface OutboxesOptions {
   readonly createId: () => string;
 }
 
+/** Options of `events.outbox(db, options)`. */
 export interface OutboxOptions {
   /**
    * Takes the outbox over from another server's storage, which does not get events of it any more: for one that is gone for
@@ -36,7 +38,9 @@ export class Outboxes {
     this.#options = options;
   }
 
-  open(db: OutboxDatabase, { takeOver = false }: OutboxOptions = {}): Outbox {
+  open(db: OutboxDatabase, options: OutboxOptions = {}): Outbox {
+    checkMembers<Required<OutboxOptions>>(options, { takeOver: bool }, 'the options of outbox()');
+    const { takeOver = false } = options;
     const { environment, storage, emission, warn } = this.#options;
     if (environment.closed) throw new TypeError('an outbox was opened after close()');
     const known = this.#byHandle.get(db);

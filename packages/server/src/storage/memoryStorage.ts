@@ -1,4 +1,5 @@
-import { systemClock } from '../clock.ts';
+import { checkMembers, func } from '@mcp-events/protocol/options';
+import { checkClock, systemClock } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { RUN_ID_LENGTH } from '../countedIds.ts';
 import type { DeadLetterStore } from './deadLetterStore.ts';
@@ -8,14 +9,25 @@ import { MemoryLog } from './memoryLog.ts';
 import type { Notes, Storage } from './storage.ts';
 import type { StoredSubscription, SubscriptionStore } from './subscriptionStore.ts';
 
+/** Options of {@link memoryStorage}. */
 export interface MemoryStorageOptions {
+  /** Tells how old an event is. Default: the system's. */
   readonly clock?: Clock;
   /** A name that no other past has. Default: random. */
   readonly createEpoch?: () => string;
 }
 
-/** Storage that lives and dies with the process: what a server uses that is given none. */
+/**
+ * Storage that lives and dies with the process: what a server uses that is given none.
+ *
+ * @throws TypeError for an option that does not exist or cannot be used
+ */
 export function memoryStorage(options: MemoryStorageOptions = {}): Storage {
+  checkMembers<Required<MemoryStorageOptions>>(
+    options,
+    { clock: checkClock, createEpoch: func },
+    'the options of memoryStorage',
+  );
   return new MemoryStorage(options);
 }
 

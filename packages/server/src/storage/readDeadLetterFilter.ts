@@ -1,4 +1,5 @@
 import { isJsonObject } from '@mcp-events/protocol';
+import { refuseUnknown } from '@mcp-events/protocol/options';
 import type { DeadLetterFilter } from './deadLetterStore.ts';
 
 const types: Readonly<Record<keyof DeadLetterFilter, 'number' | 'string'>> = {
@@ -20,12 +21,8 @@ export function readDeadLetterFilter(filter: DeadLetterFilter): DeadLetterFilter
       `the filter of dead letters must be an object, such as { subscriptionId }, not ${String(given)}`,
     );
   }
+  refuseUnknown(given, Object.keys(types), 'the filter of dead letters');
   for (const [member, value] of Object.entries(given)) {
-    if (!Object.hasOwn(types, member)) {
-      throw new TypeError(
-        `the filter of dead letters has no member ${JSON.stringify(member)}; there are ${Object.keys(types).join(', ')}`,
-      );
-    }
     const type = types[member as keyof DeadLetterFilter];
     if (value !== undefined && typeof value !== type) {
       throw new TypeError(`${member} of the filter of dead letters must be a ${type}; leave it out for all`);

@@ -1,4 +1,10 @@
-import { Methods, type SubscribeResult, isEventsError, subscribeResultSchema } from '@mcp-events/protocol';
+import {
+  Methods,
+  ORDERED_META_KEY,
+  type SubscribeResult,
+  isEventsError,
+  subscribeResultSchema,
+} from '@mcp-events/protocol';
 import { EventsClientError } from '../../errors.ts';
 import type { DeliveryContext } from '../deliveryLoop.ts';
 import { withoutNulls } from '../withoutNulls.ts';
@@ -17,7 +23,7 @@ export async function subscribe(
   secret: string,
   signal: AbortSignal,
 ): Promise<SubscribeResult> {
-  const { name, arguments: args, maxAgeMs, buffer } = context;
+  const { name, arguments: args, maxAgeMs, ordered, buffer } = context;
   const { ttlMs } = callback.options;
   const answer = await context.connection.request(
     Methods.subscribe,
@@ -29,6 +35,7 @@ export async function subscribe(
       cursor: buffer.resumeCursor,
       ...(maxAgeMs !== undefined && { maxAgeMs }),
       ...(ttlMs !== undefined && { ttlMs }),
+      ...(ordered !== undefined && { _meta: { [ORDERED_META_KEY]: ordered } }),
     },
     { signal },
   );

@@ -1,4 +1,5 @@
-import { checkNumber } from '../../receiver/checkNumber.ts';
+import { checkMembers, func, having, numberOf, text } from '@mcp-events/protocol/options';
+import { assertCallbackBase } from './callback.ts';
 import type { RegisteredCallback, WebhookRegistration } from '../../receiver/registration.ts';
 
 /** What takes the posts, as far as the events client needs it: a `WebhookReceiver`, or what does the same. */
@@ -23,21 +24,31 @@ export interface WebhookOptions {
   url: string;
   /** The lifetime to ask for, in milliseconds; null asks for no expiry. Default: the server's own. Its grant is what counts (TTL-09). */
   ttlMs?: number | null;
-  /** Age at which a signing secret is replaced, in milliseconds. Default: one day. */
+  /** Age at which a signing secret is replaced, in milliseconds. Infinity never replaces one. Default: one day. */
   rotateSecretAfterMs?: number;
   /** Provider of signing secrets (SIG-11). Default: 256 random bits, new for every subscription and start. */
   createSecret?: () => string;
 }
 
-/**
- * @throws RangeError if `ttlMs` is neither null nor a positive finite number, or `rotateSecretAfterMs` no number from 0;
- *   TypeError if the receiver is none
- */
-export function assertWebhookOptions({ receiver, ttlMs, rotateSecretAfterMs }: WebhookOptions): void {
-  if (typeof (receiver as CallbackReceiver | undefined)?.register !== 'function') {
-    throw new TypeError('webhook.receiver must be a WebhookReceiver, or have a method "register" as that one has');
+/** @throws TypeError that names the option, what it may be and what was given */
+export function checkWebhookOptions(given: unknown, what: string): void {
+  checkMembers<WebhookOptions>(
+    given,
+    {
+      receiver: having(['register'], 'a WebhookReceiver of @mcp-events/client/receiver, mounted at the url'),
+      url: text,
+      ttlMs: (value, name) => value === null || numberOf({ least: 1 })(value, name),
+      rotateSecretAfterMs: numberOf({ least: 0, unlimited: true }),
+      createSecret: func,
+    },
+    what,
+    `${what}.`,
+  );
+  const { receiver, url } = given as Partial<WebhookOptions>;
+  if (receiver === undefined || url === undefined) {
+    throw new TypeError(
+      `${what} needs a receiver and the url it is reached at, as in { receiver: new WebhookReceiver(), url: 'https://agent.example/hooks' }`,
+    );
   }
-  if (ttlMs !== undefined && ttlMs !== null) checkNumber('webhook.ttlMs', ttlMs, { min: 1 });
-  if (rotateSecretAfterMs === undefined) return;
-  checkNumber('webhook.rotateSecretAfterMs', rotateSecretAfterMs, { min: 0, infinity: true });
+  assertCallbackBase(url);
 }

@@ -1,6 +1,6 @@
-import type { SubscribeResult } from '@mcp-events/protocol';
+import { ORDERED_META_KEY, type SubscribeResult } from '@mcp-events/protocol';
 import { backoffMs } from '../../backoff.ts';
-import { Age, monotonicMs, sleep, sleepThrough } from '../../clock.ts';
+import { Age, sleep, sleepThrough } from '../../clock.ts';
 import { asError, EventsClientError, shortened } from '../../errors.ts';
 import type { RegisteredCallback } from '../../receiver/registration.ts';
 import { onAborted } from '../../untilAborted.ts';
@@ -36,6 +36,7 @@ export class WebhookRun {
   /** Aborts when a post is refused for its time after the last answer. */
   #refusal = new AbortController();
   #warnedOfRefusal = false;
+  #toldOfOrder = false;
 
   constructor(context: DeliveryContext, callback: Callback) {
     this.#context = context;
@@ -69,7 +70,7 @@ export class WebhookRun {
       this.#arrivals.close();
       this.#secret.close();
       registered.close();
-      if (this.#activeAtMs !== undefined && monotonicMs(clock) - this.#activeAtMs >= HEALTHY_AFTER_MS) onHealthy();
+      if (this.#activeAtMs !== undefined && clock.monotonicMs() - this.#activeAtMs >= HEALTHY_AFTER_MS) onHealthy();
     }
   }
 
@@ -117,8 +118,9 @@ export class WebhookRun {
     this.#secret.accepted();
     this.#arrivals.subscribed(result);
     if (this.#activeAtMs !== undefined) onHealthy();
-    this.#activeAtMs ??= monotonicMs(clock);
+    this.#activeAtMs ??= clock.monotonicMs();
     onActive();
+    this.#tellOfOrder(result);
     if (result.deliveryStatus !== undefined) onDeliveryStatus(result.deliveryStatus);
 
     const { serverAheadMs } = connection;
@@ -139,6 +141,15 @@ export class WebhookRun {
       await sleep(clock, backoffMs(this.#attempt, backoff, random), this.#over.signal);
       this.#attempt += 1;
     }
+  }
+
+  /** ORDER-06: a server that does not know the key says nothing. */
+  #tellOfOrder({ _meta }: SubscribeResult): void {
+    const { ordered, name, onError } = this.#context;
+    if (ordered !== true || this.#toldOfOrder || _meta?.[ORDERED_META_KEY] === true) return;
+    this.#toldOfOrder = true;
+    const message = `The server does not send the webhooks of "${name}" one at a time, as "ordered" asked: they are put in order here, as far as it tells their places.`;
+    onError(new EventsClientError('ORDER_NOT_GRANTED', message));
   }
 
   #warnOfPast(refreshBefore: string | null): void {

@@ -1,4 +1,4 @@
-import { refuseUnknown } from '../../knownMembers.ts';
+import { refuseUnknown } from '@mcp-events/protocol/options';
 
 /** How long webhook subscriptions live without a refresh (TTL-01 to TTL-06). */
 export interface TtlRules {

@@ -1,5 +1,4 @@
 import type { DeliveryStatus, EventsError, LastError } from '@mcp-events/protocol';
-import { measureMs } from '../../clock.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
 import { isFinalError } from '../../subscription/finalErrors.ts';
@@ -152,7 +151,7 @@ export class Lane implements Sink, DeliveryLane {
   restore(left: Pick<StoredSubscription, 'cursor' | 'settled' | 'gapAfter' | 'suspended' | 'failing'>): void {
     this.#order.restore(left);
     this.#health.restore(left, this.#context.clock.now());
-    this.#suspendedSinceMs = measureMs(this.#context.clock);
+    this.#suspendedSinceMs = this.#context.clock.monotonicMs();
     if (left.suspended) this.#listener.onSuspended();
   }
 
@@ -252,7 +251,7 @@ export class Lane implements Sink, DeliveryLane {
   /** The client came back: delivery goes on where it stopped (SUB-13). */
   resume(): void {
     if (!this.#health.resume()) return;
-    const suspendedMs = measureMs(this.#context.clock) - this.#suspendedSinceMs;
+    const suspendedMs = this.#context.clock.monotonicMs() - this.#suspendedSinceMs;
     for (const delivery of this.#outstanding) {
       delivery.firstAttemptAtMs += suspendedMs;
       if (!this.#ordered) this.#goOnWith(delivery);
@@ -301,7 +300,7 @@ export class Lane implements Sink, DeliveryLane {
     const { clock, postOptions } = this.#context;
     const body = this.#bodyOf(delivery);
     if (body === undefined) return skipped;
-    const startMs = measureMs(clock);
+    const startMs = clock.monotonicMs();
     const observedAttempt = delivery.observed?.attempt(delivery.attempts + 1);
     const posting = post(postOptions, this.#subscriber, delivery.webhookId, body, 0);
     delivery.sending(startMs);
@@ -334,7 +333,7 @@ export class Lane implements Sink, DeliveryLane {
     this.#context.broke(error, this.#subscriber.name);
     if (delivery.cancelled) this.#takeTurn();
     else if (delivery.state === 'sending') {
-      this.#postpone(delivery, nameOfFault(error), measureMs(this.#context.clock));
+      this.#postpone(delivery, nameOfFault(error), this.#context.clock.monotonicMs());
     }
   }
 
@@ -380,7 +379,7 @@ export class Lane implements Sink, DeliveryLane {
     this.#health.failed(reason, nowMs);
     delivery.lastError = reason;
     // How long it has been tried, whatever the time of day is set to meanwhile.
-    const elapsedMs = measureMs(this.#context.clock) - delivery.firstAttemptAtMs;
+    const elapsedMs = this.#context.clock.monotonicMs() - delivery.firstAttemptAtMs;
     const delayMs = nextRetryDelayMs(retryRules, { attempts: delivery.attempts, elapsedMs, retryAfterMs }, random);
     delivery.state = 'waiting';
     if (delayMs === undefined) this.#giveUp(delivery, reason, nowMs);
@@ -395,7 +394,7 @@ export class Lane implements Sink, DeliveryLane {
   #countAttempt({ kind }: Delivery, failed: boolean, nowMs: number): boolean {
     if (kind !== 'event' || this.suspended || this.#ended) return this.suspended;
     if (!this.#health.count(this.#context.suspensionRules, failed, nowMs)) return false;
-    this.#suspendedSinceMs = measureMs(this.#context.clock);
+    this.#suspendedSinceMs = this.#context.clock.monotonicMs();
     for (const waiting of this.#outstanding) {
       this.#context.retries.cancel(waiting.retry);
       waiting.retry = undefined;

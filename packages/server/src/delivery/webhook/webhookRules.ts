@@ -1,5 +1,4 @@
-import { refuseUnknown } from '../../knownMembers.ts';
-import { readNumber, readNumbers, readTyped } from '../../numberOptions.ts';
+import { readNumber, readNumbers, readTyped, refuseUnknown } from '@mcp-events/protocol/options';
 import { defaultSuspensionRules } from './failureRate.ts';
 import type { SuspensionRules } from './failureRate.ts';
 import { resolveTtlRules } from './grant.ts';

@@ -1,9 +1,11 @@
 import { refuseUnknown } from './knownMembers.ts';
+import { wrongValue } from './wrongValue.ts';
 
 /** What a number of an option may be. */
 export interface NumberBounds {
   readonly least: number;
-  readonly most: number;
+  /** Default: as large as a number may be. */
+  readonly most?: number;
   /** It counts things. */
   readonly whole?: boolean;
   /** `Infinity` stands for no limit. */
@@ -21,8 +23,7 @@ export function readNumbers<T extends object>(
   what: string,
 ): T {
   if (given === undefined) return defaults;
-  if (typeof given !== 'object' || given === null)
-    throw new TypeError(`${what} must be an object, not ${shown(given)}`);
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw wrongValue(what, 'an object', given);
   refuseUnknown(given, Object.keys(bounds), what);
   const numbers = { ...defaults };
   for (const [name, value] of Object.entries(given)) {
@@ -33,25 +34,23 @@ export function readNumbers<T extends object>(
 }
 
 /** @returns the number that was given. Throws a `TypeError` that says what it may be. */
-export function readNumber(value: unknown, { least, most, whole, unlimited }: NumberBounds, what: string): number {
+export function readNumber(value: unknown, bounds: NumberBounds, what: string): number {
+  const { least, most, whole, unlimited } = bounds;
   if (typeof value === 'number') {
     if (unlimited === true && value === Infinity) return value;
-    if (value >= least && value <= most && (whole !== true || Number.isInteger(value))) return value;
+    if (value >= least && value <= (most ?? Number.MAX_SAFE_INTEGER) && (whole !== true || Number.isInteger(value))) {
+      return value;
+    }
   }
   const kind = whole === true ? 'a whole number' : 'a number';
+  const range = most === undefined ? `of at least ${least}` : `from ${least} to ${most}`;
   const orNone = unlimited === true ? ', or Infinity for no limit' : '';
-  throw new TypeError(`${what} must be ${kind} from ${least} to ${most}${orNone}, not ${shown(value)}`);
+  throw wrongValue(what, `${kind} ${range}${orNone}`, value);
 }
 
 /** @returns what was given. Throws a `TypeError` when it has another type. */
-export function readTyped<T>(value: T, type: 'boolean' | 'function', what: string): T {
-  // oxlint-disable-next-line valid-typeof -- the type is one of two words
+export function readTyped<T>(value: T, type: 'boolean' | 'function' | 'string', what: string): T {
+  // oxlint-disable-next-line valid-typeof -- the type is one of three words
   if (value === undefined || typeof value === type) return value;
-  throw new TypeError(`${what} must be a ${type}, not ${shown(value)}`);
-}
-
-/** A value as an operator may have written it, cut to what fits a sentence. */
-function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
-  return typeof value === 'number' || typeof value === 'boolean' || value === null ? String(value) : typeof value;
+  throw wrongValue(what, `a ${type}`, value);
 }

@@ -6,17 +6,35 @@ const LONGEST_COMPARED = 64;
  * leave the default in force (EMIT-22).
  */
 export function refuseUnknown(given: object, known: readonly string[], what: string): void {
+  for (const name of Object.keys(given)) if (!known.includes(name)) throw unknownMember(name, known, what);
+}
+
+/** Letters by which a member that may be new is taken for another one that is misspelt. */
+const MISSPELT = 2;
+
+/** As {@link refuseUnknown}, for options that somebody else may add to: only what is nearly a known one is refused. */
+export function refuseMisspelt(given: object, known: readonly string[], what: string): void {
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
-    const nearest = nearestOf(name, known);
-    const hint = nearest === undefined ? `, only ${known.join(', ')}` : `; did you mean ${JSON.stringify(nearest)}?`;
-    throw new TypeError(`${what} has no member ${JSON.stringify(name.slice(0, LONGEST_COMPARED))}${hint}`);
+    const isNear = known.some((each) => distanceBetween(shortened(name), each.toLowerCase()) <= MISSPELT);
+    if (isNear) throw unknownMember(name, known, what);
   }
 }
 
-/** `undefined` where none is alike. */
-function nearestOf(name: string, known: readonly string[]): string | undefined {
-  const given = name.slice(0, LONGEST_COMPARED).toLowerCase();
+function unknownMember(name: string, known: readonly string[], what: string): TypeError {
+  const nearest = nearestOf(name, known);
+  const only = known.length === 0 ? '' : `, only ${known.join(', ')}`;
+  const hint = nearest === undefined ? only : `; did you mean ${JSON.stringify(nearest)}?`;
+  return new TypeError(`${what} has no member ${JSON.stringify(name.slice(0, LONGEST_COMPARED))}${hint}`);
+}
+
+function shortened(name: string): string {
+  return name.slice(0, LONGEST_COMPARED).toLowerCase();
+}
+
+/** The member that was probably meant; `undefined` where none is alike. */
+export function nearestOf(name: string, known: readonly string[]): string | undefined {
+  const given = shortened(name);
   let nearest: string | undefined;
   let least = Infinity;
   for (const candidate of known) {
