@@ -98,6 +98,11 @@ export function isNotSupported(error: unknown): boolean {
   return isEventsClientError(error) && error.code === 'EVENTS_NOT_SUPPORTED';
 }
 
+/** Whether another process goes on with the subscription. */
+export function isTakenOver(error: unknown): boolean {
+  return isEventsClientError(error) && error.code === 'TAKEN_OVER';
+}
+
 /** What every call of a closed client gets. */
 export function closed(): EventsClientError {
   return new EventsClientError('CLOSED', 'The events client is closed.');

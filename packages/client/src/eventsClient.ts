@@ -9,7 +9,7 @@ import { isUnusable } from './delivery/chooseMode.ts';
 import { type DeliveredSource, SubscriptionDelivery } from './delivery/subscriptionDelivery.ts';
 import { Callback } from './delivery/webhook/callback.ts';
 import { asError, closed, EventsClientError, isUnreachable } from './errors.ts';
-import { isInbox } from './inbox/inbox.ts';
+import { assertNotTakenOver, isInbox } from './inbox/inbox.ts';
 import type { EventsClientOptions, SubscribeOptions } from './options.ts';
 import {
   assertClientOptions,
@@ -243,7 +243,13 @@ export class EventsClient {
     // Checked again because of the wait; from here to the registration nothing waits.
     this.#assertFree(key);
     const { store, clock, backoff, random } = this.#settings;
-    const first = this.#sourceOf(kept, store);
+    let place = store;
+    let forgetting: Promise<unknown> | undefined;
+    const assertOwn = async (): Promise<void> => {
+      // Whoever could delete the record had it.
+      if (isInbox(place)) await assertNotTakenOver(forgetting ?? place.commit({ key }));
+    };
+    const first = this.#sourceOf(kept, store, assertOwn);
     const owner = {};
     const subscription: Subscription<T> = new Subscription<T>({
       key,
@@ -253,13 +259,16 @@ export class EventsClient {
         const there = to === store ? undefined : await to.load(key);
         if (there === undefined) {
           await to.save(key, record);
+          place = to;
           return { ...first, record, store: to };
         }
         await delivery.stop();
         const { seen, webhook } = there;
-        const next = this.#sourceOf({ ...record, cursor: there.cursor ?? record.cursor, seen, webhook }, to);
+        const goesOn = { ...record, cursor: there.cursor ?? record.cursor, seen, webhook };
+        const next = this.#sourceOf(goesOn, to, assertOwn);
         next.buffer.promise();
         await to.save(key, next.record);
+        place = to;
         delivery.start(subscription, next);
         return next;
       },
@@ -278,6 +287,7 @@ export class EventsClient {
       },
       onEnd: (storing) => {
         const isForgotten = subscription.status.state === 'cancelled';
+        if (isForgotten) forgetting = storing;
         if (isForgotten) this.#owners.delete(key);
         if (this.#subscriptions.get(key) === subscription) this.#subscriptions.delete(key);
         if (this.#terminated.get(key) === subscription) this.#terminated.delete(key);
@@ -312,9 +322,9 @@ export class EventsClient {
   }
 
   /** What a subscription begins with: its position, and a buffer that goes on from it. */
-  #sourceOf(kept: SubscriptionRecord, store: CursorStore): DeliveredSource {
+  #sourceOf(kept: SubscriptionRecord, store: CursorStore, assertOwn: () => Promise<void>): DeliveredSource {
     const { webhook, limits } = this.#settings;
-    const callback = webhook && new Callback(webhook, kept.webhook?.path);
+    const callback = webhook && new Callback(webhook, kept.webhook?.path, assertOwn);
     // In the store before the server hears of it.
     const record = callback ? { ...kept, webhook: { path: callback.path, seen: kept.webhook?.seen ?? [] } } : kept;
     const buffer = new EventBuffer(record.cursor, [...(record.webhook?.seen ?? []), ...record.seen], limits);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { EventHandler, EventsClientError } from '../src/index.ts';
 import { addEffect, effects, note, openDatabase, processWorld, push, pushMore } from './support/processWorld.ts';
 import { FakeReceiver } from './support/fakeReceiver.ts';
-import { batch, eventType, RpcFailure } from './support/rawServer.ts';
+import { batch, eventType, type RawServer, RpcFailure } from './support/rawServer.ts';
 import { BASE_URL, granted } from './support/webhookWorld.ts';
 import { settle } from './support/world.ts';
 
@@ -406,6 +406,71 @@ describe('two processes with one subscription', () => {
     await first.events.close();
     await second.events.close();
     expect(await second.inbox.list()).toMatchObject([{ cursor: 'c2' }]);
+  });
+
+  /** Two processes with webhooks, the second started while the first one runs; what the server was asked, in order. */
+  async function replacedByWebhook(first: { store?: undefined } = {}) {
+    const db = openDatabase();
+    const asked: string[] = [];
+    const begin = async (who: string, store: object, on?: RawServer) => {
+      const receiver = new FakeReceiver();
+      const w = await processWorld({ db, ...store, ...(on && { on }), webhook: { receiver, url: BASE_URL } });
+      w.server.types = [eventType('incident.opened', ['webhook'])];
+      for (const method of [Methods.subscribe, Methods.unsubscribe]) {
+        w.server.on(method, () => {
+          asked.push(`${who} ${method}`);
+          return granted(w.clock, 3_600_000);
+        });
+      }
+      return { ...w, receiver, ...(await w.start({ subscribe: { from: 'c0' } })) };
+    };
+    const one = await begin('first', first);
+    const two = await begin('second', {});
+    expect(asked.slice(-2)).toEqual([`second ${Methods.unsubscribe}`, `second ${Methods.subscribe}`]);
+    asked.length = 0;
+    return { one, two, asked, effects: () => effects(db) };
+  }
+
+  for (const [what, store] of [
+    ['as the store', {}],
+    ['beside another store', { store: undefined }],
+  ] as const) {
+    it(`CLIENT-21 CLIENT-07 one that was replaced, with the inbox ${what}, ends nothing of its successor at the server when it stops`, async () => {
+      for (const end of ['close', 'cancel'] as const) {
+        const { one, two, asked } = await replacedByWebhook(store);
+        if (end === 'close') await one.events.close();
+        else await expect(one.subscription.cancel()).rejects.toMatchObject({ code: 'TAKEN_OVER' });
+        await one.events.close();
+        expect(asked).toEqual([]);
+        expect(one.warnings).toEqual([]);
+        await two.receiver.last.event('e1', 'c1');
+        await settle();
+        expect(two.effects()).toEqual(['e1']);
+        // Its own it ends, also when the record is gone.
+        await two.subscription.cancel();
+        expect(asked).toEqual([`second ${Methods.unsubscribe}`]);
+        await two.events.close();
+      }
+    });
+  }
+
+  it('CLIENT-21 one that was replaced does not refresh with its own secret what its successor has, and ends', async () => {
+    const { one, two, asked } = await replacedByWebhook();
+    await one.clock.advance(4_000_000);
+    expect(asked).toEqual([]);
+    expect(await one.ended).toMatchObject({ code: 'TAKEN_OVER' });
+    await one.events.close();
+    expect(asked).toEqual([]);
+    await two.events.close();
+  });
+
+  it('CLIENT-21 a database that fails keeps nobody from refreshing', async () => {
+    const { two, asked } = await replacedByWebhook();
+    two.db.exec('BEGIN');
+    await two.clock.advance(3_000_000);
+    two.db.exec('ROLLBACK');
+    expect(asked).toEqual([`second ${Methods.subscribe}`]);
+    await two.events.close();
   });
 
   it('inboxes with different namespaces do not meet', async () => {

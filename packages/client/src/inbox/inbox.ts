@@ -1,3 +1,4 @@
+import { isTakenOver } from '../errors.ts';
 import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
 import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
 
@@ -40,6 +41,19 @@ export interface Inbox<Db = unknown> extends CursorStore {
   takeRetry(key: string): Promise<ParkedEvent | undefined>;
   /** Calls `listener` when a retry is asked for through this object; returns what ends that. */
   onRetry(listener: () => void): () => void;
+}
+
+/**
+ * What writing to an inbox says about whose a key is: a database that fails says nothing.
+ *
+ * @throws EventsClientError `TAKEN_OVER`
+ */
+export async function assertNotTakenOver(writing: Promise<unknown>): Promise<void> {
+  try {
+    await writing;
+  } catch (error) {
+    if (isTakenOver(error)) throw error;
+  }
 }
 
 export function isInbox(store: CursorStore): store is Inbox {

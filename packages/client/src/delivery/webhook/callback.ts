@@ -4,13 +4,18 @@ import type { WebhookOptions } from './webhookOptions.ts';
 /** Where one subscription's events are posted to, and what the server may still be posting there. */
 export class Callback {
   readonly options: WebhookOptions;
+  readonly #assertOwn: () => Promise<void>;
   #path: string;
   /** The server may have a subscription for this URL; one that is live ignores the cursor of the next (SUB-11). */
   mayBeLive: boolean;
 
-  /** @param keptPath from the store: whether the process that used it ended the subscription is not known */
-  constructor(options: WebhookOptions, keptPath?: string) {
+  /**
+   * @param keptPath from the store: whether the process that used it ended the subscription is not known
+   * @param assertOwn throws `TAKEN_OVER` if another process goes on with the subscription, and with this URL
+   */
+  constructor(options: WebhookOptions, keptPath: string | undefined, assertOwn: () => Promise<void>) {
     this.options = options;
+    this.#assertOwn = assertOwn;
     this.#path = keptPath ?? createPath();
     this.mayBeLive = keptPath !== undefined;
   }
@@ -24,6 +29,22 @@ export class Callback {
     const url = new URL(this.options.url);
     url.pathname = `${url.pathname.replace(/\/$/, '')}/${this.#path}`;
     return url.href;
+  }
+
+  /**
+   * To be asked before anything is asked of the server for this URL: a process that was replaced would end, or sign with
+   * another secret, what its successor has there.
+   *
+   * @throws EventsClientError `TAKEN_OVER`
+   */
+  async assertOwn(): Promise<void> {
+    try {
+      await this.#assertOwn();
+    } catch (error) {
+      // It is not ours to end either.
+      this.mayBeLive = false;
+      throw error;
+    }
   }
 
   /** The subscription is cancelled: what its server still posts is refused for good (RECV-10). */

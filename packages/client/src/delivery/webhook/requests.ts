@@ -7,6 +7,7 @@ import {
 } from '@mcp-events/protocol';
 import { EventsClientError } from '../../errors.ts';
 import type { DeliveryContext } from '../deliveryLoop.ts';
+import { untilAborted } from '../../untilAborted.ts';
 import { withoutNulls } from '../withoutNulls.ts';
 import type { Callback } from './callback.ts';
 
@@ -25,6 +26,7 @@ export async function subscribe(
 ): Promise<SubscribeResult> {
   const { name, arguments: args, maxAgeMs, ordered, buffer } = context;
   const { ttlMs } = callback.options;
+  await untilAborted(callback.assertOwn(), signal);
   const answer = await context.connection.request(
     Methods.subscribe,
     {
@@ -51,6 +53,7 @@ export async function subscribe(
 /** `events/unsubscribe`. That there was nothing to end is as good (CLIENT-08, OP-23). */
 export async function unsubscribe(context: RequestContext, callback: Callback, signal: AbortSignal): Promise<void> {
   const { name, arguments: args, connection } = context;
+  await untilAborted(callback.assertOwn(), signal);
   // OP-06: some servers want the mode here as well. Without it they would refuse, and go on for as long as they granted.
   const params = { name, arguments: args, delivery: { mode: 'webhook', url: callback.url } };
   try {

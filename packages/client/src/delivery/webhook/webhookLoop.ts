@@ -1,7 +1,8 @@
 import { Methods, isEventsError } from '@mcp-events/protocol';
-import { asError } from '../../errors.ts';
+import { asError, isTakenOver } from '../../errors.ts';
 import type { DeliveryContext, DeliveryOutcome } from '../deliveryLoop.ts';
 import type { Callback } from './callback.ts';
+import { failure } from './failure.ts';
 import { type RequestContext, unsubscribe } from './requests.ts';
 import { WebhookRun } from './webhookRun.ts';
 
@@ -16,7 +17,7 @@ export async function webhookLoop(context: DeliveryContext): Promise<DeliveryOut
   try {
     if (callback.mayBeLive) await endEarlier(context, callback);
   } catch (error) {
-    return signal.aborted ? { kind: 'stopped' } : { kind: 'failed', error: asError(error) };
+    return signal.aborted ? { kind: 'stopped' } : failure('failed', asError(error));
   }
   if (signal.aborted) return { kind: 'stopped' };
   const outcome = await new WebhookRun(context, callback).run();
@@ -49,6 +50,7 @@ export async function endInTime(context: RequestContext, callback: Callback): Pr
   try {
     await unsubscribe(context, callback, giveUp.signal);
   } catch (error) {
+    if (isTakenOver(error)) return;
     onWarning(
       `${Methods.unsubscribe} of "${name}" failed, so its server may go on for a while: ${asError(error).message}`,
     );
