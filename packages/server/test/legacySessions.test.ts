@@ -117,6 +117,38 @@ describe('a push client that connects by initialize', () => {
     expect(tooLarge.status).toBe(413);
   });
 
+  it('DIALECT-17 CUR-08 costs a bounded buffer where its stream shares a POST, too, and misses nothing', async () => {
+    const server = httpServer({ limits: { streamBufferBytes: 4_096 } });
+    const handle = server.events.define('counted', counted);
+    const session = new OlderSession(server, '2025-03-26');
+    await session.initialize();
+    const messages = ['a', 'b'].map((id) => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'events/stream',
+      params: { name: 'counted' },
+    }));
+    const frames = new FrameReader((await session.post(messages)).body!);
+    await frames.take(2);
+    for (let n = 0; n < 200; n++) await handle.emit({ n });
+    await settle();
+    for (const { id } of server.events.subscriptions()) {
+      expect(server.events.inspect().subscription(id)!.lag).toBeGreaterThan(100);
+    }
+    const expected = Array.from({ length: 200 }, (_, n) => n);
+    const pushed = await frames.take(400);
+    for (const id of ['a', 'b']) {
+      const own = pushed.filter(({ params }) => params._meta[SUBSCRIPTION_ID] === id);
+      expect(pushedNumbers(own)).toEqual(expected);
+    }
+    await handle.emit({ n: 200 });
+    await handle.emit({ n: 201 });
+    expect(pushedNumbers(await frames.take(4)).toSorted((a, b) => Number(a) - Number(b))).toEqual([200, 200, 201, 201]);
+    await frames.cancel();
+    await settle();
+    expect(server.events.subscriptions()).toEqual([]);
+  });
+
   it('DIALECT-17 is served on stdio, and cancels a stream by its notification', async () => {
     const server = stdioServer();
     const handle = server.events.define('counted', counted);

@@ -16,7 +16,7 @@ import { rpcErrorOf } from '../rpcErrorOf.ts';
 import { NotifyChannel } from '../delivery/push/notifyChannel.ts';
 import { SseChannel } from '../delivery/push/sseChannel.ts';
 import { HEADER_MISMATCH_CODE, nameHeaderFault } from '../transport/nameHeader.ts';
-import type { RequestSlots } from '../transport/slots.ts';
+import type { RequestSlot, RequestSlots } from '../transport/slots.ts';
 import { assertStreamRequestId } from './bounds.ts';
 import { callerOf } from './caller.ts';
 import type { CallerRules } from './caller.ts';
@@ -128,7 +128,7 @@ async function handleStream(
   assertStreamRequestId(id);
   const stream = await openStream(core, caller, params, signal);
   const slot = caller.request === undefined ? undefined : slots.get(caller.request);
-  if (slot?.takesStream !== true) await deliverByNotification(core, stream, context);
+  if (slot?.takesStream !== true) await deliverByNotification(core, stream, context, slot);
   else {
     const channel = new SseChannel({
       subscriptionId: id,
@@ -143,12 +143,20 @@ async function handleStream(
 }
 
 /** Keeps the request open while notifications go out through the SDK: stdio, or HTTP that was not wrapped. */
-async function deliverByNotification(core: Core, stream: OpenedStream, context: ServerContext): Promise<void> {
+async function deliverByNotification(
+  core: Core,
+  stream: OpenedStream,
+  context: ServerContext,
+  slot: RequestSlot | undefined,
+): Promise<void> {
   const { id, signal, notify } = context.mcpReq;
   const channel = new NotifyChannel({
     subscriptionId: id,
     maxBufferedBytes: core.limits.streamBufferBytes,
-    notify: (message) => notify(message),
+    notify: async (message) => {
+      await notify(message);
+      await slot?.paced?.taken();
+    },
     listener: stream.session,
   });
   const abort = (): void => channel.abandon();

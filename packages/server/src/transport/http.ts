@@ -5,6 +5,7 @@ import { listenOverHttp } from './listenOverHttp.ts';
 import type { HttpListenOptions } from './listenOverHttp.ts';
 import { LISTEN_METHOD, listenIdOf } from './listChanged.ts';
 import { isWithinBounds, MAX_MESSAGE_DEPTH, MAX_MESSAGE_VALUES } from './messageBounds.ts';
+import { PacedBody } from './pacedBody.ts';
 import { readBody } from './requestBody.ts';
 import { RequestSlot } from './slots.ts';
 import type { RequestSlots } from './slots.ts';
@@ -101,11 +102,14 @@ async function answer(
   if (listenId !== undefined) {
     return listenOverHttp(await inner.fetch(request, requestOptions), listenId, options, request.signal);
   }
-  const slot = new RequestSlot(isStreamRequest(message));
+  // Several messages in one, among them a stream, have one body, which the SDK writes.
+  const paced = Array.isArray(message) && message.some(isStreamRequest) ? new PacedBody(options.clock) : undefined;
+  const slot = new RequestSlot(isStreamRequest(message), paced);
   options.slots.set(request, slot);
   const response = slot.takesStream
     ? await streamOverHttp(slot, request.signal, () => inner.fetch(request, requestOptions))
     : await inner.fetch(request, requestOptions);
+  if (paced !== undefined) return paced.through(response);
   if (slot.status === undefined) return response;
   return new Response(response.body, { status: slot.status, headers: response.headers });
 }

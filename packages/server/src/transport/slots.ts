@@ -1,4 +1,5 @@
 import type { SseChannel } from '../delivery/push/sseChannel.ts';
+import type { PacedBody } from './pacedBody.ts';
 
 /**
  * Where the method handler inside the SDK leaves for the wrapper around it what the SDK's own answer cannot carry: the
@@ -7,13 +8,16 @@ import type { SseChannel } from '../delivery/push/sseChannel.ts';
 export class RequestSlot {
   /** Whether the wrapper writes the stream this request asks for. */
   readonly takesStream: boolean;
+  /** Where the stream is written to among other messages: its consumer's pace. */
+  readonly paced: PacedBody | undefined;
   /** Status of the answer, where it is not the SDK's. */
   status: number | undefined;
   #channel: SseChannel | undefined;
   #closed = false;
 
-  constructor(takesStream: boolean) {
+  constructor(takesStream: boolean, paced?: PacedBody) {
     this.takesStream = takesStream;
+    this.paced = paced;
   }
 
   /** Leaves the channel of a stream that has begun. It ends at once when nobody waits for it any more. */
