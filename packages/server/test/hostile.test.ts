@@ -639,6 +639,40 @@ describe('hostile author functions', () => {
     expect(upstream.calls.length).toBeLessThan(5);
   });
 
+  it.each<[string, (text: string) => unknown]>([
+    ['a big integer', BigInt],
+    ['what holds one', (text) => ({ id: BigInt(text) })],
+    ['a list with one', (text) => [text, BigInt(text)]],
+    [
+      'what throws',
+      () => ({
+        toJSON: () => {
+          throw new Error(SECRET);
+        },
+      }),
+    ],
+  ])(
+    'ERR-01 EMIT-04 an argument that the schema makes %s of, which no filter compares, is refused and reported',
+    async (_, make) => {
+      server = new TestServer();
+      const handle = server.events.define('numbers', {
+        input: z.object({ id: z.string().transform(make).optional() }),
+        payload: z.object({ id: z.string(), n: z.number() }),
+        filter: { id: 'id' },
+      });
+      const everybody = await server.stream('numbers');
+      for (const method of ['events/poll', 'events/stream']) {
+        const { error } = await server.call(method, { name: 'numbers', arguments: { id: '1' } });
+        expect(error).toMatchObject({ code: -32602, message: 'arguments of numbers could not be read' });
+      }
+      expect(server.errors.map(({ stage, error }) => `${stage}: ${(error as Error).message}`)[0]).toMatch(
+        /^input: the input schema of numbers makes something of id that is no JSON/,
+      );
+      await handle.emit({ id: '1', n: 1 });
+      expect(pushedNumbers(await everybody.arrived())).toEqual([1]);
+    },
+  );
+
   it('ERR-01 refuses arguments the input schema fails on, without its message', async () => {
     server = new TestServer();
     const url = z.string().transform((text) => {

@@ -14,7 +14,7 @@ class ValueSet {
   constructor(values: readonly unknown[]) {
     for (const value of values) {
       const plain = asJson(value);
-      if (isStructure(plain)) this.#structures.add(canonicalJson(plain));
+      if (isStructure(plain)) this.#structures.add(textOf(plain));
       else this.#scalars.add(plain);
     }
   }
@@ -22,13 +22,36 @@ class ValueSet {
   has(value: unknown): boolean {
     const plain = asJson(value);
     if (!isStructure(plain)) return this.#scalars.has(plain);
-    return this.#structures.size > 0 && this.#structures.has(canonicalJson(plain));
+    return this.#structures.size > 0 && this.#structures.has(textOf(plain));
   }
 }
 
-/** Text that is the same for values that are the same. */
+/** Text that is the same for values that are the same. Never throws, as it is asked for in the middle of an emit. */
 export function jsonKey(value: unknown): string {
-  return isStructure(value) ? canonicalJson(value) : (JSON.stringify(value) ?? 'null');
+  return isStructure(value) ? textOf(value) : scalarText(value);
+}
+
+/**
+ * Whether a value can be compared with what payloads hold: an author's schema may make a big integer of an argument, which no
+ * JSON is equal to.
+ */
+export function isJsonValue(value: unknown): boolean {
+  return jsonKey(value) !== NO_JSON;
+}
+
+/** No text of JSON is empty, so a value without one equals none of a payload. */
+const NO_JSON = '';
+
+function textOf(value: object): string {
+  try {
+    return canonicalJson(value);
+  } catch {
+    return NO_JSON;
+  }
+}
+
+function scalarText(value: unknown): string {
+  return typeof value === 'bigint' ? NO_JSON : (JSON.stringify(value) ?? 'null');
 }
 
 /** Whether two values are equal, or have one in common where either is a list. */
@@ -57,7 +80,7 @@ function valuesOf(list: readonly unknown[]): ValueSet {
 
 function isSame(one: unknown, other: unknown): boolean {
   const [a, b] = [asJson(one), asJson(other)];
-  return a === b || (isStructure(a) && isStructure(b) && canonicalJson(a) === canonicalJson(b));
+  return a === b || (isStructure(a) && isStructure(b) && textOf(a) === textOf(b));
 }
 
 /** What JSON makes of a value that a schema may have given, such as a date or `NaN`. */
@@ -65,8 +88,12 @@ function asJson(value: unknown): unknown {
   if (typeof value === 'string') return value;
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
   if (value === undefined) return null;
-  const { toJSON } = (value ?? {}) as { toJSON?: unknown };
-  return typeof toJSON === 'function' ? (toJSON.call(value, '') as unknown) : value;
+  try {
+    const { toJSON } = (value ?? {}) as { toJSON?: unknown };
+    return typeof toJSON === 'function' ? (toJSON.call(value, '') as unknown) : value;
+  } catch {
+    return undefined;
+  }
 }
 
 function isStructure(value: unknown): value is object {
