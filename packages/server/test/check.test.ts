@@ -185,6 +185,19 @@ describe('pages', () => {
 });
 
 describe('failures', () => {
+  it('PUSH-07 CUR-08 an upstream that fails as a stream opens still leaves out what is too old', async () => {
+    const server = httpServer({ heartbeatIntervalMs: 30_000 });
+    const upstream = new Upstream();
+    upstream.add(1);
+    server.events.define('counted', { ...counted, check: upstream.check, nextPollMs: 1_000 });
+    await server.clock.advance(600_000);
+    upstream.events.push({ eventId: 'new', timestamp: new Date(server.clock.now()), data: { n: 2 } });
+    upstream.failures.push(new Error('down'));
+    const stream = await server.stream('counted', { cursor: 'c0.0', maxAgeMs: 60_000 });
+    await settle();
+    expect(pushedNumbers(await stream.arrived())).toEqual([2]);
+  });
+
   it('PUSH-07 a failing upstream is asked less and less often, and its failures are told', async () => {
     const server = httpServer({ heartbeatIntervalMs: 30_000 });
     let calls = 0;

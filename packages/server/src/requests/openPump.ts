@@ -33,7 +33,7 @@ export async function openPump(
     return await pump.open(cursor, notBeforeMs);
   } catch (error) {
     if (cursor === null || !isEventsError(error) || error.errorName !== 'InternalError') throw error;
-    pump.openAt(cursor);
+    pump.openAt(cursor, notBeforeMs);
     return { cursor, truncated: false, failure: error };
   }
 }
