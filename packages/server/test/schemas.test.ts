@@ -136,6 +136,31 @@ describe('a schema that is no use', () => {
     return undefined;
   });
 
+  it.each([
+    ['_meta', { payload: { type: 'object' }, _meta: { size: 1n } }],
+    ['payload', { payload: { type: 'object', examples: [1n] } }],
+    ['input', { payload: { type: 'object' }, input: { type: 'object', default: 1n } }],
+  ])('LIST-17 OCC-12 what is published is refused when it is no JSON: %s', async (member, definition) => {
+    const server = httpServer();
+    server.events.define('fine', { payload: { type: 'object' } });
+    const define = (): unknown => server.events.define('broken', definition);
+    expect(define).toThrow(TypeError);
+    expect(define).toThrow(new RegExp(`${member}.* of event type "broken" cannot be written as JSON`));
+    expect((await server.result('events/list')).events.map(({ name }: { name: string }) => name)).toEqual(['fine']);
+  });
+
+  it('LIST-17 what an author does to a definition later is not published, and not checked', async () => {
+    const server = httpServer();
+    const payload = { type: 'object', properties: { n: { type: 'integer' } } };
+    const _meta: Record<string, unknown> = { tier: 1 };
+    const handle = server.events.define('counted', { payload, _meta });
+    payload.properties.n.type = 'string';
+    _meta['tier'] = 2;
+    const [type] = (await server.result('events/list')).events;
+    expect(type).toMatchObject({ payloadSchema: { properties: { n: { type: 'integer' } } }, _meta: { tier: 1 } });
+    await expect(handle.emit({ n: 1 })).resolves.toBeDefined();
+  });
+
   it('OCC-12 nothing is written to the console past the logger', () => {
     const spies = (['log', 'warn', 'error'] as const).map((method) =>
       vi.spyOn(console, method).mockImplementation(() => {}),

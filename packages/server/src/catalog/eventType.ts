@@ -2,6 +2,7 @@ import { isJsonObject } from '@mcp-events/protocol';
 import type { DeliveryMode, EventTypeDescriptor } from '@mcp-events/protocol';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
 import { refuseUnknown } from '@mcp-events/protocol/options';
+import { snapshotPayload } from '../occurrence/payload.ts';
 import { isStorableText } from '../occurrence/storableText.ts';
 import type { Filter } from '../subscription/filterIndex.ts';
 import type { Feed } from '../feed/feed.ts';
@@ -82,7 +83,8 @@ export function compileType(name: string, definition: AnyDefinition, offersWebho
     delivery: [...deliveryModes(definition, offersWebhook, what)],
     inputSchema: input.json,
     payloadSchema: payload.json,
-    ...(definition._meta === undefined ? {} : { _meta: definition._meta }),
+    // A copy: one that cannot be written would break the whole list, for everybody.
+    ...(definition._meta === undefined ? {} : { _meta: snapshotPayload(definition._meta, `_meta of ${what}`).data }),
   };
   const retention = resolveRetention(definition, what);
   return { definition, descriptor, input, payload, rules, retention, nextPollMs, leaseMs };

@@ -4,6 +4,7 @@ import { schemaMistake } from '@mcp-events/protocol/options';
 import type { ValidateFunction } from 'ajv';
 import { isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
+import { snapshotPayload } from '../occurrence/payload.ts';
 import { compileJson, MAX_MATCHED_LENGTH } from './jsonValidator.ts';
 import { allowsObjects, withoutApproximations } from './schemaForms.ts';
 import { describeErrors, describeLibraryIssues, SchemaViolation } from './violations.ts';
@@ -48,7 +49,8 @@ export interface CompileOptions {
  */
 export function compileSchema(schema: SchemaInput, options: CompileOptions): CompiledSchema {
   const { what } = options;
-  const json = toJsonSchema(schema, what);
+  // A copy of what can be written: what is published is what is checked, whatever becomes of the author's object.
+  const json = snapshotPayload(toJsonSchema(schema, what), what).data;
   const validateJson = compileJson(json, what, options);
   if (!allowsObjects(json, json))
     throw new TypeError(`${what} allows no object, but arguments and payloads are objects`);
