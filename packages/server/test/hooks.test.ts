@@ -295,6 +295,19 @@ describe('poll leases', () => {
     expect(recorder.log).toHaveLength(2);
   });
 
+  it('HOOK-04 HOOK-06 nor where the clock is set forward', async () => {
+    const server = httpServer();
+    const recorder = new Recorder();
+    server.events.define('counted', { ...recorder.definition, nextPollMs: 1_000 });
+    const { cursor } = await server.poll('counted', null);
+    server.clock.jump(3_600_000);
+    await server.clock.advance(1_000);
+    await server.poll('counted', cursor);
+    expect(recorder.log).toHaveLength(1);
+    await server.clock.advance(3_000);
+    expect(recorder.log).toHaveLength(2);
+  });
+
   it('HOOK-06 also where the upstream asks for a longer interval than the type', async () => {
     const server = httpServer();
     const recorder = new Recorder();

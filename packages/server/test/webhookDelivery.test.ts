@@ -347,6 +347,26 @@ describe('suspension', () => {
     expect((await server.subscribe('counted')).deliveryStatus).toMatchObject({ active: false, lastError: 'http_5xx' });
   });
 
+  it('DELIV-13 rests on the attempts of its window, whatever the clock is set to', async () => {
+    const server = webhookServer({ suspension: { minAttempts: 3, windowMs: 60_000 }, retry: { attempts: 1 } });
+    const handle = server.events.define('counted', counted);
+    const { id } = await server.subscribe('counted');
+    server.recorder.answer = () => 500;
+    const fail = async (n: number): Promise<void> => {
+      await handle.emit({ n });
+      await settle();
+    };
+    await fail(1);
+    server.clock.jump(-86_400_000);
+    await fail(2);
+    await server.clock.advance(120_000);
+    await fail(3);
+    expect(server.events.subscriptions({ id })[0]?.suspended).toBe(false);
+    await fail(4);
+    await fail(5);
+    expect(server.events.subscriptions({ id })[0]?.suspended).toBe(true);
+  });
+
   it('STATUS-02 SUB-13 ends with a refresh, which says so once, and everything that waited is sent', async () => {
     const server = webhookServer({ ...rules, suspension: { minAttempts: 5 } });
     const handle = server.events.define('counted', { ...counted, retention: { maxAgeMs: 86_400_000 } });

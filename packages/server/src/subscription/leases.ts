@@ -10,6 +10,7 @@ export interface Lease {
   polls: number;
   /** Clients that began to poll it, as far as that can be seen. */
   pollers: number;
+  /** By a clock that nobody sets: how long nobody polled, whatever the time of day is set to meanwhile. */
   expiresAtMs: number;
 }
 
@@ -44,7 +45,7 @@ export class Leases {
   /** Adds a lease, or gives a known one its full time again. */
   renew(key: string, lease: Lease, durationMs: number): void {
     this.delete(key);
-    lease.expiresAtMs = this.#clock.now() + durationMs;
+    lease.expiresAtMs = this.#clock.monotonicMs() + durationMs;
     let leases = this.#byDuration.get(durationMs);
     if (leases === undefined) this.#byDuration.set(durationMs, (leases = new Map()));
     leases.set(key, lease);
@@ -87,7 +88,7 @@ export class Leases {
 
   #expire(): void {
     this.#timerAtMs = Infinity;
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonicMs();
     let nextMs = Infinity;
     for (const [durationMs, leases] of this.#byDuration) {
       for (const [key, lease] of leases) {
@@ -110,7 +111,7 @@ export class Leases {
     if (atMs >= this.#timerAtMs) return;
     this.#unschedule();
     this.#timerAtMs = atMs;
-    this.#timer = this.#clock.setTimeout(() => this.#expire(), Math.max(0, atMs - this.#clock.now()));
+    this.#timer = this.#clock.setTimeout(() => this.#expire(), Math.max(0, atMs - this.#clock.monotonicMs()));
   }
 
   #unschedule(): void {

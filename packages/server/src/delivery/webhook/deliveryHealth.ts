@@ -58,10 +58,15 @@ export class DeliveryHealth {
     this.#failedSinceMs ??= nowMs;
   }
 
-  /** Counts an attempt towards suspension. @returns whether it suspends now */
-  count(rules: SuspensionRules, failed: boolean, nowMs: number): boolean {
+  /**
+   * Counts an attempt towards suspension.
+   *
+   * @param monotonicMs by a clock that nobody sets: the window rolls by it
+   * @returns whether it suspends now
+   */
+  count(rules: SuspensionRules, failed: boolean, nowMs: number, monotonicMs: number): boolean {
     this.#failureRate ??= new FailureRate(rules);
-    if (!this.#failureRate.count(failed, nowMs)) return false;
+    if (!this.#failureRate.count(failed, monotonicMs)) return false;
     this.#suspendedAtMs = nowMs;
     return true;
   }

@@ -393,8 +393,10 @@ export class Lane implements Sink, DeliveryLane {
   /** Counts towards suspension. Envelopes do not: peers that refuse them take events all the same (DIALECT-13). */
   #countAttempt({ kind }: Delivery, failed: boolean, nowMs: number): boolean {
     if (kind !== 'event' || this.suspended || this.#ended) return this.suspended;
-    if (!this.#health.count(this.#context.suspensionRules, failed, nowMs)) return false;
-    this.#suspendedSinceMs = this.#context.clock.monotonicMs();
+    const { clock, suspensionRules } = this.#context;
+    const monotonicMs = clock.monotonicMs();
+    if (!this.#health.count(suspensionRules, failed, nowMs, monotonicMs)) return false;
+    this.#suspendedSinceMs = monotonicMs;
     for (const waiting of this.#outstanding) {
       this.#context.retries.cancel(waiting.retry);
       waiting.retry = undefined;
