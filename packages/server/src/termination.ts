@@ -1,6 +1,6 @@
 import { refuseUnknown } from '@mcp-events/protocol/options';
-import { EventsError, errorCodes, internalError, isEventsError, isJsonObject } from '@mcp-events/protocol';
-import type { ErrorName } from '@mcp-events/protocol';
+import { internalError, isJsonObject } from '@mcp-events/protocol';
+import type { EventsError } from '@mcp-events/protocol';
 import type { Parts } from './composition.ts';
 import { WebhookSubscription } from './delivery/webhook/webhookSubscription.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
@@ -46,21 +46,4 @@ export function readSubscriptionFilter(filter: SubscriptionFilter): Subscription
     }
   }
   return { ...filter };
-}
-
-/**
- * Takes an error of this extension, also one that another copy of this package made, as two of them come together easily.
- * Throws a `TypeError` for anything else: it could not be told to anybody.
- */
-export function readEventsError(error: unknown): EventsError {
-  if (isEventsError(error)) return error;
-  const { name, errorName, message, data } = (error ?? {}) as Partial<Record<keyof EventsError, unknown>>;
-  const isForeign =
-    name === 'EventsError' && typeof message === 'string' && Object.hasOwn(errorCodes.final, String(errorName));
-  if (!isForeign) {
-    throw new TypeError(
-      "the error must be an EventsError, such as forbidden('revoked') or new EventsError('NotFound', message) makes: it is told to subscribers",
-    );
-  }
-  return new EventsError(errorName as ErrorName, message, isJsonObject(data) ? { data } : {});
 }

@@ -135,6 +135,19 @@ it('PUSH-07 tells streams of a type without replay of failures and losses', asyn
   expect(() => presence.wake()).toThrow(TypeError);
 });
 
+it.each([new Error('upstream is away'), 'upstream is away', undefined, { errorName: 'InternalError' }])(
+  'PUSH-07 ERR-12 a failure that could not be told to anybody is refused: %o',
+  async (error) => {
+    server = new TestServer();
+    const presence = server.events.define('presence', { payload });
+    expect(() => presence.reportFailure(error as never)).toThrow(/must be an EventsError/);
+    const stream = await server.stream('presence');
+    expect(() => presence.reportFailure(error as never)).toThrow(/must be an EventsError/);
+    await presence.emit({ n: 1 });
+    expect((await stream.take(2)).map(({ method }) => method?.split('/').at(-1))).toEqual(['active', 'event']);
+  },
+);
+
 describe('a schema that breaks what the last run promised', () => {
   const clock = new FakeClock();
   const required = (...names: string[]): JsonSchema => ({ ...payload, required: names });

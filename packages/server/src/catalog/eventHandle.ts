@@ -44,7 +44,8 @@ export interface EventHandle<Input = Record<string, unknown>, Args = Input, Payl
   reportLoss(): Promise<string | null>;
   /**
    * For emitted types: the source fails at the moment. Tells live streams, which go on (PUSH-07). Throws a `TypeError` for
-   * types with `check`.
+   * types with `check`, and for an error that is none of this extension's, such as `internalError(message)` makes: it is told
+   * to subscribers.
    */
   reportFailure(error: EventsError): void;
   /**

@@ -9,6 +9,7 @@ import type { MaybePromise } from '../maybePromise.ts';
 import { ObservedLog } from '../observability/observedLog.ts';
 import type { EventsOptions } from '../options.ts';
 import type { EventLog, Note, Retention } from '../storage/eventLog.ts';
+import { readEventsError } from '../readEventsError.ts';
 import { readNote } from '../storage/readNote.ts';
 import type { AnyDefinition, EventTypeDefinition } from './definition.ts';
 import { Emitter } from './emitter.ts';
@@ -76,7 +77,7 @@ export class EventTypes {
         else throw new TypeError(`${name} is emitted: there is no check to call`);
       },
       reportLoss: async () => emittedFeed(offered()).lose(),
-      reportFailure: (error) => emittedFeed(offered()).fail(error),
+      reportFailure: (error) => emittedFeed(offered()).fail(readEventsError(error)),
       update: (changed) => {
         type = this.#update(offered(), changed as AnyDefinition);
       },

@@ -56,7 +56,6 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
     throw unsupported('deliveryMode', { value: mode });
   }
   const callback = webhooks.readCallbackUrl(url);
-  if (caller.isTokens) webhooks.warnOfTokens(request.name);
   const { name, arguments: args } = request;
   const id = deriveSubscriptionId({ namespace: core.namespace, principal, name, arguments: args, url });
   // Not for those of others: their hooks may take their time.
@@ -88,6 +87,7 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
     admit: (target, details) => {
       const known = core.registry.get(id);
       if (known instanceof WebhookSubscription) return { subscription: known, target, details };
+      if (caller.isTokens) webhooks.warnOfTokens(name);
       // Before the endpoint is asked and onSubscribe is called, so that a refused subscription costs nothing (HOOK-08).
       const subscription = addWebhookSubscription({
         core,
