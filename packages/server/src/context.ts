@@ -34,3 +34,11 @@ export interface EventContext extends CallerInfo {
   /** Id of the subscription: for `emit` with a target, and to pair `onSubscribe` with `onUnsubscribe` (HOOK-01). */
   readonly subscriptionId: string;
 }
+
+/**
+ * What the author's functions are told of a webhook subscription when no client is there. Unchangeable, as all contexts: all
+ * of its author's functions see the same one (AUTH-12).
+ */
+export function webhookContext(principal: string | undefined, subscriptionId: string): EventContext {
+  return Object.freeze({ authInfo: undefined, principal, mode: 'webhook', subscriptionId });
+}

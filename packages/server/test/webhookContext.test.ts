@@ -98,6 +98,76 @@ describe('credentials of a webhook subscription', () => {
   });
 });
 
+describe('what author functions are told', () => {
+  /** As careless code does. What cannot be changed stays as it is. */
+  const edit = (given: object): void => {
+    for (const member of Object.keys(given)) Reflect.set(given, member, 'edited');
+    Reflect.set(given, 'added', true);
+  };
+
+  it('AUTH-12 cannot be changed by them, in any call, before and after a restart', async () => {
+    const deployment = new Deployment();
+    const seen = new Set<string>();
+    const look = (what: string, context: EventContext): void => {
+      seen.add(`${what} ${context.principal} ${context.mode} ${'added' in context}`);
+      edit(context);
+    };
+    const definition: EventTypeDefinition = {
+      ...deployment.definition,
+      match: (context) => {
+        look('match', context);
+        return true;
+      },
+      transform: (context, { data }) => {
+        look('transform', context);
+        return data;
+      },
+      authorize: (context) => {
+        look('authorize', context);
+        return true;
+      },
+      onSubscribe: (context) => look('onSubscribe', context),
+      onUnsubscribe: (context) => look('onUnsubscribe', context),
+    };
+    for (let run = 0; run < 2; run++) {
+      const server = deployment.start({}, { reauthorizeIntervalMs: 60_000 });
+      server.events.define('counted', definition);
+      if (run === 0) await server.subscribe('counted', { ttlMs: null });
+      deployment.upstream.add(2 * run + 1, 2 * run + 2);
+      await deployment.clock.advance(120_000);
+      await server.events.close();
+    }
+    const functions = ['authorize', 'match', 'onSubscribe', 'onUnsubscribe', 'transform'];
+    expect([...seen].toSorted()).toEqual(functions.map((name) => `${name} alice webhook false`));
+  });
+
+  it('AUTH-12 is not changed for one event type by the discoverable of another', async () => {
+    const server = webhookServer(
+      {},
+      {
+        principal: (caller) => {
+          edit(caller);
+          return caller.authInfo?.token === 'edited' ? 'somebody else' : 'alice';
+        },
+      },
+    );
+    const seen: (string | undefined)[] = [];
+    for (const name of ['first', 'second']) {
+      server.events.define(name, {
+        ...counted,
+        discoverable: (caller) => {
+          seen.push(caller.principal);
+          edit(caller);
+          return true;
+        },
+      });
+    }
+    const { events } = await server.result('events/list', {}, { authInfo: authFor('alice') });
+    expect(events.map(({ delivery }: { delivery: string[] }) => delivery.includes('webhook'))).toEqual([true, true]);
+    expect(seen).toEqual(['alice', 'alice']);
+  });
+});
+
 describe('arguments', () => {
   const input = { type: 'object', properties: { limit: { type: 'integer' }, list: { type: 'array' } } };
 

@@ -22,11 +22,12 @@ export function callerOf(context: ServerContext, rules: CallerRules): Caller {
   // The SDK declares the authentication on its transport-neutral context type only.
   const http = context.http;
   const envelope = context.mcpReq.envelope as Readonly<Record<string, unknown>> | undefined;
-  const info: CallerInfo = {
+  // Unchangeable: several of the author's functions see it, and so does what is decided by it (AUTH-12).
+  const info: CallerInfo = Object.freeze({
     authInfo: http?.authInfo,
     request: http?.req,
     clientInfo: boundedClientInfo(envelope?.[CLIENT_INFO_META_KEY]),
-  };
+  });
   const principal = rules.principal(info);
   if (principal !== undefined && (typeof principal !== 'string' || principal === '')) {
     throw new TypeError('the principal option must return a non-empty string or undefined');
@@ -38,7 +39,7 @@ export function callerOf(context: ServerContext, rules: CallerRules): Caller {
   }
   const dialect = rules.dialect === 'auto' ? dialectOfRequest(envelope?.[CLIENT_CAPABILITIES_META_KEY]) : rules.dialect;
   const isTokens = rules.principal === defaultPrincipal && principal !== undefined && subjectOf(info) === undefined;
-  return { ...info, principal, isTokens, dialect };
+  return Object.freeze({ ...info, principal, isTokens, dialect });
 }
 
 /**

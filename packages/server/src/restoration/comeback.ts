@@ -8,6 +8,7 @@ import {
 } from '@mcp-events/protocol';
 import type { EventType } from '../catalog/eventType.ts';
 import { schemaChanged } from '../catalog/schemaChange.ts';
+import { webhookContext } from '../context.ts';
 import type { Core } from '../core.ts';
 import type { Persistence } from '../delivery/webhook/persistence.ts';
 import { SigningSecrets } from '../delivery/webhook/signing/signingSecrets.ts';
@@ -211,7 +212,7 @@ function refusalOf(error: unknown, { failing }: StoredSubscription, nowMs: numbe
 
 function detailsOf(record: StoredSubscription, args: Arguments): SubscriptionDetails & { readonly principal: string } {
   const { id, name, principal, arguments: rawArguments } = record;
-  const context = { authInfo: undefined, principal, mode: 'webhook' as const, subscriptionId: id };
+  const context = webhookContext(principal, id);
   const argumentsKey = canonicalArguments(rawArguments);
   return { id, name, principal, rawArguments, arguments: args, argumentsKey, context };
 }

@@ -1,6 +1,7 @@
 import type { EventType } from '../catalog/eventType.ts';
 import { parseArguments } from '../catalog/parseArguments.ts';
 import { SchemaViolation } from '../catalog/violations.ts';
+import { webhookContext } from '../context.ts';
 import type { Core } from '../core.ts';
 import type { Persistence } from '../delivery/webhook/persistence.ts';
 import type { Webhooks } from '../delivery/webhook/webhooks.ts';
@@ -66,7 +67,7 @@ export class OwedHooks {
   async #call(type: EventType, { id, name, principal, arguments: rawArguments }: StoredSubscription): Promise<void> {
     const { definition } = type.compiled;
     const args = await this.#arguments(type, rawArguments);
-    const context = { authInfo: undefined, principal, mode: 'webhook' as const, subscriptionId: id };
+    const context = webhookContext(principal, id);
     this.#core.lifecycle.end(definition, { name, context, arguments: args });
   }
 

@@ -1,5 +1,6 @@
 import { internalError } from '@mcp-events/protocol';
 import type { DeliveryStatus, Dialect, EventsError } from '@mcp-events/protocol';
+import { webhookContext } from '../../context.ts';
 import type { Deadline } from '../../deadlines.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import type { Consent } from '../../storage/subscriptionStore.ts';
@@ -187,8 +188,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   hookRan(): boolean {
     this.#owesUnsubscribe = !this.ended;
     // It outlives requests and restarts: what its author's functions are told must not depend on whether one was there.
-    const { principal, mode, id: subscriptionId } = this;
-    this.context = { authInfo: undefined, principal, mode, subscriptionId };
+    this.context = webhookContext(this.principal, this.id);
     return this.#owesUnsubscribe;
   }
 
