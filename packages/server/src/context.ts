@@ -37,7 +37,7 @@ export interface EventContext extends CallerInfo {
 
 /**
  * What the author's functions are told of a webhook subscription when no client is there. Unchangeable, as all contexts: all
- * of its author's functions see the same one (AUTH-12).
+ * of its author's functions see the same one (AUTH-13).
  */
 export function webhookContext(principal: string | undefined, subscriptionId: string): EventContext {
   return Object.freeze({ authInfo: undefined, principal, mode: 'webhook', subscriptionId });

@@ -105,7 +105,7 @@ describe('what author functions are told', () => {
     Reflect.set(given, 'added', true);
   };
 
-  it('AUTH-12 cannot be changed by them, in any call, before and after a restart', async () => {
+  it('AUTH-13 cannot be changed by them, in any call, before and after a restart', async () => {
     const deployment = new Deployment();
     const seen = new Set<string>();
     const look = (what: string, context: EventContext): void => {
@@ -141,7 +141,7 @@ describe('what author functions are told', () => {
     expect([...seen].toSorted()).toEqual(functions.map((name) => `${name} alice webhook false`));
   });
 
-  it('AUTH-12 is not changed for one event type by the discoverable of another', async () => {
+  it('AUTH-13 is not changed for one event type by the discoverable of another', async () => {
     const server = webhookServer(
       {},
       {

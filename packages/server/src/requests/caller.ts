@@ -22,7 +22,7 @@ export function callerOf(context: ServerContext, rules: CallerRules): Caller {
   // The SDK declares the authentication on its transport-neutral context type only.
   const http = context.http;
   const envelope = context.mcpReq.envelope as Readonly<Record<string, unknown>> | undefined;
-  // Unchangeable: several of the author's functions see it, and so does what is decided by it (AUTH-12).
+  // Unchangeable: several of the author's functions see it, and so does what is decided by it (AUTH-13).
   const info: CallerInfo = Object.freeze({
     authInfo: http?.authInfo,
     request: http?.req,
