@@ -185,6 +185,23 @@ describe('pages', () => {
 });
 
 describe('failures', () => {
+  it('G5 EMIT-10 a check that wakes itself leaves others their turn', async () => {
+    const server = httpServer();
+    let calls = 0;
+    const handle = server.events.define('counted', {
+      ...counted,
+      nextPollMs: 1_000,
+      check: () => {
+        // An end, so that one that leaves nobody a turn fails here instead of standing still.
+        if (++calls < 10_000) handle.wake();
+        return { events: [], cursor: '0' };
+      },
+    });
+    await server.stream('counted', { cursor: 'c0.0' });
+    await settle(20);
+    expect(calls).toBeLessThan(100);
+  });
+
   it('PUSH-07 CUR-08 an upstream that fails as a stream opens still leaves out what is too old', async () => {
     const server = httpServer({ heartbeatIntervalMs: 30_000 });
     const upstream = new Upstream();

@@ -140,8 +140,9 @@ export class CheckSource {
       loop.checkAgain = false;
       const waitMs = await this.#step(loop, receiver.subscription);
       if (loop.receivers.size === 0) break;
-      if (loop.checkAgain) continue;
-      if (waitMs === 0) await new Promise<void>((resolve) => this.#options.clock.setImmediate(resolve));
+      // Also who is told of something new from within its check leaves others their turn.
+      if (waitMs === 0 || loop.checkAgain)
+        await new Promise<void>((resolve) => this.#options.clock.setImmediate(resolve));
       else {
         if (this.#merge(loop)) return;
         await this.#wait(loop, waitMs);
