@@ -2,10 +2,29 @@ import { describe, expect, it } from 'vitest';
 import { MemoryDeadLetters } from '../src/storage/memoryDeadLetters.ts';
 
 describe('dead letters', () => {
-  const add = (letters: MemoryDeadLetters, subscriptionId: string, dataJson = '{}'): void => {
+  const add = (letters: MemoryDeadLetters, subscriptionId: string, dataJson = '{}', _meta?: object): void => {
     const event = { eventId: 'e', name: 'counted', timestamp: '2026-01-01T00:00:00Z', dataJson, cursor: null };
-    letters.add({ ...event, subscriptionId, principal: 'alice', attempts: 5, reason: 'timeout', abandonedAt: '' });
+    const meta = _meta === undefined ? {} : { _meta: { ..._meta } };
+    letters.add({
+      ...event,
+      ...meta,
+      subscriptionId,
+      principal: 'alice',
+      attempts: 5,
+      reason: 'timeout',
+      abandonedAt: '',
+    });
   };
+  it('DELIV-08 are bounded with their metadata', () => {
+    const letters = new MemoryDeadLetters();
+    const _meta = { text: 'x'.repeat(1024 * 1024) };
+    for (let n = 0; n < 70; n++) add(letters, 'large', '{}', _meta);
+    expect(letters.find({})).toHaveLength(63);
+    for (const { number } of letters.find({})) letters.delete(number);
+    for (let n = 0; n < 63; n++) add(letters, 'large', '{}', _meta);
+    expect(letters.find({})).toHaveLength(63);
+  });
+
   const numbers = (letters: MemoryDeadLetters, filter = {}): number[] =>
     letters.find(filter).map(({ number }) => number);
 

@@ -451,6 +451,26 @@ describe('bounds', () => {
     expect(server.warnings).toEqual([expect.stringMatching(/makes a body of 307\d{3} bytes, which is not sent/)]);
   });
 
+  it.each([
+    ['payload', (text: string) => ({ data: { text } })],
+    ['metadata', (text: string) => ({ data: {}, _meta: { text } })],
+  ])('G5 holds a bounded size of events of a callback that does not answer, whatever it is in: %s', async (_, made) => {
+    const server = webhookServer();
+    const handle = server.events.define('text', { payload: { type: 'object' } });
+    await server.subscribe('text');
+    server.recorder.answer = () => 'hang';
+    for (let n = 0; n < 20; n++) {
+      const { data, ...options }: { data: object; _meta?: Record<string, string> } = made('x'.repeat(200 * 1_024));
+      await handle.emit({ ...data }, options);
+    }
+    await settle();
+    expect(server.recorder.events).toHaveLength(5);
+    server.recorder.answer = () => undefined;
+    server.recorder.release();
+    await settle(60);
+    expect(server.recorder.events).toHaveLength(20);
+  });
+
   it('G5 holds a bounded number of events of a callback that does not answer, and reads the rest when it does', async () => {
     const server = webhookServer({ limits: { outstandingPerSubscription: 8 }, retry: { attempts: 50 } });
     const handle = server.events.define('counted', counted);

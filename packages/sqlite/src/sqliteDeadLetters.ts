@@ -53,7 +53,8 @@ export class SqliteDeadLetters implements DeadLetterStore {
   add(letter: StoredDeadLetter): Promise<void> {
     const { dataJson, ...rest } = letter;
     const letterJson = JSON.stringify(rest);
-    return this.#commit.write(() => this.#add(letter, letterJson), dataJson.length);
+    const size = dataJson.length + (rest._meta === undefined ? 0 : JSON.stringify(rest._meta).length);
+    return this.#commit.write(() => this.#add(letter, letterJson, size), size);
   }
 
   async find(
@@ -78,8 +79,12 @@ export class SqliteDeadLetters implements DeadLetterStore {
     return this.#commit.write(() => void this.#remove.run(number));
   }
 
-  #add({ subscriptionId, principal, name, eventId, dataJson }: StoredDeadLetter, letterJson: string): void {
-    this.#insert.run(subscriptionId, principal, name, eventId, dataJson.length, letterJson, dataJson);
+  #add(
+    { subscriptionId, principal, name, eventId, dataJson }: StoredDeadLetter,
+    letterJson: string,
+    size: number,
+  ): void {
+    this.#insert.run(subscriptionId, principal, name, eventId, size, letterJson, dataJson);
     const { maxBytes, maxCount, maxCountPerSubscription } = deadLetterBounds;
     const { count } = this.#countOf.get(subscriptionId) as { count: number };
     if (count > maxCountPerSubscription) this.#removeOldestOf.run(subscriptionId);

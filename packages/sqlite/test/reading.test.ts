@@ -92,6 +92,17 @@ it('EMIT-08 damage that is found while reading is told as a rejection', async ()
   await expect(log.seek(0, Date.now())).rejects.toMatchObject({ name: 'StorageError' });
 });
 
+it('DELIV-08 dead letters are bounded with their metadata', async () => {
+  const { storage } = await reopened(async () => {});
+  const _meta = { text: 'x'.repeat(4 * 1024 * 1024) };
+  const letter = { subscriptionId: 'a', principal: 'p', name: 'n', eventId: 'e', dataJson: '{}', cursor: null, _meta };
+  const given = { timestamp: '', attempts: 1, reason: 'timeout', abandonedAt: '' } as const;
+  for (let n = 0; n < 17; n++) await storage.deadLetters.add({ ...letter, ...given });
+  expect((await storage.deadLetters.find({})).map(({ number }) => number)).toEqual(
+    Array.from({ length: 15 }, (_, n) => n + 3),
+  );
+});
+
 it('TTL-11 a damaged subscription keeps back no other, and no failure quotes what is stored', async () => {
   const { storage, db } = await reopened(async (log) => {
     await log.append(event('e1', { _meta: { a: 'private' } }), { byteLength: 10 });

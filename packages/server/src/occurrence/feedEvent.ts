@@ -54,6 +54,7 @@ export class FeedEvent {
   #data: Readonly<Record<string, unknown>> | undefined;
   #dataJson: string | undefined;
   #occurrence: Occurrence | undefined;
+  #metaLength: number | undefined;
 
   constructor(input: OccurrenceInput, cursor: string | null) {
     this.eventId = input.eventId;
@@ -80,6 +81,13 @@ export class FeedEvent {
   get dataJson(): string {
     this.#dataJson ??= JSON.stringify(this.#data);
     return this.#dataJson;
+  }
+
+  /** What it costs to hold, about: payload and metadata as JSON, in UTF-16 units. */
+  get jsonLength(): number {
+    if (this._meta === undefined) return this.dataJson.length;
+    this.#metaLength ??= JSON.stringify(this._meta).length;
+    return this.dataJson.length + this.#metaLength;
   }
 
   /** For the author's functions, one for all of their calls. Throws where `data` does. */

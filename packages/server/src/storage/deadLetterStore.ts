@@ -42,7 +42,7 @@ export interface DeadLetterPage {
 /** What every engine keeps at most; beyond it the oldest letters are forgotten. */
 export const deadLetterBounds: {
   readonly maxCount: number;
-  /** Of `dataJson`, in UTF-16 units or bytes, all letters together. */
+  /** Of `dataJson`, and of `_meta` as JSON, in UTF-16 units or bytes, all letters together. */
   readonly maxBytes: number;
   /** So that one dead endpoint cannot push out everybody else's. */
   readonly maxCountPerSubscription: number;

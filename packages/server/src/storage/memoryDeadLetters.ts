@@ -14,7 +14,7 @@ export class MemoryDeadLetters implements DeadLetterStore {
     const letter = { ...stored, number: this.#next++ };
     const { subscriptionId } = letter;
     this.#letters.set(letter.number, letter);
-    this.#bytes += letter.dataJson.length;
+    this.#bytes += sizeOf(letter);
     const count = (this.#countBySubscription.get(subscriptionId) ?? 0) + 1;
     this.#countBySubscription.set(subscriptionId, count);
     const { maxBytes, maxCount, maxCountPerSubscription } = deadLetterBounds;
@@ -41,9 +41,13 @@ export class MemoryDeadLetters implements DeadLetterStore {
   #forget(letter: NumberedLetter | undefined): void {
     if (letter === undefined || !this.#letters.delete(letter.number)) return;
     const { subscriptionId } = letter;
-    this.#bytes -= letter.dataJson.length;
+    this.#bytes -= sizeOf(letter);
     const count = (this.#countBySubscription.get(subscriptionId) ?? 1) - 1;
     if (count === 0) this.#countBySubscription.delete(subscriptionId);
     else this.#countBySubscription.set(subscriptionId, count);
   }
+}
+
+function sizeOf({ dataJson, _meta }: StoredDeadLetter): number {
+  return dataJson.length + (_meta === undefined ? 0 : JSON.stringify(_meta).length);
 }

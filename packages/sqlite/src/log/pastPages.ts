@@ -95,5 +95,5 @@ export class PastPages {
 }
 
 function sizeOf(record: FeedRecord): number {
-  return record.kind === 'event' ? record.dataJson.length : 0;
+  return record.kind === 'event' ? record.jsonLength : 0;
 }

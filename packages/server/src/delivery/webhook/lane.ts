@@ -163,7 +163,7 @@ export class Lane implements Sink, DeliveryLane {
 
   deliver(event: FeedEvent): boolean {
     if (this.#ended) return true;
-    const isFull = this.#order.isTooFarAhead || !this.#outstanding.hasRoomFor(event.dataJson.length);
+    const isFull = this.#order.isTooFarAhead || !this.#outstanding.hasRoomFor(event.jsonLength);
     if (this.suspended || isFull) return this.#refuse();
     const place = this.#order.begin(event);
     if (place === undefined) return true;

@@ -1,9 +1,9 @@
 import type { Delivery } from './delivery.ts';
 
-/** Payload bytes one subscription may have outstanding, beyond its first delivery. */
+/** Bytes of payloads and metadata one subscription may have outstanding, beyond its first delivery. */
 const MAX_BYTES = 1024 * 1024;
 
-/** Payload bytes one principal may have outstanding, beyond the first delivery of each of its subscriptions. */
+/** The same of one principal, beyond the first delivery of each of its subscriptions. */
 const MAX_PRINCIPAL_BYTES = 64 * 1024 * 1024;
 
 /** Whose payloads count together. */
@@ -65,7 +65,7 @@ export class OutstandingDeliveries {
   }
 
   #count({ event }: Delivery, sign: 1 | -1): void {
-    const bytes = sign * (event?.dataJson.length ?? 0);
+    const bytes = sign * (event?.jsonLength ?? 0);
     this.#bytes += bytes;
     this.#principal.heldBytes += bytes;
   }
