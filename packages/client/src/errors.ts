@@ -132,7 +132,16 @@ export function serverError(error: RpcError): EventsError {
   return eventsErrorFromRpc({ ...error, message: shortened(error.message) });
 }
 
-/** Anything thrown, as an `Error`. */
+/** Anything thrown, as an `Error` that can be looked at: what an application throws may be whatever it likes. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  try {
+    if (!(thrown instanceof Error)) return new Error(String(thrown));
+    // Looked at here, where it may throw.
+    const { name, message, code, errcode } = thrown as Error & { code?: unknown; errcode?: unknown };
+    const isPlain = [name, message].every((text) => typeof text === 'string');
+    const isCoded = [code, errcode].every((value) => ['undefined', 'string', 'number'].includes(typeof value));
+    return isPlain && isCoded ? thrown : new Error(String(message), { cause: thrown });
+  } catch {
+    return new Error('Something was thrown that cannot be described.');
+  }
 }

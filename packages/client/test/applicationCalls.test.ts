@@ -49,6 +49,67 @@ describe('a callback that never ends', () => {
   }
 });
 
+function raising(text: string): () => never {
+  return () => {
+    throw new Error(text);
+  };
+}
+
+/** What `throw` takes, and what cannot be written as a text or looked at. */
+const thrown: [string, () => unknown][] = [
+  ['undefined', () => undefined],
+  ['an object without a prototype', () => Object.create(null)],
+  ['a text that throws', () => ({ toString: raising('no text') })],
+  ['a message that throws', () => Object.defineProperty(new Error('x'), 'message', { get: raising('no message') })],
+  ['a message that is none', () => Object.assign(new Error('x'), { message: { deep: true } })],
+  ['a code that throws', () => Object.defineProperty(new Error('x'), 'code', { get: raising('no code') })],
+  [
+    'an error that cannot be looked at',
+    () => new Proxy(new Error('x'), { get: raising('no'), getPrototypeOf: raising('no') }),
+  ],
+];
+
+describe('a callback that throws', () => {
+  for (const [what, error] of thrown) {
+    it(`CLIENT-20 (${what}) does not end delivery`, async () => {
+      const raise = (): never => {
+        throw error();
+      };
+      const callbacks = { onStatus: raise, onGap: raise, onError: raise, onDeliveryStatus: raise, onTerminated: raise };
+      const { server, subscription, events } = await started(callbacks);
+      const reader = new Reader(subscription);
+      server.stream().active('c9', true);
+      server.stream().error(-32603);
+      server.stream().event('e10', 'c10');
+      await settle();
+      expect([reader.ids, reader.error]).toEqual([['e10'], undefined]);
+      server.stream().terminated(-32024);
+      await settle();
+      expect(reader.error).toMatchObject({ errorName: 'Forbidden' });
+      await events.close();
+    });
+
+    it(`CLIENT-22 (${what}) parks the event of a handler, and those behind it go on`, async () => {
+      for (const prepare of [false, true]) {
+        const w = await processWorld();
+        const raise = ({ eventId }: { eventId: string }): void => {
+          if (eventId === 'e1') throw error();
+        };
+        const handle = (event: any, { db }: any): void => {
+          if (!prepare) raise(event);
+          addEffect(db, event.eventId);
+        };
+        await w.start({ maxAttempts: 2, handler: prepare ? { prepare: raise, handle } : handle });
+        await push(w, 0, 2);
+        await w.clock.advance(60_000);
+        expect(w.effects()).toEqual(['e2']);
+        expect(await w.inbox.parked()).toMatchObject([{ event: { eventId: 'e1' }, attempts: 2 }]);
+        await w.events.close();
+      }
+    });
+  }
+});
+
 describe('a callback that calls back in', () => {
   for (const what of ['filter', 'onGap'] as const) {
     it(`CLIENT-25 acknowledge() within ${what} resolves, and delivery goes on`, async () => {

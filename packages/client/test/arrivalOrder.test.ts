@@ -56,6 +56,13 @@ function shuffled(posts: Post[]): fc.Arbitrary<Post[]> {
 }
 
 describe('ArrivalOrder', () => {
+  it('ORDER-02 takes 50,000 that name one predecessor, which a server may do, in time that grows with their number only', () => {
+    const world = new World({ maxWaiting: Infinity, maxWaitingBytes: Infinity });
+    for (let n = 1; n <= 50_000; n += 1) world.take({ event: n, position: `p${n}`, previous: 'p0' });
+    world.take({ event: 0, position: 'p0', previous: null });
+    expect(world.out).toEqual(range(0, 50_000));
+  });
+
   it('ORDER-02 releases any permutation with repetitions of a chain once and in order', () => {
     fc.assert(
       fc.property(

@@ -332,6 +332,22 @@ describe('an inbox', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('CLIENT-25 counts a message for what it was, whatever the application made of it', async () => {
+    const inbox = await WebhookInbox.open({ maxBytes: 250, clock: new FakeClock() });
+    for (const n of [1, 2]) expect(await inbox.accept(nth(n))).toBe('accepted');
+    const iterator = inbox[Symbol.asyncIterator]();
+    for (let n = 0; n < 2; n += 1) {
+      const { value } = await iterator.next();
+      Object.assign(value as object, { bytes: -1_000, kind: 'gap' });
+    }
+    void iterator.next();
+    await settle();
+    expect(await inbox.accept(nth(3))).toBe('accepted');
+    expect(await inbox.accept(nth(4))).toBe('accepted');
+    expect(await inbox.accept(nth(5))).toBe('retry');
+    await inbox.close();
+  });
+
   it('RECV-12 one that nests deeply is handed out, and refuses nothing else', async () => {
     for (const store of [memoryInboxStore(), fileInboxStore(newFile())]) {
       const { inbox, application } = await open({ store });

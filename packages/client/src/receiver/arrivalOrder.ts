@@ -284,7 +284,8 @@ export class ArrivalOrder<T> {
         this.#release(entry.item);
       }
       this.#passed.add(next);
-      pending.push(...this.#empty.behind(next), ...this.#waiting.behind(next).toReversed());
+      for (const behind of this.#empty.behind(next)) pending.push(behind);
+      for (const behind of this.#waiting.behind(next).toReversed()) pending.push(behind);
     }
     for (const oldest of this.#passed) {
       if (this.#passed.size <= MAX_PASSED) break;

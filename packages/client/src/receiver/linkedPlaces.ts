@@ -5,7 +5,7 @@
 export class LinkedPlaces<P extends { previous: string | null }> {
   readonly #places = new Map<string, P>();
   /** Positions by the one before them. Two may name the same one, each in its own chain. */
-  readonly #followers = new Map<string | null, string[]>();
+  readonly #followers = new Map<string | null, Set<string>>();
   readonly #maxPlaces: number;
 
   /** @param maxPlaces at more than that, the one added first is forgotten */
@@ -26,8 +26,8 @@ export class LinkedPlaces<P extends { previous: string | null }> {
   }
 
   /** Positions right behind this one, or those that begin a chain, in the order they were added. */
-  behind(position: string | null): readonly string[] {
-    return this.#followers.get(position) ?? [];
+  behind(position: string | null): string[] {
+    return [...(this.#followers.get(position) ?? [])];
   }
 
   /** Adds a place, in the stead of another one at its position. */
@@ -65,13 +65,14 @@ export class LinkedPlaces<P extends { previous: string | null }> {
 
   #follow(previous: string | null, position: string): void {
     const others = this.#followers.get(previous);
-    if (others === undefined) this.#followers.set(previous, [position]);
-    else others.push(position);
+    if (others === undefined) this.#followers.set(previous, new Set([position]));
+    else others.add(position);
   }
 
   #unfollow(previous: string | null, position: string): void {
-    const others = this.behind(previous).filter((other) => other !== position);
-    if (others.length === 0) this.#followers.delete(previous);
-    else this.#followers.set(previous, others);
+    // At constant cost: a server may name one place before thousands.
+    const others = this.#followers.get(previous);
+    others?.delete(position);
+    if (others?.size === 0) this.#followers.delete(previous);
   }
 }

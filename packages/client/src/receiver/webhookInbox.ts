@@ -40,6 +40,8 @@ interface Ready {
   item: InboxItem;
   /** Absent for a gap that was found here. */
   stored?: StoredMessage;
+  /** What it counts for; the application may change the message it was handed. */
+  bytes: number;
 }
 
 /** What a store kept of the order of one subscription. */
@@ -190,17 +192,17 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
     switch (message.kind) {
       case 'event':
         // What belongs where a gap was handed out comes late rather than never.
-        if (order.take(stored, message.order, message.bytes) === 'late') this.#add({ item: message, stored });
+        if (order.take(stored, message.order, message.bytes) === 'late') this.#add(message, stored);
         return;
       case 'gap':
         // Before what waits: that is where something is missing.
-        this.#add({ item: { kind: 'gap', subscriptionId, cursor: message.cursor }, stored });
+        this.#add({ kind: 'gap', subscriptionId, cursor: message.cursor }, stored);
         order.settle(message.missing);
         return;
       case 'terminated':
-        if (order.waiting > 0) this.#add({ item: { kind: 'gap', subscriptionId, cursor: null } });
+        if (order.waiting > 0) this.#add({ kind: 'gap', subscriptionId, cursor: null });
         order.settle();
-        this.#add({ item: message, stored });
+        this.#add(message, stored);
     }
   }
 
@@ -216,22 +218,22 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
       maxWaiting: Infinity,
       maxWaitingBytes: Infinity,
       release: (stored) => {
-        if (stored.message.kind === 'event') this.#add({ item: stored.message, stored });
+        if (stored.message.kind === 'event') this.#add(stored.message, stored);
       },
-      gap: () => this.#add({ item: { kind: 'gap', subscriptionId, cursor: null } }),
+      gap: () => this.#add({ kind: 'gap', subscriptionId, cursor: null }),
     });
   }
 
-  #add(ready: Ready): void {
-    this.#ready.add(ready);
+  #add(item: InboxItem, stored?: StoredMessage): void {
+    this.#ready.add({ item, ...(stored && { stored }), bytes: stored === undefined ? 0 : bytesOf(stored.message) });
     this.#wake();
   }
 
   async #acknowledge(ready: Ready): Promise<void> {
-    const { stored } = ready;
+    const { stored, bytes } = ready;
     if (stored !== undefined) {
       await this.#store.append({ kind: 'done', number: stored.number });
-      this.#count(-1, -bytesOf(stored.message));
+      this.#count(-1, -bytes);
     }
     this.#ready.delete(ready);
   }
