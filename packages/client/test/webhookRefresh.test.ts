@@ -360,13 +360,55 @@ describe('a refresh that makes the subscription anew', () => {
     expect(answer).toBeUndefined();
     await w.clock.advance(1);
     expect(answer).toBe('retry');
-    // A request that failed says nothing of a new subscription.
     w.server.fail(w.subscribes().at(-1)!.id, { code: -32603, message: 'x' });
     await settle();
     expect(await last.event('e9', 'c9')).toBe('accepted');
     await settle();
     expect(reader.ids).toEqual(['e1', 'e2', 'e9']);
     await w.events.close();
+  });
+
+  it('RECV-19 a refresh whose answer was lost is asked again from before the gap that only its answer tells', async () => {
+    for (const isOrdered of [true, false]) {
+      const order: string[] = [];
+      const store = memoryStore();
+      const w = await webhookWorld({ store });
+      const onGap = ({ reason }: { reason: string }): void => void order.push(reason);
+      const subscription = await w.events.subscribe('incident.opened', {}, { onGap });
+      await settle();
+      const { last } = w.receiver;
+      const place = (n: number, previous: string | null): EventOrder | undefined =>
+        isOrdered ? { position: `c${n}`, previous } : undefined;
+      await last.event('e1', 'c1', place(1, null));
+      void (async () => {
+        for await (const { eventId } of subscription) order.push(eventId);
+      })();
+      await settle();
+      w.server.on(Methods.subscribe, () => pending);
+      await w.clock.advance(HOUR_MS * 0.8);
+      // The server had lost it, and begins again at e5: what lies between is gone. The answer does not arrive.
+      const early = last.event('e5', 'c5', place(5, null));
+      w.server.fail(w.subscribes().at(-1)!.id, { code: -32603, message: 'x' });
+      expect(await early).toBe('retry');
+      const answers = [await last.event('e5', 'c5', place(5, null)), await last.event('e6', 'c6', place(6, 'c5'))];
+      expect(answers).toEqual(isOrdered ? ['retry', 'retry'] : ['accepted', 'accepted']);
+      // What goes on from what came before is of the one before.
+      if (isOrdered) expect(await last.event('e2', 'c2', place(2, 'c1'))).toBe('accepted');
+      await settle();
+      const isBeforeGap = { cursor: isOrdered ? 'c2' : 'c1' };
+      expect(await store.list()).toMatchObject([isBeforeGap]);
+      w.server.on(Methods.subscribe, () => granted(w.clock, HOUR_MS, { cursor: 'c4', truncated: true }));
+      await w.clock.advance(1_000);
+      expect(w.subscribes().at(-1)!.params).toMatchObject(isBeforeGap);
+      for (const n of [5, 6]) {
+        const again = place(n, n === 5 ? null : 'c5');
+        if (isOrdered) expect(await last.event(`e${n}`, `c${n}`, again)).toBe('accepted');
+      }
+      await settle();
+      expect(order).toEqual(isOrdered ? ['e1', 'e2', 'truncated', 'e5', 'e6'] : ['e1', 'e5', 'e6', 'truncated']);
+      await w.events.close();
+      expect(w.clock.pending).toBe(0);
+    }
   });
 });
 

@@ -37,6 +37,11 @@ export class Arrivals {
   #isOpen = false;
   /** The answer to a refresh that is under way: whether it came in time. */
   #renewal: { answered: Promise<boolean>; settle: (inTime: boolean) => void } | undefined;
+  /**
+   * A refresh was not answered. It may have made the subscription anew, with a gap that only the answer to another one tells:
+   * as long as that comes with the position from before the gap.
+   */
+  #isUnanswered = false;
   /** What waits for an answer. */
   readonly #early = { posts: 0, bytes: 0 };
   #closed = false;
@@ -75,6 +80,7 @@ export class Arrivals {
     if (truncated && cursor !== null) this.#gap(cursor);
     else if (this.#mayFollow()) this.#context.buffer.position(cursor, this.#idsBeyond());
     this.#quiet = true;
+    this.#isUnanswered = false;
     this.#open();
     this.#renewal?.settle(true);
   }
@@ -98,9 +104,10 @@ export class Arrivals {
     this.#renewal = { answered, settle: renewal.settle };
   }
 
-  /** The refresh failed. */
+  /** The refresh failed. What may be of a subscription made anew is to be sent again, until another one tells (RECV-19). */
   notRefreshed(): void {
-    this.#renewal?.settle(true);
+    this.#isUnanswered = this.#isOpen;
+    this.#renewal?.settle(false);
   }
 
   /** For the receiver. */
@@ -132,8 +139,11 @@ export class Arrivals {
    * @returns whether there was room to wait, and the answer came in time
    */
   async #admitted(message: WebhookMessage): Promise<boolean> {
-    const renewal = this.#mayBeAnew(message) ? this.#renewal : undefined;
-    if (this.#isOpen && renewal === undefined) return true;
+    const mayBeAnew = this.#mayBeAnew(message);
+    const renewal = mayBeAnew ? this.#renewal : undefined;
+    // Where no order is told nobody knows: it is taken, and the position stays (RECV-19).
+    const isTold = message.kind === 'event' && message.order !== undefined;
+    if (this.#isOpen && renewal === undefined) return !(this.#isUnanswered && mayBeAnew && isTold);
     const { maxEvents, maxBytes } = this.#context.buffer.limits;
     const bytes = message.kind === 'event' ? message.bytes : 0;
     if (this.#early.posts >= maxEvents || (this.#early.posts > 0 && this.#early.bytes + bytes > maxBytes)) return false;
@@ -235,8 +245,11 @@ export class Arrivals {
   #post({ event, bytes, order }: EventArrival, isSafe: boolean): void {
     const { buffer } = this.#context;
     // CUR-05: whatever its place in the order is called, without a cursor it is no position.
-    if (event.cursor === null || !this.#own.isTold) buffer.posted(event, bytes, false);
-    else if (isSafe && order !== undefined) buffer.posted({ ...event, cursor: order.position }, bytes, true);
+    if (event.cursor === null) buffer.posted(event, bytes, false);
+    // Without an order nothing tells what is of a subscription made anew: the position waits for the answer (RECV-19).
+    else if (!this.#own.isTold) {
+      buffer.posted(this.#isUnanswered ? { ...event, cursor: buffer.resumeCursor } : event, bytes, false);
+    } else if (isSafe && order !== undefined) buffer.posted({ ...event, cursor: order.position }, bytes, true);
     else buffer.posted({ ...event, cursor: buffer.resumeCursor }, bytes, false);
   }
 
