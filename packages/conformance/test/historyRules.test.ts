@@ -1,6 +1,6 @@
 import { checkHistory } from '@mcp-events/conformance';
 import type { BegunFact, Fact } from '@mcp-events/conformance';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { plants } from '../src/history/plants.ts';
 import { describeExamined, idleKinds, sumExamined } from '../src/history/verdict.ts';
 
@@ -95,6 +95,169 @@ it('G2 lets an interruption explain a gap where there was no position to go on f
   expect(facts(null, [{ fact: 'disturbed' }])).toEqual([]);
   expect(facts(null, [])).toEqual(['gap']);
   expect(facts('run.0', [{ fact: 'killed', process: 'server' }])).toEqual(['gap']);
+});
+
+it('G2 lets what retention removed explain a gap by what a webhook server had stored, not by what it had heard', () => {
+  const facts = (ackedMs: number, ...between: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, mode: 'webhook', at: 0 },
+      { fact: 'calm', at: 0 },
+      ...emit(1, { at: 0 }),
+      ...take(1, ackedMs),
+      ...between,
+      { fact: 'lossCause', why: 'retention', type: 'opened', upTo: 'run.1', at: 10_000 },
+      { fact: 'received', ...S, gap: true, cursor: 'run.1', at: 10_001 },
+    ]);
+  const restart: Fact = { fact: 'started', process: 'server', at: 10_000 };
+  expect(facts(8_001, restart)).toEqual([]);
+  // It was stored by then, or nobody forgot it.
+  expect(facts(8_000, restart)).toEqual(['gap']);
+  expect(facts(8_001)).toEqual(['gap']);
+  expect(facts(8_001, { fact: 'started', process: 'client', at: 10_000 })).toEqual(['gap']);
+  // The storage may have failed.
+  expect(facts(1, { fact: 'disturbed', why: 'weather', at: 1_000 }, restart)).toEqual([]);
+  expect(facts(1, { fact: 'disturbed', at: 1_000 }, { fact: 'calm', at: 8_000 }, restart)).toEqual(['gap']);
+  // Somebody else's endpoint is no matter of the storage.
+  expect(facts(1, { fact: 'disturbed', subscription: 't', at: 9_999 }, restart)).toEqual(['gap']);
+  const polls = [
+    { ...BEGUN, at: 0 },
+    { fact: 'calm', at: 0 },
+    ...emit(1, { at: 0 }),
+    ...take(1, 9_000),
+    restart,
+  ] as Fact[];
+  const gone: Fact = { fact: 'lossCause', why: 'retention', type: 'opened', upTo: 'run.1', at: 10_000 };
+  expect(kinds([...polls, gone, { fact: 'received', ...S, gap: true, cursor: 'run.1', at: 10_001 }])).toEqual(['gap']);
+});
+
+describe('a gap that a webhook client found by itself', () => {
+  const overdue: Fact = { fact: 'received', ...S, gap: true, cursor: null };
+  const cause: Fact = { fact: 'lossCause', why: 'refused', ...S };
+  const cursorOf = (number: number): Fact => ({ fact: 'received', ...S, cursor: `run.${number}` });
+  const hand = (number: number): Fact => ({ fact: 'handed', ...S, eventId: `e${number}` });
+  const facts = (...more: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, mode: 'webhook' },
+      { fact: 'calm' },
+      ...[1, 2, 3, 4, 5, 6].flatMap((number) => emit(number)),
+      ...more,
+      { fact: 'settled' },
+    ]);
+
+  it('G2 is needed for each event that is missing where it stands, if something may have kept that one', () => {
+    const third = [cursorOf(0), overdue, hand(2), overdue, hand(4), overdue, hand(6)];
+    expect(facts(cause, ...third)).toEqual([]);
+    // Nothing touched it.
+    expect(facts(...third)).toEqual(['gap']);
+    expect(facts({ ...cause, subscription: 't' } as Fact, ...third)).toEqual(['gap']);
+  });
+
+  it('G2 is needless where nothing is missing, for the second time, and where no event follows', () => {
+    const told = [overdue, hand(2), overdue, hand(4)];
+    expect(facts(cause, ...told, overdue, hand(5), hand(6))).toEqual(['gap']);
+    // For two missing ones in a row there is one gap.
+    expect(facts(cause, ...told, overdue, overdue, hand(6))).toEqual(['gap']);
+    // It came before, late.
+    expect(facts(cause, ...told, hand(3), overdue, hand(5), hand(6))).toContain('gap');
+    expect(facts(cause, ...told, overdue)).toContain('gap');
+  });
+
+  it('G2 is needless for what is emitted after it, and says nothing once the application has begun anew', () => {
+    const late = [cause, overdue, hand(2), overdue, hand(4), overdue];
+    expect(facts(...late, ...emit(7), hand(5), hand(6), hand(7))).toEqual(['gap']);
+    expect(facts(...late, { ...BEGUN, mode: 'webhook', cursor: 'run.4' }, hand(5), hand(6))).toEqual([]);
+  });
+
+  it('G2 does not excuse an event that never comes and that no gap is told for', () => {
+    expect(facts(cause, overdue, hand(2), hand(3), hand(4), hand(5), hand(6), ...emit(7), ...emit(8), hand(8))).toEqual(
+      ['loss'],
+    );
+  });
+});
+
+describe('a server that waits for its client', () => {
+  const waits = (untilGranted: 'all' | 'emitted', at: number): Fact => ({
+    fact: 'disturbed',
+    ...S,
+    untilGranted,
+    at,
+  });
+  const cause: Fact = { fact: 'lossCause', why: 'refused', ...S, at: 1 };
+  const granted = (at: number, perhaps = false): Fact => ({
+    fact: 'granted',
+    ...S,
+    refreshBeforeMs: 1_000_000,
+    at,
+    ...(perhaps && { perhaps }),
+  });
+  const facts = (...more: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, mode: 'webhook', withinMs: 1_000, at: 0 },
+      { fact: 'calm', at: 0 },
+      ...emit(1, { at: 0 }),
+      ...more,
+      { fact: 'settled', at: 100_000 },
+    ]);
+
+  it('is not late with anything until it has granted anew, and is from then on', () => {
+    expect(facts(cause, waits('all', 500), granted(50_000), ...take(1, 51_000))).toEqual([]);
+    expect(facts(cause, waits('all', 500), granted(50_000), ...take(1, 51_001))).toEqual(['late']);
+    expect(facts(cause, waits('all', 500), granted(50_000, true), ...take(1, 60_000))).toEqual([]);
+    const later = [...emit(2, { at: 10_000 }), granted(50_000), ...take(1, 50_500)];
+    expect(facts(cause, waits('all', 500), ...later, ...take(2, 51_000))).toEqual([]);
+    expect(facts(cause, waits('all', 500), ...later, ...take(2, 51_001))).toEqual(['late']);
+  });
+
+  it('is late with what was emitted since it waits with news of what was before', () => {
+    const [before, after] = [emit(1, { at: 0 }), emit(2, { at: 10_000 })];
+    const told = [granted(50_000), ...take(1, 50_500)];
+    const wait = [cause, waits('emitted', 500)];
+    expect(facts(...wait, ...after, ...take(2, 11_000), ...told)).not.toContain('late');
+    expect(facts(...wait, ...after, ...take(2, 11_001), ...told)).toContain('late');
+    expect(before).toHaveLength(2);
+  });
+
+  it('is late if nothing happened that it could wait for, or only before it granted anew', () => {
+    expect(facts(waits('all', 500), granted(50_000), ...take(1, 51_000))).toEqual(['late']);
+    expect(facts({ ...cause, subscription: 't' } as Fact, waits('all', 500), ...take(1, 51_000))).toEqual(['late']);
+    expect(facts(cause, granted(10), waits('all', 500), ...take(1, 51_000))).toEqual(['late']);
+  });
+
+  it('loses nothing silently meanwhile', () => {
+    const passed = facts(cause, waits('all', 500), ...emit(2, { at: 600 }), granted(50_000), ...take(2, 50_500));
+    expect(passed).toEqual(expect.arrayContaining(['cursor', 'loss']));
+  });
+});
+
+it('G1 lets an event whose emit was not answered come late after a gap by webhook, and not otherwise', () => {
+  const T = { subscription: 't' };
+  const unknown: Fact = { fact: 'emitting', type: 'opened', eventId: 'e2' };
+  const hand = (name: { subscription: string }, number: number): Fact => ({
+    fact: 'handed',
+    ...name,
+    eventId: `e${number}`,
+  });
+  const gap: Fact = { fact: 'received', ...S, gap: true, cursor: 'run.1' };
+  const facts = (mode: 'webhook' | 'poll', ...between: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, mode },
+      { ...BEGUN, ...T, mode: 'webhook' },
+      ...emit(1),
+      unknown,
+      ...emit(3),
+      ...emit(4),
+      hand(T, 1),
+      hand(T, 2),
+      hand(T, 3),
+      hand(S, 1),
+      ...between,
+      hand(S, 3),
+      hand(S, 2),
+      hand(S, 4),
+    ]);
+  expect(facts('webhook', gap)).toEqual([]);
+  expect(facts('webhook')).toEqual(['order']);
+  expect(facts('poll', gap)).toEqual(['order']);
 });
 
 it('G5 compares the data of what arrives and of what is handed out with what this principal is to get', () => {

@@ -35,10 +35,11 @@ export class Calm {
     return latest >= index || index < this.#calmIndex;
   }
 
-  /** Since when nothing disturbs a subscription; `Infinity` while something does. */
-  sinceMs(subscription: string): number {
+  /** Since when nothing disturbs a subscription, or nobody but single ones; `Infinity` while something does. */
+  sinceMs(subscription?: string): number {
     if (this.#disturbedIndex === Infinity) return Infinity;
-    return Math.max(this.#calmMs, this.#disturbed.get(subscription)?.atMs ?? -Infinity);
+    const mine = subscription === undefined ? undefined : this.#disturbed.get(subscription);
+    return Math.max(this.#calmMs, mine?.atMs ?? -Infinity);
   }
 
   #of(process: string): string[] {

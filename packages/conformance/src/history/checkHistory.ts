@@ -39,7 +39,7 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
   const subscriptions = new Map<string, CheckedSubscription>();
   const calm = new Calm();
   const rules: Rule[] = [
-    new GapRule(table),
+    new GapRule(table, calm),
     new DataRule(table),
     new EndRule(table),
     new RepetitionRule(calm),

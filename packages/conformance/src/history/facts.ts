@@ -138,6 +138,8 @@ export interface GrantedFact extends FactBase {
   readonly refreshBeforeMs: number | null;
   /** Before it was asked for: the server's clock may have been set since. Default: just now. */
   readonly askedMs?: number;
+  /** The refresh was not answered, so nobody knows whether this one, or a later one of before, is in force. Default: false. */
+  readonly perhaps?: boolean;
 }
 
 /** An event is given to the application. */
@@ -230,6 +232,11 @@ export interface DisturbedFact extends FactBase {
   readonly subscription?: string;
   readonly process?: string;
   readonly why?: string;
+  /**
+   * The server waits for the client of this webhook subscription: until it is granted anew, nothing comes (`all`), or nothing
+   * tells what became of the events emitted until here (`emitted`). Only after a {@link LossCauseFact} of the subscription.
+   */
+  readonly untilGranted?: 'all' | 'emitted';
 }
 
 /**

@@ -1,8 +1,11 @@
-import type { EventTable } from './eventTable.ts';
+import type { Calm } from './calm.ts';
+import type { EventTable, KnownEvent } from './eventTable.ts';
 import type { BegunFact, Fact, LossCauseFact, ReceivedFact } from './facts.ts';
 import { concerns } from './facts.ts';
+import { LeftOut } from './leftOut.ts';
 import { inOrder } from './rule.ts';
 import type { Rule } from './rule.ts';
+import { StoredPosition } from './storedPosition.ts';
 import type { Evidence, Violation } from './verdict.ts';
 
 interface Told {
@@ -13,6 +16,9 @@ interface Told {
   latest: number;
   /** Index of the gap before it. The same loss may be told twice, as an answer and as a message. */
   before: number;
+  /** Of a webhook subscription: where its server stands at the least. */
+  stored: StoredPosition;
+  readonly leftOut: LeftOut;
 }
 
 /** A gap is told for a reason: everything else would make applications do work for nothing, and hide what was lost. */
@@ -20,16 +26,23 @@ export class GapRule implements Rule {
   readonly kind = 'gap';
   /** Messages that would have needed a cause to tell of a gap. */
   examined = 0;
-  readonly violations: Violation[] = [];
+  readonly #violations: Violation[] = [];
   readonly #table: EventTable;
+  readonly #calm: Calm;
   readonly #told = new Map<string, Told>();
   readonly #causes: { readonly fact: LossCauseFact; readonly index: number }[] = [];
   #causesAreTold = false;
   /** Of anything that may have interrupted a beginning; `Infinity` while it goes on. */
   #interruptedIndex = -1;
 
-  constructor(table: EventTable) {
+  constructor(table: EventTable, calm: Calm) {
     this.#table = table;
+    this.#calm = calm;
+  }
+
+  get violations(): readonly Violation[] {
+    const open = [...this.#told.values()].flatMap((told) => told.leftOut.open.map((gap) => violation(told, gap)));
+    return [...this.#violations, ...open];
   }
 
   take(fact: Fact, index: number): void {
@@ -38,6 +51,11 @@ export class GapRule implements Rule {
     else if (fact.fact === 'lossCause') this.#causes.push({ fact, index });
     else if (fact.fact === 'begun') this.#begun(fact, index);
     else if (fact.fact === 'received') this.#received(fact, index);
+    else if (fact.fact === 'handed') this.#handed(fact.subscription, fact.eventId);
+    else if (fact.fact === 'committed') {
+      const event = this.#table.get(fact.eventId);
+      if (event !== undefined) this.#told.get(fact.subscription)?.leftOut.kept(event);
+    } else if (fact.fact === 'killed' || fact.fact === 'started') this.#restarted(fact.process);
   }
 
   /** A subscription that has no position yet has nothing to go on from after an interruption. */
@@ -51,9 +69,39 @@ export class GapRule implements Rule {
     const begun = { fact, index };
     const position = this.#table.positionOf(fact.type, fact.cursor);
     const known = this.#told.get(fact.subscription);
-    if (known === undefined) this.#told.set(fact.subscription, { begun, position, latest: -1, before: -1 });
-    // One that goes on without a position had none that was stored: what it was told of another does not count.
-    else Object.assign(known, { begun, position });
+    const stored = new StoredPosition(position);
+    if (known === undefined) {
+      const leftOut = new LeftOut();
+      this.#told.set(fact.subscription, { begun, position, latest: -1, before: -1, stored, leftOut });
+    } else {
+      // One that goes on without a position had none that was stored: what it was told of another does not count.
+      Object.assign(known, { begun, position, stored });
+      known.leftOut.restarted();
+    }
+  }
+
+  #restarted(process: string): void {
+    let isServer = true;
+    for (const { begun, leftOut } of this.#told.values()) {
+      if (begun.fact.process !== process) continue;
+      isServer = false;
+      leftOut.restarted();
+    }
+    if (!isServer) return;
+    for (const told of this.#told.values()) {
+      if (told.begun.fact.mode !== 'webhook') continue;
+      told.stored.passed(this.#calm.nowMs, this.#calm.sinceMs());
+      told.position = told.stored.restarted() ?? told.position;
+    }
+  }
+
+  #handed(subscription: string, eventId: string): void {
+    const told = this.#told.get(subscription);
+    const event = this.#table.get(eventId);
+    if (told === undefined || event === undefined) return;
+    const wanted = this.#table.wantedBy(told.begun.fact);
+    const needless = told.leftOut.handed(event, wanted, (one) => this.#mayBeLost(told, one));
+    for (const gap of needless) this.#violations.push(violation(told, gap));
   }
 
   #received(fact: ReceivedFact, index: number): void {
@@ -61,16 +109,28 @@ export class GapRule implements Rule {
     if (told === undefined) return;
     if (this.#causesAreTold) this.examined++;
     if (fact.gap === true) {
-      if (this.#causesAreTold && !this.#hasCause(told)) {
-        const message = `${fact.subscription} was told of a gap, and nothing can have been lost`;
-        const evidence = inOrder([told.begun, { fact, index }]);
-        this.violations.push({ kind: 'gap', subscription: fact.subscription, message, evidence });
-      }
+      const evidence = { fact, index };
+      const isExplained = !this.#causesAreTold || this.#hasCause(told);
+      // A client that found it by itself says no position, and what comes next shows what is missing.
+      if (fact.cursor === null && told.begun.fact.mode === 'webhook') told.leftOut.gap(evidence, isExplained);
+      else if (!isExplained) this.#violations.push(violation(told, evidence));
       told.before = told.latest;
       told.latest = index;
     }
     const position = this.#table.positionOf(told.begun.fact.type, fact.cursor);
-    if (position !== undefined) told.position = Math.max(told.position ?? -Infinity, position);
+    if (position === undefined) return;
+    told.position = Math.max(told.position ?? -Infinity, position);
+    if (told.begun.fact.mode !== 'webhook') return;
+    const { nowMs } = this.#calm;
+    told.stored.passed(nowMs, this.#calm.sinceMs());
+    told.stored.received(position, nowMs);
+  }
+
+  /** Whether anything happened since it was emitted that may have kept an event from a subscription. */
+  #mayBeLost(told: Told, event: KnownEvent): boolean {
+    return this.#causes.some(
+      ({ fact, index }) => fact.upTo === undefined && index > event.emitting.index && concerns(fact, told.begun.fact),
+    );
   }
 
   #hasCause({ begun, position, before }: Told): boolean {
@@ -81,4 +141,10 @@ export class GapRule implements Rule {
       return (position ?? -Infinity) < (this.#table.positionOf(begun.fact.type, fact.upTo) ?? Infinity);
     });
   }
+}
+
+function violation({ begun }: Told, gap: Evidence): Violation {
+  const { subscription } = begun.fact;
+  const message = `${subscription} was told of a gap, and nothing can have been lost`;
+  return { kind: 'gap', subscription, message, evidence: inOrder([begun, gap]) };
 }

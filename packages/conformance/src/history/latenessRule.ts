@@ -9,7 +9,7 @@ import type { Evidence, Violation } from './verdict.ts';
 interface Awaiting {
   readonly begun: BegunFact;
   readonly withinMs: number;
-  /** Emitted since it stands, and not arrived: in the order of their answers. */
+  /** Emitted since it stands, and not arrived, with the time since when it is due; `Infinity` as long as it is not. */
   readonly events: Map<KnownEvent, number>;
   /** Arrived before their emit was answered, as that is told by another process. */
   readonly early: Set<KnownEvent>;
@@ -17,6 +17,10 @@ interface Awaiting {
   grantedUntilMs: number;
   /** Where it stands; `undefined` until it was told. */
   start: number | undefined;
+  /** Whether something happened since its last grant that may have made the server wait for its client. */
+  isTroubled: boolean;
+  /** The server waits for its client: nothing comes. */
+  waits: boolean;
 }
 
 /** What is emitted while nothing is disturbed arrives within the time that was stated; a gap counts as an arrival. */
@@ -42,9 +46,21 @@ export class LatenessRule implements Rule {
         break;
       case 'granted': {
         const awaiting = this.#awaiting.get(fact.subscription);
-        if (awaiting !== undefined) awaiting.grantedUntilMs = fact.refreshBeforeMs ?? Infinity;
+        if (awaiting === undefined) break;
+        awaiting.grantedUntilMs = fact.refreshBeforeMs ?? Infinity;
+        if (fact.perhaps !== true) this.#granted(awaiting);
         break;
       }
+      case 'lossCause':
+        for (const [subscription, awaiting] of this.#awaiting) {
+          const { process } = awaiting.begun;
+          if (fact.subscription === subscription || fact.process === process) awaiting.isTroubled = true;
+        }
+        break;
+      case 'disturbed':
+        if (fact.subscription !== undefined && fact.untilGranted !== undefined)
+          this.#waits(fact.subscription, fact.untilGranted);
+        break;
       case 'emitted':
         this.#emitted(fact.eventId);
         break;
@@ -75,16 +91,41 @@ export class LatenessRule implements Rule {
     };
     const { withinMs } = fact;
     const start = this.#table.positionOf(fact.type, fact.cursor);
-    this.#awaiting.set(fact.subscription, { begun: fact, withinMs, events, early, grantedUntilMs: Infinity, start });
+    this.#awaiting.set(fact.subscription, {
+      begun: fact,
+      withinMs,
+      events,
+      early,
+      grantedUntilMs: Infinity,
+      start,
+      isTroubled: false,
+      waits: false,
+    });
+  }
+
+  /** A server that waits without a reason excuses nothing. */
+  #waits(subscription: string, what: 'all' | 'emitted'): void {
+    const awaiting = this.#awaiting.get(subscription);
+    if (awaiting?.isTroubled !== true) return;
+    if (what === 'all') awaiting.waits = true;
+    for (const event of awaiting.events.keys()) awaiting.events.set(event, Infinity);
+  }
+
+  #granted(awaiting: Awaiting): void {
+    awaiting.isTroubled = false;
+    awaiting.waits = false;
+    for (const [event, emittedMs] of awaiting.events) {
+      if (emittedMs === Infinity) awaiting.events.set(event, this.#calm.nowMs);
+    }
   }
 
   #emitted(eventId: string): void {
     const event = this.#table.get(eventId);
     if (event === undefined) return;
-    for (const { begun, events, early } of this.#awaiting.values()) {
+    for (const { begun, events, early, waits } of this.#awaiting.values()) {
       if (begun.type !== event.type || !isFor(begun, event.content)) continue;
       if (this.#calm.sinceMs(begun.subscription) < Infinity) this.examined++;
-      if (!early.delete(event)) events.set(event, this.#calm.nowMs);
+      if (!early.delete(event)) events.set(event, waits ? Infinity : this.#calm.nowMs);
     }
   }
 
@@ -115,9 +156,8 @@ export class LatenessRule implements Rule {
       if (start === undefined) continue;
       const sinceMs = this.#calm.sinceMs(subscription);
       for (const [event, emittedMs] of events) {
-        // Later ones have later answers.
         const deadlineMs = Math.max(emittedMs, sinceMs) + withinMs;
-        if (nowMs <= deadlineMs) break;
+        if (nowMs <= deadlineMs) continue;
         events.delete(event);
         if (grantedUntilMs <= deadlineMs) continue;
         const message = `${subscription} was not given ${event.id} within ${withinMs} ms`;

@@ -26,8 +26,13 @@ interface Stretch {
 export function placeUnanswered(facts: readonly Fact[], table: EventTable): Violation[] {
   const bounds = new Map<KnownEvent, Bounds>();
   const stretches = new Map<string, Stretch>();
+  const webhooks = new Set<string>();
+  /** By webhook, what was emitted before this fact was told as lost, and may come late all the same. */
+  const lateBefore = new Map<string, number>();
   facts.forEach((fact, index) => {
     if (fact.fact === 'begun') {
+      if (fact.mode === 'webhook') webhooks.add(fact.subscription);
+      else webhooks.delete(fact.subscription);
       const stretch = stretches.get(fact.subscription);
       if (stretch === undefined || stretch.process !== fact.process) {
         stretches.set(fact.subscription, newStretch(fact.process));
@@ -36,10 +41,14 @@ export function placeUnanswered(facts: readonly Fact[], table: EventTable): Viol
       for (const [subscription, { process }] of stretches) {
         if (process === fact.process) stretches.set(subscription, newStretch(process));
       }
+    } else if (fact.fact === 'received' && fact.gap === true) {
+      if (webhooks.has(fact.subscription)) lateBefore.set(fact.subscription, index);
     } else if (fact.fact === 'handed') {
       const event = table.get(fact.eventId);
       const stretch = stretches.get(fact.subscription);
-      if (event !== undefined && stretch !== undefined) narrow(bounds, stretch, event, { index, fact });
+      if (event === undefined || stretch === undefined) return;
+      const mayBeLate = event.emitting.index < (lateBefore.get(fact.subscription) ?? -1);
+      narrow(bounds, stretch, event, { index, fact }, mayBeLate);
     }
   });
   const free = new FreePositions(table);
@@ -63,14 +72,20 @@ function newStretch(process: string): Stretch {
   return { process, highest: -Infinity, highestEvidence: undefined, open: [] };
 }
 
-function narrow(bounds: Map<KnownEvent, Bounds>, stretch: Stretch, event: KnownEvent, evidence: Evidence): void {
+function narrow(
+  bounds: Map<KnownEvent, Bounds>,
+  stretch: Stretch,
+  event: KnownEvent,
+  evidence: Evidence,
+  mayBeLate: boolean,
+): void {
   if (event.position === undefined) {
     let known = bounds.get(event);
     if (known === undefined) {
       known = { after: -Infinity, before: Infinity, afterEvidence: undefined, beforeEvidence: undefined };
       bounds.set(event, known);
     }
-    if (stretch.highest > known.after) {
+    if (stretch.highest > known.after && !mayBeLate) {
       known.after = stretch.highest;
       known.afterEvidence = stretch.highestEvidence;
     }

@@ -39,6 +39,11 @@ export class PlacedEvents {
     this.passed(position);
   }
 
+  /** Whether it goes on from what came before; else it may be of a subscription that was made anew. */
+  continues({ previous }: EventOrder): boolean {
+    return previous !== null && this.#passed.has(previous);
+  }
+
   take(eventId: string, order: EventOrder): void {
     const [at] = [...this.#waiting].find(([, waiting]) => waiting.eventId === eventId) ?? [order.position];
     // The next run of a server repeats it in its own chain, and a source that is read anew may place it elsewhere.

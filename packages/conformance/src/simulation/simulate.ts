@@ -18,6 +18,7 @@ import type { Subscriber, SubscriberContext } from './subscriber.ts';
 import { VirtualDisk } from './virtualDisk.ts';
 import type { DiskBehaviour } from './diskStorage.ts';
 import { ProcessClock, TimeOfDay, VirtualTime } from './virtualTime.ts';
+import { logOfWaiting } from './waitingForClients.ts';
 import { WebhookSubscriber } from './webhookSubscriber.ts';
 
 export interface SimulationResult {
@@ -259,6 +260,11 @@ class Simulation {
       connect: (address) => this.#network.connect(() => server, address),
       resolve: (hostname) => this.#network.resolve(hostname),
       options: this.#settings.options,
+      logger: logOfWaiting((subscription, untilGranted) => {
+        if (!clock.alive) return;
+        const why = 'the server waits for its client';
+        this.#record({ fact: 'disturbed', subscription, why, untilGranted, at: this.#time.nowMs });
+      }),
       onError: (error, stage) => this.#reported(server, error, stage),
     });
     this.#server = server;

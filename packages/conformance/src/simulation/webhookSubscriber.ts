@@ -61,6 +61,8 @@ export class WebhookSubscriber extends Subscriber {
   #answered = false;
   /** The one that is in force, then the one before it. */
   #secrets: Secret[] = [];
+  /** A refresh is under way, or was not answered: it may have made the subscription anew, which its answer tells (RECV-14). */
+  #isRefreshing = false;
   /** The server answered that there is no subscription any more. */
   #isOver = false;
   /** Aborted with a restart: what an earlier process asked for is no matter of this one. */
@@ -126,6 +128,7 @@ export class WebhookSubscriber extends Subscriber {
     this.#gapTold = false;
     this.#early = [];
     this.#answered = false;
+    this.#isRefreshing = false;
     this.#order = new PlacedEvents((eventId) => this.hand(eventId));
   }
 
@@ -159,11 +162,13 @@ export class WebhookSubscriber extends Subscriber {
       this.#secrets = [{ text: createWebhookSecret(bytes), untilMs: Infinity }, ...this.#secrets].slice(0, 4);
     }
     const [secret] = this.#secrets;
+    this.#isRefreshing = !isNew;
+    const askedMs = this.context.serverTime.nowMs;
     const ttl = this.#ttlMs === null ? { ttlMs: null } : { ttlMs: this.#ttlMs };
     const params = { delivery: { mode: 'webhook', url: this.#url, secret: secret?.text }, cursor: this.cursor, ...ttl };
     this.#call(Methods.subscribe, params, (result: SubscribeResult | undefined) => {
       if (result === undefined) {
-        this.#unanswered();
+        this.#unanswered(askedMs);
         return;
       }
       const untilMs = this.context.serverTime.nowMs + this.#rotationGraceMs;
@@ -177,7 +182,13 @@ export class WebhookSubscriber extends Subscriber {
       if (result.truncated) this.received({ cursor: result.cursor, gap: true }, 'subscribe');
       this.#gapTold ||= result.truncated;
       this.#answered = true;
-      for (const body of this.#early.splice(0)) this.#take(body);
+      this.#isRefreshing = false;
+      const seen = new Set<string | undefined>();
+      for (const body of this.#early.splice(0)) {
+        if (body.eventId !== undefined && seen.has(body.eventId)) this.disturbed('came again while it waited');
+        seen.add(body.eventId);
+        this.#take(body);
+      }
       if (!result.truncated) this.received({ cursor: result.cursor }, 'subscribe');
       const { refreshBefore } = result;
       this.#refreshBeforeMs = refreshBefore === null ? null : Date.parse(refreshBefore);
@@ -192,13 +203,27 @@ export class WebhookSubscriber extends Subscriber {
 
   /**
    * Nobody knows whether the subscription exists. What has come is taken for good only with an answer; either it ends what
-   * may exist and begins anew, or it asks again. From now on, asked again, would be from later on.
+   * may exist and begins anew, or it asks again. From now on, asked again, would be from later on. A refresh may have been
+   * granted a time that ends earlier than the one before, by a clock that was set back.
+   *
+   * @param askedMs by the clock of the server
    */
-  #unanswered(): void {
+  #unanswered(askedMs: number): void {
+    if (this.#answered) this.#mayBeGranted(Math.min(askedMs, this.context.serverTime.nowMs));
     if (this.#answered || (this.cursor !== null && this.context.random.chance(0.5))) return;
     this.#mayBeLive = true;
     this.begun = false;
     this.#reset();
+  }
+
+  #mayBeGranted(fromMs: number): void {
+    if (this.#ttlMs === null) return;
+    const untilMs = fromMs + this.#ttlMs;
+    if (this.#refreshBeforeMs === undefined || untilMs >= (this.#refreshBeforeMs ?? Infinity)) return;
+    this.#refreshBeforeMs = untilMs;
+    const { subscription } = this.wish;
+    const at = this.context.time.nowMs;
+    this.context.record({ fact: 'granted', subscription, refreshBeforeMs: untilMs, perhaps: true, at });
   }
 
   #unsubscribe(): void {
@@ -299,11 +324,16 @@ export class WebhookSubscriber extends Subscriber {
       this.received({ events: [{ eventId: body.eventId, data: body.data }] }, 'webhook');
     }
     if (!this.begun) return;
-    if (!this.#answered) {
-      this.#early.push(body);
+    const { type, eventId, data, cursor, _meta } = body;
+    const order = orderOf(_meta);
+    const mayBeAnew = this.#isRefreshing && order !== undefined && !this.#order.continues(order);
+    if (!this.#answered || mayBeAnew) {
+      const isKnown = this.#early.some(
+        (early) => early.eventId === eventId && orderOf(early._meta)?.position === order?.position,
+      );
+      if (eventId === undefined || !isKnown) this.#early.push(body);
       return;
     }
-    const { type, eventId, data, cursor, _meta } = body;
     if (type === 'gap') {
       this.received({ cursor: cursor ?? null, gap: true }, 'gap');
       this.#gapTold = true;
@@ -315,7 +345,6 @@ export class WebhookSubscriber extends Subscriber {
       return;
     }
     this.received({ events: [{ eventId, data }], cursor: cursor ?? null }, 'webhook');
-    const order = orderOf(_meta);
     if (order === undefined) this.context.complain(`${eventId} tells no order`);
     else if (this.handedIds.has(eventId)) this.#order.passed(order.position);
     else this.#order.take(eventId, order);
