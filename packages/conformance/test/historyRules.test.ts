@@ -149,7 +149,7 @@ describe('a gap that a webhook client found by itself', () => {
     expect(facts(cause, ...third)).toEqual([]);
     // Nothing touched it.
     expect(facts(...third)).toEqual(['gap']);
-    expect(facts({ ...cause, subscription: 't' } as Fact, ...third)).toEqual(['gap']);
+    expect(facts({ ...cause, subscription: 't' }, ...third)).toEqual(['gap']);
   });
 
   it('G2 is needless where nothing is missing, for the second time, and where no event follows', () => {
@@ -219,7 +219,7 @@ describe('a server that waits for its client', () => {
 
   it('is late if nothing happened that it could wait for, or only before it granted anew', () => {
     expect(facts(waits('all', 500), granted(50_000), ...take(1, 51_000))).toEqual(['late']);
-    expect(facts({ ...cause, subscription: 't' } as Fact, waits('all', 500), ...take(1, 51_000))).toEqual(['late']);
+    expect(facts({ ...cause, subscription: 't' }, waits('all', 500), ...take(1, 51_000))).toEqual(['late']);
     expect(facts(cause, granted(10), waits('all', 500), ...take(1, 51_000))).toEqual(['late']);
   });
 
