@@ -407,7 +407,7 @@ describe('a refresh that makes the subscription anew', () => {
       await settle();
       expect(order).toEqual(isOrdered ? ['e1', 'e2', 'truncated', 'e5', 'e6'] : ['e1', 'e5', 'e6', 'truncated']);
       await w.events.close();
-      expect(w.clock.pending).toBe(0);
+      expect(w.clock.pendingTimers).toBe(0);
     }
   });
 });
