@@ -308,6 +308,17 @@ describe('poll leases', () => {
     expect(recorder.log).toHaveLength(2);
   });
 
+  it('HOOK-04 and one that nobody polls ends, also where the clock is set back', async () => {
+    const server = httpServer();
+    const recorder = new Recorder();
+    server.events.define('counted', { ...recorder.definition, nextPollMs: 1_000 });
+    await server.poll('counted', null);
+    server.clock.jump(-86_400_000);
+    await server.clock.advance(3_000);
+    expect(recorder.log).toHaveLength(2);
+    expect(server.events.subscriptions()).toEqual([]);
+  });
+
   it('HOOK-06 also where the upstream asks for a longer interval than the type', async () => {
     const server = httpServer();
     const recorder = new Recorder();

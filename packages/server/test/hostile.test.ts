@@ -317,7 +317,7 @@ describe('author functions that fail', () => {
     const settled = Promise.resolve(answer);
     const later = async (): Promise<void> => {
       await settled;
-      for (let moment = 0; moment < moments; moment++) await undefined;
+      for (let moment = 0; moment < moments; moment++) await Promise.resolve();
       edit(answer);
     };
     // Begun when the server already waits for it.

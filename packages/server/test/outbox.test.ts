@@ -469,6 +469,24 @@ describe('events that cannot be emitted', () => {
     expect(await logged()).toEqual([2, 3]);
   });
 
+  it('EMIT-13 wait their minute for their type where the clock is set forward', async () => {
+    const db = authorsDatabase();
+    const { server: made, logged } = await server();
+    const late = made.events.define('late', counted);
+    const outbox = made.events.outbox(db);
+    outbox.add('late', { n: 1 });
+    outbox.add('counted', { n: 2 });
+    late.remove();
+    await made.clock.advance(2_000);
+    made.clock.jump(3_600_000);
+    await made.clock.advance(2_000);
+    expect(outbox.refused()).toEqual([]);
+    made.events.define('late', counted);
+    await made.clock.advance(2_000);
+    expect(outbox.refused()).toEqual([]);
+    expect(await logged()).toEqual([2]);
+  });
+
   it('are kept aside after one minute, whatever the clock is set back to meanwhile', async () => {
     const db = authorsDatabase();
     const { server: made, logged } = await server();

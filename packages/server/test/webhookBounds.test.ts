@@ -55,7 +55,7 @@ describe('consents', () => {
       true,
     ]);
     expect(consents.has('bob', 'kept')).toBe(false);
-    clock.jump(86_400_000);
+    clock.pass(86_400_000);
     expect(['kept', '9999'].map((url) => consents.has('alice', url))).toEqual([true, false]);
   });
 
@@ -64,13 +64,25 @@ describe('consents', () => {
     const consents = new ConsentCache(clock);
     for (let n = 0; n < 3; n++) consents.use('alice', 'url');
     for (let n = 0; n < 2; n++) consents.release('alice', 'url');
-    clock.jump(86_400_000);
+    clock.pass(86_400_000);
     expect(consents.has('alice', 'url')).toBe(true);
     consents.release('alice', 'url');
     consents.release('alice', 'url');
-    clock.jump(86_399_999);
+    clock.pass(86_399_999);
     expect(consents.has('alice', 'url')).toBe(true);
-    clock.jump(1);
+    clock.pass(1);
     expect(consents.has('alice', 'url')).toBe(false);
+  });
+
+  it('OP-29 nor longer where the clock is set back', () => {
+    const clock = new FakeClock();
+    const consents = new ConsentCache(clock);
+    consents.use('alice', 'a');
+    consents.release('alice', 'a');
+    clock.jump(-30 * 86_400_000);
+    clock.pass(86_399_999);
+    expect(consents.has('alice', 'a')).toBe(true);
+    clock.pass(1);
+    expect(consents.has('alice', 'a')).toBe(false);
   });
 });

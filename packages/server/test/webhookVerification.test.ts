@@ -473,6 +473,17 @@ describe('the well-known document', () => {
     expect(await fetches()).toBe(4);
   });
 
+  it('VERIFY-12 OP-25 is not taken for longer where the clock is set back', async () => {
+    const server = verifyingServer();
+    publish(server, receivers('/'));
+    await server.subscribe('counted', { url: STRANGER });
+    server.clock.jump(-86_400_000);
+    await server.clock.advance(300_000);
+    server.recorder.answer = () => 404;
+    const { error } = await server.trySubscribe('counted', { url: `${STRANGER}/b` });
+    expect(error).toMatchObject(failure('challenge_failed'));
+  });
+
   it('VERIFY-12 a missing one is not asked for again at once', async () => {
     const server = verifyingServer();
     for (const path of ['/1', '/2', '/3']) await server.subscribe('counted', { url: STRANGER + path });

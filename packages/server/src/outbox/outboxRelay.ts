@@ -57,7 +57,10 @@ export class OutboxRelay {
   /** Rows that were moved or refused, and are not deleted yet. */
   #unsettled = false;
   #refusals: Refusal[] = [];
-  /** Since when rows wait for their type, by its name: all of one name for the same minute, not one after the other. */
+  /**
+   * Since when rows wait for their type, by its name and by a clock that nobody sets: all of one name for the same minute, not one
+   * after the other.
+   */
   readonly #unknownSinceMs = new Map<string, number>();
   #waiters: Waiter[] = [];
   #looking: Promise<void> | undefined;
@@ -251,17 +254,15 @@ export class OutboxRelay {
       this.#unknownSinceMs.delete(name);
       return;
     }
-    const nowMs = this.#options.clock.now();
-    const sinceMs = this.#unknownSinceMs.get(name);
-    // Anew after the clock was set back: else everything behind it would wait until the clock has caught up.
-    if (sinceMs !== undefined && sinceMs <= nowMs) return;
-    if (sinceMs === undefined && this.#unknownSinceMs.size >= MAX_UNKNOWN_TYPES) this.#unknownSinceMs.clear();
-    this.#unknownSinceMs.set(name, nowMs);
+    if (this.#unknownSinceMs.has(name)) return;
+    if (this.#unknownSinceMs.size >= MAX_UNKNOWN_TYPES) this.#unknownSinceMs.clear();
+    this.#unknownSinceMs.set(name, this.#options.clock.monotonicMs());
   }
 
   #mayCome(name: string): boolean {
     this.#noteType(name);
-    return this.#options.clock.now() < (this.#unknownSinceMs.get(name) ?? 0) + UNKNOWN_TYPE_MS;
+    const nowMs = this.#options.clock.monotonicMs();
+    return nowMs < (this.#unknownSinceMs.get(name) ?? nowMs) + UNKNOWN_TYPE_MS;
   }
 
   #refuse(row: OutboxRow, error: Error): void {

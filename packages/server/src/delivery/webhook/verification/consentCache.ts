@@ -11,7 +11,7 @@ interface KnownConsent {
   /** What it rests on. */
   readonly basis: Consent;
   subscriptions: number;
-  /** Meaningful without subscriptions. */
+  /** By a clock that nobody sets. Meaningful without subscriptions. */
   untilMs: number;
 }
 
@@ -35,7 +35,7 @@ export class ConsentCache {
     const key = consentKey(principal, url);
     const consent = this.#consents.get(key);
     if (consent === undefined) return undefined;
-    if (consent.subscriptions > 0 || consent.untilMs > this.#clock.now()) return consent.basis;
+    if (consent.subscriptions > 0 || consent.untilMs > this.#clock.monotonicMs()) return consent.basis;
     this.#forget(key);
     return undefined;
   }
@@ -54,7 +54,7 @@ export class ConsentCache {
     const key = consentKey(principal, url);
     const consent = this.#consents.get(key);
     if (consent === undefined || --consent.subscriptions > 0) return;
-    consent.untilMs = this.#clock.now() + KEPT_MS;
+    consent.untilMs = this.#clock.monotonicMs() + KEPT_MS;
     this.#unused.add(key);
     if (this.#unused.size > MAX_KEPT) this.#forget(this.#unused.values().next().value as string);
   }

@@ -18,6 +18,7 @@ const MAX_ORIGINS = 10_000;
 
 interface CachedDocument {
   readonly prefixes: Promise<readonly string[]>;
+  /** By a clock that nobody sets. */
   untilMs: number;
 }
 
@@ -37,7 +38,7 @@ export class ReceiverDocuments {
   /** Whether the answer for this callback needs no request. */
   isCached({ origin }: CallbackUrl): boolean {
     const cached = this.#cache.get(origin);
-    return cached !== undefined && cached.untilMs > this.#clock.now();
+    return cached !== undefined && cached.untilMs > this.#clock.monotonicMs();
   }
 
   /** Whether the callback's origin declares that it takes webhooks there. A missing or bad document is a no (OP-25). */
@@ -70,8 +71,9 @@ export class ReceiverDocuments {
     const answered = result.kind === 'response' && result.status === 200 && !result.truncated;
     // A fault of ours says nothing of the document.
     const isUnknown = result.kind === 'failed' && result.reason === 'local_fault';
-    if (isUnknown) keepUntil(this.#clock.now());
-    else keepUntil(this.#clock.now() + (answered ? cachedMs(result.cacheControl, result.age) : DEFAULT_CACHED_MS));
+    if (isUnknown) keepUntil(this.#clock.monotonicMs());
+    else
+      keepUntil(this.#clock.monotonicMs() + (answered ? cachedMs(result.cacheControl, result.age) : DEFAULT_CACHED_MS));
     return answered ? prefixesOf(result.body) : [];
   }
 }
