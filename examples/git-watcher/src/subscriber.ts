@@ -45,16 +45,17 @@ const events = new EventsClient(connect, {
     options.key !== undefined && { webhook: await serveReceiver(options.certificate, options.key) }),
   // A local server is back soon, or not at all.
   backoff: { baseMs: 250, maxMs: 1_000 },
-  onWarning: (message) => console.error(message),
+  onWarning: (message) => console.error(printable(message)),
 });
 const { branch, author, ref } = options;
 await Promise.all([
   follow<CommitPayload>('git.commit', { branch, author }, ({ data }) => {
-    console.log(`${data.hash.slice(0, 10)}  ${data.branch}  ${printable(data.subject)} (${printable(data.author)})`);
+    const what = `${data.hash.slice(0, 10)}  ${data.branch}  ${data.subject} (${data.author})`;
+    console.log(printable(what));
     return data.hash;
   }),
   follow<RefPayload>('git.ref.updated', { ref }, ({ data }) => {
-    console.log(`${(data.after ?? data.before ?? '').slice(0, 10)}  ${data.ref} ${data.change}`);
+    console.log(printable(`${(data.after ?? data.before ?? '').slice(0, 10)}  ${data.ref} ${data.change}`));
     return data.change;
   }),
 ]);
@@ -79,7 +80,7 @@ async function follow<T>(
       journal?.({ kind: 'gap', process: process.pid, atMs: Date.now(), eventType, reason });
       tellParent({ kind: 'gap', eventType });
     },
-    onError: (error) => console.error(`${eventType}: ${error.message}; delivery goes on by itself`),
+    onError: (error) => console.error(`${eventType}: ${printable(error.message)}; delivery goes on by itself`),
     onStatus: ({ state, delivery }) => {
       if (state !== 'active') return;
       console.log(`${eventType}: following by ${delivery}`);
@@ -95,7 +96,7 @@ async function follow<T>(
   }
 }
 
-/** Subjects and names are written by others (AUTH-06): nothing of them may steer the terminal. */
+/** What events and errors say is written by others (AUTH-06): nothing of it may steer the terminal. */
 function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, ' ');
 }
