@@ -183,8 +183,9 @@ export class EventsClient {
     for (const listed of await store.list()) {
       const key = subscriptionKey({ name: listed.name, arguments: listed.arguments });
       if (listed.ended === true || this.#subscriptions.has(key)) continue;
-      // In an inbox, loading it is what takes it over.
-      const record = (await store.load(key)) ?? listed;
+      // In an inbox, loading it is what takes it over. Meanwhile it may have been cancelled, or ended.
+      const record = await store.load(key);
+      if (record === undefined || record.ended === true) continue;
       const { delivery, maxAgeMs, maxEvents, longPollMs, ordered } = record;
       const given = optionsFor(record);
       assertResumeOptions(given);
@@ -300,7 +301,7 @@ export class EventsClient {
       // An acknowledgement that came late may be on its way to the store.
       const ending = this.#ending.get(key);
       if (ending !== undefined) await ending;
-      await store.save(key, first.record);
+      if (subscription.status.state !== 'cancelled') await subscription.stored(store.save(key, first.record));
     } catch (error) {
       subscription.stop();
       throw error;

@@ -1,6 +1,6 @@
 import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
-import { type CursorStore, memoryStore, type SubscribeOptions } from '../src/index.ts';
+import { type CursorStore, memoryStore, type SubscribeOptions, type SubscriptionRecord } from '../src/index.ts';
 import { batch } from './support/rawServer.ts';
 import { addEffect, processWorld, push } from './support/processWorld.ts';
 import { Reader, settle, world } from './support/world.ts';
@@ -164,6 +164,107 @@ describe('a callback that calls back in', () => {
     await settle();
     expect(states.filter((state) => state === 'cancelled' || state === 'terminated')).toEqual(['cancelled']);
     await events.close();
+  });
+});
+
+describe('cancel() while something is stored', () => {
+  /** A store that is slow to store while it is told to. */
+  function slowStore() {
+    const memory = memoryStore();
+    const waiting: (() => void)[] = [];
+    const store = {
+      ...memory,
+      isSlow: true,
+      save: async (key: string, record: SubscriptionRecord) => {
+        if (store.isSlow) await new Promise<void>((resolve) => waiting.push(resolve));
+        await memory.save(key, record);
+      },
+    };
+    const release = (): void => {
+      for (const each of waiting.splice(0)) each();
+    };
+    return { store, release };
+  }
+
+  it('AUTH-07 CLIENT-07 leaves no record behind of a subscription that just begins', async () => {
+    const { store, release } = slowStore();
+    const { events } = await world({ store });
+    const subscribing = events.subscribe('incident.opened', {}, { from: 'c0' });
+    await settle();
+    const cancelled = events.subscriptions[0]!.cancel();
+    await settle();
+    release();
+    await cancelled;
+    expect((await subscribing).status.state).toBe('cancelled');
+    expect(await store.list()).toEqual([]);
+    await events.close();
+  });
+
+  it('AUTH-07 CLIENT-07 nor of one that waits for the last steps of the one before', async () => {
+    const { store, release } = slowStore();
+    store.isSlow = false;
+    const { server, events } = await world({ store });
+    const before = await events.subscribe('incident.opened', {}, { from: 'c0' });
+    server.stream().event('e1', 'c1');
+    await before.next();
+    before.stop();
+    await settle();
+    store.isSlow = true;
+    const late = before.next();
+    const subscribing = events.subscribe('incident.opened');
+    await settle();
+    release();
+    await settle();
+    for (const each of events.subscriptions) void each.cancel();
+    await settle();
+    release();
+    await Promise.all([late, subscribing]);
+    await events.close();
+    expect(await store.list()).toEqual([]);
+  });
+
+  it('AUTH-07 CLIENT-07 nor in the inbox that takes over', async () => {
+    const w = await processWorld({ store: undefined });
+    const subscription = await w.events.subscribe('incident.opened', {}, { from: 'c0' });
+    let loaded: () => void = () => {};
+    const slow = {
+      session: undefined,
+      load: async (key: string) => {
+        await new Promise<void>((resolve) => (loaded = resolve));
+        return w.inbox.load(key);
+      },
+    };
+    const inbox = new Proxy(w.inbox, {
+      get: (target, name) => (name in slow ? slow[name as 'load'] : (target[name as 'load'] as any)?.bind(target)),
+    });
+    const processing = subscription.process(() => {}, { inbox });
+    await settle();
+    const cancelled = subscription.cancel();
+    await settle();
+    loaded();
+    await Promise.all([cancelled, processing]);
+    expect(await w.inbox.list()).toEqual([]);
+    await w.events.close();
+  });
+
+  it('AUTH-07 CLIENT-01 resume() leaves alone what was cancelled, or ended, since it was listed', async () => {
+    const memory = memoryStore();
+    const { events } = await world({ store: memory });
+    for (const n of [1, 2, 3]) await events.subscribe('incident.opened', { n }, { from: 'c0' });
+    await events.close();
+    const loads: string[] = [];
+    const store: CursorStore = {
+      ...memory,
+      load: async (key) => {
+        loads.push(key);
+        const record = await memory.load(key);
+        if (loads.length === 1) return undefined;
+        return loads.length === 2 ? { ...record!, ended: true } : record;
+      },
+    };
+    const again = await world({ store });
+    expect((await again.events.resume()).map((each) => each.arguments)).toEqual([{ n: 3 }]);
+    await again.events.close();
   });
 });
 

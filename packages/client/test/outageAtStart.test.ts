@@ -116,7 +116,7 @@ describe('a server that is down at the start', () => {
 
   it('CLIENT-01 is waited for by resume too, with one attempt for all', async () => {
     const store = memoryStore();
-    for (let n = 0; n < 5; n += 1) await store.save(`k${n}`, { ...kept, arguments: { n } });
+    for (let n = 0; n < 5; n += 1) await store.save(KEY.replace('{}', `{"n":${n}}`), { ...kept, arguments: { n } });
     const w = downWorld({ store });
     const resumed = await w.events.resume(() => w.options);
     expect(resumed).toHaveLength(5);

@@ -413,6 +413,17 @@ describe('a refresh that makes the subscription anew', () => {
 });
 
 describe('the secret', () => {
+  it('SIG-05 a secret gets old by a clock that nobody sets', async () => {
+    const w = await webhookWorld({ hooks: { rotateSecretAfterMs: 2 * HOUR_MS } });
+    await w.events.subscribe('incident.opened');
+    await settle();
+    w.clock.jump(-30 * DAY_MS);
+    await w.clock.advance(4 * HOUR_MS);
+    const secrets = w.subscribes().map(({ params }) => params['delivery'].secret);
+    expect(new Set(secrets).size).toBeGreaterThan(1);
+    await w.events.close();
+  });
+
   it('SIG-05 the one the server signs with is accepted while refreshes with the next one fail', async () => {
     const w = await webhookWorld({ hooks: { rotateSecretAfterMs: 60_000 } });
     w.grant.ms = 20 * 60_000;

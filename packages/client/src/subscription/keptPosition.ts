@@ -70,6 +70,11 @@ export class KeptPosition {
     return this.#saveUnless(() => this.#isForgotten);
   }
 
+  /** This store may have a record from now on. */
+  mayBeIn(store: CursorStore): void {
+    this.#stores.add(store);
+  }
+
   /** The store has to have done this before the subscription is over. */
   track<R>(step: Promise<R>): Promise<R> {
     this.#storing = step;
@@ -106,7 +111,6 @@ export class KeptPosition {
    */
   moveTo({ record, store }: Place, isSameDelivery: boolean): void {
     this.#store = store;
-    this.#stores.add(store);
     if (isSameDelivery) {
       this.committed({ record, inOrder: 0 });
       return;

@@ -142,7 +142,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
    * The next event; acknowledges the previous one.
    *
    * @throws what the server ended the subscription with, once, after everything received before; what the store threw
-   *   (the event stays unacknowledged, the call can be repeated); what `filter` threw (the event stays the next one);
+   *   (the position is not stored yet, and the call can be repeated); what `filter` threw (the event stays the next one);
    *   EventsClientError `ALREADY_CONSUMED` if a handler processes the events
    */
   async next(): Promise<IteratorResult<ReceivedEvent<T>, undefined>> {
@@ -268,6 +268,11 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     await forgetting;
   }
 
+  /** For the client: the record is stored for the first time; whoever cancels meanwhile waits for that. */
+  stored(saving: Promise<void>): Promise<void> {
+    return this.#position.track(saving);
+  }
+
   /** For the supervisor. */
   report(status: SubscriptionStatus): void {
     const { state, delivery } = this.#status;
@@ -328,7 +333,9 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
   async #moveTo(store: CursorStore): Promise<void> {
     if (this.#isOver()) return;
     await this.#position.save();
-    const source = await this.#parts.moveTo(store, this.#position.current.record);
+    // What is cancelled meanwhile must not be left there.
+    this.#position.mayBeIn(store);
+    const source = await this.#position.track(this.#parts.moveTo(store, this.#position.current.record));
     this.#position.moveTo(source, source.buffer === this.#buffer);
     this.#buffer = source.buffer;
     this.#buffer.onArrival = () => this.#arrived();

@@ -1,5 +1,5 @@
 import { createWebhookSecret } from '@mcp-events/protocol';
-import type { Clock } from '../../clock.ts';
+import { Age, type Clock } from '../../clock.ts';
 import type { RegisteredCallback } from '../../receiver/registration.ts';
 import type { WebhookOptions } from './webhookOptions.ts';
 
@@ -13,7 +13,7 @@ export class SigningSecret {
   readonly #options: WebhookOptions;
   readonly #clock: Clock;
   #value: string;
-  #sinceMs: number;
+  #age: Age;
   #registered: RegisteredCallback | undefined;
   #dropTimer: unknown;
 
@@ -21,7 +21,7 @@ export class SigningSecret {
     this.#options = options;
     this.#clock = clock;
     this.#value = this.#create();
-    this.#sinceMs = clock.now();
+    this.#age = new Age(clock);
   }
 
   get value(): string {
@@ -34,13 +34,12 @@ export class SigningSecret {
    */
   rotateIfDue(registered: RegisteredCallback): void {
     if (this.#registered !== undefined || this.#dropTimer !== undefined) return;
-    const nowMs = this.#clock.now();
-    if (nowMs - this.#sinceMs < (this.#options.rotateSecretAfterMs ?? DEFAULT_ROTATE_AFTER_MS)) return;
+    if (this.#age.ms < (this.#options.rotateSecretAfterMs ?? DEFAULT_ROTATE_AFTER_MS)) return;
     const next = this.#create();
     registered.rotate(next);
     this.#registered = registered;
     this.#value = next;
-    this.#sinceMs = nowMs;
+    this.#age = new Age(this.#clock);
   }
 
   /** The server knows the present secret. It may still sign with the one before for a while (SIG-05). */
