@@ -324,6 +324,24 @@ it('wants what is emitted within its time, unless something is disturbed', () =>
   expect(facts(1_501, { fact: 'disturbed', at: 20 }, { fact: 'calm', at: 500 })).toEqual(['late']);
 });
 
+it('wants what was disturbed within the time until it is tried again, and nothing else later than ever', () => {
+  const facts = (handedMs: number, ...more: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, withinMs: 1_000, againWithinMs: 5_000, at: 0 },
+      { fact: 'calm', at: 0 },
+      ...emit(1, { at: 10 }),
+      ...more,
+      ...take(1, handedMs),
+      { fact: 'settled', at: 100_000 },
+    ]);
+  const disturbed: Fact = { fact: 'disturbed', subscription: 's', at: 500 };
+  expect(facts(6_500, disturbed)).toEqual([]);
+  expect(facts(6_501, disturbed)).toEqual(['late']);
+  expect(facts(1_011)).toEqual(['late']);
+  expect(facts(1_011, { ...disturbed, subscription: 't' })).toEqual(['late']);
+  expect(facts(1_700, { ...disturbed, at: 5 })).toEqual(['late']);
+});
+
 it('G4 lets an event whose acknowledgement was under way at the kill come again or not', () => {
   const facts = (...more: Fact[]): string[] =>
     kinds([BEGUN, ...emit(1), { fact: 'handed', ...S, eventId: 'e1' }, ...more, { fact: 'settled' }]);

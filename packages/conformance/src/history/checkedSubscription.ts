@@ -106,10 +106,11 @@ export class CheckedSubscription {
     this.#subscribedIndex = Math.min(this.#subscribedIndex, index);
   }
 
-  granted({ refreshBeforeMs }: GrantedFact, evidence: Evidence, clockAheadMs: number): void {
+  granted({ refreshBeforeMs, perhaps }: GrantedFact, evidence: Evidence, clockAheadMs: number): void {
     this.grants++;
     this.#grant = { ...evidence, refreshBeforeMs };
-    this.#clockAheadMs = clockAheadMs;
+    // As far as anybody knows the one before may be in force.
+    this.#clockAheadMs = perhaps === true ? Math.max(this.#clockAheadMs, clockAheadMs) : clockAheadMs;
   }
 
   /** The server's clock was set: a grant is judged by the latest time it may have shown meanwhile. */

@@ -98,6 +98,8 @@ export interface BegunFact extends FactBase {
   readonly resumes?: boolean;
   /** What it wants is received, or handed out, within this time, as long as nothing is disturbed. Default: nothing is said of it. */
   readonly withinMs?: number;
+  /** What was under way when something was disturbed is tried again within this time, and has to arrive after it. Default: 0. */
+  readonly againWithinMs?: number;
 }
 
 /**

@@ -152,11 +152,13 @@ export class LatenessRule implements Rule {
 
   #judge(evidence: Evidence): void {
     const { nowMs } = this.#calm;
-    for (const [subscription, { withinMs, events, grantedUntilMs, start }] of this.#awaiting) {
+    for (const [subscription, { begun, withinMs, events, grantedUntilMs, start }] of this.#awaiting) {
       if (start === undefined) continue;
       const sinceMs = this.#calm.sinceMs(subscription);
       for (const [event, emittedMs] of events) {
-        const deadlineMs = Math.max(emittedMs, sinceMs) + withinMs;
+        // Tried again after its wait.
+        const againMs = emittedMs < sinceMs ? (begun.againWithinMs ?? 0) : 0;
+        const deadlineMs = Math.max(emittedMs, sinceMs) + againMs + withinMs;
         if (nowMs <= deadlineMs) continue;
         events.delete(event);
         if (grantedUntilMs <= deadlineMs) continue;

@@ -115,8 +115,13 @@ export class DiskStorage implements Storage {
 
   /** The process dies. */
   kill(): void {
-    this.#dead = true;
     if (this.#writing.length > 0 && this.random.chance(0.5)) for (const { apply } of this.#writing) apply();
+    this.#dead = true;
+  }
+
+  /** Whatever its code still does reaches no disk. */
+  get isDead(): boolean {
+    return this.#dead;
   }
 
   async #run(): Promise<void> {
@@ -223,6 +228,7 @@ class StoredLog implements EventLog {
   close(): void {}
 
   #retain(): void {
+    if (this.#storage.isDead) return;
     const removed = retain(this.#log, this.#retention, this.#storage.clock.now());
     if (removed !== undefined) this.#storage.onRemoved(this.#name, `${this.#log.epoch}.${removed.position}`);
   }

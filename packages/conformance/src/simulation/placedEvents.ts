@@ -29,6 +29,11 @@ export class PlacedEvents {
     if (!this.#waiting.has(position)) this.#place(undefined, { position, previous });
   }
 
+  /** Nothing comes any more for what is before this place, as a cursor says that stands there. */
+  confirmed(position: string): void {
+    this.#goOnUntil(position);
+  }
+
   #goOnUntil(position: string): void {
     const waiting = this.#waiting.get(position);
     if (waiting === undefined) return;

@@ -11,7 +11,7 @@ import { PushSubscriber } from './pushSubscriber.ts';
 import { Random } from './random.ts';
 import { openDisk } from './serverEngine.ts';
 import { ServerProcess } from './serverProcess.ts';
-import { ROTATION_GRACE_MS, settingsOf } from './settings.ts';
+import { settingsOf } from './settings.ts';
 import type { Settings } from './settings.ts';
 import { comesOfFault } from './simulatedFault.ts';
 import type { Subscriber, SubscriberContext } from './subscriber.ts';
@@ -134,7 +134,7 @@ class Simulation {
       if (mode === 'poll') return new PollSubscriber(wish, context);
       return mode === 'push'
         ? new PushSubscriber(wish, context)
-        : new WebhookSubscriber(wish, context, ttlMs, ROTATION_GRACE_MS);
+        : new WebhookSubscriber(wish, context, ttlMs, settings.rules);
     });
   }
 

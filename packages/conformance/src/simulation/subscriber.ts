@@ -85,10 +85,15 @@ export abstract class Subscriber {
     return undefined;
   }
 
+  /** How long it may take until what was disturbed is tried again. */
+  protected get againWithinMs(): number | undefined {
+    return undefined;
+  }
+
   protected begin(): void {
     this.begun = true;
     const { subscription, type, arguments: args, principal } = this.wish;
-    const { process, mode, cursor, withinMs } = this;
+    const { process, mode, cursor, withinMs, againWithinMs } = this;
     this.context.record({
       fact: 'begun',
       subscription,
@@ -99,6 +104,7 @@ export abstract class Subscriber {
       cursor,
       principal,
       ...(withinMs === undefined ? {} : { withinMs }),
+      ...(againWithinMs === undefined ? {} : { againWithinMs }),
       at: this.context.time.nowMs,
     });
   }

@@ -19,6 +19,8 @@ import type { ArrivedRequest, RequestAnswer } from './virtualSocket.ts';
 interface Secret {
   readonly text: string;
   untilMs: number;
+  /** The same by a clock that nobody sets. */
+  untilPassedMs: number;
 }
 
 /** A post that was signed in time may be under way for so long. */
@@ -37,6 +39,14 @@ export interface EndpointBehaviour {
   hang: number;
 }
 
+/** What the server was configured with. */
+export interface ServerRules {
+  /** How long it may go on signing with a secret that was replaced. */
+  readonly rotationGraceMs: number;
+  /** Longest wait before an attempt that is made again. */
+  readonly longestRetryMs: number;
+}
+
 interface Body {
   readonly type?: string;
   readonly eventId?: string;
@@ -53,7 +63,7 @@ export class WebhookSubscriber extends Subscriber {
   readonly mode = 'webhook';
   readonly behaviour: EndpointBehaviour = { latencyMs: 0, failure: 0, lostAnswer: 0, hang: 0 };
   readonly #ttlMs: number | null;
-  readonly #rotationGraceMs: number;
+  readonly #rules: ServerRules;
   #order = new PlacedEvents((eventId) => this.hand(eventId));
   #gapTold = false;
   /** What came before the first answer, which tells of a gap before it (CLIENT-10). */
@@ -73,16 +83,19 @@ export class WebhookSubscriber extends Subscriber {
   #refreshBeforeMs: number | null | undefined;
   #settling = false;
 
-  /** @param rotationGraceMs how long the server may go on signing with a secret that was replaced */
-  constructor(wish: Wish, context: SubscriberContext, ttlMs: number | null, rotationGraceMs: number) {
+  constructor(wish: Wish, context: SubscriberContext, ttlMs: number | null, rules: ServerRules) {
     super(wish, context);
-    this.#rotationGraceMs = rotationGraceMs;
+    this.#rules = rules;
     this.#ttlMs = ttlMs;
     context.network.endpoints.set(wish.subscription, (request, answer) => this.#arrive(request, answer));
   }
 
   protected override get withinMs(): number {
     return WITHIN_MS;
+  }
+
+  protected override get againWithinMs(): number {
+    return this.#rules.longestRetryMs;
   }
 
   act(): void {
@@ -159,7 +172,10 @@ export class WebhookSubscriber extends Subscriber {
     }
     if (this.#secrets.length === 0 || random.chance(0.2)) {
       const bytes = (count: number): Uint8Array => Uint8Array.from({ length: count }, () => random.int(0, 255));
-      this.#secrets = [{ text: createWebhookSecret(bytes), untilMs: Infinity }, ...this.#secrets].slice(0, 4);
+      this.#secrets = [
+        { text: createWebhookSecret(bytes), untilMs: Infinity, untilPassedMs: Infinity },
+        ...this.#secrets,
+      ].slice(0, 4);
     }
     const [secret] = this.#secrets;
     this.#isRefreshing = !isNew;
@@ -171,8 +187,13 @@ export class WebhookSubscriber extends Subscriber {
         this.#unanswered(askedMs);
         return;
       }
-      const untilMs = this.context.serverTime.nowMs + this.#rotationGraceMs;
-      for (const old of this.#secrets) if (old !== secret) old.untilMs = Math.min(old.untilMs, untilMs);
+      const { rotationGraceMs } = this.#rules;
+      const untilMs = this.context.serverTime.nowMs + rotationGraceMs;
+      for (const old of this.#secrets) {
+        if (old === secret) continue;
+        old.untilMs = Math.min(old.untilMs, untilMs);
+        old.untilPassedMs = Math.min(old.untilPassedMs, time.nowMs + rotationGraceMs);
+      }
       if (!isNew && this.#refreshBeforeMs !== undefined && result.deliveryStatus === undefined) {
         // The server made it anew: it did not know it any more. What came before this answer may be of the new one.
         this.ended('forgotten');
@@ -299,10 +320,14 @@ export class WebhookSubscriber extends Subscriber {
   }
 
   #isGenuine({ headers, body }: ArrivedRequest): boolean {
-    const { nowMs } = this.context.serverTime;
+    const { serverTime, time } = this.context;
     const verify = (secrets: readonly Secret[]): boolean => this.#isSignedWith(secrets, headers, body);
     if (!verify(this.#secrets)) return false;
-    const current = this.#secrets.filter(({ untilMs }) => nowMs <= untilMs + UNDER_WAY_MS);
+    // A clock that was set ends nothing that is under way, and one that was set back prolongs what the server may do.
+    const current = this.#secrets.filter(
+      ({ untilMs, untilPassedMs }) =>
+        serverTime.nowMs <= untilMs + UNDER_WAY_MS || time.nowMs <= untilPassedMs + UNDER_WAY_MS,
+    );
     if (!verify(current)) this.context.complain(`${this.wish.subscription} got a post signed with an old secret`);
     return true;
   }
@@ -347,6 +372,10 @@ export class WebhookSubscriber extends Subscriber {
     this.received({ events: [{ eventId, data }], cursor: cursor ?? null }, 'webhook');
     if (order === undefined) this.context.complain(`${eventId} tells no order`);
     else if (this.handedIds.has(eventId)) this.#order.passed(order.position);
-    else this.#order.take(eventId, order);
+    else {
+      this.#order.take(eventId, order);
+      // The answer to a refresh tells a gap without its place: the cursor then says that nobody has to wait for it.
+      if (this.#gapTold && cursor === order.position) this.#order.confirmed(order.position);
+    }
   }
 }
