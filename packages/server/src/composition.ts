@@ -110,7 +110,8 @@ export function compose(options: EventsOptions): Parts {
       }),
     restored: (name: string, id: string) => restoration?.restored(name, id),
     recordsRead: () => restoration?.read(),
-    reservedPlaces: (principal: string, name: string, id: string) => restoration?.reserved(principal, name, id),
+    reservedPlaces: (principal: string | undefined, name: string, id: string) =>
+      restoration?.reserved(principal, name, id),
     hasStored: (id: string) => restoration?.has(id) ?? false,
     forgetStored: (name: string, id: string) => restoration?.forget(name, id),
     endStored: (name: string, id: string) => restoration?.end(name, id),

@@ -30,7 +30,7 @@ export interface Core extends Environment {
   /** Resolves when it is known what is stored. Rejects with InternalError while the store cannot be read. */
   readonly recordsRead: () => Promise<void> | undefined;
   /** Places that are kept for stored subscriptions other than this one. */
-  readonly reservedPlaces: (principal: string, name: string, id: string) => ReservedPlaces | undefined;
+  readonly reservedPlaces: (principal: string | undefined, name: string, id: string) => ReservedPlaces | undefined;
   /** Whether a subscription is stored that did not come back yet. */
   readonly hasStored: (id: string) => boolean;
   /** Gives up a stored subscription that is not live, for one that has its place. */

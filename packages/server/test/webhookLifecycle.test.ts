@@ -2,6 +2,7 @@ import { forbidden } from '@mcp-events/server';
 import type { EventsError, EventTypeDefinition } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
+import type { Message } from './kit/frames.ts';
 import { FakeClock, settle, until } from './kit/fakeClock.ts';
 import { echo, SecureRecorder, secureServer, STRANGER } from './kit/secureServer.ts';
 import { counted } from './kit/servers.ts';
@@ -379,6 +380,29 @@ describe('a client that comes back after a restart', () => {
     expect(server.events.subscriptions()).toHaveLength(2);
     // Its own place is not taken twice.
     expect(await server.subscribe('counted', { arguments: { n: 0 } })).toHaveProperty('deliveryStatus');
+  });
+
+  it.each([
+    ['events/poll', 'subscriptionsPerPrincipal', 'alice'],
+    ['events/stream', 'subscriptionsPerPrincipal', 'alice'],
+    ['events/poll', 'subscriptions', 'bob'],
+    ['events/stream', 'subscriptions', undefined],
+  ])('SUB-17 ERR-04 nor is its place taken by another mode: %s, %s', async (method, limit, as) => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscriptions(2);
+    const server = deployment.start({}, { limits: { [limit]: 3 } });
+    await settle();
+    server.events.define('other', { ...counted, input: { type: 'object' } });
+    const answers: (string | undefined)[] = [];
+    for (const n of [1, 2]) {
+      const response = await server.fetch(method, { name: 'other', arguments: { n } }, { as });
+      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+      answers.push(isStream ? undefined : ((await response.json()) as Message).error?.data?.limit);
+    }
+    expect(answers).toEqual([undefined, limit]);
+    server.events.define('counted', deployment.definition);
+    await settle();
+    expect(server.events.subscriptions({ name: 'counted' })).toHaveLength(2);
   });
 
   it('UNSUB-01 SUB-05 a refresh that an unsubscribe overtakes makes the subscription anew', async () => {

@@ -148,7 +148,7 @@ function newLease(core: Core, { compiled }: Target, key: string, details: Subscr
     if (begun) lifecycle.end(compiled.definition, subscription);
   });
   // Before onSubscribe, so that a refused subscription provisions nothing (HOOK-08).
-  registry.add(subscription);
+  registry.add(subscription, core.reservedPlaces(details.principal, details.name, details.id));
   const begin = async (): Promise<void> => {
     try {
       await lifecycle.begin(compiled.definition, subscription);

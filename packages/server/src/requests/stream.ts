@@ -40,7 +40,7 @@ export async function openStream(
         if (begun) lifecycle.end(target.compiled.definition, opened);
       });
       // Before onSubscribe, so that a refused subscription provisions nothing (HOOK-08).
-      registry.add(opened);
+      registry.add(opened, core.reservedPlaces(caller.principal, target.type.name, id));
       sessions.add(opened);
       return { ...target, session: opened };
     },

@@ -94,7 +94,7 @@ export class Restoration {
   }
 
   /** Places kept for stored subscriptions other than this one. */
-  reserved(principal: string, name: string, id: string): ReservedPlaces {
+  reserved(principal: string | undefined, name: string, id: string): ReservedPlaces {
     return this.#stored.reserved(principal, name, id);
   }
 

@@ -72,9 +72,10 @@ export class StoredSubscriptions {
   }
 
   /** Places kept for those that come back, other than the one of this id. */
-  reserved(principal: string, name: string, id: string): ReservedPlaces {
+  reserved(principal: string | undefined, name: string, id: string): ReservedPlaces {
     const own = this.get(name, id) === undefined ? 0 : 1;
-    return { all: this.#count - own, ofPrincipal: (this.#countByPrincipal.get(principal) ?? 0) - own };
+    const ofPrincipal = principal === undefined ? 0 : (this.#countByPrincipal.get(principal) ?? 0);
+    return { all: this.#count - own, ofPrincipal: ofPrincipal - own };
   }
 
   #add(principal: string, change: 1 | -1): void {
