@@ -405,6 +405,23 @@ describe('a client that comes back after a restart', () => {
     expect(server.events.subscriptions({ name: 'counted' })).toHaveLength(2);
   });
 
+  it('SUB-17 OP-13 finds its subscription in whatever moment of the restart it comes', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscriptions(65);
+    // The last ones come back after the others had a turn in between.
+    const last = deployment.store.records.slice(-3).map((record) => record.arguments);
+    for (let turns = 0; turns < 9; turns++) {
+      const server = deployment.start();
+      server.events.define('counted', deployment.definition);
+      await settle(turns);
+      const answers = last.map(async (args) => server.trySubscribe('counted', { arguments: args, ttlMs: null }));
+      for (const { result } of await Promise.all(answers)) {
+        expect(result, `after ${turns} turns`).toHaveProperty('deliveryStatus');
+      }
+      await server.close();
+    }
+  });
+
   it('UNSUB-01 SUB-05 a refresh that an unsubscribe overtakes makes the subscription anew', async () => {
     const store = new TestSubscriptionStore();
     const server = webhookServer({ store });

@@ -181,10 +181,11 @@ export class Restoration {
     const worker = async (): Promise<void> => {
       // A type that is withdrawn meanwhile leaves the rest for when it is offered again.
       while (!this.#core.closed && catalog.get(name) !== undefined) {
+        if (++count % RECORDS_PER_TURN === 0) await this.#turn();
         const next = untried.values().next();
         if (next.done === true) return;
+        // Without a turn in between: a client that comes finds it here, or among those that are tried.
         untried.delete(next.value.id);
-        if (++count % RECORDS_PER_TURN === 0) await this.#turn();
         await this.#try(returning, next.value);
       }
     };
