@@ -113,6 +113,7 @@ export function compose(options: EventsOptions): Parts {
     reservedPlaces: (principal: string | undefined, name: string, id: string) =>
       restoration?.reserved(principal, name, id),
     hasStored: (id: string) => restoration?.has(id) ?? false,
+    storedPosition: (name: string, id: string) => restoration?.positionOf(name, id),
     forgetStored: (name: string, id: string) => restoration?.forget(name, id),
     endStored: (name: string, id: string) => restoration?.end(name, id),
   });

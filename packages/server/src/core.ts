@@ -5,6 +5,7 @@ import type { TurnFlusher } from './delivery/push/turnFlusher.ts';
 import type { Webhooks } from './delivery/webhook/webhooks.ts';
 import type { Environment } from './environment.ts';
 import type { Leases } from './subscription/leases.ts';
+import type { StoredSubscription } from './storage/subscriptionStore.ts';
 import type { Lifecycle } from './subscription/lifecycle.ts';
 import type { Registry, ReservedPlaces } from './subscription/registry.ts';
 import type { Selection } from './subscription/selection.ts';
@@ -33,6 +34,8 @@ export interface Core extends Environment {
   readonly reservedPlaces: (principal: string | undefined, name: string, id: string) => ReservedPlaces | undefined;
   /** Whether a subscription is stored that did not come back yet. */
   readonly hasStored: (id: string) => boolean;
+  /** Where a subscription stands that is stored and did not come back yet. */
+  readonly storedPosition: (name: string, id: string) => Pick<StoredSubscription, 'cursor' | 'gapAfter'> | undefined;
   /** Gives up a stored subscription that is not live, for one that has its place. */
   readonly forgetStored: (name: string, id: string) => void;
   /**

@@ -422,6 +422,29 @@ describe('a client that comes back after a restart', () => {
     }
   });
 
+  it.each([null, 'c0.before'])(
+    'SUB-17 OP-13 gets what it missed where its subscription could not come back at first, and it does not say where it is (gap after %s)',
+    async (gapAfter) => {
+      const deployment = new Deployment();
+      const record = await deployment.leaveSubscription();
+      deployment.store.put(record.id, { ...record, gapAfter });
+      deployment.upstream.add(1);
+      let isDown = true;
+      const server = deployment.start();
+      const onSubscribe = (): void => {
+        if (isDown) throw new Error('down');
+      };
+      server.events.define('counted', { ...deployment.definition, onSubscribe });
+      await settle();
+      expect(server.events.subscriptions()).toEqual([]);
+      isDown = false;
+      const answer = await server.subscribe('counted', { ttlMs: null, maxAgeMs: 0 });
+      expect(answer).toMatchObject({ cursor: 'c0.0', truncated: gapAfter !== null });
+      await settle();
+      expect(postedNumbers(server)).toEqual([1]);
+    },
+  );
+
   it('UNSUB-01 SUB-05 a refresh that an unsubscribe overtakes makes the subscription anew', async () => {
     const store = new TestSubscriptionStore();
     const server = webhookServer({ store });

@@ -38,6 +38,8 @@ interface Admitted {
   readonly subscription: WebhookSubscription;
   /** Of a new subscription: lets those go on who wait for it. */
   readonly established?: () => void;
+  /** Of a new one: where the stored one stood whose place it took. */
+  readonly left?: ReturnType<Core['storedPosition']>;
   readonly target: Target;
   readonly details: SubscriptionDetails;
 }
@@ -88,6 +90,7 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
       const known = core.registry.get(id);
       if (known instanceof WebhookSubscription) return { subscription: known, target, details };
       if (caller.isTokens) webhooks.warnOfTokens(name);
+      const left = core.storedPosition(name, id);
       // Before the endpoint is asked and onSubscribe is called, so that a refused subscription costs nothing (HOOK-08).
       const subscription = addWebhookSubscription({
         core,
@@ -106,19 +109,25 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
         subscription.establishing = undefined;
         release?.();
       };
-      return { subscription, established, target, details };
+      return { subscription, established, left, target, details };
     },
   });
 }
 
 /** A new subscription: consent, hooks, then delivery. Whatever fails leaves nothing behind. */
-async function establish(call: SubscribeCall, { subscription, target }: Admitted): Promise<SubscribeResult> {
+async function establish(call: SubscribeCall, { subscription, target, left }: Admitted): Promise<SubscribeResult> {
   const { core, webhooks, request, callback } = call;
   const { type } = target;
-  const { cursor: from, maxAgeMs } = request;
+  // Its client refreshes what it was granted, and does not say where it is: "from now" would lose what it missed (OP-13).
+  const from = request.cursor ?? left?.cursor ?? null;
+  const isSilent = request.cursor === null;
+  const maxAgeMs = isSilent ? undefined : request.maxAgeMs;
+  const owesGap = isSilent && left !== undefined && left.gapAfter !== null;
   try {
     const opening = { core, webhooks, type, subscription, callback, cursor: from, maxAgeMs };
-    const { cursor, truncated, start } = await openWebhookSubscription(opening);
+    const opened = await openWebhookSubscription(opening);
+    const { cursor, start } = opened;
+    const truncated = opened.truncated || owesGap;
     if (truncated) subscription.truncatedFor = from;
     webhooks.grant(subscription, request.ttlMs);
     await webhooks.persistence?.save(subscription);

@@ -93,6 +93,12 @@ export class Restoration {
     return this.#stored.has(id);
   }
 
+  /** Where a subscription stands that is stored, has not lapsed, and is not live. */
+  positionOf(name: string, id: string): Pick<StoredSubscription, 'cursor' | 'gapAfter'> | undefined {
+    const record = this.#stored.get(name, id);
+    return record === undefined || this.#comeback.hasExpired(record) ? undefined : record;
+  }
+
   /** Places kept for stored subscriptions other than this one. */
   reserved(principal: string | undefined, name: string, id: string): ReservedPlaces {
     return this.#stored.reserved(principal, name, id);
