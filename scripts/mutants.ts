@@ -27,7 +27,7 @@ Plants known bugs into a copy of the sources, one at a time, and prints which se
 
   --search NAME    unit, simulation or faults; may be repeated (default: unit and simulation)
   --only TEXT      mutants whose id, guarantee or files contain this text; may be repeated
-  --seeds N        schedules of the simulation for each, at most (default 300)
+  --seeds N        schedules of foreign clients for each, at most, and a tenth as many of the project's own (default 300)
   --minutes M      minutes of faults for each (default 1)
   --jobs N         so many at a time (default 1)
   --missing        leave out what findings/mutants.json has a result of
@@ -130,7 +130,7 @@ async function store(mutants: readonly Mutant[], results: MutantResults, options
   await writeFile(RECORD, `${JSON.stringify(kept, undefined, 2)}\n`);
   const how =
     `Written by \`npm run mutants -- --record\`: each bug is planted alone. The simulation runs ${options.seeds} schedules ` +
-    `at most, the faults last ${options.minutes} minutes; an empty cell was not tried.`;
+    `of foreign clients and a tenth as many of the project's own at most, the faults last ${options.minutes} minutes; an empty cell was not tried.`;
   await writeFile(PAGE, pageOf(mutants, kept, how));
 }
 
