@@ -134,6 +134,15 @@ async function store(mutants: readonly Mutant[], results: MutantResults, options
   await writeFile(PAGE, pageOf(mutants, kept, how));
 }
 
+/** Why mutants cannot be planted: the text that they change is not there any more, or more than once. */
+async function misplacedOf(mutants: readonly Mutant[]): Promise<string[]> {
+  const problems: string[] = [];
+  for (const mutant of mutants) {
+    await mutated(mutant).catch((error: unknown) => problems.push((error as Error).message));
+  }
+  return problems;
+}
+
 async function runAll(options: Options): Promise<number> {
   const all = await readMutants();
   const chosen = all.filter(
@@ -144,7 +153,9 @@ async function runAll(options: Options): Promise<number> {
       ),
   );
   if (chosen.length === 0) throw new UsageError(`--only ${options.only.join(' ')}: there is no such mutant`);
-  for (const mutant of chosen) await mutated(mutant);
+  const misplaced = await misplacedOf(chosen);
+  for (const problem of misplaced) console.log(problem);
+  if (misplaced.length > 0) return 1;
   if (options.check) {
     console.log(`${chosen.length} mutants have their places`);
     return 0;
