@@ -21,6 +21,8 @@ export type {
   KilledFact,
   LossCauseFact,
   ReceivedFact,
+  RestoredFact,
+  RestoredLog,
   SettledFact,
   StartedFact,
   SubscribedFact,

@@ -52,6 +52,7 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
   facts.forEach((fact, index) => {
     const evidence = { index, fact };
     calm.take(fact, index);
+    if (fact.fact === 'restored') table.restored(fact);
     for (const rule of rules) rule.take(fact, index);
     switch (fact.fact) {
       case 'begun': {
@@ -93,6 +94,9 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
         if (fact.process !== SERVER) break;
         serverClock.set(fact);
         for (const subscription of subscriptions.values()) subscription.clockSet(fact.offsetMs);
+        break;
+      case 'restored':
+        for (const subscription of subscriptions.values()) subscription.restored();
         break;
       case 'killed':
         kills++;

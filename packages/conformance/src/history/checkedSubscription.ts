@@ -197,6 +197,11 @@ export class CheckedSubscription {
     this.#report('grant', message, undefined, [{ index, fact }, evidence]);
   }
 
+  /** The server knows of a webhook what it knew when the copy was made: perhaps nothing. */
+  restored(): void {
+    this.#grant = undefined;
+  }
+
   settled(evidence: Evidence): void {
     if (!this.live) return;
     this.#advance(
@@ -227,7 +232,7 @@ export class CheckedSubscription {
   }
 
   #isExcused(event: KnownEvent): boolean {
-    return (event.position as number) <= this.#lostUpTo || event.emitting.index < this.#lostBeforeIndex;
+    return event.gone || (event.position as number) <= this.#lostUpTo || event.emitting.index < this.#lostBeforeIndex;
   }
 
   #lost(position: number | undefined, index: number): void {

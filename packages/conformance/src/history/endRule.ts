@@ -33,6 +33,8 @@ export class EndRule implements Rule {
   take(fact: Fact, index: number): void {
     this.#nowMs = Math.max(this.#nowMs, fact.at ?? 0);
     if (fact.fact === 'begun') this.#began(fact);
+    // The server that was restored need not know of an end that was later than the copy.
+    else if (fact.fact === 'restored') this.#ends.clear();
     else if (fact.fact === 'ended') this.#ended(fact, index);
     else if (fact.fact === 'emitted') this.#emitted(fact.eventId);
     else if (fact.fact === 'handed') this.#arrived(fact.subscription, fact.eventId, true, { fact, index });
@@ -58,7 +60,7 @@ export class EndRule implements Rule {
   }
 
   #ended(fact: EndedFact, index: number): void {
-    if (fact.how === 'forgotten' || (fact.how === 'asked' && fact.final !== true)) return;
+    if (fact.how === 'forgotten' || (fact.how !== 'told' && fact.final !== true)) return;
     if (this.#ends.has(fact.subscription)) return;
     this.#ends.set(fact.subscription, { fact, index, atMs: this.#nowMs, isTested: false });
   }

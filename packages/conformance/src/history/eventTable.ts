@@ -1,5 +1,5 @@
 import { isFor } from './facts.ts';
-import type { BegunFact, EmitFailedFact, EmittedFact, EmittingFact, Fact } from './facts.ts';
+import type { BegunFact, EmitFailedFact, EmittedFact, EmittingFact, Fact, RestoredFact } from './facts.ts';
 import { Positions } from './positions.ts';
 import type { ReadCursor } from './positions.ts';
 import type { Evidence, Violation } from './verdict.ts';
@@ -17,6 +17,8 @@ export interface KnownEvent {
   seen: Evidence | undefined;
   /** Place in its log, once it is known. */
   position: number | undefined;
+  /** The log was restored without it: who has not got it never will. Set when a history has come so far. */
+  gone: boolean;
   /** Emits that were begun, less those that were refused: with none of them left it cannot exist. */
   possible: number;
 }
@@ -59,7 +61,20 @@ export class EventTable {
       } else if (fact.fact === 'received') {
         for (const eventId of fact.events ?? []) this.#seen(eventId, { index, fact });
       } else if (fact.fact === 'handed') this.#seen(fact.eventId, { index, fact });
+      else if (fact.fact === 'restored') {
+        for (const { type, epoch, from, head } of fact.logs) this.#type(type).positions.inherit(epoch, from, head);
+      }
     });
+  }
+
+  /** What stands beyond the end of the copies is gone. */
+  restored({ logs }: RestoredFact): void {
+    for (const { type, from, head } of logs) {
+      const { positions, events } = this.#type(type);
+      for (const event of events) {
+        if (event.position !== undefined && positions.isBeyond(event.position, from, head)) event.gone = true;
+      }
+    }
   }
 
   get emitted(): number {
@@ -139,6 +154,7 @@ export class EventTable {
       answered: undefined,
       seen: undefined,
       position: undefined,
+      gone: false,
       possible: 1,
     };
     this.#events.set(eventId, event);

@@ -24,7 +24,8 @@ export type Fact =
   | LossCauseFact
   | DisturbedFact
   | CalmFact
-  | ClockSetFact;
+  | ClockSetFact
+  | RestoredFact;
 
 /** Members of every fact. */
 export interface FactBase {
@@ -176,9 +177,10 @@ export interface EndedFact extends FactBase {
   readonly subscription: string;
   /**
    * `asked`: by the client. `told`: the server said so. `forgotten`: the server turned out not to know it any more,
-   * which is what happens after a grant, and must not happen within one.
+   * which is what happens after a grant, and must not happen within one. `dropped`: the operator ended it, or what was stored
+   * of it is damaged; the client may not know yet, and the server does not know it any more.
    */
-  readonly how: 'asked' | 'told' | 'forgotten';
+  readonly how: 'asked' | 'told' | 'forgotten' | 'dropped';
   /** By the clock of the server at the latest, before what {@link ClockSetFact} adds to it. */
   readonly atMs?: number;
   /** The server answered that it has ended: nothing more may arrive. What is told is final in any case. */
@@ -223,6 +225,10 @@ export interface LossCauseFact extends FactBase {
   readonly process?: string;
   /** Concerns those only that stand before this position, whenever they come back to it. */
   readonly upTo?: string;
+  /** Beside {@link upTo}: and behind this one. */
+  readonly beyond?: string;
+  /** Concerns those only that are delivered to in this way. */
+  readonly mode?: BegunFact['mode'];
 }
 
 /**
@@ -256,6 +262,25 @@ export interface ClockSetFact extends FactBase {
   readonly offsetMs: number;
 }
 
+/**
+ * The server's storage was replaced by an earlier copy of itself. What stands beyond the end of the copy is in the log no
+ * more: whoever has not got it never will, and need not be told of it, unless it was promised a position beyond. Webhook
+ * subscriptions are those of the copy.
+ */
+export interface RestoredFact extends FactBase {
+  readonly fact: 'restored';
+  readonly logs: readonly RestoredLog[];
+}
+
+export interface RestoredLog {
+  readonly type: string;
+  /** The epoch it goes on in. */
+  readonly epoch: string;
+  /** The epoch that it had when it was copied; positions up to `head` mean the same in both. */
+  readonly from: string;
+  readonly head: number;
+}
+
 /** Whether an event is for a subscription, by what it wants and by who may see it. */
 export function isFor(
   { arguments: wanted, principal }: Pick<BegunFact, 'arguments' | 'principal'>,
@@ -270,6 +295,7 @@ export function concerns(cause: LossCauseFact, begun: BegunFact): boolean {
   if (cause.subscription !== undefined && cause.subscription !== begun.subscription) return false;
   if (cause.type !== undefined && cause.type !== begun.type) return false;
   if (cause.principal !== undefined && cause.principal !== begun.principal) return false;
+  if (cause.mode !== undefined && cause.mode !== begun.mode) return false;
   return cause.process === undefined || cause.process === begun.process;
 }
 

@@ -137,6 +137,8 @@ export class GapRule implements Rule {
     if (position === undefined && this.#interruptedIndex > begun.index) return true;
     return this.#causes.some(({ fact, index }) => {
       if (!concerns(fact, begun.fact)) return false;
+      const beyond = this.#table.positionOf(begun.fact.type, fact.beyond);
+      if (beyond !== undefined && (position ?? Infinity) <= beyond) return false;
       if (fact.upTo === undefined) return index > before;
       return (position ?? -Infinity) < (this.#table.positionOf(begun.fact.type, fact.upTo) ?? Infinity);
     });

@@ -74,6 +74,13 @@ export class LatenessRule implements Rule {
       case 'ended':
         this.#awaiting.delete(fact.subscription);
         break;
+      case 'restored':
+        // A webhook waits for nothing until it has asked again: the server need not know it.
+        for (const awaiting of this.#awaiting.values()) {
+          for (const event of awaiting.events.keys()) if (event.gone) awaiting.events.delete(event);
+          if (awaiting.begun.mode === 'webhook') awaiting.grantedUntilMs = -Infinity;
+        }
+        break;
       case 'killed':
         for (const [subscription, { begun }] of this.#awaiting) {
           if (begun.process === fact.process) this.#awaiting.delete(subscription);

@@ -23,6 +23,8 @@ const EPOCH_SIZE = 2 ** 40;
 export class Positions {
   readonly #readCursor: ReadCursor;
   readonly #ordinals = new Map<string, number>();
+  /** Epochs of restored logs: up to where they are the same as the one they go on from. */
+  readonly #inherited = new Map<string, { readonly from: string; readonly head: number }>();
 
   constructor(readCursor: ReadCursor) {
     this.#readCursor = readCursor;
@@ -31,9 +33,29 @@ export class Positions {
   /** An epoch counts as later than those that were seen before it. */
   of(cursor: string | null | undefined): number | undefined {
     const place = typeof cursor === 'string' ? this.#readCursor(cursor) : undefined;
-    if (place === undefined) return undefined;
-    let ordinal = this.#ordinals.get(place.epoch);
-    if (ordinal === undefined) this.#ordinals.set(place.epoch, (ordinal = this.#ordinals.size));
-    return ordinal * EPOCH_SIZE + place.position;
+    return place && this.#at(place.epoch, place.position);
+  }
+
+  /** An epoch that was not seen yet goes on from another one. */
+  inherit(epoch: string, from: string, head: number): void {
+    this.#inherited.set(epoch, { from, head });
+  }
+
+  /** Whether a position of one epoch is behind that one. */
+  isBeyond(position: number, epoch: string, head: number): boolean {
+    const start = this.#ordinalOf(epoch) * EPOCH_SIZE;
+    return position > start + head && position < start + EPOCH_SIZE;
+  }
+
+  #at(epoch: string, position: number): number {
+    const inherited = this.#inherited.get(epoch);
+    if (inherited !== undefined && position <= inherited.head) return this.#at(inherited.from, position);
+    return this.#ordinalOf(epoch) * EPOCH_SIZE + position;
+  }
+
+  #ordinalOf(epoch: string): number {
+    let ordinal = this.#ordinals.get(epoch);
+    if (ordinal === undefined) this.#ordinals.set(epoch, (ordinal = this.#ordinals.size));
+    return ordinal;
   }
 }

@@ -1,5 +1,6 @@
 import { FeedEvent, Gap } from '@mcp-events/server';
 import type {
+  AncestorEpoch,
   AppendOptions,
   DeadLetterFilter,
   DeadLetterStore,
@@ -16,6 +17,7 @@ import type {
   SubscriptionStore,
 } from '@mcp-events/server';
 import type { Random } from './random.ts';
+import { localFault } from './localFaults.ts';
 import { SimulatedFault } from './simulatedFault.ts';
 import { retain } from './virtualDisk.ts';
 import type { DiskEvent, DiskLog, VirtualDisk } from './virtualDisk.ts';
@@ -66,6 +68,7 @@ export class DiskStorage implements Storage {
   #writing: Write[] = [];
   #running: Promise<void> | undefined;
   #dead = false;
+  #failures = 0;
 
   constructor(
     disk: VirtualDisk,
@@ -104,7 +107,7 @@ export class DiskStorage implements Storage {
     this.#onActivity();
     if (delayMs === 0 && readsAtOnce && !fails) return take();
     return this.clock.delay(delayMs).then(() => {
-      if (fails) throw new SimulatedFault('the virtual disk cannot read');
+      if (fails) throw this.#failure('the virtual disk cannot read');
       return take();
     });
   }
@@ -135,13 +138,18 @@ export class DiskStorage implements Storage {
       this.#writing = [];
       this.#onActivity();
       if (this.random.chance(this.#behaviour.writeFailure)) {
-        for (const { reject } of group) reject(new SimulatedFault('the virtual disk cannot write'));
+        for (const { reject } of group) reject(this.#failure('the virtual disk cannot write'));
       } else {
         const results = group.map(({ apply }) => apply());
         for (const [index, { resolve }] of group.entries()) resolve(results[index]);
       }
     }
     this.#running = undefined;
+  }
+
+  /** One of those that a system tells, in turn. */
+  #failure(message: string): SimulatedFault {
+    return localFault(message, this.#failures++);
   }
 }
 
@@ -160,6 +168,10 @@ class StoredLog implements EventLog {
 
   get epoch(): string {
     return this.#log.epoch;
+  }
+
+  get ancestors(): readonly AncestorEpoch[] {
+    return this.#log.ancestors;
   }
 
   get head(): number {
@@ -221,7 +233,7 @@ class StoredLog implements EventLog {
   }
 
   clear(): Promise<void> {
-    Object.assign(this.#log, { epoch: this.#storage.disk.newEpoch(), head: 0, events: [] });
+    Object.assign(this.#log, { epoch: this.#storage.disk.newEpoch(), ancestors: [], head: 0, events: [] });
     return this.#storage.write(() => {});
   }
 
@@ -234,9 +246,10 @@ class StoredLog implements EventLog {
   }
 }
 
-function readRecord({ input, position }: DiskEvent): FeedRecord {
+function readRecord({ input, position, damage }: DiskEvent): FeedRecord {
   if (input === undefined) return new Gap(position);
-  const event = new FeedEvent(input, null);
+  if (damage === 'found') return new Gap(position, null, new SimulatedFault('the virtual disk is damaged'));
+  const event = new FeedEvent(damage === undefined ? input : { ...input, dataJson: '{"severity":"hi' }, null);
   event.position = position;
   return event;
 }

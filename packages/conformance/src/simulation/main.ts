@@ -12,14 +12,16 @@ async function run({ first, count, worlds, facts: showsFacts, stopAtFirst }: Sim
   const startMs = performance.now();
   const examined: Record<World, Verdict['examined'][]> = { foreign: [], clients: [] };
   const totals: Record<string, number> = {};
+  const faultTotals: Record<string, number> = {};
   let failed = 0;
   let run = 0;
   for (let seed = first; seed < first + count && !(stopAtFirst && failed > 0); seed++) {
     run++;
     for (const world of worlds) {
-      const { facts, verdict, complaints } = await RUNS[world](seed);
+      const { facts, verdict, complaints, faults } = await RUNS[world](seed);
       examined[world].push(verdict.examined);
       for (const [name, figure] of Object.entries(verdict.figures)) totals[name] = (totals[name] ?? 0) + figure;
+      for (const [name, count] of Object.entries(faults)) faultTotals[name] = (faultTotals[name] ?? 0) + count;
       if (showsFacts) for (const [index, fact] of facts.entries()) console.log(`#${index} ${JSON.stringify(fact)}`);
       if (verdict.violations.length === 0 && complaints.length === 0) continue;
       failed++;
@@ -30,11 +32,10 @@ async function run({ first, count, worlds, facts: showsFacts, stopAtFirst }: Sim
   }
   const perMinute = Math.round((run * 60_000) / (performance.now() - startMs));
   console.log(`${run} seeds from ${first}, ${failed} with violations; ${perMinute} seeds a minute`);
-  console.log(
-    Object.entries(totals)
-      .map(([name, total]) => `${name} ${total}`)
-      .join(', '),
-  );
+  for (const figures of [totals, faultTotals]) {
+    const told = Object.entries(figures).map(([name, total]) => `${name} ${total}`);
+    console.log(told.join(', '));
+  }
   for (const world of worlds) console.log(`${world}: ${describeExamined(sumExamined(examined[world]))}`);
   return failed === 0 ? 0 : 1;
 }

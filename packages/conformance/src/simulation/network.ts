@@ -1,7 +1,7 @@
 import type { Random } from './random.ts';
 import type { ServerProcess, ServerRequest } from './serverProcess.ts';
 import type { ArrivedRequest, RequestAnswer } from './virtualSocket.ts';
-import { refusedSocket, virtualSocket } from './virtualSocket.ts';
+import { failingSocket, refusedSocket, virtualSocket } from './virtualSocket.ts';
 import type { VirtualTime } from './virtualTime.ts';
 import type { Socket } from 'node:net';
 
@@ -30,6 +30,8 @@ export class Network {
   onRefused: (name: string) => void = () => {};
   /** Whether nobody listens at an endpoint now. Default: somebody always does. */
   isDown: ((name: string) => boolean) | undefined;
+  /** What the server's own machine has run out of when it opens a connection, or looks one up; mostly nothing. */
+  localFault: () => Error | undefined = () => undefined;
   /** Called when the server is gone, and with it every connection to it. */
   readonly onServerGone: Set<() => void> = new Set();
   readonly #names: string[] = [];
@@ -93,6 +95,8 @@ export class Network {
   /** The address of a host, whose first label is the name of an endpoint. */
   resolve(hostname: string): string {
     const name = hostname.split('.')[0] ?? '';
+    const fault = this.localFault();
+    if (fault !== undefined) throw fault;
     if (!this.#names.includes(name)) this.#names.push(name);
     return `192.0.2.${this.#names.indexOf(name) + 1}`;
   }
@@ -101,6 +105,8 @@ export class Network {
   connect(owner: () => ServerProcess | undefined, address: string): Socket {
     const schedule = (callback: () => void): void => this.#turn(callback);
     const name = this.#names[Number(address.split('.')[3]) - 1] ?? '';
+    const fault = this.localFault();
+    if (fault !== undefined) return failingSocket(schedule, fault);
     if (this.#random.chance(this.behaviour.refusal)) {
       this.onRefused(name);
       return refusedSocket(schedule);

@@ -59,6 +59,9 @@ function virtualFunctions(
     open: (path, flags = 'r') => {
       const { access, name } = place(path);
       return atDisk(access, () => {
+        const { random, behaviour } = access.files;
+        if (behaviour.openFailure > 0 && random.chance(behaviour.openFailure))
+          throw failure('EMFILE', `open '${path}'`);
         if (isFolder(name)) return new VirtualFileHandle(access, undefined);
         const known = access.files.find(name);
         const text = String(flags);

@@ -17,10 +17,12 @@ export class PollSubscriber extends Subscriber {
     const maxEvents = random.chance(0.5) ? random.int(1, 4) : undefined;
     const timeoutMs = !this.#settling && random.chance(0.3) ? random.int(1, 30_000) : undefined;
     const params = { cursor: this.cursor, ...(maxEvents && { maxEvents }), ...(timeoutMs && { timeoutMs }) };
-    this.request(Methods.poll, params, (result: PollResult | undefined) => {
+    this.request(Methods.poll, params, (result: PollResult | undefined, error) => {
       this.#asking--;
       // It is another process that asked.
-      if (life !== this.#lives || result === undefined) return;
+      if (life !== this.#lives) return;
+      if (this.isForbidden(error)) this.ended('told');
+      if (result === undefined) return;
       const { events } = result;
       this.received({ events, cursor: result.cursor, gap: result.truncated }, 'poll');
       for (const { eventId } of events) this.hand(eventId);

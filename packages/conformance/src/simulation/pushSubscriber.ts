@@ -1,5 +1,6 @@
 import { Methods, Notifications } from '@mcp-events/protocol';
 import { Subscriber } from './subscriber.ts';
+import type { SubscriberContext, Wish } from './subscriber.ts';
 
 interface PushMessage {
   readonly method: string;
@@ -34,6 +35,11 @@ export class PushSubscriber extends Subscriber {
   readonly mode = 'push';
   #stream: Stream | undefined;
   #settling = false;
+
+  constructor(wish: Wish, context: SubscriberContext) {
+    super(wish, context);
+    context.network.onServerGone.add(() => this.#onServerGone());
+  }
 
   act(): void {
     const { time, network } = this.context;
@@ -87,7 +93,7 @@ export class PushSubscriber extends Subscriber {
   }
 
   /** The server is gone, and with it the stream. */
-  onServerGone(): void {
+  #onServerGone(): void {
     if (this.#stream !== undefined && this.context.random.chance(0.5)) this.#drain(this.#stream);
     this.#cut();
     if (this.#settling) this.act();
@@ -126,6 +132,6 @@ export class PushSubscriber extends Subscriber {
     else if (method === Notifications.event && eventId !== undefined) {
       this.received({ events: [{ eventId, data }], cursor: cursor ?? null }, 'event');
       this.hand(eventId);
-    } else if (method === Notifications.terminated) this.context.complain(`${this.wish.subscription} was terminated`);
+    } else if (method === Notifications.terminated) this.ended('told');
   }
 }

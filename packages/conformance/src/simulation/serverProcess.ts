@@ -1,7 +1,7 @@
 import { CLIENT_CAPABILITIES_META_KEY, EXTENSION_ID } from '@mcp-events/protocol';
 import type { Methods } from '@mcp-events/protocol';
 import { Events } from '@mcp-events/server';
-import type { Dial, EventHandle, EventsOptions, Logger } from '@mcp-events/server';
+import type { Dial, EventHandle, EventsOptions } from '@mcp-events/server';
 import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
 import type { EventSource } from './eventSources.ts';
 import type { Random } from './random.ts';
@@ -28,11 +28,6 @@ export interface ServerProcessOptions {
   readonly connect: Dial;
   readonly resolve: (hostname: string) => string;
   readonly options: EventsOptions;
-  readonly onError: (error: unknown, stage: string) => void;
-  /** What the operator passed in for records. Default: none. */
-  readonly logger?: Logger;
-  /** What the operator passed in for warnings. Default: takes them. */
-  readonly onWarning?: () => void;
 }
 
 type RequestHandler = (params: unknown, context: ServerContext) => Promise<unknown>;
@@ -50,7 +45,7 @@ export class ServerProcess {
   alive = true;
 
   constructor(process: ServerProcessOptions) {
-    const { clock, engine, random, sources, options, onError } = process;
+    const { clock, engine, random, sources, options } = process;
     this.clock = clock;
     this.#engine = engine;
     const hex = (): string => random.int(0, 0xffff_ffff).toString(16).padStart(8, '0');
@@ -58,10 +53,7 @@ export class ServerProcess {
       ...options,
       clock,
       storage: engine.storage,
-      ...(process.logger === undefined ? {} : { logger: process.logger }),
       randomId: () => `${hex()}-${hex()}-${hex()}-${hex()}`,
-      onError: (error, { stage }) => onError(error, stage),
-      onWarning: process.onWarning ?? ((): void => {}),
       webhooks: {
         ...options.webhooks,
         secretKeys: [SECRET_KEY],

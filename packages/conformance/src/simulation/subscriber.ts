@@ -193,6 +193,11 @@ export abstract class Subscriber {
 
   /** Whether an error of the server belongs to the faults that are injected. */
   protected expects(error: Error): boolean {
-    return (error as { code?: unknown }).code === -32_603;
+    return (error as { code?: unknown }).code === -32_603 || this.isForbidden(error);
+  }
+
+  /** As the simulated operator ends subscriptions. */
+  protected isForbidden(error: Error | undefined): boolean {
+    return (error as { code?: unknown } | undefined)?.code === -32_024;
   }
 }

@@ -9,6 +9,8 @@ export interface FileBehaviour {
   writeFailure: number;
   /** Of each flush. */
   syncFailure: number;
+  /** Of each file that is opened: the process has no descriptor left. */
+  openFailure: number;
 }
 
 /** A file, as its machine sees it, and as it is on the disk. */
@@ -29,7 +31,7 @@ export interface FileAccess {
  * names in folders as well as the content of files.
  */
 export class VirtualFiles {
-  readonly behaviour: FileBehaviour = { latencyMs: 0, writeFailure: 0, syncFailure: 0 };
+  readonly behaviour: FileBehaviour = { latencyMs: 0, writeFailure: 0, syncFailure: 0, openFailure: 0 };
   readonly random: Random;
   readonly time: VirtualTime;
   #names = new Map<string, Inode>();

@@ -106,7 +106,12 @@ export function virtualSocket(
 
 /** A connection that nobody accepts. */
 export function refusedSocket(schedule: (callback: () => void) => void): Socket {
+  return failingSocket(schedule, Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }));
+}
+
+/** A connection that fails before it is one. */
+export function failingSocket(schedule: (callback: () => void) => void, error: Error): Socket {
   const socket = new VirtualSocket(() => {});
-  schedule(() => socket.destroy(Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })));
+  schedule(() => socket.destroy(error));
   return socket as unknown as Socket;
 }

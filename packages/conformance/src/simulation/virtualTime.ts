@@ -122,11 +122,14 @@ export class TimeOfDay {
 export class ProcessClock implements Clock {
   readonly #time: VirtualTime;
   readonly #timeOfDay: TimeOfDay;
+  readonly #lateMs: () => number;
   #dead = false;
 
-  constructor(time: VirtualTime, timeOfDay: TimeOfDay) {
+  /** @param lateMs by how much a timer is late that is set now */
+  constructor(time: VirtualTime, timeOfDay: TimeOfDay, lateMs: () => number = () => 0) {
     this.#time = time;
     this.#timeOfDay = timeOfDay;
+    this.#lateMs = lateMs;
   }
 
   get alive(): boolean {
@@ -142,7 +145,7 @@ export class ProcessClock implements Clock {
   }
 
   setTimeout(callback: () => void, delayMs: number): unknown {
-    return this.#dead ? undefined : this.#time.at(delayMs, callback, this);
+    return this.#dead ? undefined : this.#time.at(delayMs + this.#lateMs(), callback, this);
   }
 
   clearTimeout(handle: unknown): void {

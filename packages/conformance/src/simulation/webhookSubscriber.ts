@@ -136,6 +136,11 @@ export class WebhookSubscriber extends Subscriber {
     this.act();
   }
 
+  /** The server has an earlier storage, and with it secrets that were replaced since. */
+  restored(): void {
+    for (const secret of this.#secrets) secret.untilMs = Infinity;
+  }
+
   #reset(): void {
     this.#refreshBeforeMs = undefined;
     this.#gapTold = false;
@@ -365,7 +370,14 @@ export class WebhookSubscriber extends Subscriber {
       for (const place of missingOf(_meta)) this.#order.missing(place);
       return;
     }
-    if (type === 'terminated' || eventId === undefined) {
+    if (type === 'terminated') {
+      this.ended('told');
+      // It may be told late, of one that was followed by another.
+      this.#mayBeLive = true;
+      this.#reset();
+      return;
+    }
+    if (eventId === undefined) {
       this.context.complain(`${this.wish.subscription} got a message of type ${type}`);
       return;
     }

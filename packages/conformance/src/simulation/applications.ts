@@ -1,0 +1,172 @@
+import { Application } from './application.ts';
+import type { Machine } from './application.ts';
+import type { CalmPeriods } from './calmPeriods.ts';
+import type { ApplicationSettings } from './clientSettings.ts';
+import type { Network } from './network.ts';
+import type { Random } from './random.ts';
+import type { ServerFaults } from './serverFaults.ts';
+import { VirtualFiles } from './virtualFiles.ts';
+import { TimeOfDay } from './virtualTime.ts';
+import type { WorldRecord } from './worldRecord.ts';
+
+export interface ApplicationsOptions {
+  readonly world: WorldRecord;
+  readonly random: Random;
+  readonly network: Network;
+  readonly calm: CalmPeriods;
+  readonly faults: ServerFaults;
+  readonly settings: readonly ApplicationSettings[];
+  /** Whether an error comes of the faults that are at work. */
+  readonly expects: (error: unknown) => boolean;
+}
+
+/** The applications, which are killed or stopped now and then, and started again, each on a machine of its own. */
+export class Applications {
+  readonly machines: readonly Machine[];
+  readonly #options: ApplicationsOptions;
+  /** Those that run, by machine. */
+  readonly #running = new Map<string, Application>();
+  /** Of all lives, by the name of the process. */
+  readonly #lives = new Map<string, Application>();
+
+  constructor(options: ApplicationsOptions) {
+    this.#options = options;
+    const { world, random, network, settings } = options;
+    this.machines = settings.map((application) => ({
+      ...application,
+      files: new VirtualFiles(random, world.time),
+      timeOfDay: new TimeOfDay(world.time),
+      behaviour: { workMs: 0, answerMs: 0, lostAnswer: 0 },
+      cursors: new Map(),
+      over: new Set(),
+      lives: 0,
+    }));
+    for (const { name } of this.machines) {
+      network.endpoints.set(name, (request, answer) => {
+        const application = this.#running.get(name);
+        if (application === undefined) answer.reset();
+        else application.arrive(request, answer);
+      });
+    }
+  }
+
+  /** What a process has of its machine's files. */
+  accessOf(process: string): Application['access'] {
+    const life = this.#lives.get(process);
+    if (life === undefined) throw new Error(`no process ${process}`);
+    return life.access;
+  }
+
+  isDown(name: string): boolean {
+    return !this.#running.has(name);
+  }
+
+  /** Whether all of them run, on machines without faults. */
+  get areRight(): boolean {
+    const areRight = this.machines.every(
+      ({ timeOfDay, behaviour, files }) =>
+        timeOfDay.offsetMs === 0 &&
+        [...Object.values(behaviour), ...Object.values(files.behaviour)].every((value) => value === 0),
+    );
+    return areRight && this.#running.size === this.machines.length;
+  }
+
+  start(machine: Machine): void {
+    const { world, network, random, expects } = this.#options;
+    const application = new Application(machine, {
+      time: world.time,
+      network,
+      random,
+      record: (fact) => world.record(fact),
+      complain: (message) => world.complain(message),
+      expects,
+    });
+    this.#running.set(machine.name, application);
+    this.#lives.set(application.processName, application);
+    application.start();
+  }
+
+  async crash(machine: Machine): Promise<void> {
+    const { world, random, calm } = this.#options;
+    calm.disturb('application killed');
+    this.#running.get(machine.name)?.kill();
+    this.#running.delete(machine.name);
+    world.record({ fact: 'killed', process: machine.name });
+    if (random.chance(0.4)) machine.files.losePower();
+    if (random.chance(0.5)) await world.time.advance(random.pick([1, 500, 90_000, 700_000]));
+    this.start(machine);
+  }
+
+  /** Killed, and started again at once. */
+  restart(machine: Machine): void {
+    this.#options.calm.disturb('application killed');
+    this.#running.get(machine.name)?.kill();
+    this.#options.world.record({ fact: 'killed', process: machine.name });
+    this.start(machine);
+  }
+
+  async stop(machine: Machine): Promise<void> {
+    const { world, calm } = this.#options;
+    calm.disturb('application stopped');
+    const application = this.#running.get(machine.name);
+    let closed = false;
+    application
+      ?.stop()
+      .catch(() => {})
+      .finally(() => (closed = true));
+    await world.time.settle();
+    for (let waits = 0; !closed && waits < 60; waits++) await world.time.advance(2_000);
+    if (!closed) world.complain(`close() of ${machine.name} does not come to an end`);
+    application?.kill();
+    this.#running.delete(machine.name);
+    // What was in hand had not been acknowledged.
+    world.record({ fact: 'killed', process: machine.name });
+    this.start(machine);
+  }
+
+  cutStreams(machine: Machine): void {
+    this.#options.calm.disturb('streams cut');
+    this.#running.get(machine.name)?.cutStreams();
+  }
+
+  /** Gives a subscription up. */
+  cancel(machine: Machine, subscription: string): void {
+    this.#running
+      .get(machine.name)
+      ?.cancel(subscription)
+      .catch(() => {});
+  }
+
+  changeBehaviour({ files, behaviour }: Machine): void {
+    const { random, calm, faults } = this.#options;
+    calm.disturb('application');
+    Object.assign(behaviour, {
+      workMs: random.pick([0, 0, 100, 20_000]),
+      answerMs: random.pick([0, 0, 100, 8_000]),
+      lostAnswer: random.pick([0, 0, 0.3]),
+    });
+    Object.assign(files.behaviour, {
+      latencyMs: random.pick([0, 0, 50, 2_000]),
+      writeFailure: random.pick([0, 0, 0.3, 1]),
+      syncFailure: random.pick([0, 0, 0.3]),
+      openFailure: faults.random.pick([0, 0, 0, 0.3, 1]),
+    });
+  }
+
+  /** No faults of machines any more. Returns whether their clocks were right. */
+  recover(): boolean {
+    const wereRight = this.machines.every(({ timeOfDay }) => timeOfDay.offsetMs === 0);
+    for (const { behaviour, files, timeOfDay } of this.machines) {
+      timeOfDay.set(0);
+      Object.assign(behaviour, { workMs: 0, answerMs: 0, lostAnswer: 0 });
+      Object.assign(files.behaviour, { latencyMs: 0, writeFailure: 0, syncFailure: 0, openFailure: 0 });
+    }
+    return wereRight;
+  }
+
+  /** At the end of a run. */
+  end(): void {
+    for (const application of this.#running.values()) application.kill();
+    for (const application of this.#lives.values()) application.dispose();
+  }
+}

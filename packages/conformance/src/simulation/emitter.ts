@@ -1,0 +1,80 @@
+import type { EmittingFact } from '../history/facts.ts';
+import type { AuthoredEvent } from './authoredEvent.ts';
+import type { EventSource } from './eventSources.ts';
+import type { Random } from './random.ts';
+import type { ServerLives } from './serverLives.ts';
+import type { WorldRecord } from './worldRecord.ts';
+
+/** What an event of a type is to be, for the server and for the history. */
+export interface EventForm {
+  dataOf(event: AuthoredEvent): Record<string, unknown>;
+  expectationOf(type: string, event: AuthoredEvent): Pick<EmittingFact, 'values' | 'readers' | 'hash' | 'hashes'>;
+}
+
+export interface EmitterOptions {
+  readonly world: WorldRecord;
+  readonly random: Random;
+  readonly lives: ServerLives;
+  readonly form: EventForm;
+  /** Whether an event is still known by its id when it is said again, however late. */
+  readonly retentionLasts: boolean;
+}
+
+/** The author, who emits events, or adds them to the upstream, and says again what was never answered. */
+export class Emitter {
+  readonly #options: EmitterOptions;
+  #count = 0;
+  /** Emits whose outcome is not known. */
+  readonly #unanswered = new Map<string, { readonly source: EventSource; readonly event: AuthoredEvent }>();
+
+  constructor(options: EmitterOptions) {
+    this.#options = options;
+  }
+
+  nextId(): string {
+    return `e${++this.#count}`;
+  }
+
+  emit(source: EventSource, event: AuthoredEvent): void {
+    const { world, lives, form } = this.#options;
+    const { name, upstream } = source;
+    const { eventId } = event;
+    const server = lives.current;
+    const handle = server?.handles.get(name);
+    if (upstream === undefined && (server === undefined || handle === undefined)) return;
+    const data = form.dataOf(event);
+    world.record({ fact: 'emitting', type: name, eventId, ...form.expectationOf(name, event) });
+    if (upstream !== undefined) {
+      const position = upstream.add(eventId, data, { now: () => world.time.nowMs });
+      world.record({ fact: 'emitted', eventId, cursor: `c0.${position}` });
+      return;
+    }
+    this.#unanswered.set(eventId, { source, event });
+    const answered = (act: () => void): void => {
+      if (server?.alive !== true) return;
+      this.#unanswered.delete(eventId);
+      act();
+    };
+    handle?.emit(data, { eventId }).then(
+      ({ cursor }) => answered(() => world.record({ fact: 'emitted', eventId, cursor: cursor ?? '' })),
+      () => answered(() => world.record({ fact: 'emitFailed', eventId })),
+    );
+  }
+
+  /** The storage is an earlier one: what was stored since then is not asked for again. */
+  forget(): void {
+    this.#unanswered.clear();
+  }
+
+  /**
+   * With a new life of the server: an author who does not know whether an event was stored says it again, by the same id, or
+   * leaves it. An event that retention has removed meanwhile would be another one.
+   */
+  repeat(): void {
+    const { random, retentionLasts } = this.#options;
+    for (const [eventId, { source, event }] of this.#unanswered) {
+      this.#unanswered.delete(eventId);
+      if (retentionLasts && random.chance(0.5)) this.emit(source, event);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import type { EventsOptions } from '@mcp-events/server';
+import { AuthorFaults } from './authorFaults.ts';
+import type { AuthorBehaviour, EventSource } from './eventSources.ts';
+import { LocalFaults } from './localFaults.ts';
+import { Random } from './random.ts';
+import { ReporterFaults } from './reporterFaults.ts';
+import type { OwnReporting } from './reporterFaults.ts';
+import type { ServerProcess } from './serverProcess.ts';
+import { StoredFaults } from './storedFaults.ts';
+import type { StoredFaultsOptions } from './storedFaults.ts';
+import { Terminations } from './terminations.ts';
+import type { TerminableSubscription } from './terminations.ts';
+import type { WorldRecord } from './worldRecord.ts';
+
+export interface ServerFaultsOptions {
+  readonly seed: number;
+  readonly world: WorldRecord;
+  readonly onFailure: AuthorBehaviour['onFailure'];
+  /** What is kept of the server; `undefined` where that is not to be tampered with. */
+  readonly stored: StoredFaultsOptions | undefined;
+  readonly subscriptions: readonly TerminableSubscription[];
+}
+
+/**
+ * What those who wrote and operate a server do wrong, and what its machine runs out of. What authors do to things that are
+ * none of theirs, and what logs do, goes on all the time, as nobody may notice; the rest belongs to the weather.
+ */
+export class ServerFaults {
+  /** Decides on these alone, so that the rest of a schedule is the same with and without. */
+  readonly random: Random;
+  readonly author: AuthorFaults;
+  readonly local: LocalFaults;
+  /** Calls something of the API of the server that runs. */
+  callBack: () => void = () => {};
+  readonly #reporters: ReporterFaults | undefined;
+  readonly #stored: StoredFaults | undefined;
+  readonly #terminations: Terminations;
+
+  constructor({ seed, world, onFailure, stored, subscriptions }: ServerFaultsOptions) {
+    const random = new Random(seed + 0.25 * 2 ** 32);
+    const { faults: counts } = world;
+    this.random = random;
+    this.author = new AuthorFaults(random, onFailure, counts);
+    this.local = new LocalFaults(random, counts);
+    this.#stored = stored && new StoredFaults(random, world, stored);
+    this.#terminations = new Terminations(random, world, subscriptions);
+    Object.assign(this.author.rates, { edit: random.pick([0, 0.2, 0.5]), keep: random.pick([0, 0.2, 0.5]) });
+    if (random.chance(0.5)) return;
+    this.#reporters = new ReporterFaults(random, counts, () => this.callBack());
+    Object.assign(this.#reporters.rates, {
+      throws: random.pick([0, 0.02, 0.2, 1]),
+      callsBack: random.pick([0, 0.01]),
+    });
+  }
+
+  /** The weather has changed, with which the answers of the author's functions do, and what there is of the machine. */
+  change(isFine: boolean): void {
+    const pick = (...rates: readonly number[]): number => (isFine ? 0 : this.random.pick(rates));
+    Object.assign(this.author.rates, { nonsense: pick(0, 0.02), throws: pick(0, 0.02, 0.1), hang: pick(0, 0.01) });
+    Object.assign(this.local.rates, { connection: pick(0, 0, 0.3, 1), lateTimer: pick(0, 0, 0.02) });
+  }
+
+  /** Between two steps of a schedule, with the server that runs. */
+  step(server: ServerProcess | undefined): void {
+    if (this.random.chance(0.05)) this.#stored?.backUp();
+    if (server !== undefined && this.random.chance(0.01)) this.#terminations.terminate(server.events, 'in use');
+  }
+
+  /** Before a server starts. Returns whether its storage is an earlier one. */
+  beforeStart(): boolean {
+    return this.#stored?.beforeStart() ?? false;
+  }
+
+  /** While a server starts. */
+  started({ events }: ServerProcess): void {
+    if (this.random.chance(0.15)) this.#terminations.terminate(events, 'while it starts');
+  }
+
+  /** Whether an error that the server reports comes of them. */
+  expects(error: unknown): boolean {
+    return this.author.expects(error) || this.#stored?.expects(error) === true;
+  }
+
+  sources(sources: readonly EventSource[]): EventSource[] {
+    return sources.map((source) => ({
+      ...source,
+      definition: (clock) => this.author.wrap(source.name, source.definition(clock), clock),
+    }));
+  }
+
+  reporting(own: OwnReporting): EventsOptions {
+    return this.#reporters?.options(own) ?? own;
+  }
+}

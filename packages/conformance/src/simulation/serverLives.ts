@@ -1,0 +1,128 @@
+import type { EventsOptions } from '@mcp-events/server';
+import type { CalmPeriods } from './calmPeriods.ts';
+import type { EventSource } from './eventSources.ts';
+import type { Network } from './network.ts';
+import type { Random } from './random.ts';
+import type { EngineContext, OpenEngine } from './serverEngine.ts';
+import type { OwnReporting } from './reporterFaults.ts';
+import type { ServerFaults } from './serverFaults.ts';
+import { ServerProcess } from './serverProcess.ts';
+import { comesOfFault, describeThrown } from './simulatedFault.ts';
+import { ProcessClock, TimeOfDay } from './virtualTime.ts';
+import { logOfWaiting } from './waitingForClients.ts';
+import type { WorldRecord } from './worldRecord.ts';
+
+export interface ServerLivesOptions {
+  readonly world: WorldRecord;
+  readonly random: Random;
+  readonly network: Network;
+  readonly calm: CalmPeriods;
+  readonly sources: readonly EventSource[];
+  readonly options: EventsOptions;
+  /** What the operator passed in for warnings. Default: takes them. */
+  readonly onWarning?: () => void;
+  /** Told when the server begins to wait for the client of a webhook subscription, by the name of its endpoint. */
+  readonly onWaiting?: (endpoint: string, untilGranted: 'all' | 'emitted') => void;
+  /** What its author and its operator do wrong. Default: nothing. */
+  readonly faults?: ServerFaults | undefined;
+}
+
+/** The server, which is killed or stopped now and then, and started again. */
+export class ServerLives {
+  readonly timeOfDay: TimeOfDay;
+  /** The one that runs. */
+  current: ServerProcess | undefined;
+  readonly #options: ServerLivesOptions;
+
+  constructor(options: ServerLivesOptions) {
+    this.#options = options;
+    const { network, faults } = options;
+    network.localFault = () => faults?.local.connection();
+    this.timeOfDay = new TimeOfDay(options.world.time);
+  }
+
+  /** What the next life needs of its storage. */
+  nextLife(): EngineContext {
+    const { world, random, faults } = this.#options;
+    const { time } = world;
+    const clock = new ProcessClock(time, this.timeOfDay, () => faults?.local.lateMs() ?? 0);
+    return {
+      clock,
+      storageClock: new ProcessClock(time, this.timeOfDay),
+      time,
+      random,
+      onRemoved: (type, upTo) => {
+        if (clock.alive) world.record({ fact: 'lossCause', why: 'retention', type, upTo });
+      },
+    };
+  }
+
+  start({ clock }: EngineContext, engine: OpenEngine): ServerProcess {
+    const { world, random, network, sources, options, onWarning = (): void => {}, onWaiting, faults } = this.#options;
+    const waiting =
+      onWaiting && logOfWaiting((endpoint, untilGranted) => clock.alive && onWaiting(endpoint, untilGranted));
+    const reporting: OwnReporting = {
+      onError: (error, { stage }) => this.#reported(server, error, stage),
+      onWarning,
+      ...(waiting === undefined ? {} : { logger: waiting }),
+    };
+    const server: ServerProcess = new ServerProcess({
+      clock,
+      engine,
+      random,
+      sources: faults?.sources(sources) ?? sources,
+      connect: (address) => network.connect(() => server, address),
+      resolve: (hostname) => network.resolve(hostname),
+      options: { ...options, ...(faults?.reporting(reporting) ?? reporting) },
+    });
+    this.current = server;
+    network.server = server;
+    world.record({ fact: 'started', process: 'server' });
+    faults?.started(server);
+    return server;
+  }
+
+  /** From one moment to the next. */
+  kill(): void {
+    this.current?.kill();
+    this.#gone();
+    this.#options.world.record({ fact: 'killed', process: 'server' });
+  }
+
+  /** In an orderly way, with or without a time limit. */
+  async stop(): Promise<void> {
+    const { world, random, network } = this.#options;
+    const server = this.current;
+    let closed = false;
+    const closing = server?.events.close(random.chance(0.5) ? { deadlineMs: 5_000 } : {});
+    closing?.catch(() => {}).finally(() => (closed = true));
+    network.server = undefined;
+    await world.time.settle();
+    for (let waits = 0; !closed && waits < 20; waits++) await world.time.advance(2_000);
+    if (!closed) world.complain('close() of the server does not come to an end');
+    server?.kill();
+    this.#gone();
+  }
+
+  setClock(offsetMs: number, drift?: number): void {
+    this.timeOfDay.set(offsetMs, drift);
+    // It may have been further ahead before the next fact that tells it.
+    const aheadMs = Math.max(this.timeOfDay.offsetMs, 0);
+    this.#options.world.record({ fact: 'clockSet', process: 'server', offsetMs: aheadMs });
+  }
+
+  #gone(): void {
+    const { calm, network } = this.#options;
+    calm.disturb('no server');
+    this.current = undefined;
+    network.server = undefined;
+    for (const tell of network.onServerGone) tell();
+  }
+
+  #reported(server: ServerProcess, error: unknown, stage: string): void {
+    if (comesOfFault(error) || !server.alive) return;
+    // What never answers is reported as what takes too long.
+    if ((error as Error).name === 'TimeLimitError' || this.#options.faults?.expects(error) === true) return;
+    this.#options.world.complain(`the server reported at ${stage}: ${describeThrown(error)}`);
+  }
+}
