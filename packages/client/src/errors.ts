@@ -137,7 +137,7 @@ export function asError(thrown: unknown): Error {
   try {
     if (!(thrown instanceof Error)) return new Error(String(thrown));
     // Looked at here, where it may throw.
-    const { name, message, code, errcode } = thrown as Error & { code?: unknown; errcode?: unknown };
+    const { name, message, code, errcode } = thrown as unknown as Record<string, unknown>;
     const isPlain = [name, message].every((text) => typeof text === 'string');
     const isCoded = [code, errcode].every((value) => ['undefined', 'string', 'number'].includes(typeof value));
     return isPlain && isCoded ? thrown : new Error(String(message), { cause: thrown });
