@@ -42,7 +42,7 @@ export const WITHIN_MS = 15_000;
 /** Follows a subscription until the process stops. */
 export async function follow(follower: Follower, followed: Followed): Promise<void> {
   const { shell, events, cursor, resumes } = follower;
-  let isOver = false;
+  let terminated: Error | undefined;
   const { subscription: name, type, arguments: args, delivery, by } = followed;
   const told = (error: Error): void => {
     if (isEventsClientError(error) && UNEXPECTED.has(error.code)) complain(follower, name, error);
@@ -51,8 +51,7 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
     ...(delivery === undefined ? {} : { delivery }),
     onError: told,
     onTerminated: (error) => {
-      isOver = true;
-      shell.facts.record({ fact: 'ended', subscription: name, how: 'told', graceMs: GRACE_MS, note: error.message });
+      terminated = error;
       if (!saysRevoked(error)) complain(follower, name, error);
     },
     ...(by === 'loop' ? { onGap: (gap: Gap) => gapTold(follower, name, gap) } : {}),
@@ -80,9 +79,12 @@ export async function follow(follower: Follower, followed: Followed): Promise<vo
     const work = workOf(shell.random(name));
     await (by === 'loop' ? read(follower, subscription, work) : handle(follower, name, subscription, work));
   } catch (error) {
-    if (!signal.aborted && !isOver) complain(follower, name, error);
+    if (!signal.aborted && terminated === undefined) complain(follower, name, error);
   }
-  if (!signal.aborted && !isOver) shell.facts.complain(`${name} ended by itself`);
+  if (signal.aborted) return;
+  // What had arrived before is handed out first.
+  if (terminated === undefined) shell.facts.complain(`${name} ended by itself`);
+  else shell.facts.record({ fact: 'ended', subscription: name, how: 'told', graceMs: GRACE_MS });
 }
 
 async function read({ shell, positions }: Follower, subscription: Subscription, work: Work): Promise<void> {
