@@ -1,4 +1,4 @@
-// Compiles every TypeScript block of the documentation, and runs those that say so.
+// Compiles every TypeScript block of the documentation against the built packages, and runs those that say so.
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
@@ -15,7 +15,17 @@ const FOLDER = join(root, 'docs', '.examples');
 
 const TSCONFIG = {
   extends: '../../tsconfig.check.json',
-  compilerOptions: { noUnusedLocals: false, noUnusedParameters: false, types: ['node'] },
+  compilerOptions: {
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+    types: ['node'],
+    // As users have the packages, and as what is compiled finds them when it runs.
+    customConditions: [],
+    noEmit: false,
+    allowImportingTsExtensions: false,
+    rootDir: '.',
+    outDir: 'run',
+  },
   include: ['*.ts', '../../scripts/docs/reader.d.ts'],
 };
 
@@ -40,8 +50,10 @@ interface Running {
 }
 
 function start({ name, prints }: DocExample): Running {
-  const args = ['--conditions=@mcp-events/source', '--import', 'tsx', join(FOLDER, `${name}.ts`)];
-  const child = spawn(process.execPath, args, { cwd: FOLDER, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(FOLDER, 'run', `${name}.js`)], {
+    cwd: FOLDER,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const outcome = new Promise<{ ok: boolean; output: string }>((resolve) => {
     let output = '';
     const timer = setTimeout(
@@ -96,6 +108,8 @@ try {
     );
   }
   await writeFile(join(FOLDER, 'tsconfig.json'), JSON.stringify(TSCONFIG));
+  const built = await run(tool('tsc'), ['-b']);
+  if (!built.ok) console.log(built.output);
   const compiled = await run(tool('tsc'), ['-p', FOLDER, '--pretty', 'false']);
   const count = pages.flat().length;
   console.log(`${compiled.ok ? 'ok  ' : 'FAIL'} ${count} TypeScript blocks compile`);

@@ -5,6 +5,7 @@ import { readJson } from './files.ts';
 export interface Manifest {
   name: string;
   version: string;
+  private?: boolean;
   exports: Record<string, unknown>;
   peerDependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;

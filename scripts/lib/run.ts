@@ -33,7 +33,12 @@ function endGroup(pid: number): void {
   }
 }
 
-process.once('exit', () => running.forEach(endGroup));
+/** Ends everything that was started and runs still. */
+export function stopAll(): void {
+  running.forEach(endGroup);
+}
+
+process.once('exit', stopAll);
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
