@@ -162,6 +162,18 @@ describe('a gap that a webhook client found by itself', () => {
     expect(facts(cause, ...told, overdue)).toContain('gap');
   });
 
+  it('G2 is needed with a position, too, for each event that is missing up to there, and for none but these', () => {
+    const gap = (number: number): Fact => ({ fact: 'received', ...S, gap: true, cursor: `run.${number}` });
+    const told = [gap(1), hand(2), gap(3), hand(4), gap(5)];
+    expect(facts(cause, ...told, hand(6))).toEqual([]);
+    expect(facts(...told, hand(6))).toEqual(['gap']);
+    // Nothing is missing, or was not told before.
+    expect(facts(cause, ...told, hand(6), gap(6))).toEqual(['gap']);
+    expect(facts(cause, ...told, gap(5), hand(6))).toEqual(['gap']);
+    // What is missing lies behind it.
+    expect(facts(cause, hand(1), gap(1), gap(1), gap(1), hand(2), hand(4), hand(5), hand(6))).toContain('gap');
+  });
+
   it('G2 is needless for what is emitted after it, and says nothing once the application has begun anew', () => {
     const late = [cause, overdue, hand(2), overdue, hand(4), overdue];
     expect(facts(...late, ...emit(7), hand(5), hand(6), hand(7))).toEqual(['gap']);

@@ -95,6 +95,13 @@ export class GapRule implements Rule {
     }
   }
 
+  #tellsOfMissing(told: Told, { cursor }: ReceivedFact): boolean {
+    const { fact } = told.begun;
+    const position = this.#table.positionOf(fact.type, cursor);
+    if (position === undefined) return false;
+    return told.leftOut.told(position, this.#table.wantedBy(fact), (one) => this.#mayBeLost(told, one));
+  }
+
   #handed(subscription: string, eventId: string): void {
     const told = this.#told.get(subscription);
     const event = this.#table.get(eventId);
@@ -111,9 +118,12 @@ export class GapRule implements Rule {
     if (fact.gap === true) {
       const evidence = { fact, index };
       const isExplained = !this.#causesAreTold || this.#hasCause(told);
+      let isNeedless = false;
       // A client that found it by itself says no position, and what comes next shows what is missing.
-      if (fact.cursor === null && told.begun.fact.mode === 'webhook') told.leftOut.gap(evidence, isExplained);
-      else if (!isExplained) this.#violations.push(violation(told, evidence));
+      if (told.begun.fact.mode !== 'webhook') isNeedless = !isExplained;
+      else if (fact.cursor === null) told.leftOut.gap(evidence, isExplained);
+      else isNeedless = !this.#tellsOfMissing(told, fact) && !isExplained;
+      if (isNeedless) this.#violations.push(violation(told, evidence));
       told.before = told.latest;
       told.latest = index;
     }

@@ -2,7 +2,8 @@ import type { KnownEvent } from './eventTable.ts';
 import type { Evidence } from './verdict.ts';
 
 /**
- * Tells whether a gap that a client found by itself stands where an event is missing. Whoever restores an order waits for a
+ * Tells whether a gap by webhook stands where an event is missing: what may have lost several of them is told for each, or
+ * for some at a time. A gap with a position tells what it covers. One without is a client's own. Whoever restores an order waits for a
  * missing event, then tells the gap and hands out what is behind it: so the next event shows what the gap was told for.
  */
 export class LeftOut {
@@ -21,6 +22,19 @@ export class LeftOut {
   /** @param isExplained whether it has a cause, whatever is missing */
   gap(evidence: Evidence, isExplained: boolean): void {
     this.#open.push({ evidence, isExplained });
+  }
+
+  /**
+   * A gap was told with its position.
+   *
+   * @returns whether an event up to there is missing, of which no gap told before
+   */
+  told(position: number, wanted: readonly KnownEvent[], mayBeLost: (event: KnownEvent) => boolean): boolean {
+    const missing = wanted.filter(
+      (one) => (one.position as number) <= position && !this.#handed.has(one) && !this.#told.has(one) && mayBeLost(one),
+    );
+    for (const one of missing) this.#told.add(one);
+    return missing.length > 0;
   }
 
   /**
