@@ -127,8 +127,8 @@ export abstract class Subscriber {
       at: this.context.time.nowMs,
     });
     if (typeof cursor !== 'string') return;
-    // A post that was long on its way brings an old one again, from before a gap perhaps.
-    if (this.mode === 'webhook' && this.#cursors.includes(cursor)) return;
+    // A post that was long on its way brings an old one again, from before a gap perhaps. An answer does not.
+    if (this.mode === 'webhook' && note !== 'subscribe' && this.#cursors.includes(cursor)) return;
     this.cursor = cursor;
     this.#cursors.push(cursor);
   }

@@ -356,7 +356,8 @@ export class WebhookSubscriber extends Subscriber {
     if (!this.begun) return;
     const { type, eventId, data, cursor, _meta } = body;
     const order = orderOf(_meta);
-    const mayBeAnew = this.#isRefreshing && order !== undefined && !this.#order.continues(order);
+    const goesOn = order !== undefined && this.#order.continues(order);
+    const mayBeAnew = this.#isRefreshing && !goesOn;
     if (!this.#answered || mayBeAnew) {
       const isKnown = this.#early.some(
         (early) => early.eventId === eventId && orderOf(early._meta)?.position === order?.position,
