@@ -166,8 +166,8 @@ describe('author functions that fail', () => {
         throw unreadable() as Error;
       },
     ],
-    ['rejects with what cannot be looked at', () => Promise.reject(unreadable() as Error)],
-    ['rejects with nothing', () => Promise.reject(undefined as unknown as Error)],
+    ['rejects with what cannot be looked at', () => Promise.reject(unreadable())],
+    ['rejects with nothing', () => Promise.reject(undefined)],
     ['returns nonsense', () => SECRET],
     ['returns nothing', () => undefined],
     ['returns what cannot be looked at', () => unreadable()],
