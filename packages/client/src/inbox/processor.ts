@@ -275,13 +275,7 @@ export class Processor<Db, P> {
   async #commit(change: InboxCommit, apply?: (db: Db) => unknown): Promise<'done' | HandlerFailure | undefined> {
     const { position } = this.#subscription;
     const step = async (): Promise<'done' | HandlerFailure> => {
-      const watched = (db: Db): void => {
-        try {
-          assertSynchronous(apply?.(db));
-        } catch (error) {
-          throw asError(error);
-        }
-      };
+      const watched = (db: Db): void => assertSynchronous(apply?.(db));
       const begin = change.eventId === undefined ? undefined : this.#second();
       try {
         const attempt = await position.track(this.#inbox.commit({ ...change, begin }, apply && watched));
