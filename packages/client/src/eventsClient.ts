@@ -300,7 +300,7 @@ export class EventsClient {
     try {
       // An acknowledgement that came late may be on its way to the store.
       const ending = this.#ending.get(key);
-      if (ending !== undefined) await ending;
+      if (ending !== undefined) await subscription.stored(ending);
       if (subscription.status.state !== 'cancelled') await subscription.stored(store.save(key, first.record));
     } catch (error) {
       subscription.stop();

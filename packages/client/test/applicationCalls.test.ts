@@ -210,13 +210,22 @@ describe('cancel() while something is stored', () => {
     before.stop();
     await settle();
     store.isSlow = true;
-    const late = before.next();
+    let loaded: () => void = () => {};
+    const { load } = store;
+    store.load = async (key) => {
+      await new Promise<void>((resolve) => (loaded = resolve));
+      return load(key);
+    };
     const subscribing = events.subscribe('incident.opened');
     await settle();
-    release();
+    const late = before.next();
     await settle();
-    for (const each of events.subscriptions) void each.cancel();
+    loaded();
     await settle();
+    expect(events.subscriptions).toHaveLength(1);
+    void events.subscriptions[0]!.cancel();
+    await settle();
+    store.isSlow = false;
     release();
     await Promise.all([late, subscribing]);
     await events.close();

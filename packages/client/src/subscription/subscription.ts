@@ -268,8 +268,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     await forgetting;
   }
 
-  /** For the client: the record is stored for the first time; whoever cancels meanwhile waits for that. */
-  stored(saving: Promise<void>): Promise<void> {
+  /** For the client: something is stored of this subscription or the one before; whoever cancels meanwhile waits for that. */
+  stored(saving: Promise<unknown>): Promise<unknown> {
     return this.#position.track(saving);
   }
 
