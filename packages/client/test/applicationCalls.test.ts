@@ -20,7 +20,7 @@ describe('a callback that never ends', () => {
     ['payload', { payload: { '~standard': { validate: () => never } } }],
     ['onGap', { onGap: () => never }],
   ] as [string, SubscribeOptions][]) {
-    it(`CLIENT-25 (${what}) does not hold up the iteration of whoever stops, nor is its event or gap taken for done`, async () => {
+    it(`CLIENT-26 (${what}) does not hold up the iteration of whoever stops, nor is its event or gap taken for done`, async () => {
       const store = memoryStore();
       const { server, subscription, events } = await started(options, { store });
       const reader = new Reader(subscription);
@@ -35,7 +35,7 @@ describe('a callback that never ends', () => {
       expect((await store.list())[0]!.cursor).toBe(what === 'onGap' ? 'c0' : 'c9');
     });
 
-    it(`CLIENT-25 (${what}) does not hold up process()`, async () => {
+    it(`CLIENT-26 (${what}) does not hold up process()`, async () => {
       const w = await processWorld();
       const { ended } = await w.start({ subscribe: { from: 'c0', ...options } });
       w.server.stream().active('c9', true);
@@ -112,7 +112,7 @@ describe('a callback that throws', () => {
 
 describe('a callback that calls back in', () => {
   for (const what of ['filter', 'onGap'] as const) {
-    it(`CLIENT-25 acknowledge() within ${what} resolves, and delivery goes on`, async () => {
+    it(`CLIENT-26 acknowledge() within ${what} resolves, and delivery goes on`, async () => {
       const calls: string[] = [];
       const acknowledge = async (): Promise<boolean> => {
         await subscription.acknowledge();
@@ -129,7 +129,7 @@ describe('a callback that calls back in', () => {
     });
   }
 
-  it('CLIENT-25 a store is never called twice at once, whoever asks for it meanwhile', async () => {
+  it('CLIENT-26 a store is never called twice at once, whoever asks for it meanwhile', async () => {
     const memory = memoryStore();
     let calls = 0;
     let most = 0;
@@ -154,7 +154,7 @@ describe('a callback that calls back in', () => {
     await events.close();
   });
 
-  it('CLIENT-25 cancel() within onTerminated is told once', async () => {
+  it('CLIENT-26 cancel() within onTerminated is told once', async () => {
     const states: string[] = [];
     const { server, subscription, events } = await started({
       onStatus: ({ state }) => void states.push(state),
@@ -278,7 +278,7 @@ describe('cancel() while something is stored', () => {
 });
 
 describe('what the application is handed', () => {
-  it('CLIENT-25 is its own: changing an event moves no position', async () => {
+  it('CLIENT-26 is its own: changing an event moves no position', async () => {
     for (const delivery of ['push', 'poll'] as const) {
       const store = memoryStore();
       const w = await world({ store });
@@ -296,7 +296,7 @@ describe('what the application is handed', () => {
     }
   });
 
-  it('CLIENT-25 is handed to each attempt of a handler as it was sent', async () => {
+  it('CLIENT-26 is handed to each attempt of a handler as it was sent', async () => {
     const w = await processWorld();
     const seen: unknown[] = [];
     const { ended } = await w.start({
@@ -322,7 +322,7 @@ describe('what the application is handed', () => {
     await w.events.close();
   });
 
-  it('CLIENT-25 is parked as it was sent, whatever its handler did to it', async () => {
+  it('CLIENT-26 is parked as it was sent, whatever its handler did to it', async () => {
     const w = await processWorld();
     await w.start({
       maxAttempts: 1,
@@ -337,7 +337,7 @@ describe('what the application is handed', () => {
     await w.events.close();
   });
 
-  it('CLIENT-25 prepare and handle of one attempt see one event', async () => {
+  it('CLIENT-26 prepare and handle of one attempt see one event', async () => {
     const w = await processWorld();
     let attempts = 0;
     await w.start({
@@ -355,7 +355,7 @@ describe('what the application is handed', () => {
     await w.events.close();
   });
 
-  it('CLIENT-25 a subscription goes on with the arguments it was made with', async () => {
+  it('CLIENT-26 a subscription goes on with the arguments it was made with', async () => {
     const { server, events, clock } = await world();
     const subscription = await events.subscribe('incident.opened', { severity: ['high'] }, { from: 'c0' });
     (subscription.arguments['severity'] as string[]).push('low');
@@ -365,7 +365,7 @@ describe('what the application is handed', () => {
     await events.close();
   });
 
-  it("CLIENT-25 the list of event types is the application's own", async () => {
+  it("CLIENT-26 the list of event types is the application's own", async () => {
     const { events } = await world();
     const types = await events.list();
     types[0]!.delivery.length = 0;

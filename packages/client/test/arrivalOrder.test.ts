@@ -497,7 +497,7 @@ describe('ArrivalOrder', () => {
       );
     });
 
-    it('ORDER-07 a new chain waits until it leads to what waits, and goes on when that has come', () => {
+    it('ORDER-08 a new chain waits until it leads to what waits, and goes on when that has come', () => {
       const world = new World();
       const posts = chain(range(1, 6));
       for (const event of [1, 5]) world.take(posts[event - 1]!);
@@ -510,7 +510,7 @@ describe('ArrivalOrder', () => {
       expect([world.order.waiting, world.clock.pendingTimers]).toEqual([0, 0]);
     });
 
-    it('ORDER-07 a new chain comes behind what its server counted as delivered, whatever becomes of that', async () => {
+    it('ORDER-08 a new chain comes behind what its server counted as delivered, whatever becomes of that', async () => {
       for (const comes of [true, false]) {
         const world = new World();
         const posts = chain(range(1, 3));
@@ -525,7 +525,7 @@ describe('ArrivalOrder', () => {
       }
     });
 
-    it('ORDER-07 several chains that began meanwhile go on in the order they began', () => {
+    it('ORDER-08 several chains that began meanwhile go on in the order they began', () => {
       const world = new World();
       const posts = chain(range(1, 3));
       for (const event of [1, 3]) world.take(posts[event - 1]!);
@@ -540,7 +540,7 @@ describe('ArrivalOrder', () => {
       expect(world.out).toEqual([1, 2, 3, 4, 5, 6, 7]);
     });
 
-    it('ORDER-07 what waits, and begins a chain when it is sent again, waits for the others', () => {
+    it('ORDER-08 what waits, and begins a chain when it is sent again, waits for the others', () => {
       const world = new World();
       const posts = chain(range(1, 7));
       for (const event of [1, 3, 6]) world.take(posts[event - 1]!);
@@ -551,7 +551,7 @@ describe('ArrivalOrder', () => {
       expect(world.out).toEqual([1, 2, 3, 6, 7]);
     });
 
-    it('ORDER-07 the first chain begins at once, and so does a later one where nothing waits', () => {
+    it('ORDER-08 the first chain begins at once, and so does a later one where nothing waits', () => {
       const world = new World();
       const posts = chain(range(1, 3));
       world.take(posts[2]!);
@@ -562,7 +562,7 @@ describe('ArrivalOrder', () => {
       expect(world.out).toEqual([1, 2, 3, 4]);
     });
 
-    it('ORDER-07 asks before a gap whether everything is sent again, if a chain waits to begin', async () => {
+    it('ORDER-08 asks before a gap whether everything is sent again, if a chain waits to begin', async () => {
       for (const hasChain of [true, false]) {
         let asked = 0;
         const world: World = new World({
@@ -581,7 +581,7 @@ describe('ArrivalOrder', () => {
       }
     });
 
-    it('ORDER-07 tells that a chain would wait only where it may', () => {
+    it('ORDER-08 tells that a chain would wait only where it may', () => {
       const world = new World();
       const posts = chain(range(1, 3));
       const begins = { position: 'p9', previous: null };

@@ -131,7 +131,7 @@ class HostileServer extends RawServer {
   }
 }
 
-it('CLIENT-20 CLIENT-25 whatever a server and an application do, every call and close() end, no timer stays, and what is stored can be read', async () => {
+it('CLIENT-20 CLIENT-26 whatever a server and an application do, every call and close() end, no timer stays, and what is stored can be read', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer(),

@@ -332,7 +332,7 @@ describe('an inbox', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('CLIENT-25 counts a message for what it was, whatever the application made of it', async () => {
+  it('CLIENT-26 counts a message for what it was, whatever the application made of it', async () => {
     const inbox = await WebhookInbox.open({ maxBytes: 250, clock: new FakeClock() });
     for (const n of [1, 2]) expect(await inbox.accept(nth(n))).toBe('accepted');
     const iterator = inbox[Symbol.asyncIterator]();

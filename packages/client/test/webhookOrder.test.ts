@@ -86,7 +86,7 @@ describe('order and bounds of webhooks', () => {
     await clock.advance(1_000);
     await receiver.last.event('e9', 'c9', { position: 'c9', previous: null });
     await settle();
-    // ORDER-07: what waits comes before it, or in it, and only the next ones tell.
+    // ORDER-08: what waits comes before it, or in it, and only the next ones tell.
     expect(reader.ids).toEqual(['e1']);
     expect(await store.list()).toMatchObject([{ cursor: 'c1' }]);
     await receiver.last.event('e2', 'c1', chain(2));
@@ -97,7 +97,7 @@ describe('order and bounds of webhooks', () => {
     await events.close();
   });
 
-  it('ORDER-07 subscribes anew from the position when a chain began and what waited before it does not come', async () => {
+  it('ORDER-08 subscribes anew from the position when a chain began and what waited before it does not come', async () => {
     const told: unknown[] = [];
     const { receiver, events, clock, subscribes, unsubscribes } = await webhookWorld();
     const subscription = await events.subscribe(
@@ -125,7 +125,7 @@ describe('order and bounds of webhooks', () => {
     await events.close();
   });
 
-  it('ORDER-07 tells a gap instead where there is no position to subscribe anew from', async () => {
+  it('ORDER-08 tells a gap instead where there is no position to subscribe anew from', async () => {
     const told: unknown[] = [];
     const { receiver, events, clock, server, subscribes } = await webhookWorld();
     server.on(Methods.subscribe, () => granted(clock, HOUR_MS, { cursor: null }));
@@ -145,7 +145,7 @@ describe('order and bounds of webhooks', () => {
     await events.close();
   });
 
-  it('ORDER-07 chains that begin while others wait take no more room than what waits', async () => {
+  it('ORDER-08 chains that begin while others wait take no more room than what waits', async () => {
     const { receiver, events } = await webhookWorld({ maxBufferedBytes: 1_000_000 });
     new Reader(await events.subscribe('incident.opened'));
     await settle();

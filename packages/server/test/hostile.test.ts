@@ -265,7 +265,7 @@ describe('author functions that fail', () => {
     ['while it is being read', 3],
     ['in the same turn', 8],
   ])(
-    'EMIT-23 an author who goes on with what was returned, %s, changes nothing of it: check',
+    'EMIT-24 an author who goes on with what was returned, %s, changes nothing of it: check',
     async (_when, moments) => {
       const check: Check = (_context, _args, cursor) => {
         if (cursor !== null) return { events: [], cursor };
@@ -295,7 +295,7 @@ describe('author functions that fail', () => {
   );
 
   it.each([0, 1, 3, 8])(
-    'EMIT-23 an author who goes on with what was returned, after %i moments, changes nothing of it: transform',
+    'EMIT-24 an author who goes on with what was returned, after %i moments, changes nothing of it: transform',
     async (moments) => {
       const numbers = define({
         transform: (_context, { data }) => {

@@ -71,7 +71,7 @@ const WAIT_AFTER_TOLD_GAP_MS = 5_000;
  * A server that restarts begins a new chain: its first event has no predecessor, and what was sent before may come
  * again at another place. Old and new chain are followed side by side, so it does not matter which posts of the old one
  * still arrive. While items wait for a place that the new chain has not led to yet, nobody can say whether it begins before
- * or behind them, so its first item waits until they have been reached, or are gone (ORDER-07).
+ * or behind them, so its first item waits until they have been reached, or are gone (ORDER-08).
  */
 export class ArrivalOrder<T> {
   readonly #clock: Clock;

@@ -2,7 +2,7 @@ import type { LinkedPlaces } from './linkedPlaces.ts';
 
 /**
  * Chains that began while items waited. Nobody can say whether such a chain comes before or behind what waits, as long as it
- * does not lead there: what is missing in between may be on its way in either of them (ORDER-07).
+ * does not lead there: what is missing in between may be on its way in either of them (ORDER-08).
  *
  * @returns the first places of all of these, in the order they came, if every waiting item follows in one of them; else none
  */

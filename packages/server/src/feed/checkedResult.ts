@@ -8,7 +8,7 @@ import { assertEventId } from '../occurrence/eventId.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
 import { isoTimestamp } from '../occurrence/timestamp.ts';
 
-/** What a check has answered, with nothing in it that is the author's any more (EMIT-23). */
+/** What a check has answered, with nothing in it that is the author's any more (EMIT-24). */
 export interface CheckedResult {
   /** All of its events, each with the cursor after it. */
   readonly records: readonly FeedRecord[];

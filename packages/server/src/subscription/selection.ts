@@ -86,7 +86,7 @@ export class Selection {
     if (rules.transform === undefined) return event;
     const data = rules.transform(subscription.context, event.occurrence, subscription.arguments);
     if (!isPromise(data)) return this.#transformed(data, rules, event);
-    // Read in the moment it is there: an author may keep it, and go on with it (EMIT-23).
+    // Read in the moment it is there: an author may keep it, and go on with it (EMIT-24).
     const shaped = Promise.resolve(data).then((answer) => this.#transformed(answer, rules, event));
     return withTimeLimit(this.#clock, this.#timeLimitMs, `transform of ${rules.name}`, shaped);
   }
