@@ -142,7 +142,8 @@ export class Attempt implements ConnectionUser, Handler {
     const { method, headers, body, maxResponseBytes } = this.#request;
     this.#connection = connection;
     connection.begin();
-    if (!connection.established && this.addresses.length > 1) {
+    // The last one has all the time that is left, and what ends it then is the limit.
+    if (!connection.established && this.addresses.length > 1 && this.#tries + 1 < MAX_TRIES) {
       // The failure of this address, told within the call, leads to the next one.
       const giveUp = (): void => {
         // It may have been accepted meanwhile, or another attempt may have it.
