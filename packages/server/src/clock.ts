@@ -44,3 +44,26 @@ export const systemClock: Clock = {
     else setTimeout(callback, 0);
   },
 };
+
+/** The time of day, as it is set now, at a reading of the clock that nobody sets: for people. */
+export function dateAt(clock: Clock, monotonicMs: number): number {
+  return clock.now() + monotonicMs - clock.monotonicMs();
+}
+
+/** Measures how long ago something was, from a date on that an earlier run may have left, and by the clock that nobody sets. */
+export class Since {
+  /** Milliseconds since the Unix epoch, for people and for storage. */
+  readonly atMs: number;
+  readonly #elapsedBeforeMs: number;
+  readonly #fromMonotonicMs: number;
+
+  constructor(clock: Clock, atMs: number = clock.now()) {
+    this.atMs = atMs;
+    this.#elapsedBeforeMs = Math.max(0, clock.now() - atMs);
+    this.#fromMonotonicMs = clock.monotonicMs();
+  }
+
+  elapsedMs(clock: Clock): number {
+    return this.#elapsedBeforeMs + clock.monotonicMs() - this.#fromMonotonicMs;
+  }
+}

@@ -1,21 +1,20 @@
 import type { Clock } from './clock.ts';
 
-/** Something that is due at a time, and can be moved or taken back until then. */
+/** Something that is due after a while, and can be moved or taken back until then. */
 export interface Deadline<T> {
   readonly item: T;
+  /** By the clock that nobody sets. */
   atMs: number;
-  /** How long it was to wait; `undefined` for a date. */
-  readonly waitMs: number | undefined;
   /** Place in the heap; -1 when it is not in it. */
   index: number;
 }
 
-/** The clock is looked at this often at least: until then a date may pass unseen when the clock was set forward. */
-const LONGEST_TIMER_MS = 600_000;
+/** A longer one is not kept by every clock. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Any number of deadlines on one timer: a heap, so each change costs the logarithm of their number. Some are dates, others
- * waits: one that began while the clock was ahead does not last until the clock has caught up.
+ * Any number of deadlines on one timer: a heap, so each change costs the logarithm of their number. The time of day may be set
+ * meanwhile: none is due earlier or later for that.
  */
 export class Deadlines<T> {
   readonly #clock: Clock;
@@ -23,8 +22,6 @@ export class Deadlines<T> {
   readonly #heap: Deadline<T>[] = [];
   #timer: unknown;
   #timerAtMs = Infinity;
-  /** What the clock said last. */
-  #seenMs = -Infinity;
 
   /** @param due called once for each deadline when its time has come */
   constructor(clock: Clock, due: (item: T) => void) {
@@ -36,25 +33,16 @@ export class Deadlines<T> {
     return this.#heap.length;
   }
 
-  /** Due at a date. */
-  add(item: T, atMs: number): Deadline<T> {
-    this.#look();
-    const deadline: Deadline<T> = { item, atMs, waitMs: undefined, index: -1 };
-    this.#insert(deadline);
-    return deadline;
-  }
-
-  /** Due after a while, whatever the clock is set to meanwhile. */
   addIn(item: T, waitMs: number): Deadline<T> {
-    const deadline: Deadline<T> = { item, atMs: this.#look() + waitMs, waitMs, index: -1 };
+    const deadline: Deadline<T> = { item, atMs: this.#clock.monotonicMs() + waitMs, index: -1 };
     this.#insert(deadline);
     return deadline;
   }
 
-  /** Gives a date another time, also when it has passed. */
-  move(deadline: Deadline<T>, atMs: number): void {
+  /** Has one wait anew, also when it has passed. */
+  moveIn(deadline: Deadline<T>, waitMs: number): void {
     this.#remove(deadline);
-    deadline.atMs = atMs;
+    deadline.atMs = this.#clock.monotonicMs() + waitMs;
     this.#insert(deadline);
   }
 
@@ -124,26 +112,8 @@ export class Deadlines<T> {
     if (first === undefined || first.atMs >= this.#timerAtMs) return;
     this.#unschedule();
     this.#timerAtMs = first.atMs;
-    const delayMs = Math.min(Math.max(0, first.atMs - this.#clock.now()), LONGEST_TIMER_MS);
+    const delayMs = Math.min(Math.max(0, first.atMs - this.#clock.monotonicMs()), LONGEST_TIMER_MS);
     this.#timer = this.#clock.setTimeout(() => this.#fire(), delayMs);
-  }
-
-  #look(): number {
-    const nowMs = this.#clock.now();
-    if (nowMs < this.#seenMs) this.#setBack(nowMs);
-    this.#seenMs = nowMs;
-    return nowMs;
-  }
-
-  /** The clock was set back: no wait lasts longer than it was to. */
-  #setBack(nowMs: number): void {
-    for (const deadline of this.#heap) {
-      if (deadline.waitMs !== undefined) deadline.atMs = Math.min(deadline.atMs, nowMs + deadline.waitMs);
-    }
-    this.#heap.sort((a, b) => a.atMs - b.atMs);
-    for (const [index, deadline] of this.#heap.entries()) deadline.index = index;
-    this.#unschedule();
-    this.#schedule();
   }
 
   #unschedule(): void {
@@ -154,7 +124,7 @@ export class Deadlines<T> {
 
   #fire(): void {
     this.#timerAtMs = Infinity;
-    const nowMs = this.#look();
+    const nowMs = this.#clock.monotonicMs();
     let first: Deadline<T> | undefined;
     while ((first = this.#heap[0]) !== undefined && first.atMs <= nowMs) {
       this.#remove(first);

@@ -508,6 +508,8 @@ describe('a clock that jumps', () => {
     await numbers.emit({ n: 2 });
     expect((await server.poll('numbers', cursor)).events).toHaveLength(2);
     server.clock.jump(10 * 86_400_000);
+    expect((await server.poll('numbers', cursor)).events).toHaveLength(2);
+    server.clock.pass(10 * 86_400_000);
     const late = await server.poll('numbers', cursor);
     expect(late).toMatchObject({ events: [], truncated: true });
     await numbers.emit({ n: 3 });

@@ -14,6 +14,7 @@ import {
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
 import { DatabaseSync } from '@photostructure/sqlite';
 import pino from 'pino';
+import { memoryStorage } from '@mcp-events/server';
 import type { EventsOptions, Logger, OutboxDatabase, TelemetryOptions } from '@mcp-events/server';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { FakeClock, settle } from './kit/fakeClock.ts';
@@ -239,7 +240,7 @@ describe('metrics', () => {
     const telemetry = new TestTelemetry();
     let readings = 0;
     const clock = Object.assign(new FakeClock(), { monotonicMs: () => readings++ * 0.25 });
-    const server = httpServer({ telemetry: telemetry.options, clock });
+    const server = httpServer({ telemetry: telemetry.options, clock, storage: memoryStorage() });
     await server.events.define('counted', counted).emit({ n: 1 });
     expect(await telemetry.metric('append.duration')).toEqual(
       new Map([['counted', expect.objectContaining({ count: 1, sum: 0.00025 })]]),

@@ -124,6 +124,22 @@ describe('consent over a restart', () => {
     expect(world.store.records).toEqual([]);
   });
 
+  it.each([3_600_000, -3_600_000])(
+    'DELIV-21 VERIFY-15 it counts the time that passes: clock set by %i ms',
+    async (ms) => {
+      const world = new Strangers();
+      await world.leave({ allowedOrigins: [ORIGIN] });
+      world.run({ dropFailingAfterMs: 60_000 }, refusing());
+      await world.advance(10_000);
+      expect(world.store.records[0]?.failing).not.toBeNull();
+      world.deployment.clock.jump(ms);
+      await world.advance(45_000);
+      expect(world.store.records).toHaveLength(1);
+      await world.advance(60_000);
+      expect(world.store.records).toEqual([]);
+    },
+  );
+
   it('VERIFY-15 VERIFY-06 an endpoint that consented keeps that while its origin is allowed in between', async () => {
     const world = new Strangers();
     await world.leave({});

@@ -17,24 +17,23 @@ export interface SilenceLimits {
 
 /**
  * Calls `onSilence` once, when more time passed without any message than the limit (PUSH-18). A clock that is set back
- * meanwhile costs one more limit at the most; a computer that slept finds its streams silent at the next look.
+ * meanwhile prolongs nothing; a computer that slept, which looks like one that is set forward, finds its streams silent.
  */
 export function watchLiveness(clock: Clock, { firstMs, limitMs }: SilenceLimits, onSilence: () => void): Liveness {
   // Messages only note the time; the timer is renewed when it fires, not a hundred thousand times a second.
   let lastMs = clock.now();
+  let lastMonotonicMs = clock.monotonicMs();
   let allowedMs = firstMs;
   let timer = clock.setTimeout(check, Math.min(firstMs + 1, MAX_DELAY_MS));
   function check(): void {
-    const nowMs = clock.now();
-    // The clock was set back, and when the last message came is not known any more.
-    lastMs = Math.min(lastMs, nowMs);
-    const silentMs = nowMs - lastMs;
+    const silentMs = Math.max(clock.now() - lastMs, clock.monotonicMs() - lastMonotonicMs);
     if (silentMs > allowedMs) onSilence();
     else timer = clock.setTimeout(check, Math.min(allowedMs - silentMs + 1, MAX_DELAY_MS));
   }
   return {
     touch: () => {
       lastMs = clock.now();
+      lastMonotonicMs = clock.monotonicMs();
       allowedMs = limitMs;
     },
     stop: () => clock.clearTimeout(timer),

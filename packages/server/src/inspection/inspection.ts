@@ -249,19 +249,20 @@ function laneOf({ url, host, refreshBeforeMs, lane }: WebhookSubscription): Insp
     failingSince: isoTime(lane.failedSinceMs),
     lastError: lane.lastError,
     owesGap: lane.owesGap,
-    deliveries: [...lane.deliveries].map(
-      ({ kind, event, webhookId, state, attempts, retry, lastError, localFault }) => ({
+    deliveries: [...lane.deliveries].map((delivery) => {
+      const { kind, event, webhookId, state, attempts, lastError, localFault } = delivery;
+      return {
         kind,
         eventId: event?.eventId ?? null,
         webhookId,
         // What has settled is not in a lane any more.
         state: state === 'settled' ? 'waiting' : state,
         attempts,
-        nextAttemptAt: isoTime(retry?.atMs),
+        nextAttemptAt: isoTime(lane.nextAttemptAtMs(delivery)),
         lastError: lastError ?? null,
         localFault: localFault ?? null,
-      }),
-    ),
+      };
+    }),
   };
 }
 

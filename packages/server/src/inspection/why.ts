@@ -88,10 +88,12 @@ function gone({ core, ended }: WhyOptions, id: string): Explanation {
 
 /** What a lane holds, and what it remembers. */
 function laneSays({ lane }: WebhookSubscription, eventId: string): Explanation | undefined {
-  for (const { event, state, attempts, retry, lastError = null } of lane.deliveries) {
+  for (const delivery of lane.deliveries) {
+    const { event, state, attempts, lastError = null } = delivery;
     if (event?.eventId !== eventId) continue;
     if (lane.suspendedAtMs !== undefined) return suspended(lane.suspendedAtMs, lastError);
-    const nextAttemptAt = retry === undefined ? null : isoTime(retry.atMs);
+    const nextAttemptAtMs = lane.nextAttemptAtMs(delivery);
+    const nextAttemptAt = nextAttemptAtMs === undefined ? null : isoTime(nextAttemptAtMs);
     const progress = { attempts, nextAttemptAt, lastError };
     const tried = attempts === 0 ? 'not tried yet' : `tried ${attempts} times`;
     if (state === 'queued' || state === 'sending') {

@@ -9,6 +9,7 @@ import {
 import type { EventType } from '../catalog/eventType.ts';
 import { schemaChanged } from '../catalog/schemaChange.ts';
 import { webhookContext } from '../context.ts';
+import { Since } from '../clock.ts';
 import type { Core } from '../core.ts';
 import type { Persistence } from '../delivery/webhook/persistence.ts';
 import { SigningSecrets } from '../delivery/webhook/signing/signingSecrets.ts';
@@ -33,6 +34,8 @@ const TEMPORARY_ERRORS: ReadonlySet<string> = new Set([
   'Unknown',
 ]);
 
+type Failing = NonNullable<StoredSubscription['failing']>;
+
 /** One stored subscription on its way back. */
 interface Found {
   readonly type: EventType;
@@ -46,6 +49,8 @@ export class Comeback {
   readonly #webhooks: Webhooks;
   readonly #persistence: Persistence;
   readonly #stored: StoredSubscriptions;
+  /** Since when endpoints fail, by what is stored of it. */
+  readonly #since = new WeakMap<Failing, Since>();
 
   constructor(core: Core, webhooks: Webhooks, persistence: Persistence, stored: StoredSubscriptions) {
     this.#core = core;
@@ -137,7 +142,7 @@ export class Comeback {
       record.refreshBeforeMs === null &&
       failing !== record.failing &&
       failing !== null &&
-      this.#core.clock.now() - failing.sinceMs >= this.#webhooks.dropFailingAfterMs;
+      this.#failingForMs(failing, record) >= this.#webhooks.dropFailingAfterMs;
     if (isRefusedTooLong) {
       void subscription.end('lapsed');
       return;
@@ -149,6 +154,14 @@ export class Comeback {
     this.#stored.set(next);
     if (isPaired || failing?.sinceMs !== record.failing?.sinceMs) void this.#persistence.keep(next);
     throw error;
+  }
+
+  /** As measured in this run, whatever the time of day was set to meanwhile. */
+  #failingForMs(failing: Failing, { failing: before }: StoredSubscription): number {
+    const { clock } = this.#core;
+    const since = (before && this.#since.get(before)) ?? new Since(clock, failing.sinceMs);
+    this.#since.set(failing, since);
+    return since.elapsedMs(clock);
   }
 
   /** It may have lost access since (AUTH-02). A failure to ask is no answer, as while delivering. */

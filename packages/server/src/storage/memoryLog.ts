@@ -99,7 +99,7 @@ export class MemoryLog implements EventLog {
     this.#head = record.position;
     const slot = this.#slot(record.position);
     this.#records[slot] = record;
-    this.#appendedAtMs[slot] = this.#clock.now();
+    this.#appendedAtMs[slot] = this.#clock.monotonicMs();
     this.#byteLengths[slot] = byteLength;
   }
 
@@ -130,7 +130,7 @@ export class MemoryLog implements EventLog {
   /** Makes room for `incoming` events. Appending and reading both call it, so no timer is needed. */
   #evict(incoming = 0): void {
     const { maxAgeMs, maxBytes, maxCount } = this.#retention;
-    const expiredBeforeMs = this.#clock.now() - maxAgeMs;
+    const expiredBeforeMs = this.#clock.monotonicMs() - maxAgeMs;
     while (this.#oldest <= this.#head) {
       const slot = this.#slot(this.#oldest);
       const count = this.#head - this.#oldest + 1 + incoming;

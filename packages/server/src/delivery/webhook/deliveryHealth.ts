@@ -1,4 +1,6 @@
 import type { DeliveryStatus, LastError } from '@mcp-events/protocol';
+import { Since } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
 import { FailureRate } from './failureRate.ts';
 import type { SuspensionRules } from './failureRate.ts';
@@ -10,7 +12,7 @@ import type { SuspensionRules } from './failureRate.ts';
 export class DeliveryHealth {
   #lastDeliveryAtMs: number | undefined;
   #lastError: LastError | null = null;
-  #failedSinceMs: number | undefined;
+  #failedSince: Since | undefined;
   #suspendedAtMs: number | undefined;
   /** Made with the first attempt. */
   #failureRate: FailureRate | undefined;
@@ -22,7 +24,12 @@ export class DeliveryHealth {
 
   /** Start of the present series of failures. */
   get failedSinceMs(): number | undefined {
-    return this.#failedSinceMs;
+    return this.#failedSince?.atMs;
+  }
+
+  /** How long there was nothing else, whatever the time of day was set to meanwhile. */
+  failingForMs(clock: Clock): number | undefined {
+    return this.#failedSince?.elapsedMs(clock);
   }
 
   get suspended(): boolean {
@@ -40,34 +47,29 @@ export class DeliveryHealth {
   }
 
   /** As an earlier run left it. */
-  restore({ suspended, failing }: Pick<StoredSubscription, 'suspended' | 'failing'>, nowMs: number): void {
-    if (suspended) this.#suspendedAtMs = nowMs;
+  restore({ suspended, failing }: Pick<StoredSubscription, 'suspended' | 'failing'>, clock: Clock): void {
+    if (suspended) this.#suspendedAtMs = clock.now();
     if (failing === null) return;
     this.#lastError = failing.reason;
-    this.#failedSinceMs = failing.sinceMs;
+    this.#failedSince = new Since(clock, failing.sinceMs);
   }
 
   succeeded(nowMs: number): void {
     this.#lastDeliveryAtMs = nowMs;
     this.#lastError = null;
-    this.#failedSinceMs = undefined;
+    this.#failedSince = undefined;
   }
 
-  failed(reason: LastError, nowMs: number): void {
+  failed(reason: LastError, clock: Clock): void {
     this.#lastError = reason;
-    this.#failedSinceMs ??= nowMs;
+    this.#failedSince ??= new Since(clock);
   }
 
-  /**
-   * Counts an attempt towards suspension.
-   *
-   * @param monotonicMs by a clock that nobody sets: the window rolls by it
-   * @returns whether it suspends now
-   */
-  count(rules: SuspensionRules, failed: boolean, nowMs: number, monotonicMs: number): boolean {
+  /** Counts an attempt towards suspension. @returns whether it suspends now */
+  count(rules: SuspensionRules, failed: boolean, clock: Clock): boolean {
     this.#failureRate ??= new FailureRate(rules);
-    if (!this.#failureRate.count(failed, monotonicMs)) return false;
-    this.#suspendedAtMs = nowMs;
+    if (!this.#failureRate.count(failed, clock.monotonicMs())) return false;
+    this.#suspendedAtMs = clock.now();
     return true;
   }
 
@@ -85,7 +87,7 @@ export class DeliveryHealth {
       active: !this.suspended,
       lastDeliveryAt: this.#lastDeliveryAtMs === undefined ? null : isoTime(this.#lastDeliveryAtMs),
       lastError: this.#lastError,
-      ...(this.#failedSinceMs === undefined ? {} : { failedSince: isoTime(this.#failedSinceMs) }),
+      ...(this.#failedSince === undefined ? {} : { failedSince: isoTime(this.#failedSince.atMs) }),
       ...(throttledMs === 0 ? {} : { throttled: true, retryAfterMs: throttledMs }),
     };
   }

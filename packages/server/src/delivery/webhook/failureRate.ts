@@ -18,7 +18,7 @@ export class FailureRate {
   readonly #rules: SuspensionRules;
   /** Per part of the window, in turn: attempts, failures. */
   readonly #counts: number[] = Array.from({ length: 2 * PARTS }, () => 0);
-  /** Number of the newest part since the epoch. */
+  /** Number of the newest part. */
   #newest = 0;
 
   constructor(rules: SuspensionRules) {
@@ -28,7 +28,6 @@ export class FailureRate {
   /** Counts an attempt; says whether delivery has to be suspended now. */
   count(failed: boolean, nowMs: number): boolean {
     const part = Math.floor(nowMs / (this.#rules.windowMs / PARTS));
-    // A clock that jumped back goes on counting in the newest part.
     const steps = Math.min(PARTS, Math.max(0, part - this.#newest));
     for (let step = 0; step < steps; step++) this.#clear(part - step);
     this.#newest = Math.max(this.#newest, part);

@@ -1,4 +1,5 @@
 import type { DeliveryStatus, EventsError, LastError } from '@mcp-events/protocol';
+import { dateAt } from '../../clock.ts';
 import type { FeedEvent } from '../../occurrence/feedEvent.ts';
 import type { StoredSubscription } from '../../storage/subscriptionStore.ts';
 import { isFinalError } from '../../subscription/finalErrors.ts';
@@ -137,6 +138,16 @@ export class Lane implements Sink, DeliveryLane {
     return this.#health.failedSinceMs;
   }
 
+  /** When a delivery is tried again, as the time of day is set now; `undefined` if that is not known. */
+  nextAttemptAtMs({ retry }: Delivery): number | undefined {
+    return retry && Math.round(dateAt(this.#context.clock, retry.atMs));
+  }
+
+  /** For how long; `undefined` while the last attempt succeeded. */
+  get failingForMs(): number | undefined {
+    return this.#health.failingForMs(this.#context.clock);
+  }
+
   status(): DeliveryStatus {
     return this.#health.status(this.outstanding === 0 ? 0 : this.#context.scheduler.throttledMs(this.#flow));
   }
@@ -150,7 +161,7 @@ export class Lane implements Sink, DeliveryLane {
   /** Takes over what an earlier run left. Before the first event. */
   restore(left: Pick<StoredSubscription, 'cursor' | 'settled' | 'gapAfter' | 'suspended' | 'failing'>): void {
     this.#order.restore(left);
-    this.#health.restore(left, this.#context.clock.now());
+    this.#health.restore(left, this.#context.clock);
     this.#suspendedSinceMs = this.#context.clock.monotonicMs();
     if (left.suspended) this.#listener.onSuspended();
   }
@@ -351,14 +362,14 @@ export class Lane implements Sink, DeliveryLane {
     else {
       if (outcome.kind === 'acknowledged') {
         this.#health.succeeded(nowMs);
-        this.#tellHeldGap(nowMs);
+        this.#tellHeldGap();
         if (delivery.deadLetter !== undefined) this.#context.redriven(delivery.deadLetter);
         delivery.observed?.acknowledged();
       } else {
         delivery.observed?.refused('refused');
         this.#notSent(delivery, 'refused');
       }
-      this.#countAttempt(delivery, false, nowMs);
+      this.#countAttempt(delivery, false);
       this.#settle(delivery);
     }
   }
@@ -376,14 +387,14 @@ export class Lane implements Sink, DeliveryLane {
 
   #attemptFailed(delivery: Delivery, reason: LastError, retryAfterMs: number | undefined, nowMs: number): void {
     const { retryRules, random } = this.#context;
-    this.#health.failed(reason, nowMs);
+    this.#health.failed(reason, this.#context.clock);
     delivery.lastError = reason;
     // How long it has been tried, whatever the time of day is set to meanwhile.
     const elapsedMs = this.#context.clock.monotonicMs() - delivery.firstAttemptAtMs;
     const delayMs = nextRetryDelayMs(retryRules, { attempts: delivery.attempts, elapsedMs, retryAfterMs }, random);
     delivery.state = 'waiting';
     if (delayMs === undefined) this.#giveUp(delivery, reason, nowMs);
-    else if (!this.#countAttempt(delivery, true, nowMs)) {
+    else if (!this.#countAttempt(delivery, true)) {
       this.#queueIn(delivery, delayMs);
     }
     // Peers that refuse envelopes take events all the same (DIALECT-13).
@@ -391,12 +402,10 @@ export class Lane implements Sink, DeliveryLane {
   }
 
   /** Counts towards suspension. Envelopes do not: peers that refuse them take events all the same (DIALECT-13). */
-  #countAttempt({ kind }: Delivery, failed: boolean, nowMs: number): boolean {
+  #countAttempt({ kind }: Delivery, failed: boolean): boolean {
     if (kind !== 'event' || this.suspended || this.#ended) return this.suspended;
-    const { clock, suspensionRules } = this.#context;
-    const monotonicMs = clock.monotonicMs();
-    if (!this.#health.count(suspensionRules, failed, nowMs, monotonicMs)) return false;
-    this.#suspendedSinceMs = monotonicMs;
+    if (!this.#health.count(this.#context.suspensionRules, failed, this.#context.clock)) return false;
+    this.#suspendedSinceMs = this.#context.clock.monotonicMs();
     for (const waiting of this.#outstanding) {
       this.#context.retries.cancel(waiting.retry);
       waiting.retry = undefined;
@@ -411,7 +420,7 @@ export class Lane implements Sink, DeliveryLane {
     // One that was a dead letter stays one, and was told when it became one.
     const event = deadLetter === undefined ? delivery.event : undefined;
     const { bury, tellAbandoned } = this.#context;
-    this.#countAttempt(delivery, true, nowMs);
+    this.#countAttempt(delivery, true);
     if (event !== undefined) {
       const { id: subscriptionId, principal } = this.#subscriber;
       const { eventId, name, timestamp, dataJson, _meta, cursor } = event;
@@ -460,7 +469,7 @@ export class Lane implements Sink, DeliveryLane {
   }
 
   #hold(cursor: string | null, answered = false): void {
-    this.#order.hold(cursor, answered, this.#context.clock.now());
+    this.#order.hold(cursor, answered, this.#context.clock.monotonicMs());
   }
 
   /**
@@ -480,12 +489,12 @@ export class Lane implements Sink, DeliveryLane {
   }
 
   /** The endpoint answers again, so it may take what it did not take before. */
-  #tellHeldGap(nowMs: number): void {
+  #tellHeldGap(): void {
     const { held, envelope } = this.#order;
     if (held === undefined || envelope !== undefined || this.#subscriber.dialect === 'sketch') return;
     // One that refuses envelopes only is not asked after each event (DIALECT-13).
-    // Also after the clock was set back.
-    if (Math.abs(nowMs - held.triedAtMs) >= this.#context.retryRules.maxDelayMs) this.#sendGap(0);
+    const triedForMs = this.#context.clock.monotonicMs() - held.triedAtMs;
+    if (triedForMs >= this.#context.retryRules.maxDelayMs) this.#sendGap(0);
   }
 
   /** Acknowledged, refused for good or given up. */

@@ -299,11 +299,14 @@ export class Webhooks {
     this.expireAt(subscription, ttlMs === null ? null : this.#environment.clock.now() + ttlMs);
   }
 
-  /** Ends a subscription at a time, `null` for never (TTL-07). */
+  /**
+   * Ends a subscription at a time, `null` for never (TTL-07): after the while that is left until then, whatever the time of day is set
+   * to meanwhile.
+   */
   expireAt(subscription: WebhookSubscription, atMs: number | null): void {
     subscription.refreshBeforeMs = atMs;
     if (atMs === null) this.#expiries.cancel(subscription.expiry);
-    else this.#lookAt(subscription, atMs);
+    else this.#lookIn(subscription, atMs - this.#environment.clock.now());
   }
 
   /** Signs with this secret from now on (SUB-10). */
@@ -323,10 +326,9 @@ export class Webhooks {
 
   /** Many events of this type were dispatched: most subscriptions stand far behind where they were stored. */
   advanced(name: string): void {
-    const nowMs = this.#environment.clock.now();
+    const nowMs = this.#environment.clock.monotonicMs();
     const lastMs = this.#positionsStoredAtMs.get(name);
-    // Also after the clock was set back.
-    const isRecent = lastMs !== undefined && Math.abs(nowMs - lastMs) < IDLE_POSITIONS_MS;
+    const isRecent = lastMs !== undefined && nowMs - lastMs < IDLE_POSITIONS_MS;
     if (this.persistence === undefined || isRecent) return;
     this.#positionsStoredAtMs.set(name, nowMs);
     void this.#storeInTurns(name);
@@ -403,23 +405,21 @@ export class Webhooks {
    * suspended, so each failure looks at how long there was nothing else.
    */
   #failed(subscription: WebhookSubscription): void {
-    const { failedSinceMs } = subscription.lane;
-    if (subscription.refreshBeforeMs !== null || failedSinceMs === undefined) return;
-    if (this.#environment.clock.now() - failedSinceMs >= this.#rules.dropFailingAfterMs) due(subscription);
+    const { failingForMs } = subscription.lane;
+    if (subscription.refreshBeforeMs !== null || failingForMs === undefined) return;
+    if (failingForMs >= this.#rules.dropFailingAfterMs) due(subscription);
   }
 
   #suspended(subscription: WebhookSubscription, isNew: boolean): void {
     if (isNew) this.#environment.observer?.suspended(subscription, subscription.lane.lastError);
     if (subscription.refreshBeforeMs !== null) return;
-    const { clock } = this.#environment;
-    const sinceMs = subscription.lane.failedSinceMs ?? clock.now();
-    this.#lookAt(subscription, sinceMs + this.#rules.dropFailingAfterMs);
+    this.#lookIn(subscription, this.#rules.dropFailingAfterMs - (subscription.lane.failingForMs ?? 0));
   }
 
-  #lookAt(subscription: WebhookSubscription, atMs: number): void {
+  #lookIn(subscription: WebhookSubscription, waitMs: number): void {
     if (subscription.expiry === undefined) {
-      subscription.expiry = this.#expiries.add(subscription, atMs);
-    } else this.#expiries.move(subscription.expiry, atMs);
+      subscription.expiry = this.#expiries.addIn(subscription, waitMs);
+    } else this.#expiries.moveIn(subscription.expiry, waitMs);
   }
 }
 

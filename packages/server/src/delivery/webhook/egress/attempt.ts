@@ -77,7 +77,7 @@ export class Attempt implements ConnectionUser, Handler {
     this.target = target;
     this.#settle = settle;
     this.#localFaults = localFaults;
-    this.#endsAtMs = clock.now() + request.timeoutMs;
+    this.#endsAtMs = clock.monotonicMs() + request.timeoutMs;
     this.#timer = clock.setTimeout(() => this.#timeIsUp(), request.timeoutMs);
   }
 
@@ -85,7 +85,8 @@ export class Attempt implements ConnectionUser, Handler {
   start(addresses: readonly string[]): void {
     if (this.#settled) return;
     this.addresses = addresses;
-    this.#connectShareMs = this.#request.timeoutMs / Math.min(addresses.length, MAX_TRIES);
+    // Rounded up: the last of them ends with the whole attempt, which took too long.
+    this.#connectShareMs = Math.ceil(this.#request.timeoutMs / Math.min(addresses.length, MAX_TRIES));
     this.#connections.acquire(this);
   }
 
@@ -120,11 +121,11 @@ export class Attempt implements ConnectionUser, Handler {
    * (DELIV-19).
    */
   #timeIsUp(): void {
-    const lateMs = this.#clock.now() - this.#endsAtMs;
+    const lateMs = this.#clock.monotonicMs() - this.#endsAtMs;
     if (lateMs > LATE_MS && !this.#extended) {
       this.#extended = true;
       const moreMs = Math.min(lateMs, this.#request.timeoutMs);
-      this.#endsAtMs = this.#clock.now() + moreMs;
+      this.#endsAtMs = this.#clock.monotonicMs() + moreMs;
       this.#timer = this.#clock.setTimeout(() => this.#timeIsUp(), moreMs);
     } else this.#look(() => this.fail('timeout'));
   }

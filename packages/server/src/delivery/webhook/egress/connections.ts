@@ -84,7 +84,7 @@ export class Connections {
     }
     this.spare(connection);
     // Whoever still waits was given other addresses: the room is worth more to them than this connection.
-    const isScarce = Math.abs(this.#clock.now() - this.#scarceAtMs) < SCARCE_MS;
+    const isScarce = this.#clock.monotonicMs() - this.#scarceAtMs < SCARCE_MS;
     if (pool.waiting.size > 0 || isScarce) this.destroy(connection);
     if (!pool.all.has(connection)) return;
     connection.idle = true;
@@ -108,7 +108,7 @@ export class Connections {
 
   /** This machine has no room for one more: what serves nobody at the moment makes some, for the next attempt. */
   makeRoom(): void {
-    this.#scarceAtMs = this.#clock.now();
+    this.#scarceAtMs = this.#clock.monotonicMs();
     if (this.#spareCount === 0) return;
     for (const { all } of this.#pools.values()) {
       for (const connection of all) if (connection.spare) this.destroy(connection);

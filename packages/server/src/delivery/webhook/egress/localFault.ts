@@ -80,10 +80,9 @@ export class LocalFaults {
 
   seen(error: unknown): void {
     const fault = nameOfFault(error);
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonicMs();
     const told = this.#told.get(fault);
-    // Also after the clock was set back.
-    if (told !== undefined && Math.abs(nowMs - told.atMs) < REPORT_INTERVAL_MS) {
+    if (told !== undefined && nowMs - told.atMs < REPORT_INTERVAL_MS) {
       told.count++;
       return;
     }

@@ -81,10 +81,9 @@ export function resolvePublicNames(
   let resolver: NameServers | undefined;
   let madeAtMs = 0;
   return shareLookups(clock, async (hostname) => {
-    // Also after the clock was set back.
-    if (resolver === undefined || Math.abs(clock.now() - madeAtMs) >= CONFIGURATION_TTL_MS) {
+    if (resolver === undefined || clock.monotonicMs() - madeAtMs >= CONFIGURATION_TTL_MS) {
       resolver = createResolver();
-      madeAtMs = clock.now();
+      madeAtMs = clock.monotonicMs();
     }
     const asked = resolver;
     try {

@@ -140,7 +140,7 @@ export class FairScheduler {
 
   /** How long the rate limits hold back what this flow would send now; 0 when they do not (STATUS-05). */
   throttledMs(flow: Flow): number {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonicMs();
     return Math.max(flow.host.bucket.waitMs(nowMs), flow.principal.bucket.waitMs(nowMs));
   }
 
@@ -154,7 +154,7 @@ export class FairScheduler {
   #principal(name: string): PrincipalShare {
     let principal = this.#principals.get(name);
     if (principal === undefined) {
-      const bucket = new TokenBucket(this.#limits.principalPerSecond, this.#clock.now());
+      const bucket = new TokenBucket(this.#limits.principalPerSecond, this.#clock.monotonicMs());
       principal = { bucket, ready: new Fifo(), running: 0, flows: 0, inRound: false, heldBytes: 0 };
       this.#principals.set(name, principal);
     }
@@ -164,7 +164,7 @@ export class FairScheduler {
   #host(name: string): HostShare<Flow> {
     let host = this.#hosts.get(name);
     if (host === undefined) {
-      host = new HostShare(this.#limits.hostConcurrency, this.#limits.hostPerSecond, this.#clock.now());
+      host = new HostShare(this.#limits.hostConcurrency, this.#limits.hostPerSecond, this.#clock.monotonicMs());
       this.#hosts.set(name, host);
     }
     return host;
@@ -206,7 +206,7 @@ export class FairScheduler {
   }
 
   #dispatch(): void {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonicMs();
     while (!this.#closed && this.#running < this.#limits.concurrency) {
       const principal = this.#round.shift();
       if (principal === undefined) return;

@@ -14,7 +14,6 @@ export class TokenBucket {
   /** Time until one is available; 0 when it is. */
   waitMs(nowMs: number): number {
     if (this.#perSecond === Infinity) return 0;
-    // A clock that jumped back adds nothing until it has caught up, or the jump would be paid for in waiting.
     const elapsedMs = Math.max(0, nowMs - this.#atMs);
     this.#tokens = Math.min(Math.max(1, this.#perSecond), this.#tokens + (elapsedMs * this.#perSecond) / 1_000);
     this.#atMs = nowMs;

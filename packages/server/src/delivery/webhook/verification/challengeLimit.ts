@@ -49,10 +49,9 @@ export class ChallengeLimit {
   }
 
   #window(destination: string): Window {
-    const nowMs = this.#clock.now();
+    const nowMs = this.#clock.monotonicMs();
     let window = this.#windows.get(destination);
-    // Also after the clock was set back.
-    if (window === undefined || Math.abs(nowMs - window.startMs) >= WINDOW_MS) {
+    if (window === undefined || nowMs - window.startMs >= WINDOW_MS) {
       window = { startMs: nowMs, count: 0, byPrincipal: new Map() };
       this.#windows.delete(destination);
       this.#windows.set(destination, window);
