@@ -97,7 +97,7 @@ export class Webhooks {
     });
     this.#scheduler = new FairScheduler(clock, limits);
     this.#retries = new Deadlines(clock, (delivery) => delivery.retryNow());
-    this.#expiries = new Deadlines(clock, due);
+    this.#expiries = new Deadlines(clock, (subscription) => this.#due(subscription));
     this.#chores = new Deadlines(clock, (chore) => chore());
     this.#consents = new ConsentCache(clock);
     this.#identity = signingKey && new ServerIdentity(signingKey);
@@ -300,8 +300,8 @@ export class Webhooks {
   }
 
   /**
-   * Ends a subscription at a time, `null` for never (TTL-07): after the while that is left until then, whatever the time of day is set
-   * to meanwhile.
+   * Ends a subscription at a time, `null` for never (TTL-07): never before the while that is left until then, whatever the time of
+   * day is set to meanwhile.
    */
   expireAt(subscription: WebhookSubscription, atMs: number | null): void {
     subscription.refreshBeforeMs = atMs;
@@ -407,13 +407,26 @@ export class Webhooks {
   #failed(subscription: WebhookSubscription): void {
     const { failingForMs } = subscription.lane;
     if (subscription.refreshBeforeMs !== null || failingForMs === undefined) return;
-    if (failingForMs >= this.#rules.dropFailingAfterMs) due(subscription);
+    if (failingForMs >= this.#rules.dropFailingAfterMs) this.#due(subscription);
   }
 
   #suspended(subscription: WebhookSubscription, isNew: boolean): void {
     if (isNew) this.#environment.observer?.suspended(subscription, subscription.lane.lastError);
     if (subscription.refreshBeforeMs !== null) return;
     this.#lookIn(subscription, this.#rules.dropFailingAfterMs - (subscription.lane.failingForMs ?? 0));
+  }
+
+  /** Its grant has passed, or, without expiry, its endpoint has been failing for too long. */
+  #due(subscription: WebhookSubscription): void {
+    const { refreshBeforeMs } = subscription;
+    if (refreshBeforeMs === null) {
+      subscription.terminate(callbackEndpointError(subscription.lane.lastError ?? 'timeout'));
+      return;
+    }
+    // The client knows the date alone: where the clock was set back, it has not come yet (DELIV-21).
+    const leftMs = refreshBeforeMs - this.#environment.clock.now();
+    if (leftMs > 0) this.#lookIn(subscription, leftMs);
+    else void subscription.end('lapsed');
   }
 
   #lookIn(subscription: WebhookSubscription, waitMs: number): void {
@@ -443,10 +456,4 @@ function reported(
   } catch (error) {
     report(error, name);
   }
-}
-
-/** Its grant has passed, or, without expiry, its endpoint has been failing for too long. */
-function due(subscription: WebhookSubscription): void {
-  if (subscription.refreshBeforeMs !== null) void subscription.end('lapsed');
-  else subscription.terminate(callbackEndpointError(subscription.lane.lastError ?? 'timeout'));
 }
