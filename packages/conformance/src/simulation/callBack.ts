@@ -1,6 +1,7 @@
 import { forbidden } from '@mcp-events/protocol';
 import type { Emitter } from './emitter.ts';
 import type { EventSource } from './eventSources.ts';
+import type { LossReports } from './lossReports.ts';
 import { OUTBOXED } from './outboxAuthor.ts';
 import type { Random } from './random.ts';
 import type { ServerLives } from './serverLives.ts';
@@ -15,23 +16,26 @@ export interface CallBackOptions {
   readonly lives: ServerLives;
   readonly emitter: Emitter;
   readonly sources: readonly EventSource[];
+  readonly lossReports: LossReports;
 }
 
 /** Calls something of the API of the server that runs, as a log may do that is told something by this server. */
-export function callBackOf({ world, random, lives, emitter, sources }: CallBackOptions): () => void {
+export function callBackOf({ world, random, lives, emitter, sources, lossReports }: CallBackOptions): () => void {
   // Those of an outbox are counted by their author.
   const emitted = sources.filter(({ name, upstream }) => upstream === undefined && name !== OUTBOXED);
   let emits = 0;
   return () => {
     const events = lives.current?.events;
     if (events === undefined) return;
-    const what = random.pick(['emit', 'terminate', 'look']);
+    const what = random.pick(['emit', 'terminate', 'look', 'lose']);
     world.faults.add(`called back: ${what}`);
     try {
       if (what === 'look') events.subscriptions();
       // Nobody has that name: what is tried is the call from within.
       else if (what === 'terminate') events.terminate({ principal: 'nobody' }, forbidden('revoked')).catch(() => {});
-      else if (++emits <= MOST_EMITS) {
+      else if (what === 'lose') {
+        if (++emits <= MOST_EMITS) lossReports.report(random.pick(emitted));
+      } else if (++emits <= MOST_EMITS) {
         emitter.emit(random.pick(emitted), { eventId: emitter.nextId(), severity: random.pick(['high', 'low']) });
       }
     } catch (error) {

@@ -74,9 +74,18 @@ export function matchedSource(retention: Partial<Retention>, behaviour: AuthorBe
   };
 }
 
-/** Events of another system, which keeps them all, and is asked for them. */
+/** What an upstream answers to a question for what stands behind a position. */
+export interface UpstreamPage {
+  readonly events: readonly CheckedEvent[];
+  readonly cursor: string;
+  readonly hasMore: boolean;
+  readonly truncated?: boolean;
+}
+
+/** Events of another system, which keeps them until it knows that it has lost some, and is asked for them. */
 export class Upstream {
-  readonly events: CheckedEvent[] = [];
+  /** `undefined` at the place of one that it has lost. */
+  readonly events: (CheckedEvent | undefined)[] = [];
   /** For one cursor always the same events, as a check has to answer. */
   readonly pageSize: number;
   readonly #addressable: boolean;
@@ -93,6 +102,22 @@ export class Upstream {
     this.events.push({ eventId, timestamp: new Date(clock.now()).toISOString(), data, ...cursor });
     return position;
   }
+
+  /** An event of which it knows only that it is lost. Returns the position after it. */
+  lose(): number {
+    return this.events.push(undefined);
+  }
+
+  /** What is lost stands alone on a page, so that the page has a place for the gap. */
+  pageFrom(from: number): UpstreamPage {
+    const isKept = (event: CheckedEvent | undefined): event is CheckedEvent => event !== undefined;
+    const asked = this.events.slice(from, from + this.pageSize);
+    const lost = asked.findIndex((event) => !isKept(event));
+    const read = lost === 0 ? asked.slice(0, 1) : lost === -1 ? asked : asked.slice(0, lost);
+    const end = from + read.length;
+    const page = { events: read.filter(isKept), cursor: String(end), hasMore: end < this.events.length };
+    return lost === 0 ? { ...page, truncated: true } : page;
+  }
 }
 
 export function checkedSource(upstream: Upstream, behaviour: AuthorBehaviour, random: Random): EventSource {
@@ -107,10 +132,7 @@ export function checkedSource(upstream: Upstream, behaviour: AuthorBehaviour, ra
       check: async (_context, _args, cursor) => {
         await clock.delay(random.delayMs(behaviour.latencyMs));
         if (random.chance(behaviour.failure)) throw new SimulatedFault('the simulated upstream failed');
-        const from = cursor === null ? upstream.events.length : Number(cursor);
-        const events = upstream.events.slice(from, from + upstream.pageSize);
-        const end = from + events.length;
-        return { events, cursor: String(end), hasMore: end < upstream.events.length };
+        return upstream.pageFrom(cursor === null ? upstream.events.length : Number(cursor));
       },
     }),
   };

@@ -23,6 +23,8 @@ export interface ServerLivesOptions {
   readonly onWarning?: () => void;
   /** Told when the server begins to wait for the client of a webhook subscription, by the name of its endpoint. */
   readonly onWaiting?: (endpoint: string, untilGranted: 'all' | 'emitted') => void;
+  /** Told when a stored subscription of a type could not come back: it will later, or is made anew when its client asks. */
+  readonly onPostponed?: (type: string | undefined) => void;
   /** What its author and its operator do wrong. Default: nothing. */
   readonly faults?: ServerFaults | undefined;
 }
@@ -58,11 +60,15 @@ export class ServerLives {
   }
 
   start({ clock }: EngineContext, engine: OpenEngine): ServerProcess {
-    const { world, random, network, sources, options, onWarning = (): void => {}, onWaiting, faults } = this.#options;
+    const { world, random, network, sources, options, onWaiting, onPostponed, faults } = this.#options;
+    const { onWarning = (): void => {} } = this.#options;
     const waiting =
       onWaiting && logOfWaiting((endpoint, untilGranted) => clock.alive && onWaiting(endpoint, untilGranted));
     const reporting: OwnReporting = {
-      onError: (error, { stage }) => this.#reported(server, error, stage),
+      onError: (error, { stage, name }) => {
+        if (stage === 'restore' && server.alive) onPostponed?.(name);
+        this.#reported(server, error, stage);
+      },
       onWarning,
       ...(waiting === undefined ? {} : { logger: waiting }),
     };

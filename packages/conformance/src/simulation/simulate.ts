@@ -4,6 +4,7 @@ import { Emitter } from './emitter.ts';
 import type { EventForm } from './emitter.ts';
 import { checkedSource, filteredSource, matchedSource, Upstream } from './eventSources.ts';
 import type { AuthorBehaviour, EventSource } from './eventSources.ts';
+import { LossReports } from './lossReports.ts';
 import { Network } from './network.ts';
 import { PollSubscriber } from './pollSubscriber.ts';
 import { PushSubscriber } from './pushSubscriber.ts';
@@ -62,6 +63,9 @@ class Simulation {
   readonly #faults: ServerFaults | undefined;
   readonly #lives: ServerLives;
   readonly #emitter: Emitter;
+  /** What authors report, decided on its own so that the rest of a schedule is the same with and without. */
+  readonly #reportRandom: Random | undefined;
+  readonly #lossReports: LossReports;
   #isFine = true;
 
   constructor(world: WorldRecord, seed: number, isComplete: boolean) {
@@ -109,13 +113,23 @@ class Simulation {
       onWaiting: (subscription, untilGranted) => {
         world.record({ fact: 'disturbed', subscription, why: 'the server waits for its client', untilGranted });
       },
+      onPostponed: (type) => this.#postponed(type),
       faults,
     });
     this.#lives = lives;
     const form = isComplete ? TOLD : BARE;
     this.#emitter = new Emitter({ world, random, lives, form, retentionLasts: maxCount > MOST_EMITS });
+    this.#reportRandom = isComplete ? new Random(seed + 0.125 * 2 ** 32) : undefined;
+    this.#lossReports = new LossReports({ world, lives, emitter: this.#emitter, endOf: (type) => this.#endOf(type) });
     if (faults !== undefined) {
-      faults.callBack = callBackOf({ world, random: faults.random, lives, emitter: this.#emitter, sources });
+      faults.callBack = callBackOf({
+        world,
+        random: faults.random,
+        lives,
+        emitter: this.#emitter,
+        sources,
+        lossReports: this.#lossReports,
+      });
     }
     const context: SubscriberContext = {
       time,
@@ -165,6 +179,7 @@ class Simulation {
     const { time } = this.#world;
     this.#setClock();
     this.#faults?.step(this.#lives.current);
+    if (this.#reportRandom?.chance(0.04) === true) this.#lossReports.report(this.#reportRandom.pick(this.#sources));
     this.#calm.look();
     switch (random.weighted({ emit: 30, act: 25, wait: 20, suffer: 12, weather: 6, crash: 3, stop: 1 })) {
       case 'emit':
@@ -208,7 +223,22 @@ class Simulation {
     return { disk: this.#diskBehaviour, network: this.#network.behaviour, author: this.#author };
   }
 
+  /** Nothing comes to those of the type until they are granted anew, and the answer may be that of a new one. */
+  #postponed(type: string | undefined): void {
+    const refreshBeforeMs = this.#lives.timeOfDay.nowMs;
+    for (const { subscription, type: wanted, mode } of this.#settings.subscribers) {
+      if (mode !== 'webhook' || wanted !== type) continue;
+      this.#world.record({ fact: 'granted', subscription, refreshBeforeMs, perhaps: true });
+    }
+  }
+
+  #endOf(type: string): string | undefined {
+    const log = this.#disk.logs.get(type);
+    return log && `${log.epoch}.${log.head + 1}`;
+  }
+
   #start(): void {
+    this.#lossReports.beforeStart();
     if (this.#faults?.beforeStart() === true) {
       this.#emitter.forget();
       for (const subscriber of this.#subscribers) if (subscriber instanceof WebhookSubscriber) subscriber.restored();

@@ -12,6 +12,7 @@ import { Emitter } from './emitter.ts';
 import type { EventForm } from './emitter.ts';
 import { Upstream } from './eventSources.ts';
 import type { AuthorBehaviour, EventSource } from './eventSources.ts';
+import { LossReports } from './lossReports.ts';
 import { Network } from './network.ts';
 import { OUTBOXED, OutboxAuthor } from './outboxAuthor.ts';
 import type { OpenOutbox } from './outboxAuthor.ts';
@@ -69,6 +70,9 @@ class ClientWorld {
   readonly #faults: ServerFaults;
   readonly #lives: ServerLives;
   readonly #emitter: Emitter;
+  /** What authors report, decided on its own so that the rest of a schedule is the same with and without. */
+  readonly #reportRandom: Random;
+  readonly #lossReports: LossReports;
   readonly #sqlite: SqliteEngine | undefined;
   readonly #outboxAuthor: OutboxAuthor;
   #outbox: OpenOutbox | undefined;
@@ -125,7 +129,10 @@ class ClientWorld {
     this.#lives = lives;
     const form: EventForm = { dataOf, expectationOf: (type, event) => expectationOf(event, treatmentOf(type)) };
     this.#emitter = new Emitter({ world, random, lives, form, retentionLasts: maxCount > MOST_EMITS });
-    faults.callBack = callBackOf({ world, random: faults.random, lives, emitter: this.#emitter, sources });
+    this.#reportRandom = new Random(seed + 0.125 * 2 ** 32);
+    const lossReports = new LossReports({ world, lives, emitter: this.#emitter, endOf: (type) => this.#endOf(type) });
+    this.#lossReports = lossReports;
+    faults.callBack = callBackOf({ world, random: faults.random, lives, emitter: this.#emitter, sources, lossReports });
     this.applications = new Applications({
       world,
       random,
@@ -179,6 +186,7 @@ class ClientWorld {
     this.#emitSome();
     for (let step = 0; step < this.#settings.steps; step++) {
       this.#faults.step(this.#lives.current);
+      this.#reportLoss();
       this.#calm.look();
       await this.#step();
       if (random.chance(0.7)) await time.settle();
@@ -268,7 +276,23 @@ class ClientWorld {
     return this.#lives.current !== undefined && this.#lives.timeOfDay.offsetMs === 0;
   }
 
+  /** Those of an outbox are counted by their author. */
+  #reportLoss(): void {
+    const random = this.#reportRandom;
+    const source = random.pick(this.#sources);
+    if (random.chance(0.04) && source.name !== OUTBOXED) this.#lossReports.report(source);
+  }
+
+  #endOf(type: string): string | undefined {
+    const log = this.#disk.logs.get(type);
+    const epoch = this.#sqlite === undefined ? log?.epoch : this.#sqlite.epochOf(type);
+    // Of SQLite nobody looks where its log ends: all that is in it may stand before the report.
+    const head = this.#sqlite === undefined ? (log?.head ?? 0) + 1 : MOST_EMITS;
+    return epoch === undefined ? undefined : `${epoch}.${head}`;
+  }
+
   async #startServer(): Promise<void> {
+    this.#lossReports.beforeStart();
     if (this.#faults.beforeStart()) {
       this.#emitter.forget();
       // Who has a grant of which the storage knows nothing asks again when it starts.

@@ -1,4 +1,4 @@
-import type { EventContext, Retention } from '@mcp-events/server';
+import type { CheckedEvent, EventContext, Retention } from '@mcp-events/server';
 import { isWanted, mayRead, redacted } from './authoredEvent.ts';
 import type { AuthorBehaviour, EventSource, Upstream } from './eventSources.ts';
 import { SLOW_MS } from './eventSources.ts';
@@ -102,11 +102,10 @@ export function tenantSources({
         check: async (context, _args, cursor) => {
           await clock.delay(random.delayMs(behaviour.latencyMs));
           if (random.chance(behaviour.failure)) throw new SimulatedFault('the simulated upstream failed');
-          const from = cursor === null ? upstream.events.length : Number(cursor);
-          const page = upstream.events.slice(from, from + upstream.pageSize);
-          const events = page.filter(({ data }) => mayRead(context.principal, (data as { tenant?: string }).tenant));
-          const end = from + page.length;
-          return { events, cursor: String(end), hasMore: end < upstream.events.length };
+          const page = upstream.pageFrom(cursor === null ? upstream.events.length : Number(cursor));
+          const isFor = ({ data }: CheckedEvent): boolean =>
+            mayRead(context.principal, (data as { tenant?: string }).tenant);
+          return { ...page, events: page.events.filter(isFor) };
         },
       }),
     },
