@@ -1,5 +1,5 @@
 import { CLIENT_CAPABILITIES_META_KEY, EXTENSION_ID } from '@mcp-events/protocol';
-import type { Methods } from '@mcp-events/protocol';
+import type { Dialect, Methods } from '@mcp-events/protocol';
 import { Events } from '@mcp-events/server';
 import type { Dial, EventHandle, EventsOptions } from '@mcp-events/server';
 import type { McpServer, ServerContext } from '@modelcontextprotocol/server';
@@ -15,7 +15,10 @@ export interface ServerRequest {
   readonly id: string;
   readonly method: Method;
   readonly params: Readonly<Record<string, unknown>>;
-  readonly principal: string;
+  /** `undefined` for one that was not authenticated. */
+  readonly principal: string | undefined;
+  /** Of its sender. Default: final. */
+  readonly dialect?: Dialect;
   readonly signal: AbortSignal;
   readonly notify: (message: { method: string; params?: Record<string, unknown> }) => Promise<void>;
 }
@@ -80,16 +83,17 @@ export class ServerProcess {
   }
 
   /** Settles as the handler does; not at all, if the process dies before. */
-  request({ id, method, params, principal, signal, notify }: ServerRequest): Promise<unknown> {
+  request({ id, method, params, principal, dialect = 'final', signal, notify }: ServerRequest): Promise<unknown> {
     const handler = this.#handlers.get(method);
     if (handler === undefined) throw new Error(`no handler for ${method}`);
+    const authInfo = { token: principal, clientId: 'simulated', scopes: [], extra: { sub: principal } };
     const context = {
-      http: { authInfo: { token: principal, clientId: 'simulated', scopes: [], extra: { sub: principal } } },
+      http: principal === undefined ? {} : { authInfo },
       mcpReq: {
         id,
         signal,
         notify,
-        envelope: { [CLIENT_CAPABILITIES_META_KEY]: { extensions: { [EXTENSION_ID]: {} } } },
+        envelope: dialect === 'final' ? { [CLIENT_CAPABILITIES_META_KEY]: { extensions: { [EXTENSION_ID]: {} } } } : {},
       },
     };
     return handler(params, context as unknown as ServerContext);

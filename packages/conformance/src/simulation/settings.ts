@@ -18,6 +18,9 @@ export interface Settings {
   })[];
 }
 
+/** Room for all that are followed, and less than anonymous callers ask for. */
+const MOST_SUBSCRIPTIONS = 20;
+
 /** How long the server may go on signing with a secret that was replaced. */
 export const ROTATION_GRACE_MS = 300_000;
 
@@ -48,7 +51,7 @@ export function settingsOf(random: Random): Settings {
   const readsAtOnce = random.chance(0.5);
   const addressable = random.chance(0.5);
   const pageSize = random.pick([2, 1_000]);
-  const limits = { streamBufferBytes: random.pick([300, 2_000, 262_144]) };
+  const limits = { streamBufferBytes: random.pick([300, 2_000, 262_144]), subscriptions: MOST_SUBSCRIPTIONS };
   const outstandingPerSubscription = random.pick([1, 2, 5, 64]);
   const suspension = { minAttempts: random.pick([5, 12, 100]) };
   const retry = random.chance(0.5)
@@ -62,7 +65,6 @@ export function settingsOf(random: Random): Settings {
     pageSize,
     rules: { rotationGraceMs: ROTATION_GRACE_MS, longestRetryMs: longestRetryMs(retry) },
     options: {
-      dialect: 'final',
       heartbeatIntervalMs: 30_000,
       limits,
       webhooks: {

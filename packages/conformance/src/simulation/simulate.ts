@@ -6,6 +6,7 @@ import { checkedSource, filteredSource, matchedSource, Upstream } from './eventS
 import type { AuthorBehaviour, EventSource } from './eventSources.ts';
 import { LossReports } from './lossReports.ts';
 import { Network } from './network.ts';
+import { OtherPeers } from './otherPeers.ts';
 import { PollSubscriber } from './pollSubscriber.ts';
 import { PushSubscriber } from './pushSubscriber.ts';
 import { Random } from './random.ts';
@@ -66,6 +67,7 @@ class Simulation {
   /** What authors report, decided on its own so that the rest of a schedule is the same with and without. */
   readonly #reportRandom: Random | undefined;
   readonly #lossReports: LossReports;
+  readonly #otherPeers: OtherPeers | undefined;
   #isFine = true;
 
   constructor(world: WorldRecord, seed: number, isComplete: boolean) {
@@ -131,6 +133,9 @@ class Simulation {
         lossReports: this.#lossReports,
       });
     }
+    this.#otherPeers = isComplete
+      ? new OtherPeers({ world, random: new Random(seed + 0.75 * 2 ** 32), lives })
+      : undefined;
     const context: SubscriberContext = {
       time,
       serverTime: lives.timeOfDay,
@@ -180,6 +185,7 @@ class Simulation {
     this.#setClock();
     this.#faults?.step(this.#lives.current);
     if (this.#reportRandom?.chance(0.04) === true) this.#lossReports.report(this.#reportRandom.pick(this.#sources));
+    this.#otherPeers?.step();
     this.#calm.look();
     switch (random.weighted({ emit: 30, act: 25, wait: 20, suffer: 12, weather: 6, crash: 3, stop: 1 })) {
       case 'emit':
