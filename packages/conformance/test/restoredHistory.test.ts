@@ -87,6 +87,43 @@ it.each<[string, Partial<BegunFact>, string[]]>([
   expect(kinds(facts)).toEqual(found);
 });
 
+it.each<[string, string, string[]]>([
+  ['beyond the end of a copy of a copy', 'again.3', []],
+  ['at that end', 'again.0', ['gap']],
+  ['at that end, by the name of the first past', 'run.0', ['gap']],
+])('G2 knows the order of pasts by who goes on from whom, for one %s', (_where, cursor, found) => {
+  const restored = (epoch: string, from: string): Fact => {
+    return { fact: 'restored', logs: [{ type: 'opened', epoch, from, head: 0 }] };
+  };
+  const facts: Fact[] = [
+    restored('again', 'run'),
+    ...emit('e1', 'again.1'),
+    ...emit('e2', 'again.2'),
+    ...emit('e3', 'again.3'),
+    { fact: 'calm' },
+    restored('last', 'again'),
+    { fact: 'lossCause', why: 'restored', type: 'opened', upTo: 'last.1', beyond: 'again.0' },
+    { ...BEGUN, cursor },
+    { fact: 'received', ...S, gap: true, cursor: 'last.0' },
+  ];
+  expect(kinds(facts)).toEqual(found);
+});
+
+it.each<[string, string, string[]]>([
+  ['from a past in which nothing was emitted', 'run.0', []],
+  ['from behind what is lost', 'again.1', ['gap']],
+])('G2 counts a past as later than those that were seen before it, for one %s', (_where, cursor, found) => {
+  const facts: Fact[] = [
+    { ...BEGUN, subscription: 'first' },
+    ...emit('e1', 'again.1'),
+    { fact: 'calm' },
+    { fact: 'lossCause', why: 'retention', type: 'opened', upTo: 'again.1' },
+    { ...BEGUN, cursor },
+    { fact: 'received', ...S, gap: true, cursor: 'again.1' },
+  ];
+  expect(kinds(facts)).toEqual(found);
+});
+
 const GRANTED: Fact = { fact: 'granted', ...S, refreshBeforeMs: null };
 const FORGOTTEN: Fact = { fact: 'ended', ...S, how: 'forgotten', atMs: 5 };
 

@@ -36,7 +36,14 @@ export class EventTable {
     /** Highest position answered, by type, when an emit began: it has to come out above it. */
     const floors = new Map<string, Evidence & { readonly position: number }>();
     const floorOf = new Map<string, Evidence & { readonly position: number }>();
+    const typeOf = new Map<string, string>();
     facts.forEach((fact, index) => {
+      if (fact.fact === 'begun') typeOf.set(fact.subscription, fact.type);
+      // A past in which nothing was emitted is known by who stands in it, and by when: pasts are later than those seen before.
+      if (fact.fact === 'begun' || fact.fact === 'received') {
+        const type = typeOf.get(fact.subscription);
+        if (type !== undefined) this.positionOf(type, fact.cursor);
+      }
       if (fact.fact === 'emitting') {
         const floor = floors.get(fact.type);
         if (!this.#events.has(fact.eventId) && floor !== undefined) floorOf.set(fact.eventId, floor);

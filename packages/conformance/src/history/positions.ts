@@ -36,8 +36,10 @@ export class Positions {
     return place && this.#at(place.epoch, place.position);
   }
 
-  /** An epoch that was not seen yet goes on from another one. */
+  /** An epoch that was not seen yet goes on from another one, which is the earlier one also if nothing names it but this. */
   inherit(epoch: string, from: string, head: number): void {
+    this.#ordinalOf(from);
+    this.#ordinalOf(epoch);
     this.#inherited.set(epoch, { from, head });
   }
 

@@ -60,6 +60,11 @@ export class ServerFaults {
     Object.assign(this.local.rates, { connection: pick(0, 0, 0.3, 1), lateTimer: pick(0, 0, 0.02) });
   }
 
+  /** Nobody asks again after the end of a schedule: from here on nothing calls back, which may emit. */
+  noMoreCallsBack(): void {
+    if (this.#reporters !== undefined) this.#reporters.rates.callsBack = 0;
+  }
+
   /** Between two steps of a schedule, with the server that runs. */
   step(server: ServerProcess | undefined): void {
     if (this.random.chance(0.05)) this.#stored?.backUp();

@@ -282,6 +282,7 @@ class Simulation {
       }
       await time.advance(LONG_MS);
     }
+    this.#faults?.noMoreCallsBack();
     for (const subscriber of this.#subscribers) subscriber.recover();
     await time.advance(1_000);
     for (const subscriber of this.#subscribers) if (subscriber instanceof WebhookSubscriber) subscriber.finish();

@@ -333,6 +333,7 @@ class ClientWorld {
     await time.advance(this.#calm.overMs - time.nowMs);
     for (let round = 0; round < 3; round++) {
       this.#calm.look();
+      if (round === 2) this.#faults.noMoreCallsBack();
       this.#emitSome();
       await time.advance(150_000);
     }
