@@ -21,6 +21,10 @@ class Stream {
   unstall: (() => void) | undefined;
   readonly arriving: PushMessage[] = [];
   lastSeenMs: number;
+  /** The server that writes to it. */
+  server: unknown;
+  /** The server said that it ends. */
+  isOver = false;
 
   constructor(openedMs: number) {
     this.lastSeenMs = openedMs;
@@ -51,10 +55,16 @@ export class PushSubscriber extends Subscriber {
     this.#stream = stream;
     this.begin();
     const params = { cursor: this.cursor };
-    const ended = (): void => {
+    const ended = (_result: unknown, error?: Error): void => {
+      // One that goes away itself says nothing, and what is not read is not seen.
+      const isAsked = error === undefined && stream.server !== undefined && stream.server === network.server;
+      const isSeen = isAsked && stream.stalled === undefined;
       // What was written before the end arrives before the end.
       network.later(() => {
         this.#drain(stream);
+        if (isSeen && !stream.cut && !stream.isOver) {
+          this.context.complain(`${this.wish.subscription}: the server ended the stream and did not say so`);
+        }
         stream.cut = true;
         if (this.#stream !== stream) return;
         this.#stream = undefined;
@@ -112,6 +122,7 @@ export class PushSubscriber extends Subscriber {
   async #write(stream: Stream, message: PushMessage): Promise<void> {
     await stream.stalled;
     if (stream.cut) return;
+    stream.server = this.context.network.server;
     stream.arriving.push(message);
     this.context.network.later(() => this.#drain(stream));
   }
@@ -121,6 +132,7 @@ export class PushSubscriber extends Subscriber {
     for (const message of stream.arriving.splice(0)) {
       if (stream.cut) return;
       stream.lastSeenMs = this.context.time.nowMs;
+      if (message.method === Notifications.terminated) stream.isOver = true;
       this.#take(message);
     }
   }
