@@ -47,7 +47,12 @@ export class ServerLives {
   nextLife(): EngineContext {
     const { world, random, faults } = this.#options;
     const { time } = world;
-    const clock = new ProcessClock(time, this.timeOfDay, () => faults?.local.lateMs() ?? 0);
+    const clock = new ProcessClock(time, this.timeOfDay, () => {
+      const lateMs = faults?.local.lateMs() ?? 0;
+      // It may be one that an author's function waits for, which then counts as failed.
+      if (lateMs > 0) world.record({ fact: 'lossCause', why: 'late timer' });
+      return lateMs;
+    });
     return {
       clock,
       storageClock: new ProcessClock(time, this.timeOfDay),
