@@ -25,7 +25,7 @@ it('EMIT-08 keeps exactly what age, count and size allow, and reads it back in o
         const kept: { position: number; bytes: number; atMs: number }[] = [];
         let head = 0;
         for (const s of steps) {
-          if (s.kind === 'wait') clock.jump(s.ms);
+          if (s.kind === 'wait') clock.pass(s.ms);
           else if (s.kind === 'skip') {
             expect(log.skip().position).toBe(++head);
             kept.push({ position: head, bytes: 0, atMs: clock.now() });
