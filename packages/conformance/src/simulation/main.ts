@@ -18,7 +18,9 @@ async function run({ first, count, worlds, facts: showsFacts, stopAtFirst }: Sim
   for (let seed = first; seed < first + count && !(stopAtFirst && failed > 0); seed++) {
     run++;
     for (const world of worlds) {
-      const { facts, verdict, complaints, faults } = await RUNS[world](seed);
+      const { facts, verdict, complaints, faults } = await RUNS[world](seed).catch((error: unknown) => {
+        throw new Error(`seed ${seed} of the world ${world} ended with an error`, { cause: error });
+      });
       examined[world].push(verdict.examined);
       for (const [name, figure] of Object.entries(verdict.figures)) totals[name] = (totals[name] ?? 0) + figure;
       for (const [name, count] of Object.entries(faults)) faultTotals[name] = (faultTotals[name] ?? 0) + count;

@@ -14,6 +14,9 @@ export interface StoredFaultsOptions {
   readonly standsWhereSaid: boolean;
 }
 
+/** Their payloads are read for each subscription; of others the server sends the text, and the engine vouches for it. */
+const READ_BY_AUTHOR: ReadonlySet<string> = new Set(['matched', 'transformed']);
+
 /** What happens to a server's storage while no server has it open: it is damaged, or replaced by an earlier copy. */
 export class StoredFaults {
   readonly #random: Random;
@@ -70,7 +73,8 @@ export class StoredFaults {
     if (type === undefined || log === undefined) return;
     const index = this.#random.int(0, log.events.length - 1);
     const event = log.events[index] as DiskEvent;
-    log.events[index] = { ...event, damage: this.#random.pick(['found', 'hidden'] as const) };
+    const damage = this.#random.pick(['found', 'hidden'] as const);
+    log.events[index] = { ...event, damage: READ_BY_AUTHOR.has(type) ? damage : 'found' };
     this.#isDamaged = true;
     this.#world.faults.add('storage: event damaged');
     this.#world.record({ fact: 'lossCause', why: 'damage', type, upTo: `${log.epoch}.${event.position}` });

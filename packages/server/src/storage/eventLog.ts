@@ -69,7 +69,8 @@ export interface EventLog {
   /**
    * Events after `position`, oldest first; from {@link oldest} if `position` is before it. At least one if there is any,
    * and fewer than `limit` where they are large. Where an event cannot be given back as it was appended, because what was
-   * stored is damaged, a gap with the cause stands in its place: one position must not hold up what follows.
+   * stored is damaged, a gap with the cause stands in its place: one position must not hold up what follows. That the payload
+   * is a JSON object is for the engine to check: its text is sent as it is where nobody has to read it.
    */
   read(position: number, limit: number): MaybePromise<readonly FeedRecord[]>;
   /**
