@@ -128,8 +128,8 @@ export function assertResumeOptions(options: SubscribeOptions): void {
 
 function payloadSchema(value: unknown, what: string): void {
   const mistake = schemaMistake(value);
-  const expected = `${what} must be a schema that follows Standard Schema, such as z.object({ id: z.string() })`;
-  if (mistake !== undefined) throw new TypeError(`${expected}, ${mistake}`);
+  const expected = 'a schema that follows Standard Schema, such as z.object({ id: z.string() })';
+  if (mistake !== undefined) throw new TypeError(`${what} must be ${expected}, ${mistake}`);
   const standard = (value as { '~standard'?: { validate?: unknown } } | null)?.['~standard'];
-  if (typeof standard?.validate !== 'function') throw wrongValue(what, expected.slice(what.length + 9), value);
+  if (typeof standard?.validate !== 'function') throw wrongValue(what, expected, value);
 }

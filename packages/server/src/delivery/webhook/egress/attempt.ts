@@ -85,8 +85,7 @@ export class Attempt implements ConnectionUser, Handler {
   start(addresses: readonly string[]): void {
     if (this.#settled) return;
     this.addresses = addresses;
-    // Rounded up: the last of them ends with the whole attempt, which took too long.
-    this.#connectShareMs = Math.ceil(this.#request.timeoutMs / Math.min(addresses.length, MAX_TRIES));
+    this.#connectShareMs = this.#request.timeoutMs / Math.min(addresses.length, MAX_TRIES);
     this.#connections.acquire(this);
   }
 
