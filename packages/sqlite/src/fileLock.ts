@@ -35,6 +35,8 @@ const WHOLE_FILE: Range = { offset: 0, length: 0 };
 export interface FileLock {
   /** The file beside the storage that this lock depends on, if it does. */
   readonly lockFile: string | undefined;
+  /** Whether no tool that merely opens and closes the storage's files can have one of them removed. */
+  readonly keepsFiles: boolean;
   /** To be called when the connection is open: from now on no other connection takes itself for the last. */
   protect(): void;
   /** Lets this process's own connection be the last one, which puts the files in order. */
@@ -70,6 +72,7 @@ export async function loadFileLock(): Promise<(file: string) => FileLock> {
 /** Locks that belong to an open file. */
 class OpenFileLock implements FileLock {
   readonly lockFile: string | undefined;
+  readonly keepsFiles = true;
   readonly #native: NativeLocks;
   readonly #file: string;
   readonly #canLockRanges: boolean;
@@ -124,6 +127,7 @@ class OpenFileLock implements FileLock {
 /** Where nothing better is to be had: a transaction on a file of its own, which a process that closes that file loses. */
 class TransactionLock implements FileLock {
   readonly lockFile: string;
+  readonly keepsFiles = false;
   readonly #db: DatabaseSyncInstance;
 
   constructor(file: string) {

@@ -15,7 +15,7 @@ import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { type Checks, checkMembers, func, having, text } from '@mcp-events/protocol/options';
 import { systemClock } from '@mcp-events/server';
 import type { Clock, Storage } from '@mcp-events/server';
-import { FileIdentity } from './fileIdentity.ts';
+import { FileIdentity, LOOK_INTERVAL_MS } from './fileIdentity.ts';
 import { loadFileLock, OWNER_ONLY } from './fileLock.ts';
 import type { FileLock } from './fileLock.ts';
 import { checkIntegrity } from './integrity.ts';
@@ -112,7 +112,8 @@ export async function openFile(
     prepare(db);
     lock.protect();
     const paths = [file, `${file}-wal`, ...(lock.lockFile === undefined ? [] : [lock.lockFile])];
-    const identity = new FileIdentity(file, paths);
+    const lookIntervalMs = lock.keepsFiles ? LOOK_INTERVAL_MS : 0;
+    const identity = new FileIdentity({ file, paths, clock, lookIntervalMs });
     return new OpenSqliteStorage({ db, lock, identity, file, clock, createEpoch, onWarning });
   } catch (error) {
     lock?.unprotect();

@@ -52,7 +52,7 @@ export class OpenSqliteStorage implements Storage {
       db,
       file,
       clock,
-      assertKept: () => identity.assertUnchanged(),
+      assertKept: () => identity.assertUnchangedLately(),
       onNotKept: (error) => this.#notKept(error),
     });
     db.function('new_epoch', createEpoch);

@@ -8,6 +8,8 @@ import { DatabaseSync } from '@photostructure/sqlite';
 // @ts-expect-error It has no declarations.
 import native from 'fs-native-extensions';
 import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '@mcp-events/server';
+import type { Clock } from '@mcp-events/server';
 import { openSqliteStorage } from '../src/index.ts';
 import type { Order } from './holder.ts';
 import { appendAll, event, readAll, unbounded } from './support.ts';
@@ -57,6 +59,12 @@ function toolReads(file: string): number {
     db.exec('SELECT write(count(*)) FROM events_1');
     db.close();`;
   return Number(execFileSync(process.execPath, ['-e', script, file], { cwd: packageFolder, encoding: 'utf8' }));
+}
+
+/** The machine's clock, but for time that passes, which is set. */
+class PassedTime {
+  passedMs = 0;
+  readonly clock: Clock = { ...systemClock, monotonicMs: () => this.passedMs };
 }
 
 async function keptIn(file: string): Promise<string[]> {
@@ -117,8 +125,10 @@ it.each([
   onTestFinished(() => rmSync(`${folder}.old`, { recursive: true, force: true }));
   const file = join(folder, 'a.db');
   const warnings: string[] = [];
+  const time = new PassedTime();
   const storage = await openSqliteStorage({
     file,
+    clock: time.clock,
     onWarning: (message) => {
       warnings.push(message);
       throw new Error('a logger that fails');
@@ -127,6 +137,7 @@ it.each([
   const log = storage.openLog('sample', unbounded);
   await appendAll(log, 20);
   change(file);
+  time.passedMs += 10;
   const replaced = {
     name: 'StorageError',
     code: 'replaced',
@@ -145,6 +156,22 @@ it.each([
   expect([log.head, await readAll(log)]).toEqual([20, Array.from({ length: 20 }, (_, i) => `e${i + 1}`)]);
   expect(warnings).toHaveLength(1);
   await storage.close();
+});
+
+it('EMIT-16 a look at the files holds for ten milliseconds, and not for one that takes it from them', async () => {
+  const file = join(temporaryFolder(), 'a.db');
+  const time = new PassedTime();
+  const storage = await openSqliteStorage({ file, clock: time.clock, onWarning: () => {} });
+  onTestFinished(async () => storage.close());
+  const log = storage.openLog('sample', unbounded);
+  await appendAll(log, 1);
+  rmSync(`${file}-wal`);
+  time.passedMs += 9.99;
+  await appendAll(log, 1, 'within');
+  // A copy of what is in no file any more is none.
+  await expect(storage.backup(join(temporaryFolder(), 'b.db'))).rejects.toMatchObject({ code: 'replaced' });
+  time.passedMs += 0.01;
+  await expect(appendAll(log, 1, 'beyond')).rejects.toMatchObject({ code: 'replaced' });
 });
 
 it('EMIT-16 a connection of this process that reads the file and is closed does not end what is stored', async () => {
