@@ -250,6 +250,22 @@ describe('deliveries that cannot be sent from here', () => {
     expect(recorder.requests.map(({ method }) => method)).toEqual(['GET', 'POST']);
   });
 
+  it('DELIV-18 VERIFY-01 a look-up that cannot be made is no answer of the endpoint', async () => {
+    const recorder = new SecureRecorder();
+    let broken = true;
+    const resolve = (): string[] => {
+      if (broken) throw new TypeError('boom');
+      return [A];
+    };
+    const server = secureServer({ egress: { connect: recorder.dial, resolve } });
+    server.events.define('counted', counted);
+    const { error } = await server.trySubscribe('counted', { url: STRANGER });
+    expect(error).toMatchObject({ code: -32603, message: expect.stringContaining('could not be asked at the moment') });
+    expect(recorder.requests).toEqual([]);
+    broken = false;
+    expect((await server.trySubscribe('counted', { url: STRANGER })).error).toBe(undefined);
+  });
+
   it('DELIV-18 a runtime that cannot send is told when the server is set up', () => {
     expect(() => assertCanSend()).not.toThrow();
     expect(() => assertCanSend({ 'Client.dispatch of undici': undefined, other: () => {} })).toThrow(
