@@ -130,6 +130,26 @@ it('G2 lets what retention removed explain a gap by what a webhook server had st
   expect(kinds([...polls, gone, { fact: 'received', ...S, gap: true, cursor: 'run.1', at: 10_001 }])).toEqual(['gap']);
 });
 
+describe('events that an author lost', () => {
+  const facts = (lost: readonly number[], gaps: readonly number[]): Fact[] => [
+    { ...BEGUN, mode: 'push' },
+    { fact: 'calm', at: 0 },
+    ...[1, 2, 3, 4].flatMap((n) => emit(n, { at: n })),
+    ...lost.map((n): Fact => ({ fact: 'lossCause', why: 'author', type: 'opened', eventId: `e${n}`, at: 10 })),
+    ...[1, 2, 3, 4].flatMap((n): Fact[] =>
+      gaps.includes(n) ? [{ fact: 'received', ...S, gap: true, cursor: `run.${n}`, at: 10 }] : take(n, 10),
+    ),
+    { fact: 'settled', at: 20 },
+  ];
+
+  it('G2 are told each at its place, however many were lost before the first was told', () => {
+    expect(kinds(facts([1, 2, 3], [1, 2, 3]))).toEqual([]);
+    expect(kinds(facts([1, 2, 3], [1, 2, 3, 4]))).toContain('gap');
+    expect(kinds(facts([4], [3, 4]))).toContain('gap');
+    expect(kinds(facts([2], [1, 2]))).toContain('gap');
+  });
+});
+
 describe('a gap that a webhook client found by itself', () => {
   const overdue: Fact = { fact: 'received', ...S, gap: true, cursor: null };
   const cause: Fact = { fact: 'lossCause', why: 'refused', ...S };

@@ -223,6 +223,8 @@ export interface LossCauseFact extends FactBase {
   readonly principal?: string;
   /** In which the application of the subscription lives. */
   readonly process?: string;
+  /** Concerns this event alone. */
+  readonly eventId?: string;
   /** Concerns those only that stand before this position, whenever they come back to it. */
   readonly upTo?: string;
   /** Beside {@link upTo}: and behind this one. */

@@ -117,7 +117,7 @@ export class GapRule implements Rule {
     if (this.#causesAreTold) this.examined++;
     if (fact.gap === true) {
       const evidence = { fact, index };
-      const isExplained = !this.#causesAreTold || this.#hasCause(told);
+      const isExplained = !this.#causesAreTold || this.#hasCause(told, fact);
       let isNeedless = false;
       // A client that found it by itself says no position, and what comes next shows what is missing.
       if (told.begun.fact.mode !== 'webhook') isNeedless = !isExplained;
@@ -139,16 +139,26 @@ export class GapRule implements Rule {
   /** Whether anything happened since it was emitted that may have kept an event from a subscription. */
   #mayBeLost(told: Told, event: KnownEvent): boolean {
     return this.#causes.some(
-      ({ fact, index }) => fact.upTo === undefined && index > event.emitting.index && concerns(fact, told.begun.fact),
+      ({ fact, index }) =>
+        fact.upTo === undefined &&
+        (fact.eventId === undefined || fact.eventId === event.id) &&
+        index > event.emitting.index &&
+        concerns(fact, told.begun.fact),
     );
   }
 
-  #hasCause({ begun, position, before }: Told): boolean {
+  #hasCause({ begun, position, before }: Told, { cursor }: ReceivedFact): boolean {
     if (position === undefined && this.#interruptedIndex > begun.index) return true;
     return this.#causes.some(({ fact, index }) => {
       if (!concerns(fact, begun.fact)) return false;
       const beyond = this.#table.positionOf(begun.fact.type, fact.beyond);
       if (beyond !== undefined && (position ?? Infinity) <= beyond) return false;
+      const lost = fact.eventId === undefined ? undefined : this.#table.get(fact.eventId)?.position;
+      // Several may be lost at once, and each is told at its place. Posts overtake each other.
+      if (lost !== undefined && begun.fact.mode !== 'webhook') {
+        const until = this.#table.positionOf(begun.fact.type, cursor) ?? Infinity;
+        return (position ?? -Infinity) < lost && lost <= until;
+      }
       if (fact.upTo === undefined) return index > before;
       return (position ?? -Infinity) < (this.#table.positionOf(begun.fact.type, fact.upTo) ?? Infinity);
     });

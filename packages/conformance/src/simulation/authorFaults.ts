@@ -85,10 +85,11 @@ export class AuthorFaults {
     const random = this.#random;
     const { rates } = this;
     if (this.#kept.length > 0 && random.chance(rates.keep)) this.#editKept();
-    const [context] = args as [{ readonly principal?: string }];
+    const [context, event] = args as [{ readonly principal?: string }, { readonly eventId?: string }?];
+    const eventId = event?.eventId;
     const failed = (what: string): void => {
       this.#counts.add(`author: ${what}`);
-      if (DECIDING.has(name)) this.#onFailure(type, context.principal);
+      if (DECIDING.has(name)) this.#onFailure(type, context.principal, eventId);
     };
     if (random.chance(rates.throws)) {
       failed('throws');

@@ -1,4 +1,5 @@
 import type { CheckedEvent, Clock, EventTypeDefinition, Retention } from '@mcp-events/server';
+import type { LossCauseFact } from '../history/facts.ts';
 import type { Random } from './random.ts';
 import { SimulatedFault } from './simulatedFault.ts';
 import type { ProcessClock } from './virtualTime.ts';
@@ -11,8 +12,18 @@ export interface AuthorBehaviour {
   failure: number;
   /** Never answers. Default: 0. */
   hang?: number;
-  /** Told that an author's function failed for a principal, or took as long as a failure. */
-  onFailure: (type: string, principal: string | undefined) => void;
+  /** Told that an author's function failed for a principal, or took as long as a failure, and for which event if for one. */
+  onFailure: (type: string, principal: string | undefined, eventId?: string) => void;
+}
+
+export function authorFailed(type: string, principal: string | undefined, eventId: string | undefined): LossCauseFact {
+  return {
+    fact: 'lossCause',
+    why: 'author',
+    type,
+    ...(principal === undefined ? {} : { principal }),
+    ...(eventId === undefined ? {} : { eventId }),
+  };
 }
 
 /** An author's function that takes so long is taken to have failed. */
@@ -61,12 +72,12 @@ export function matchedSource(retention: Partial<Retention>, behaviour: AuthorBe
       payload: PAYLOAD,
       retention,
       nextPollMs: 20_000,
-      match: (context, { data }, { severity }) => {
+      match: (context, { eventId, data }, { severity }) => {
         const isWanted =
           severity === undefined || (Array.isArray(severity) ? severity : [severity]).includes(data['severity']);
         const delayMs = random.delayMs(behaviour.latencyMs);
         const fails = random.chance(behaviour.failure);
-        if (fails || delayMs > SLOW_MS) behaviour.onFailure('matched', context.principal);
+        if (fails || delayMs > SLOW_MS) behaviour.onFailure('matched', context.principal, eventId);
         if (fails) throw new SimulatedFault('the simulated match failed');
         return delayMs === 0 ? isWanted : clock.delay(delayMs).then(() => isWanted);
       },

@@ -2,7 +2,7 @@ import { dataHash } from '../history/dataHash.ts';
 import { CalmPeriods } from './calmPeriods.ts';
 import { Emitter } from './emitter.ts';
 import type { EventForm } from './emitter.ts';
-import { checkedSource, filteredSource, matchedSource, Upstream } from './eventSources.ts';
+import { authorFailed, checkedSource, filteredSource, matchedSource, Upstream } from './eventSources.ts';
 import type { AuthorBehaviour, EventSource } from './eventSources.ts';
 import { LossReports } from './lossReports.ts';
 import { Network } from './network.ts';
@@ -83,8 +83,8 @@ class Simulation {
     this.#author = {
       latencyMs: 0,
       failure: 0,
-      onFailure: (type, principal) => {
-        world.record({ fact: 'lossCause', why: 'author', type, ...(principal === undefined ? {} : { principal }) });
+      onFailure: (type, principal, eventId) => {
+        world.record(authorFailed(type, principal, eventId));
       },
     };
     this.#network = new Network(time, random);

@@ -10,7 +10,7 @@ import type { ClientSettings } from './clientSettings.ts';
 import type { DiskBehaviour } from './diskStorage.ts';
 import { Emitter } from './emitter.ts';
 import type { EventForm } from './emitter.ts';
-import { Upstream } from './eventSources.ts';
+import { authorFailed, Upstream } from './eventSources.ts';
 import type { AuthorBehaviour, EventSource } from './eventSources.ts';
 import { LossReports } from './lossReports.ts';
 import { Network } from './network.ts';
@@ -92,8 +92,7 @@ class ClientWorld {
       latencyMs: 0,
       failure: 0,
       hang: 0,
-      onFailure: (type, principal) =>
-        world.record({ fact: 'lossCause', why: 'author', type, ...(principal === undefined ? {} : { principal }) }),
+      onFailure: (type, principal, eventId) => world.record(authorFailed(type, principal, eventId)),
     };
     const network = new Network(world.time, random);
     this.#network = network;

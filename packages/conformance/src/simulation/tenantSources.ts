@@ -28,13 +28,13 @@ class Author {
     this.#random = random;
   }
 
-  /** What a function of the author's comes to; `context` tells for whom. */
-  answer<T>(clock: ProcessClock, context: EventContext, value: T): T | Promise<T> {
+  /** What a function of the author's comes to; `context` tells for whom, `eventId` of which event, if of one. */
+  answer<T>(clock: ProcessClock, context: EventContext, value: T, eventId?: string): T | Promise<T> {
     const random = this.#random;
     const delayMs = random.delayMs(this.#behaviour.latencyMs);
     const fails = random.chance(this.#behaviour.failure);
     const hangs = random.chance(this.#behaviour.hang ?? 0);
-    if (fails || hangs || delayMs > SLOW_MS) this.#behaviour.onFailure(this.#type, context.principal);
+    if (fails || hangs || delayMs > SLOW_MS) this.#behaviour.onFailure(this.#type, context.principal, eventId);
     if (fails) throw new SimulatedFault(`the simulated author of ${this.#type} failed`);
     if (hangs) return new Promise(() => {});
     return delayMs === 0 ? value : clock.delay(delayMs).then(() => value);
@@ -73,11 +73,12 @@ export function tenantSources({
       definition: (clock) => ({
         ...COMMON,
         retention,
-        match: (context, { data }, { severity }) =>
+        match: (context, { eventId, data }, { severity }) =>
           matched.answer(
             clock,
             context,
             mayRead(context.principal, data['tenant']) && isWanted(severity, data['severity']),
+            eventId,
           ),
       }),
     },
@@ -90,7 +91,8 @@ export function tenantSources({
         authorize: (context) => transformed.answer(clock, context, true),
         onSubscribe: (context) => transformed.answer(clock, context, undefined),
         onUnsubscribe: (context) => transformed.answer(clock, context, undefined),
-        transform: (context, { data }) => transformed.answer(clock, context, redacted(data, context.principal)),
+        transform: (context, { eventId, data }) =>
+          transformed.answer(clock, context, redacted(data, context.principal), eventId),
       }),
     },
     {

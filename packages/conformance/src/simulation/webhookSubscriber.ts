@@ -215,6 +215,8 @@ export class WebhookSubscriber extends Subscriber {
         seen.add(body.eventId);
         this.#take(body);
       }
+      // One of them was its end: what is answered is no position of the next one.
+      if (!this.begun) return;
       if (!result.truncated) this.received({ cursor: result.cursor }, 'subscribe');
       const { refreshBefore } = result;
       this.#refreshBeforeMs = refreshBefore === null ? null : Date.parse(refreshBefore);
@@ -375,6 +377,10 @@ export class WebhookSubscriber extends Subscriber {
       this.ended('told');
       // It may be told late, of one that was followed by another.
       this.#mayBeLive = true;
+      // A refresh that is under way is answered for the one that has ended: its cursor is no position of the next one.
+      this.#life.abort();
+      this.#life = new AbortController();
+      this.#busy = false;
       this.#reset();
       return;
     }
