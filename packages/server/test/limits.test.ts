@@ -1,5 +1,6 @@
 import { Events } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
+import { Deployment } from './kit/deployment.ts';
 import { settle } from './kit/fakeClock.ts';
 import { counted, httpServer } from './kit/servers.ts';
 
@@ -18,6 +19,20 @@ describe('subscriptions', () => {
     stream.abort();
     await settle();
     await server.stream('counted', {}, { as: 'ada' });
+  });
+
+  it('TTL-19 ERR-04 TTL-07 a stored subscription keeps its place until its grant has passed, whether its type is offered or not', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscription({ ttlMs: 3_600_000 });
+    const server = deployment.start({}, { limits: { subscriptionsPerPrincipal: 1 } });
+    server.events.define('other', counted);
+    await settle();
+    await deployment.clock.advance(3_599_000);
+    expect((await server.trySubscribe('other')).error?.data).toEqual({ limit: 'subscriptionsPerPrincipal', max: 1 });
+    await deployment.clock.advance(10_000);
+    expect((await server.trySubscribe('other')).error).toBeUndefined();
+    await settle();
+    expect(deployment.store.records.map(({ name }) => name)).toEqual(['other']);
   });
 
   it('ERR-04 all together', async () => {

@@ -480,6 +480,33 @@ describe('a client that comes back after a restart', () => {
   });
 });
 
+describe('an endpoint whose consent does not hold any more', () => {
+  it.each<[string, string | null | undefined]>([
+    ['it does not say where it is', undefined],
+    ['it comes with a cursor', 'own'],
+  ])(
+    'VERIFY-18 OP-13 is asked, and then gets what was outstanding when its client refreshes and %s',
+    async (_what, cursor) => {
+      let isAllowed = true;
+      const server = secureServer({ allowedOrigins: () => isAllowed, receiverDocuments: false });
+      const handle = server.events.define('counted', counted);
+      const { cursor: start } = await server.subscribe('counted', { url: STRANGER });
+      server.recorder.answer = () => 503;
+      for (const n of [1, 2]) await handle.emit({ n });
+      await until(() => server.recorder.events.length === 2);
+      isAllowed = false;
+      server.recorder.answer = (request) => (request.body?.type === 'verification' ? echo(request) : undefined);
+      const calls = [1, 2, 3].map(() =>
+        server.subscribe('counted', { url: STRANGER, cursor: cursor === 'own' ? start : undefined }),
+      );
+      expect((await Promise.all(calls))[0]).toMatchObject({ cursor: start, truncated: false });
+      await until(() => server.recorder.events.length === 4);
+      expect(postedNumbers(server).slice(2)).toEqual([1, 2]);
+      expect(server.recorder.challenges).toHaveLength(1);
+    },
+  );
+});
+
 describe('hooks over a restart', () => {
   /** A run that is killed: what it stored is there, and nothing of it goes on. */
   async function killed(deployment: Deployment, ttlMs: number | null): Promise<void> {
@@ -516,6 +543,31 @@ describe('hooks over a restart', () => {
     await settle();
     expect(deployment.hooks).toEqual(['unsubscribe alice']);
     expect(again.events.subscriptions()).toEqual([]);
+    expect(deployment.store.records).toEqual([]);
+  });
+
+  it.each<[string, (server: WebhookTestServer, answer: (allowed: boolean) => void) => Promise<unknown> | void]>([
+    ['loses access', (_server, answer) => answer(false)],
+    ['is unsubscribed', (server) => server.unsubscribe('counted')],
+    ['is terminated', (server) => server.events.terminate({}, forbidden())],
+    ['lapses', ({ clock }) => clock.advance(3_600_000)],
+    ['meets the end of the server', ({ events }) => events.close()],
+  ])('HOOK-09 HOOK-03 so does one that comes back and %s before its hook has run anew', async (_what, end) => {
+    const deployment = new Deployment();
+    await killed(deployment, 3_600_000);
+    const server = deployment.start({}, { limits: { hookMs: Infinity } });
+    let answer = (_allowed: boolean): void => {};
+    const authorize = (): Promise<boolean> => new Promise((resolve) => (answer = resolve));
+    server.events.define('counted', { ...deployment.definition, authorize });
+    await settle();
+    await end(server, (allowed) => answer(allowed));
+    answer(true);
+    await settle();
+    expect(deployment.hooks).toEqual(['unsubscribe alice']);
+    // Nor is it owed to a later run.
+    deployment.clock.jump(7_200_000);
+    await deployment.run();
+    expect(deployment.hooks).toEqual(['unsubscribe alice']);
     expect(deployment.store.records).toEqual([]);
   });
 

@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import type { EventsOptions } from '@mcp-events/server';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
 import { counted } from './kit/servers.ts';
-import { webhookServer } from './kit/webhookServer.ts';
+import { TRUSTED, webhookServer } from './kit/webhookServer.ts';
+import type { TestWebhookOptions } from './kit/webhookServer.ts';
 
 const INVALID_PARAMS = -32602;
 
@@ -43,6 +45,37 @@ describe('a function as allowedOrigins', () => {
     const server = webhookServer({ allowedOrigins: (() => Promise.resolve(true)) as unknown as () => boolean });
     server.events.define('counted', counted);
     expect((await server.trySubscribe('counted')).error?.code).toBe(INVALID_PARAMS);
+  });
+});
+
+describe('a function that has to answer at once', () => {
+  const unhandled: unknown[] = [];
+  const catchIt = (reason: unknown): void => void unhandled.push(reason);
+  beforeEach(() => void process.on('unhandledRejection', catchIt));
+  afterEach(() => void process.off('unhandledRejection', catchIt));
+
+  const reject = (() => Promise.reject(new Error('nobody waits for it'))) as () => never;
+  it.each<[string, TestWebhookOptions, EventsOptions]>([
+    ['allowUrl', { allowUrl: reject, allowedOrigins: [], reachableOrigins: [TRUSTED] }, {}],
+    ['allowedOrigins', { allowedOrigins: reject }, {}],
+    ['reachableOrigins', { allowedOrigins: [], reachableOrigins: reject }, {}],
+    ['dialect', { dialect: reject }, {}],
+    ['ordered', { ordered: reject }, {}],
+    ['unknownUnsubscribe', { unknownUnsubscribe: reject, dialect: () => 'sketch' }, { dialect: 'sketch' }],
+    ['random', { random: reject }, {}],
+    ['principal', {}, { principal: reject }],
+  ])('HOOK-12 and answers with a promise that is rejected ends nothing: %s', async (_option, webhooks, options) => {
+    const server = webhookServer(webhooks, options);
+    const handle = server.events.define('counted', counted);
+    server.recorder.answer = () => 503;
+    await server.trySubscribe('counted');
+    await server.unsubscribe('counted', { url: `${TRUSTED}/b` });
+    await settle();
+    await handle.emit({ n: 1 });
+    await settle();
+    // Such rejections are told after the microtasks of their turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
   });
 });
 

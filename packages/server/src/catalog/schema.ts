@@ -2,7 +2,7 @@ import type { JsonSchema } from '@mcp-events/protocol';
 import { isJsonObject } from '@mcp-events/protocol';
 import { schemaMistake } from '@mcp-events/protocol/options';
 import type { ValidateFunction } from 'ajv';
-import { isPromise } from '../maybePromise.ts';
+import { answeredAtOnce, isPromise } from '../maybePromise.ts';
 import type { MaybePromise } from '../maybePromise.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
 import { compileJson, MAX_MATCHED_LENGTH } from './jsonValidator.ts';
@@ -90,11 +90,8 @@ function acceptedByLibrary(
     isOfForm ??= compileJson(withoutApproximations(json), options.what, options);
     if (!isOfForm(value)) return false;
     try {
-      const result = validate(value);
-      if (!isPromise(result)) return isJsonObject(result) && result['issues'] === undefined;
-      // Its rejection is nobody's, as nobody waits for it.
-      result.then(undefined, () => {});
-      return false;
+      const result = answeredAtOnce(validate(value));
+      return !isPromise(result) && isJsonObject(result) && result['issues'] === undefined;
     } catch {
       return false;
     }

@@ -7,6 +7,7 @@ import {
 } from '@mcp-events/protocol';
 import type { Dialect } from '@mcp-events/protocol';
 import type { Caller, CallerInfo } from '../context.ts';
+import { answeredAtOnce } from '../maybePromise.ts';
 import { boundedClientInfo } from './bounds.ts';
 
 /** Far above any subject of a token, and kept with each subscription. */
@@ -28,7 +29,7 @@ export function callerOf(context: ServerContext, rules: CallerRules): Caller {
     request: http?.req,
     clientInfo: boundedClientInfo(envelope?.[CLIENT_INFO_META_KEY]),
   });
-  const principal = rules.principal(info);
+  const principal = answeredAtOnce(rules.principal(info)) as string | undefined;
   if (principal !== undefined && (typeof principal !== 'string' || principal === '')) {
     throw new TypeError('the principal option must return a non-empty string or undefined');
   }

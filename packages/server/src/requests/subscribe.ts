@@ -38,7 +38,7 @@ interface Admitted {
   readonly subscription: WebhookSubscription;
   /** Of a new subscription: lets those go on who wait for it. */
   readonly established?: () => void;
-  /** Of a new one: where the stored one stood whose place it took. */
+  /** Of a new one: where the one stood whose place it took, which was stored, or not to be delivered to as it was. */
   readonly left?: ReturnType<Core['storedPosition']>;
   readonly target: Target;
   readonly details: SubscriptionDetails;
@@ -69,9 +69,7 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
     if (established !== undefined) return establish(call, admitted).finally(established);
     // Whoever subscribed first may still be at it. If that fails, this call has a secret and a chance of its own.
     await subscription.establishing;
-    // An origin that is not allowed any more is treated like any other from now on, which asks for its consent.
-    if (isOutdated(call, subscription)) void subscription.end('outdated');
-    const result = await refresh(call, admitted);
+    const result = isOutdated(call, subscription) ? undefined : await refresh(call, admitted);
     // One that has ended meanwhile is made anew, as it would be had this call come a moment later.
     if (result !== undefined) return result;
   }
@@ -88,9 +86,17 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
     idFor: () => id,
     admit: (target, details) => {
       const known = core.registry.get(id);
-      if (known instanceof WebhookSubscription) return { subscription: known, target, details };
+      let left = core.storedPosition(name, id);
+      if (known instanceof WebhookSubscription) {
+        if (known.establishing !== undefined || !isOutdated(call, known)) {
+          return { subscription: known, target, details };
+        }
+        // An origin that is not allowed any more is treated like any other from now on, which asks for its consent. What it
+        // misses is not lost by that: the new one goes on where it was.
+        left = { cursor: known.position, gapAfter: known.gapAfter };
+        void known.end('outdated');
+      }
       if (caller.isTokens) webhooks.warnOfTokens(name);
-      const left = core.storedPosition(name, id);
       // Before the endpoint is asked and onSubscribe is called, so that a refused subscription costs nothing (HOOK-08).
       const subscription = addWebhookSubscription({
         core,

@@ -65,11 +65,8 @@ export class Comeback {
 
   /** Resolves when it is live, or has ended. Rejects when it is to be tried again. */
   async run(record: StoredSubscription): Promise<void> {
-    const found = await this.#create(record);
-    if (found === undefined) return;
-    const establishing = this.#establish(found, record);
-    found.subscription.establishing = establishing.catch(() => {});
-    await establishing;
+    const begun = await this.#begin(record);
+    await begun?.established;
   }
 
   /**
@@ -102,6 +99,7 @@ export class Comeback {
     subscription.restored = true;
     subscription.storedCursor = cursor;
     subscription.lane.restore(record);
+    if (record.owesUnsubscribe === true) subscription.hookRanBefore();
     if (consent !== undefined && this.#webhooks.holds(consent, callback)) subscription.consentGiven(consent);
     try {
       if (type.brokenSinceLastRun !== undefined) throw schemaChanged(type.brokenSinceLastRun);
@@ -174,7 +172,7 @@ export class Comeback {
   }
 
   /** `undefined` when there is no place for it: a new one has its key, or its type is not offered any more. */
-  async #create(record: StoredSubscription): Promise<Found | undefined> {
+  async #begin(record: StoredSubscription): Promise<{ readonly established: Promise<void> } | undefined> {
     const core = this.#core;
     const { id, name, principal, arguments: rawArguments, url, dialect } = record;
     if (deriveSubscriptionId({ namespace: core.namespace, principal, name, arguments: rawArguments, url }) !== id) {
@@ -200,7 +198,13 @@ export class Comeback {
         ordered: record.ordered ?? false,
         secrets,
       });
-      return { type, subscription, callback };
+      // Within this step: whoever finds it from now on waits for it, and finds it where it stood.
+      const established = this.#establish({ type, subscription, callback }, record);
+      const over = (): void => {
+        subscription.establishing = undefined;
+      };
+      subscription.establishing = established.then(over, over);
+      return { established };
     }
   }
 

@@ -22,6 +22,9 @@ const RECORDS_PER_TURN = 64;
 const RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 3_600_000;
 
+/** How often stored subscriptions are looked through for such as have lapsed: all of them, which takes some milliseconds. */
+const LOOK_MS = 10_000;
+
 /** An end that concerns what is still to be read. */
 interface Decision {
   readonly filter: SubscriptionFilter;
@@ -47,6 +50,8 @@ export class Restoration {
   /** Until everything was read. */
   #decisions: Decision[] | undefined = [];
   #loading: Promise<void>;
+  /** When they were last looked through. */
+  #lookedAtMs = -Infinity;
 
   constructor(core: Core, webhooks: Webhooks, persistence: Persistence) {
     this.#core = core;
@@ -101,7 +106,18 @@ export class Restoration {
 
   /** Places kept for stored subscriptions other than this one. */
   reserved(principal: string | undefined, name: string, id: string): ReservedPlaces {
+    this.#endLapsed();
     return this.#stored.reserved(principal, name, id);
+  }
+
+  /** Nobody tries those whose event type is not offered: their places must not be kept beyond what was granted (TTL-07). */
+  #endLapsed(): void {
+    const nowMs = this.#core.clock.monotonicMs();
+    if (nowMs - this.#lookedAtMs < LOOK_MS) return;
+    this.#lookedAtMs = nowMs;
+    for (const record of this.#stored.find({})) {
+      if (this.#comeback.hasExpired(record)) void this.end(record.name, record.id);
+    }
   }
 
   /** Gives up a subscription that is not live, for one that has its place. */

@@ -192,6 +192,11 @@ export class WebhookSubscription extends Subscription implements LaneListener {
     return this.#owesUnsubscribe;
   }
 
+  /** It has run in an earlier run that did not end in order, and has no counterpart yet: however this one ends, it is owed (HOOK-09). */
+  hookRanBefore(): void {
+    this.#owesUnsubscribe = true;
+  }
+
   /** Whether `onUnsubscribe` is owed. Whoever is told so calls it: it is so once. */
   takeUnsubscribe(): boolean {
     const owed = this.#owesUnsubscribe;

@@ -4,7 +4,7 @@ import type { Caller } from '../../context.ts';
 import { countedIds, RUN_ID_LENGTH } from '../../countedIds.ts';
 import { Deadlines } from '../../deadlines.ts';
 import type { Environment } from '../../environment.ts';
-import { isPromise } from '../../maybePromise.ts';
+import { answeredAtOnce, isPromise } from '../../maybePromise.ts';
 import type { MaybePromise } from '../../maybePromise.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { Consent, StoredSubscription } from '../../storage/subscriptionStore.ts';
@@ -244,7 +244,7 @@ export class Webhooks {
     const { random } = this.#options;
     if (random === undefined) return Math.random();
     try {
-      const value: unknown = random();
+      const value = answeredAtOnce(random());
       if (typeof value === 'number' && value >= 0 && value < 1) return value;
       throw new TypeError(`webhooks.random must answer with a number from 0 to below 1, not ${String(value)}`);
     } catch (error) {
@@ -256,7 +256,7 @@ export class Webhooks {
   /** What an operator's rule says; one that fails, or says something else, is reported and says nothing. */
   #decided<T>(option: string, isAnswer: (value: unknown) => value is T, rule: () => unknown): T | undefined {
     try {
-      const answer = rule();
+      const answer = answeredAtOnce(rule());
       if (answer === undefined || isAnswer(answer)) return answer;
       throw new TypeError(`webhooks.${option} answered with something else than it may: ${typeof answer}`);
     } catch (error) {
@@ -270,8 +270,8 @@ export class Webhooks {
     if (dialect === 'final') return true;
     const { unknownUnsubscribe: option } = this.#options;
     try {
-      const answer: unknown = typeof option === 'function' ? option({ principal, url, clientInfo }) : option;
-      return answer === 'notFound';
+      const answer = typeof option === 'function' ? option({ principal, url, clientInfo }) : option;
+      return answeredAtOnce(answer) === 'notFound';
     } catch (error) {
       this.#environment.report(error, 'unknownUnsubscribe');
       return false;

@@ -5,6 +5,7 @@ import {
   MAX_CALLBACK_URL_LENGTH,
   parseUrl,
 } from '@mcp-events/protocol';
+import { answeredAtOnce } from '../../../maybePromise.ts';
 import type { WebhookOptions } from '../webhookOptions.ts';
 
 /** A callback URL whose text was accepted. */
@@ -53,8 +54,7 @@ export function readCallbackUrl(text: string, rules: CallbackUrlRules): Callback
 
 function isAllowedUrl(text: string, { allowUrl }: CallbackUrlRules): boolean {
   // Anything but a clear yes is a no: also a promise, or what a regular expression found.
-  const answer: unknown = allowUrl === undefined || allowUrl(new URL(text));
-  return answer === true;
+  return allowUrl === undefined || answeredAtOnce(allowUrl(new URL(text))) === true;
 }
 
 /** A web address of bounded length with nothing that parsers read differently, no user info and no fragment (SSRF-08, SSRF-11). */
@@ -71,11 +71,8 @@ export function readOrigins(
   allowed: WebhookOptions['allowedOrigins'] = [],
 ): (origin: string) => boolean {
   if (typeof allowed === 'function') {
-    return (origin) => {
-      // Anything but a clear yes is a no.
-      const answer: unknown = allowed(origin);
-      return answer === true;
-    };
+    // Anything but a clear yes is a no.
+    return (origin) => answeredAtOnce(allowed(origin)) === true;
   }
   if (!Array.isArray(allowed)) {
     throw new TypeError(`webhooks.${option}: expected a list of origins, or a function, not ${String(allowed)}`);
