@@ -8,6 +8,7 @@ import { LiveFeed } from '../src/feed/liveFeed.ts';
 import { LogFeed } from '../src/feed/logFeed.ts';
 import { memoryLog } from './kit/storage.ts';
 import { Selection } from '../src/subscription/selection.ts';
+import type { SelectionRules } from '../src/subscription/selection.ts';
 import { ListChanged } from '../src/transport/listChanged.ts';
 import { listenOverHttp } from '../src/transport/listenOverHttp.ts';
 import { FakeClock, settle } from './kit/fakeClock.ts';
@@ -154,7 +155,10 @@ describe('pump', () => {
   });
 
   /** A pump over `feed` whose sink writes down what it gets. */
-  function pumpOver(feed: LiveFeed | LogFeed): { pump: Pump; delivered: unknown[]; room: { left: number } } {
+  function pumpOver(
+    feed: LiveFeed | LogFeed,
+    match?: SelectionRules['match'],
+  ): { pump: Pump; delivered: unknown[]; room: { left: number } } {
     const clock = new FakeClock();
     const delivered: unknown[] = [];
     const room = { left: Infinity };
@@ -167,7 +171,7 @@ describe('pump', () => {
     const pump = new Pump({
       subscription: { arguments: {} } as never,
       feed,
-      rules: () => ({ name: 'counted', filter: {}, match: undefined, transform: undefined, validate: () => {} }),
+      rules: () => ({ name: 'counted', filter: {}, match, transform: undefined, validate: () => {} }),
       selection: new Selection(clock, 1_000, 1_000),
       sink: {
         deliver: (event: FeedEvent) => take(event.data['n']),
@@ -231,6 +235,57 @@ describe('pump', () => {
     pump.resume();
     await settle();
     expect(delivered).toEqual(['lost 15', 16, 17, 18, 19, 20]);
+  });
+
+  it.each([
+    ['in number', 256, 10],
+    // Each is 64 KiB long, and the first does not count.
+    ['in bytes', 17, 64 * 1024],
+  ])(
+    'PUSH-21 what waits for a slow match without replay is bounded %s, and what has no room is told',
+    async (_what, bound, length) => {
+      for (const beyond of [0, 1]) {
+        const feed = new LiveFeed({}, new FakeClock());
+        let decide: ((wanted: boolean) => void) | undefined;
+        const decided = new Promise<boolean>((resolve) => (decide = resolve));
+        const { pump, delivered } = pumpOver(feed, () => decided);
+        await pump.open(null);
+        pump.run();
+        await settle();
+        const count = bound + beyond;
+        for (let n = 1; n <= count; n++) {
+          // So long as JSON, whatever the number.
+          const data = { n, text: 'x'.repeat(Math.max(0, length - `{"n":${n},"text":""}`.length)) };
+          await feed.append({ ...eventOf(n), data });
+        }
+        decide?.(true);
+        await settle();
+        const numbers = Array.from({ length: bound }, (_, index) => index + 1);
+        expect(delivered).toEqual(beyond === 0 ? numbers : [...numbers, 'lost null']);
+      }
+    },
+  );
+
+  it('PUSH-21 what waited for a slow match leaves room for as much again', async () => {
+    const feed = new LiveFeed({}, new FakeClock());
+    const decisions: ((wanted: boolean) => void)[] = [];
+    const { pump, delivered } = pumpOver(feed, () => new Promise((resolve) => decisions.push(resolve)));
+    await pump.open(null);
+    pump.run();
+    await settle();
+    // At most two wait at a time, five megabytes in all.
+    const text = 'x'.repeat(500 * 1024);
+    await feed.append({ ...eventOf(0), data: { n: 0, text } });
+    for (let n = 1; n <= 10; n++) {
+      await feed.append({ ...eventOf(n), data: { n, text } });
+      if (n > 1) decisions.shift()?.(true);
+      await settle();
+    }
+    for (let left = 0; left < 3; left++) {
+      decisions.shift()?.(true);
+      await settle();
+    }
+    expect(delivered).toEqual(Array.from({ length: 11 }, (_, index) => index));
   });
 
   it('PUSH-14 a pump that is closed delivers nothing more and is forgotten by its feed', async () => {

@@ -2,7 +2,10 @@ import type { MaybePromise } from '../maybePromise.ts';
 import type { FeedEvent } from '../occurrence/feedEvent.ts';
 
 /** Events that may wait for a slow `match` of one subscription. */
-const QUEUE_LIMIT = 256;
+const MAX_COUNT = 256;
+
+/** Bytes of payloads and metadata that may, beyond the event that is being decided. */
+const MAX_BYTES = 1024 * 1024;
 
 /** What becomes of the events, one after the other. */
 export interface QueueSteps {
@@ -19,6 +22,8 @@ export interface QueueSteps {
 export class UnreplayableQueue {
   readonly #steps: QueueSteps;
   readonly #events: FeedEvent[];
+  /** Of all but the first. */
+  #bytes = 0;
   #closed = false;
 
   constructor(first: FeedEvent, selection: Promise<FeedEvent | undefined>, steps: QueueSteps) {
@@ -29,8 +34,10 @@ export class UnreplayableQueue {
 
   /** @returns `false` when there is no room */
   add(event: FeedEvent): boolean {
-    if (this.#events.length >= QUEUE_LIMIT) return false;
+    const bytes = this.#bytes + event.jsonLength;
+    if (this.#events.length >= MAX_COUNT || bytes > MAX_BYTES) return false;
     this.#events.push(event);
+    this.#bytes = bytes;
     return true;
   }
 
@@ -53,6 +60,7 @@ export class UnreplayableQueue {
       }
       selection = undefined;
       this.#events.shift();
+      this.#bytes -= this.#events[0]?.jsonLength ?? 0;
     }
     if (!this.#closed) this.#steps.finished();
   }
