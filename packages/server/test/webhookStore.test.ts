@@ -5,7 +5,7 @@ import type { MockInstance } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
 import { settle } from './kit/fakeClock.ts';
 import { SecretSealer } from '../src/delivery/webhook/signing/secretSealer.ts';
-import { keyOf, postedNumbers, TRUSTED } from './kit/webhookServer.ts';
+import { isSignedWith, keyOf, postedNumbers, secretOf, TRUSTED } from './kit/webhookServer.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -168,6 +168,68 @@ describe('the store', () => {
     upstream.add(1);
     await clock.advance(1_000);
     expect(postedNumbers(server)).toEqual([1]);
+  });
+
+  it('SUB-19 TTL-11 that cannot save a refresh leaves secret, grant and order as they were answered, here and in the store', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const server = await deployment.run({ ttl: { minMs: 60_000, noExpiry: true } });
+    await server.subscribe('counted', { secret: secretOf(1), ttlMs: 3_600_000 });
+    const [granted] = store.records;
+    const keys = async (n: number): Promise<number[]> => {
+      upstream.add(n);
+      await clock.advance(1_000);
+      const delivery = server.recorder.events.at(-1)!;
+      return [1, 2, 3].filter((fill) => isSignedWith(delivery, secretOf(fill)));
+    };
+    const _meta = { 'mcp-events/ordered': true };
+    // The failed write may have arrived all the same.
+    const save = vi.spyOn(store, 'save').mockImplementation(async (record) => {
+      store.put(record.id, record);
+      throw new Error('the store cannot say');
+    });
+    const refused = await Promise.all([
+      server.trySubscribe('counted', { secret: secretOf(2), ttlMs: null, _meta }),
+      server.trySubscribe('counted', { secret: secretOf(3), ttlMs: 60_000 }),
+    ]);
+    expect(refused.map(({ error }) => error?.code)).toEqual([-32603, -32603]);
+    save.mockRestore();
+    expect(await keys(1)).toEqual([1]);
+    await clock.advance(60_000);
+    expect(await keys(2)).toEqual([1]);
+    const { cursor: _cursor, ...stored } = store.records[0]!;
+    const { cursor: _before, ...before } = granted!;
+    expect(stored).toEqual(before);
+    // The grant ends when it was answered to, not a minute later, or never.
+    await clock.advance(granted!.refreshBeforeMs! - clock.now() - 1);
+    expect(server.events.subscriptions()).toHaveLength(1);
+    await clock.advance(1);
+    expect(server.events.subscriptions()).toHaveLength(0);
+  });
+
+  it('SUB-19 that cannot save the second of two refreshes leaves what the first one was answered', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const server = await deployment.run({ rotationGraceMs: 1_000 });
+    await server.subscribe('counted', { secret: secretOf(1) });
+    let saves = 0;
+    const save = vi.spyOn(store, 'save').mockImplementation(async (record) => {
+      if (++saves === 2) throw new Error('the store cannot save');
+      store.put(record.id, record);
+    });
+    const answers = await Promise.all([
+      server.trySubscribe('counted', { secret: secretOf(2) }),
+      server.trySubscribe('counted', { secret: secretOf(3) }),
+    ]);
+    expect(answers.map(({ error }) => error?.code)).toEqual([undefined, -32603]);
+    await clock.advance(2_000);
+    save.mockRestore();
+    await server.events.close();
+    const next = await deployment.run();
+    upstream.add(1);
+    await clock.advance(2_000);
+    const delivery = next.recorder.events.at(-1)!;
+    expect([1, 2, 3].filter((fill) => isSignedWith(delivery, secretOf(fill)))).toEqual([2]);
   });
 
   it('STATUS-02 OP-11 that cannot save a refresh leaves what it would have told for the next one', async () => {

@@ -9,6 +9,7 @@ import {
 import type { DeliveryStatus, SubscribeParams, SubscribeResult } from '@mcp-events/protocol';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
+import { renew } from '../delivery/webhook/renewal.ts';
 import { SigningSecrets } from '../delivery/webhook/signing/signingSecrets.ts';
 import type { CallbackUrl } from '../delivery/webhook/verification/callbackUrl.ts';
 import type { Webhooks } from '../delivery/webhook/webhooks.ts';
@@ -155,10 +156,8 @@ async function establish(call: SubscribeCall, { subscription, target, left }: Ad
 async function refresh(call: SubscribeCall, { subscription, target }: Admitted): Promise<SubscribeResult | undefined> {
   const { webhooks, request } = call;
   if (subscription.ended) return undefined;
-  subscription.ordered = orderedFor(call, target);
-  webhooks.replaceSecret(subscription, request.delivery.secret);
-  webhooks.grant(subscription, request.ttlMs);
-  await webhooks.persistence?.save(subscription, true);
+  const { delivery, ttlMs } = request;
+  await renew(webhooks, subscription, { secret: delivery.secret, ttlMs, ordered: orderedFor(call, target) });
   if (subscription.terminated !== undefined) throw subscription.terminated;
   if (subscription.ended) return undefined;
   // Only now, since a gap is told once: not with an answer that is an error.

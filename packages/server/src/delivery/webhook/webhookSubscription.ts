@@ -10,6 +10,7 @@ import type { SubscriptionDetails } from '../../subscription/subscription.ts';
 import type { Pump } from '../pump.ts';
 import { Lane } from './lane.ts';
 import type { LaneContext, LaneListener } from './laneContext.ts';
+import type { Renewal } from './renewal.ts';
 import type { SigningSecrets } from './signing/signingSecrets.ts';
 import { comesBackAfter, mayBecome } from './subscriptionState.ts';
 import type { SubscriptionEnd, SubscriptionState } from './subscriptionState.ts';
@@ -65,7 +66,7 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   readonly dialect: Dialect;
   /** Whether it is sent one delivery at a time (ORDER-05). */
   ordered: boolean;
-  readonly secrets: SigningSecrets;
+  secrets: SigningSecrets;
   /** The author's functions it began with, and ends with. */
   readonly definition: LifecycleFunctions;
   /** Resolves when it is set up, or that has failed; refreshes wait for it. */
@@ -73,6 +74,8 @@ export class WebhookSubscription extends Subscription implements LaneListener {
   /** When it ends without a refresh; `null` for never. */
   refreshBeforeMs: number | null = 0;
   expiry: Deadline<WebhookSubscription> | undefined;
+  /** The latest refresh that is not stored yet. */
+  renewal: Renewal | undefined;
   /** An earlier run began it: where it started is not known any more. */
   restored = false;
   /**

@@ -310,8 +310,9 @@ export class Webhooks {
   }
 
   /** Signs with this secret from now on (SUB-10). */
-  replaceSecret({ secrets }: WebhookSubscription, secret: string): void {
-    secrets.replace(secret, this.#environment.clock.now() + this.#rules.rotationGraceMs);
+  replaceSecret(subscription: WebhookSubscription, secret: string): void {
+    const untilMs = this.#environment.clock.now() + this.#rules.rotationGraceMs;
+    subscription.secrets = subscription.secrets.replacedBy(secret, untilMs);
   }
 
   /** The public key of `signingKey`, to be published (SIG-13). */

@@ -26,7 +26,7 @@ export interface SecretText {
  * JSON, nor an error that holds this object shows them (SIG-02).
  */
 export class SigningSecrets {
-  #key: Key;
+  readonly #key: Key;
   #replaced: ReplacedKey | undefined;
   /** The current secret as it is stored, so that it is encrypted once and not with every position. */
   sealed: string | undefined;
@@ -36,13 +36,13 @@ export class SigningSecrets {
     if (replaced !== undefined) this.#replaced = { key: keyOf(replaced.secret), untilMs: replaced.untilMs };
   }
 
-  /** Signs with `secret` from now on; the one before it signs along until `untilMs` (SIG-05, SUB-10). */
-  replace(secret: string, untilMs: number): void {
-    const key = keyOf(secret);
-    if (key === this.#key) return;
-    this.#replaced = { key: this.#key, untilMs };
-    this.#key = key;
-    this.sealed = undefined;
+  /**
+   * Those that sign with `secret` from now on, while the one before it signs along until `untilMs` (SIG-05, SUB-10). These
+   * stay as they are, for who has to go back to them.
+   */
+  replacedBy(secret: string, untilMs: number): SigningSecrets {
+    if (keyOf(secret) === this.#key) return this;
+    return new SigningSecrets({ secret, replaced: { secret: textOf(this.#key), untilMs } });
   }
 
   /**
