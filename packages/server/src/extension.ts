@@ -21,6 +21,7 @@ import { readEventsError } from './readEventsError.ts';
 import { readSubscriptionFilter, terminate } from './termination.ts';
 import type { Inspection } from './inspection/inspection.ts';
 import type { DeadLetterFilter } from './storage/deadLetterStore.ts';
+import { readDeadLetters } from './storage/readDeadLetters.ts';
 import { readDeadLetterFilter, readDiscardFilter } from './storage/readDeadLetterFilter.ts';
 import type { SubscriptionFilter } from './subscription/registry.ts';
 import { wrapHttpHandler } from './transport/http.ts';
@@ -215,10 +216,14 @@ export class Events {
     return ending;
   }
 
-  /** Events that were given up after their last attempt, oldest first (DELIV-08). Bounded in number and size. */
+  /**
+   * Events that were given up after their last attempt, oldest first (DELIV-08). Bounded in number and size. Those that are
+   * damaged in the storage are left out, and reported to `onError` by their numbers.
+   */
   async deadLetters(filter: DeadLetterFilter = {}): Promise<DeadLetter[]> {
-    const letters = await this.#parts.storage.deadLetters.find(readDeadLetterFilter(filter));
-    return letters.map(deadLetterOf);
+    const { core, storage } = this.#parts;
+    const found = await storage.deadLetters.find(readDeadLetterFilter(filter));
+    return readDeadLetters(found, core.report).map(deadLetterOf);
   }
 
   /**
@@ -228,7 +233,8 @@ export class Events {
   async redrive(filter: DeadLetterFilter = {}): Promise<number> {
     let redriven = 0;
     const { core, storage } = this.#parts;
-    const letters = await storage.deadLetters.find(readDeadLetterFilter(filter));
+    const found = await storage.deadLetters.find(readDeadLetterFilter(filter));
+    const letters = readDeadLetters(found, core.report);
     for (const letter of inEventOrder(letters, (name) => core.catalog.get(name)?.feed)) {
       const subscription = core.registry.get(letter.subscriptionId);
       if (!(subscription instanceof WebhookSubscription)) continue;

@@ -1,6 +1,6 @@
 import { forbidden, memoryStorage } from '@mcp-events/server';
-import type { EventHandle, Storage, Verdict } from '@mcp-events/server';
-import { describe, expect, it } from 'vitest';
+import type { EventHandle, Storage, StoredDeadLetter, Verdict } from '@mcp-events/server';
+import { describe, expect, it, vi } from 'vitest';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 import { counted, httpServer } from './kit/servers.ts';
 import { keptStorage, TestSubscriptionStore } from './kit/storage.ts';
@@ -448,6 +448,12 @@ describe('events of a log', () => {
 });
 
 describe('dead letters', () => {
+  const blank: Partial<StoredDeadLetter> = Object.fromEntries(
+    ['subscriptionId', 'principal', 'name', 'eventId', 'timestamp', 'dataJson', '_meta', 'cursor'].map((member) => [
+      member,
+      undefined,
+    ]),
+  );
   /** Two events, of which the later one was given up first. */
   async function givenUp(): Promise<Awaited<ReturnType<typeof subscribed>>> {
     const made = await subscribed({ retry: { attempts: 1 } });
@@ -500,5 +506,45 @@ describe('dead letters', () => {
       await expect(asked).rejects.toThrow('"subscription"');
     }
     await expect(server.events.inspect().deadLetters(filter)).rejects.toThrow('"subscription"');
+  });
+
+  it.each<[string, object, string]>([
+    ['a payload', { dataJson: 'private' }, 'dataJson: '],
+    ['a payload that is no object', { dataJson: '["private"]' }, 'dataJson: '],
+    ['metadata', { _meta: 'private' }, '_meta: '],
+    ['a reason', { reason: 'private' }, 'reason: '],
+    ['everything but the number', { ...blank, number: 1 }, 'eventId: '],
+  ])('EMIT-11 DELIV-08 with %s damaged keep back no other, and are reported', async (_what, damage, told) => {
+    const storage = memoryStorage();
+    const { server, type, id } = await subscribed({ retry: { attempts: 1 }, tellAbandoned: false }, {}, { storage });
+    server.recorder.answer = () => 500;
+    const first = await emitted(type, 1);
+    await emitted(type, 2);
+    const find = storage.deadLetters.find.bind(storage.deadLetters);
+    vi.spyOn(storage.deadLetters, 'find').mockImplementation(async (...asked) =>
+      (await find(...asked)).map((letter) => (letter.number === 1 ? { ...letter, ...damage } : letter)),
+    );
+    const { events } = server;
+    server.recorder.answer = () => undefined;
+    const asked: [() => Promise<unknown>, unknown][] = [
+      [async () => (await events.deadLetters()).map(({ number }) => number), [2]],
+      [async () => (await events.inspect().deadLetters({}, { limit: 1 })).next, 1],
+      [async () => (await events.inspect().deadLetters()).entries.map(({ number }) => number), [2]],
+      [async () => (await events.inspect().why(id, first)).verdict, 'delivered'],
+      [async () => events.redrive(), 1],
+    ];
+    for (const [ask, answer] of asked) {
+      server.errors.length = 0;
+      expect(await ask()).toEqual(answer);
+      expect(server.errors.map(({ stage }) => stage)).toEqual(['storage']);
+      const message = String(server.errors[0]?.error);
+      for (const word of ['1 (', told, 'discardDeadLetters({ number: 1 })']) expect(message).toContain(word);
+      expect(message).not.toContain('private');
+    }
+    await settle();
+    expect(await events.discardDeadLetters({ number: 1 })).toBe(1);
+    server.errors.length = 0;
+    expect(await events.deadLetters()).toEqual([]);
+    expect(server.errors).toEqual([]);
   });
 });

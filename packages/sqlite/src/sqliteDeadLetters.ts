@@ -11,6 +11,8 @@ interface Row {
   readonly data: string;
 }
 
+type NumberedLetter = StoredDeadLetter & { readonly number: number };
+
 /** SQLite's word for no limit. */
 const ALL = -1;
 
@@ -57,10 +59,7 @@ export class SqliteDeadLetters implements DeadLetterStore {
     return this.#commit.write(() => this.#add(letter, letterJson, size), size);
   }
 
-  async find(
-    filter: DeadLetterFilter,
-    { after = 0, limit = ALL }: DeadLetterPage = {},
-  ): Promise<(StoredDeadLetter & { readonly number: number })[]> {
+  async find(filter: DeadLetterFilter, { after = 0, limit = ALL }: DeadLetterPage = {}): Promise<NumberedLetter[]> {
     const wanted = (Object.keys(columns) as (keyof DeadLetterFilter)[]).filter(
       (member) => filter[member] !== undefined,
     );
@@ -96,6 +95,11 @@ export class SqliteDeadLetters implements DeadLetterStore {
   }
 }
 
-function letterOf({ number, letter, data }: Row): StoredDeadLetter & { readonly number: number } {
-  return { ...(JSON.parse(letter) as Omit<StoredDeadLetter, 'dataJson'>), dataJson: data, number };
+/** A damaged row is one letter that cannot be read, which its reader reports: the others are fine. */
+function letterOf({ number, letter, data }: Row): NumberedLetter {
+  try {
+    return { ...(JSON.parse(letter) as Omit<StoredDeadLetter, 'dataJson'>), dataJson: data, number };
+  } catch {
+    return { number } as NumberedLetter;
+  }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { expect, it, onTestFinished } from 'vitest';
-import type { EventLog, FeedRecord } from '@mcp-events/server';
+import type { EventLog, FeedRecord, StoredDeadLetter } from '@mcp-events/server';
 import type { SqliteStorage } from '../src/index.ts';
 import { openFile, openSqliteStorage } from '../src/openSqliteStorage.ts';
 import { idOf, appendAll, event, readAll, unbounded } from './support.ts';
@@ -122,9 +122,35 @@ it('TTL-11 a damaged subscription keeps back no other, and no failure quotes wha
   const loaded = [...(await storage.subscriptions.load())];
   expect(loaded.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
   expect(loaded[1]).toEqual({ id: 'b' });
-  const error: unknown = await (async () => storage.deadLetters.find({}))().catch((reason: unknown) => reason);
-  expect(error).toMatchObject({ name: 'StorageError', code: 'corrupt' });
-  expect(inspect(error)).not.toContain('private');
+  const letters = await storage.deadLetters.find({});
+  expect(letters).toEqual([{ number: 1 }]);
+});
+
+const letter = (n: number): StoredDeadLetter => ({
+  subscriptionId: n % 2 === 0 ? 'even' : 'odd',
+  principal: 'p',
+  name: 'n',
+  eventId: `e${n}`,
+  timestamp: '2026-01-01T00:00:00Z',
+  dataJson: JSON.stringify({ n }),
+  cursor: null,
+  attempts: 1,
+  reason: 'timeout',
+  abandonedAt: '2026-01-01T00:00:00Z',
+});
+
+it('EMIT-11 DELIV-08 a damaged dead letter keeps back no other, and can be forgotten', async () => {
+  const { storage, db } = await reopened(async () => {});
+  for (let n = 1; n <= 4; n++) await storage.deadLetters.add(letter(n));
+  db.exec("UPDATE dead_letters SET letter = 'private' WHERE number = 2");
+  const found = await storage.deadLetters.find({});
+  expect(found.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
+  expect(found[1]).toEqual({ number: 2 });
+  expect(found[2]).toEqual({ ...letter(3), number: 3 });
+  // What was stored beside it says whose it is.
+  expect((await storage.deadLetters.find({ subscriptionId: 'even' })).map(({ number }) => number)).toEqual([2, 4]);
+  await storage.deadLetters.delete(2);
+  expect((await storage.deadLetters.find({})).map(({ number }) => number)).toEqual([1, 3, 4]);
 });
 
 it.each([

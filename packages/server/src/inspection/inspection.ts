@@ -7,6 +7,7 @@ import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts'
 import { lagOf, queueLengths } from '../observability/gauges.ts';
 import type { Outboxes } from '../outbox/outboxes.ts';
 import type { DeadLetterFilter, StoredDeadLetter } from '../storage/deadLetterStore.ts';
+import { readDeadLetters } from '../storage/readDeadLetters.ts';
 import { readDeadLetterFilter } from '../storage/readDeadLetterFilter.ts';
 import { PollSubscription } from '../subscription/pollSubscription.ts';
 import type { SubscriptionFilter } from '../subscription/registry.ts';
@@ -172,23 +173,23 @@ export class Inspection {
     return queueLengths(this.#options.core, this.#options.outboxes);
   }
 
-  /** Dead letters without their payloads, oldest first. */
+  /** Dead letters without their payloads, oldest first. A page is shorter by those that are damaged, which `onError` gets. */
   async deadLetters(
     filter: Omit<DeadLetterFilter, 'number'> = {},
     request: PageRequest = {},
   ): Promise<Page<InspectedDeadLetter>> {
     const { after, limit } = readPage(request, 0);
     // One more says whether there is a next page.
-    const letters = await this.#options.storage.deadLetters.find(readDeadLetterFilter(filter), {
-      after,
-      limit: limit + 1,
-    });
-    return page(
-      letters,
+    const { core, storage } = this.#options;
+    const found = await storage.deadLetters.find(readDeadLetterFilter(filter), { after, limit: limit + 1 });
+    const { entries, ...next } = page(
+      found,
       limit,
       ({ number }) => number,
-      ({ dataJson: _data, _meta, ...letter }) => letter,
+      (letter) => letter,
     );
+    const letters = readDeadLetters(entries, core.report);
+    return { entries: letters.map(({ dataJson: _data, _meta, ...letter }) => letter), ...next };
   }
 
   /**

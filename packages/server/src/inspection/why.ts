@@ -5,6 +5,7 @@ import { PushSession } from '../delivery/push/pushSession.ts';
 import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
 import { LogFeed } from '../feed/logFeed.ts';
 import type { FeedEvent } from '../occurrence/feedEvent.ts';
+import { readDeadLetters } from '../storage/readDeadLetters.ts';
 import type { Storage } from '../storage/storage.ts';
 import { failingArgument, passesFilter } from '../subscription/filterIndex.ts';
 import { PollSubscription } from '../subscription/pollSubscription.ts';
@@ -57,11 +58,12 @@ export async function why(options: WhyOptions, subscriptionId: string, authoredI
 }
 
 async function deadLetter(
-  { storage }: WhyOptions,
+  { core, storage }: WhyOptions,
   subscriptionId: string,
   eventId: string,
 ): Promise<Explanation | undefined> {
-  const letter = (await storage.deadLetters.find({ subscriptionId, eventId })).at(-1);
+  const found = await storage.deadLetters.find({ subscriptionId, eventId });
+  const letter = readDeadLetters(found, core.report).at(-1);
   if (letter === undefined) return undefined;
   const { number, attempts, reason, abandonedAt } = letter;
   const message = `given up after ${attempts} attempts (${reason}), kept as dead letter ${number}`;

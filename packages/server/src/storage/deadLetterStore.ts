@@ -51,7 +51,10 @@ export const deadLetterBounds: {
 /** Keeps events that were given up. Letters are numbered from 1 in the order of `add`, and a number is never used again. */
 export interface DeadLetterStore {
   add(letter: StoredDeadLetter): MaybePromise<void>;
-  /** Oldest first. */
+  /**
+   * Oldest first. One that is damaged is given back as what can be read of it, at least its number: whoever asked reports it,
+   * and the others are fine.
+   */
   find(
     filter: DeadLetterFilter,
     page?: DeadLetterPage,
