@@ -32,6 +32,7 @@ import { Registry } from './subscription/registry.ts';
 import { Selection } from './subscription/selection.ts';
 import { ListChanged } from './transport/listChanged.ts';
 import type { RequestSlots } from './transport/slots.ts';
+import { terminate } from './termination.ts';
 
 /** Streams must show life at least this often (PUSH-10). */
 const LONGEST_HEARTBEAT_MS = 30_000;
@@ -125,6 +126,7 @@ export function compose(options: EventsOptions): Parts {
     storage,
     onWarning: warn,
     breakingChanges: breakingChangesOf(options),
+    terminate: (filter, error) => terminate({ core, restoration }, filter, error),
     onChange: () => listChanged.notify(),
     onDefined: (type) => {
       restoration?.begin(type);

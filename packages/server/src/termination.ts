@@ -12,7 +12,7 @@ const FILTER_MEMBERS: readonly string[] = ['id', 'name', 'principal'];
  * before this returns.
  */
 export async function terminate(
-  { core, restoration }: Parts,
+  { core, restoration }: Pick<Parts, 'core' | 'restoration'>,
   filter: SubscriptionFilter,
   error: EventsError,
 ): Promise<number> {

@@ -1,10 +1,10 @@
 import type { JsonSchema } from '@mcp-events/protocol';
 import { Events, forbidden, internalError } from '@mcp-events/server';
-import type { EventsOptions, Storage } from '@mcp-events/server';
+import type { EventLog, EventsOptions, Storage } from '@mcp-events/server';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 import { TestServer } from './kit/httpServer.ts';
-import { keptStorage } from './kit/storage.ts';
+import { keptStorage, memoryLog } from './kit/storage.ts';
 
 const properties = { n: { type: 'integer' }, kind: { type: 'string' }, owner: { type: 'string' } };
 const payload = { type: 'object', properties };
@@ -185,6 +185,65 @@ describe('a schema that breaks what the last run promised', () => {
         /^define jobs: 3 stored events of "jobs" are removed: its payload schema was changed incompatibly \(\/properties\/n: /,
       ),
     ]);
+    expect(await server.poll('jobs', cursor)).toMatchObject({ events: [], truncated: true });
+  });
+
+  /** A log that fails to store that it was cleared: in memory it goes on as `begun`, in the next run it is what it was. */
+  function thatCannotClear(log: EventLog, begun: EventLog): EventLog {
+    let current = log;
+    const clear = async (): Promise<void> => {
+      current = begun;
+      throw new Error('the storage is full');
+    };
+    return new Proxy(log, {
+      get: (_target, member) => {
+        if (member === 'clear') return clear;
+        const value: unknown = Reflect.get(current, member, current);
+        return typeof value === 'function' ? (value.bind(current) as unknown) : value;
+      },
+    });
+  }
+
+  it.each([
+    ['where a new epoch began in memory', (log: EventLog) => thatCannotClear(log, memoryLog(clock))],
+    ['where nothing changed', (log: EventLog) => thatCannotClear(log, log)],
+  ])('TERM-12 removes in the next run what could not be removed, and nothing later: %s', async (_where, failing) => {
+    const { cursor, storage } = await secondRun();
+    const changed = {
+      payload: { ...required('n'), properties: { ...properties, n: { type: 'string' } } },
+      input,
+    };
+    const { openLog } = storage;
+    storage.openLog = (name, retention) => failing(openLog(name, retention));
+    server.events.define('jobs', changed);
+    await settle();
+    await server.close();
+    for (const events of [0, 1]) {
+      storage.openLog = openLog;
+      const warnings: string[] = [];
+      server = new TestServer({ clock, storage, onWarning: (message) => warnings.push(message) });
+      const jobs = server.events.define('jobs', changed);
+      expect(await server.poll('jobs', cursor)).toMatchObject({ events: [], truncated: true });
+      expect((await server.events.inspect().events('jobs')).entries).toHaveLength(events);
+      expect(warnings).toHaveLength(1 - events);
+      await jobs.emit({ n: 'new' });
+      await server.close();
+    }
+  });
+
+  it('TERM-12 a removed type whose events could not be removed has them checked when it is offered again', async () => {
+    const { cursor, storage } = await secondRun();
+    const { openLog } = storage;
+    storage.openLog = (name, retention) => thatCannotClear(openLog(name, retention), memoryLog(clock));
+    server.events.define('jobs', { payload: required('n'), input }).remove();
+    await settle();
+    await server.close();
+    storage.openLog = openLog;
+    server = new TestServer({ clock, storage });
+    server.events.define('jobs', {
+      payload: { ...required('n'), properties: { ...properties, n: { type: 'string' } } },
+      input,
+    });
     expect(await server.poll('jobs', cursor)).toMatchObject({ events: [], truncated: true });
   });
 

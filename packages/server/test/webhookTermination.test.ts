@@ -1,10 +1,11 @@
 import { EventsError, forbidden } from '@mcp-events/server';
 import type { EventContext } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
+import { Deployment } from './kit/deployment.ts';
 import { settle } from './kit/fakeClock.ts';
 import { authFor } from './kit/httpServer.ts';
 import { counted } from './kit/servers.ts';
-import { TestSubscriptionStore } from './kit/storage.ts';
+import { keptStorage, TestSubscriptionStore } from './kit/storage.ts';
 import { postedNumbers, TRUSTED, webhookServer } from './kit/webhookServer.ts';
 
 const withOptional = { ...counted.payload, properties: { ...counted.payload.properties, note: { type: 'string' } } };
@@ -155,6 +156,49 @@ describe('a change of the type', () => {
     await server.subscribe('counted', { arguments: { level: 1 } });
     expect(server.events.subscriptions()).toHaveLength(1);
   });
+
+  it.each([
+    ['payloadSchema', { payload: { type: 'object', properties: { n: { type: 'string' } }, required: ['n'] } }],
+    ['inputSchema', { ...counted, input: { type: 'object', required: ['level'] } }],
+  ])(
+    'TERM-12 TERM-03 an incompatible %s ends stored ones in the next run if this one could not store that',
+    async (feature, changed) => {
+      for (const how of ['in a new run', 'while it runs'] as const) {
+        const deployment = new Deployment();
+        const { store, clock } = deployment;
+        const storage = keptStorage(clock);
+        const first = deployment.start({}, { storage });
+        const handle = first.events.define('counted', counted);
+        await first.subscribe('counted', { arguments: { level: 1 }, ttlMs: null });
+        store.failing.add('delete');
+        if (how === 'while it runs') (handle as { update(definition: object): void }).update(changed);
+        else {
+          await first.events.close();
+          deployment.start({}, { storage }).events.define('counted', changed);
+        }
+        await settle(50);
+        // That run is killed.
+        expect(store.records).toHaveLength(1);
+        store.failing.clear();
+        const next = deployment.start({}, { storage });
+        const offered = next.events.define('counted', changed);
+        await settle(50);
+        const [told] = next.recorder.envelopes('terminated');
+        expect(told?.body.error).toMatchObject({ code: -32026, data: { feature, reason: 'schema_changed' } });
+        expect([next.events.subscriptions(), store.records]).toEqual([[], []]);
+        // From then on it is done: those of the new form stay.
+        await next.subscribe('counted', { arguments: { level: 1 }, ttlMs: null });
+        await offered.emit({ n: feature === 'payloadSchema' ? 'new' : 1 } as never);
+        await settle();
+        await next.events.close();
+        const last = deployment.start({}, { storage });
+        last.events.define('counted', changed);
+        await settle(50);
+        expect(last.events.subscriptions()).toHaveLength(1);
+        expect((await last.events.inspect().events('counted')).entries).toHaveLength(1);
+      }
+    },
+  );
 
   it('TERM-04 LIST-07 an additive one ends nothing, and events of the new form arrive', async () => {
     const server = webhookServer();

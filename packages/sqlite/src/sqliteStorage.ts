@@ -146,7 +146,7 @@ export class OpenSqliteStorage implements Storage {
 
   #openSlot(name: string, retention: Retention): LogSlot {
     const row = this.#rows.get(name);
-    const begin = (): Past => {
+    const begin = (before?: Past): Past => {
       const fresh = {
         id: ++this.#lastId,
         name,
@@ -156,7 +156,7 @@ export class OpenSqliteStorage implements Storage {
         live: 1,
         ancestors: null,
       };
-      const past = new Past(this.#context, fresh, false);
+      const past = new Past(this.#context, fresh, false, before);
       past.retention = slot.past?.retention ?? retention;
       return past;
     };

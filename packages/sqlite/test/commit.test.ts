@@ -107,6 +107,16 @@ it('EMIT-09 a log that could not be cleared in the file is cleared by the next e
   await appendAll(log, 1, 'next');
   expect(db.prepare('SELECT epoch FROM logs WHERE live = 1').all()).toEqual([{ epoch: log.epoch }]);
   expect(await readAll(log)).toEqual(['next1']);
+  // What was cleared is removed as well, also when it was cleared more than once meanwhile.
+  for (let n = 0; n < 5; n++) await appendAll(log, 1, `${n}.`);
+  const tables = (): unknown[] => db.prepare("SELECT name FROM sqlite_schema WHERE name GLOB 'events_*'").all();
+  expect(tables()).toEqual([{ name: 'events_2' }]);
+  db.exec('PRAGMA query_only = 1');
+  for (let n = 0; n < 2; n++) await expect(log.clear()).rejects.toMatchObject({ code: 'read-only' });
+  db.exec('PRAGMA query_only = 0');
+  for (let n = 0; n < 5; n++) await appendAll(log, 1, `${n}.`);
+  expect(tables()).toEqual([{ name: 'events_4' }]);
+  expect(db.prepare('SELECT count(*) AS n FROM logs').get()).toEqual({ n: 1 });
 });
 
 it('EMIT-08 removes what retention has passed in slices, while events go on', async () => {

@@ -13,7 +13,7 @@ import { checkDefinition } from './checkDefinition.ts';
 import type { AnyDefinition } from './definition.ts';
 import { compileSchema } from './schema.ts';
 import type { CompiledSchema } from './schema.ts';
-import type { BreakingPart } from './schemaChange.ts';
+import type { Ending } from './schemaChange.ts';
 
 const DEFAULT_NEXT_POLL_MS = 5_000;
 
@@ -41,8 +41,8 @@ export interface EventType {
   readonly name: string;
   compiled: CompiledType;
   readonly feed: Feed;
-  /** The schema that broke what an earlier run had promised its stored subscriptions, if one did. */
-  brokenSinceLastRun: BreakingPart | undefined;
+  /** A breaking change of which not everything is stored yet. */
+  ending: Ending | undefined;
   /** The rules in force, read for each event. One function for all pumps of the type. */
   readonly rules: () => SelectionRules;
   /** Where failures of the author's `match` and `transform` go. */

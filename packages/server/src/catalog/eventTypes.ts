@@ -1,4 +1,5 @@
 import { notFound, unsupported } from '@mcp-events/protocol';
+import type { EventsError } from '@mcp-events/protocol';
 import type { Core } from '../core.ts';
 import { CheckFeed } from '../feed/checkFeed.ts';
 import { LiveFeed } from '../feed/liveFeed.ts';
@@ -11,6 +12,7 @@ import type { EventsOptions } from '../options.ts';
 import type { EventLog, Note, Retention } from '../storage/eventLog.ts';
 import { readEventsError } from '../readEventsError.ts';
 import { readNote } from '../storage/readNote.ts';
+import type { SubscriptionFilter } from '../subscription/registry.ts';
 import type { AnyDefinition, EventTypeDefinition } from './definition.ts';
 import { Emitter } from './emitter.ts';
 import type { PreparedEvent } from './emitter.ts';
@@ -18,14 +20,16 @@ import type { EmittedEvent, EmitOptions, EventHandle } from './eventHandle.ts';
 import { compileType } from './eventType.ts';
 import type { CompiledType, EventType } from './eventType.ts';
 import { openFeed, sourceKind } from './openFeed.ts';
-import { areTypeSchemas, breakingChange, schemaChanged } from './schemaChange.ts';
-import type { BreakingChange, TypeSchemas } from './schemaChange.ts';
+import { breakingChange, isRememberedType, schemaChanged } from './schemaChange.ts';
+import type { BreakingChange, Ending, RememberedType } from './schemaChange.ts';
 
 export interface EventTypesOptions {
   readonly core: Core;
   readonly storage: Storage;
   readonly onWarning: NonNullable<EventsOptions['onWarning']>;
   readonly breakingChanges: NonNullable<EventsOptions['breakingChanges']>;
+  /** Ends subscriptions, live or stored: those that are known before it returns. Resolves when that is stored, else rejects. */
+  readonly terminate: (filter: SubscriptionFilter, error: EventsError) => Promise<unknown>;
   /** What the list shows has changed (LIST-09). */
   readonly onChange: () => void;
   /** A type is on offer, for the first time or again. */
@@ -59,7 +63,6 @@ export class EventTypes {
     if (catalog.get(name) !== undefined) throw new TypeError(`event type ${JSON.stringify(name)} is defined already`);
     const compiled = this.#compile(name, definition as AnyDefinition);
     let type = this.#open(name, compiled, this.#changeSinceLastRun(name, compiled));
-    catalog.set(type);
     onChange();
     onDefined(type);
     const emitter = new Emitter(core, name, (message) => onWarning(message, { stage: 'emit', name }));
@@ -106,15 +109,20 @@ export class EventTypes {
   /**
    * Offers the type as compiled, and remembers its schemas for the next run.
    *
-   * @param broken what its past and its present subscriptions are not fit for any more
+   * @param ending what its past and its present subscriptions are not fit for any more
    */
-  #open(name: string, compiled: CompiledType, broken: BreakingChange | undefined): EventType {
+  #open(name: string, compiled: CompiledType, ending: Ending | undefined): EventType {
     const { core, storage } = this.#options;
+    let cleared: MaybePromise<void> | undefined;
+    let epoch: string | undefined;
     const openLog = (retention: Retention): EventLog => {
       const opened = storage.openLog(name, retention);
       const log = core.observer === undefined ? opened : new ObservedLog(core.observer, name, opened);
-      // Arguments say nothing of events: the past stays when only they are described anew.
-      if (broken?.part === 'payloadSchema') this.#forgetPast(name, log, broken);
+      if (ending !== undefined && !isFit(log, ending)) {
+        const before = log.epoch;
+        cleared = this.#forgetPast(name, log, ending);
+        if (log.epoch !== before) ({ epoch } = log);
+      }
       return log;
     };
     const type: EventType = {
@@ -128,12 +136,38 @@ export class EventTypes {
         compiled,
         () => core.webhooks?.advanced(name),
       ),
-      brokenSinceLastRun: broken?.part,
+      ending: undefined,
       rules: () => type.compiled.rules,
       reportSelection: (error) => core.report(error, 'match or transform', name),
     };
-    this.#remember(type);
+    core.catalog.set(type);
+    if (ending === undefined) this.#remember(type);
+    else void this.#end(type, epoch === undefined ? ending : { ...ending, epoch }, cleared);
     return type;
+  }
+
+  /**
+   * Ends the subscriptions that a breaking change leaves without a valid contract. That this is to be done is remembered
+   * until it is stored, so that a run which is killed meanwhile leaves it to the next one (TERM-12).
+   *
+   * @param cleared when the events before are removed
+   */
+  async #end(type: EventType, ending: Ending, cleared: MaybePromise<void> | undefined): Promise<void> {
+    const { name } = type;
+    const { core, terminate } = this.#options;
+    type.ending = ending;
+    this.#remember(type);
+    const ended = terminate({ name }, schemaChanged(ending.part));
+    try {
+      await Promise.all([cleared, ended]);
+    } catch {
+      // Told by who failed. What is remembered has the next run do it.
+      return;
+    }
+    // A later change has its own ending.
+    if (type.ending !== ending || core.catalog.get(name) !== type || core.closed) return;
+    type.ending = undefined;
+    this.#remember(type);
   }
 
   /**
@@ -141,25 +175,29 @@ export class EventTypes {
    * fit the payload schema (OCC-04) and stored subscriptions have a valid contract (TERM-03): neither may be delivered as
    * if they did, nor cleared as if they did not.
    */
-  #changeSinceLastRun(name: string, { descriptor }: CompiledType): BreakingChange | undefined {
+  #changeSinceLastRun(name: string, { descriptor }: CompiledType): Ending | undefined {
     const known = readNote(this.#options.storage.notes, {
       key: noteKey(name),
       about: `the schemas that event type ${JSON.stringify(name)} had in the last run`,
-      isValid: areTypeSchemas,
+      isValid: isRememberedType,
       without: 'its stored events and subscriptions then count as fit for the schemas it has now',
     });
-    const broken = known === undefined ? undefined : breakingChange(known, descriptor);
-    if (broken !== undefined) this.#assertAllowed(name, broken, 'the one of the last run');
-    return broken;
+    if (known === undefined) return undefined;
+    const broken = breakingChange(known, descriptor);
+    if (broken === undefined) return known.ending;
+    this.#assertAllowed(name, broken, 'the one of the last run');
+    return broken.part === 'payloadSchema' ? broken : withEpoch(broken, known.ending);
   }
 
-  #forgetPast(name: string, log: EventLog, { what }: BreakingChange): void {
+  #forgetPast(name: string, log: EventLog, { what }: BreakingChange): MaybePromise<void> {
     const count = log.head - log.oldest + 1;
     if (count > 0) {
       const words = `${count} stored event${count === 1 ? '' : 's'} of ${JSON.stringify(name)} ${count === 1 ? 'is' : 'are'} removed`;
       this.#warn(name, `${words}: its payload schema was changed incompatibly (${what}). Subscribers are told a gap`);
     }
-    this.#stored(name, log.clear());
+    const cleared = log.clear();
+    this.#stored(name, cleared);
+    return cleared;
   }
 
   /** Throws where the operator wants to decide first; else says what becomes of those who subscribed. Nothing is changed yet. */
@@ -179,10 +217,10 @@ export class EventTypes {
     this.#options.onWarning(message, { stage: 'define', name });
   }
 
-  #remember({ name, compiled }: EventType): void {
+  #remember({ name, compiled, ending }: EventType): void {
     const { notes } = this.#options.storage;
     const { payloadSchema, inputSchema } = compiled.descriptor;
-    const value = JSON.stringify({ payloadSchema, inputSchema } satisfies TypeSchemas);
+    const value = JSON.stringify({ payloadSchema, inputSchema, ending } satisfies RememberedType);
     if (notes.get(noteKey(name)) !== value) this.#stored(name, notes.set({ key: noteKey(name), value }));
   }
 
@@ -193,7 +231,7 @@ export class EventTypes {
 
   #update(type: EventType, definition: AnyDefinition): EventType {
     const { name } = type;
-    const { catalog, registry } = this.#options.core;
+    const { registry } = this.#options.core;
     const compiled = this.#compile(name, definition);
     if (sourceKind(definition) !== sourceKind(type.compiled.definition)) {
       throw new TypeError(`event type ${JSON.stringify(name)} cannot change where its events come from`);
@@ -204,18 +242,12 @@ export class EventTypes {
     let changed = type;
     if (broken?.part !== 'payloadSchema') {
       type.compiled = compiled;
-      this.#remember(type);
-      if (broken !== undefined) {
-        // Of stored ones that are not back yet.
-        type.brokenSinceLastRun = broken.part;
-        registry.terminate({ name }, schemaChanged(broken.part));
-      }
+      if (broken === undefined) this.#remember(type);
+      else void this.#end(type, withEpoch(broken, type.ending), undefined);
       if (type.feed instanceof LogFeed || type.feed instanceof LiveFeed) type.feed.setFilter(compiled.rules.filter);
     } else {
       type.feed.close();
       changed = this.#open(name, compiled, broken);
-      catalog.set(changed);
-      registry.terminate({ name }, schemaChanged(broken.part));
     }
     for (const subscription of registry.find({ name })) {
       if (!modesGone.includes(subscription.mode)) continue;
@@ -231,9 +263,20 @@ export class EventTypes {
     catalog.delete(name);
     this.#emitters.delete(name);
     registry.terminate({ name }, notFound('event', `The event type ${JSON.stringify(name)} was removed`));
-    if (type.feed instanceof LogFeed) this.#stored(name, type.feed.clear());
+    const { notes } = this.#options.storage;
+    const key = noteKey(name);
+    const value = notes.get(key);
+    if (type.feed instanceof LogFeed) {
+      const cleared = type.feed.clear();
+      this.#stored(name, cleared);
+      // Events that stay need the schemas they were emitted under.
+      const keep = (): void => {
+        if (value !== undefined && notes.get(key) === undefined) this.#stored(name, notes.set({ key, value }));
+      };
+      if (isPromise(cleared)) cleared.catch(keep);
+    }
     type.feed.close();
-    this.#stored(name, this.#options.storage.notes.delete(noteKey(name)));
+    this.#stored(name, notes.delete(key));
     this.#options.onChange();
   }
 }
@@ -241,6 +284,17 @@ export class EventTypes {
 /** Where the schemas of an event type are remembered. */
 function noteKey(name: string): string {
   return `event-type:${name}`;
+}
+
+/** Whether the events of this log are of the form the type has now. Arguments say nothing of events. */
+function isFit({ epoch, ancestors = [] }: EventLog, { part, epoch: fit }: Ending): boolean {
+  if (fit === undefined) return part === 'inputSchema';
+  return epoch === fit || ancestors.some((ancestor) => ancestor.epoch === fit);
+}
+
+/** What a past has to be to stay outlasts a change of the arguments alone. */
+function withEpoch(broken: BreakingChange, { epoch }: Ending = broken): Ending {
+  return epoch === undefined ? broken : { ...broken, epoch };
 }
 
 function emittedFeed({ name, feed }: EventType): LogFeed | LiveFeed {

@@ -10,8 +10,26 @@ export interface TypeSchemas {
   readonly inputSchema: JsonSchema;
 }
 
-export function areTypeSchemas(value: unknown): value is TypeSchemas {
-  return isJsonObject(value) && isJsonObject(value['payloadSchema']) && isJsonObject(value['inputSchema']);
+/** What is still to be done about a breaking change, should this run not come to its end. */
+export interface Ending extends BreakingChange {
+  /** The past of the log that holds events of the new form, where the ones before are removed. */
+  readonly epoch?: string;
+}
+
+/** What is remembered of an event type, for the next run. */
+export interface RememberedType extends TypeSchemas {
+  readonly ending?: Ending | undefined;
+}
+
+export function isRememberedType(value: unknown): value is RememberedType {
+  if (!isJsonObject(value) || !isJsonObject(value['payloadSchema']) || !isJsonObject(value['inputSchema']))
+    return false;
+  const { ending } = value;
+  if (ending === undefined) return true;
+  if (!isJsonObject(ending)) return false;
+  const { part, what, epoch } = ending;
+  const isEpoch = epoch === undefined || typeof epoch === 'string';
+  return (part === 'inputSchema' || part === 'payloadSchema') && typeof what === 'string' && isEpoch;
 }
 
 /** A change after which existing subscriptions have no valid contract any more. */

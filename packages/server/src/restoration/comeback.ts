@@ -7,7 +7,6 @@ import {
   unsupported,
 } from '@mcp-events/protocol';
 import type { EventType } from '../catalog/eventType.ts';
-import { schemaChanged } from '../catalog/schemaChange.ts';
 import { webhookContext } from '../context.ts';
 import { Since } from '../clock.ts';
 import type { Core } from '../core.ts';
@@ -102,7 +101,6 @@ export class Comeback {
     if (record.owesUnsubscribe === true) subscription.hookRanBefore();
     if (consent !== undefined && this.#webhooks.holds(consent, callback)) subscription.consentGiven(consent);
     try {
-      if (type.brokenSinceLastRun !== undefined) throw schemaChanged(type.brokenSinceLastRun);
       if (!compiled.descriptor.delivery.includes('webhook')) throw unsupported('deliveryMode', { value: 'webhook' });
       await this.#authorize(type, subscription);
       subscription.assertLive();

@@ -69,6 +69,8 @@ export class Past implements Provisional {
   readonly #table: EventTable;
   readonly #recent = new RecentEvents();
   readonly #pages: PastPages;
+  /** The one whose place it takes, until the file knows that. */
+  #before: Past | undefined;
   /** The file knows it. */
   #created: boolean;
   #creating = false;
@@ -90,8 +92,9 @@ export class Past implements Provisional {
   #sweeping = false;
   #dropped = false;
 
-  constructor(context: PastContext, row: PastRow, created: boolean) {
+  constructor(context: PastContext, row: PastRow, created: boolean, before?: Past) {
     this.#context = context;
+    this.#before = before;
     this.id = row.id;
     this.name = row.name;
     this.epoch = row.epoch;
@@ -206,6 +209,7 @@ export class Past implements Provisional {
   committed(): void {
     this.#end = { ...this.#next };
     this.#creating = false;
+    this.#dropBefore();
     for (const logged of this.#appended) this.#recent.push(logged);
     this.#appended = [];
     this.sweep(SLICE);
@@ -244,9 +248,15 @@ export class Past implements Provisional {
   /** Nobody reads it any more: the rows go bit by bit, then the table. */
   drop(): void {
     this.#dropped = true;
+    this.#dropBefore();
     this.forgetRecent();
     this.#marks = [];
     this.sweep(0);
+  }
+
+  #dropBefore(): void {
+    this.#before?.drop();
+    this.#before = undefined;
   }
 
   /** No reader follows the log at the moment. */

@@ -6,8 +6,8 @@ import type { Past } from './past.ts';
 /** The place of a name's current past. Outlives the logs that are opened on it one after the other. */
 export interface LogSlot {
   past: Past;
-  /** A past that begins anew. */
-  readonly begin: () => Past;
+  /** A past that begins anew, and takes the place of another one when it is stored. */
+  readonly begin: (before?: Past) => Past;
 }
 
 export class SqliteLog implements EventLog {
@@ -58,11 +58,10 @@ export class SqliteLog implements EventLog {
   }
 
   async clear(): Promise<void> {
-    const before = this.#slot.past;
-    const past = this.#slot.begin();
+    const past = this.#slot.begin(this.#slot.past);
     this.#slot.past = past;
+    // If it fails, the first append does it.
     await this.#commit.write(() => past.ensure());
-    before.drop();
   }
 
   close(): void {
