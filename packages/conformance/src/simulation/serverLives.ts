@@ -132,8 +132,13 @@ export class ServerLives {
 
   #reported(server: ServerProcess, error: unknown, stage: string): void {
     if (comesOfFault(error) || !server.alive) return;
-    // What never answers is reported as what takes too long.
-    if ((error as Error).name === 'TimeLimitError' || this.#options.faults?.expects(error) === true) return;
+    if (tookTooLong(error) || this.#options.faults?.expects(error) === true) return;
     this.#options.world.complain(`the server reported at ${stage}: ${describeThrown(error)}`);
   }
+}
+
+/** What never answers is reported as what takes too long, or as what could not be done for want of it. */
+function tookTooLong(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === 'TimeLimitError' || tookTooLong(error.cause);
 }
