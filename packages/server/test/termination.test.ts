@@ -26,6 +26,69 @@ describe('by the server', () => {
     expect(numbersOf((await server.poll('counted', cursor, {}, { as: 'ada' })).events)).toEqual([1, 2]);
   });
 
+  it('TERM-01 tells each of several clients that poll, once, wherever they are', async () => {
+    const server = httpServer();
+    const type = server.events.define('counted', { ...counted, nextPollMs: 1_000 });
+    const poll = async (cursor: unknown): Promise<{ cursor: string; code: unknown }> => {
+      const { result, error } = await server.call('events/poll', { name: 'counted', cursor }, { as: 'ada' });
+      return { cursor: result?.cursor, code: error?.code };
+    };
+    const { cursor: start } = await poll(null);
+    await type.emit({ n: 1 });
+    // None of these begins: each goes on from what it was answered before.
+    const going: (() => Promise<string[]>)[] = [
+      async () => [(await poll(start)).cursor, (await poll(start)).cursor],
+      async () => {
+        const { cursor } = await poll(start);
+        // Nothing happens for a while, and nobody moves.
+        for (let round = 0; round < 20; round++) {
+          for (const _client of [1, 2]) {
+            await server.clock.advance(500);
+            expect((await poll(cursor)).cursor).toBe(cursor);
+          }
+        }
+        return [cursor, cursor];
+      },
+      async () => {
+        const { cursor } = await poll(start);
+        await type.emit({ n: 2 });
+        return [cursor, (await poll(start)).cursor];
+      },
+    ];
+    for (const go of going) {
+      await server.clock.advance(86_400_000);
+      const cursors = await go();
+      void server.events.terminate({}, forbidden());
+      const codes = async (): Promise<unknown[]> => {
+        const answers = [];
+        for (const cursor of cursors) answers.push((await poll(cursor)).code);
+        return answers;
+      };
+      expect(await codes()).toEqual([-32024, -32024]);
+      expect(await codes()).toEqual([undefined, undefined]);
+    }
+  });
+
+  it('TERM-01 a client whose answers are lost is told about as often as it came lately', async () => {
+    const server = httpServer();
+    const type = server.events.define('counted', { ...counted, nextPollMs: 1_000, leaseMs: 5_000 });
+    const poll = async (cursor: unknown): Promise<{ cursor: string; code: unknown }> => {
+      const { result, error } = await server.call('events/poll', { name: 'counted', cursor }, { as: 'ada' });
+      return { cursor: result?.cursor, code: error?.code };
+    };
+    const { cursor } = await poll(null);
+    await type.emit({ n: 1 });
+    for (let attempt = 0; attempt < 50; attempt++) {
+      await poll(cursor);
+      await server.clock.advance(1_000);
+    }
+    void server.events.terminate({}, forbidden());
+    let told = 0;
+    while ((await poll(cursor)).code === -32024) told++;
+    expect(told).toBeGreaterThan(0);
+    expect(told).toBeLessThanOrEqual(5);
+  });
+
   it('TERM-01 restricts by every member of the filter, also beside an id', async () => {
     const server = httpServer();
     server.events.define('counted', counted);

@@ -6,6 +6,7 @@ import type { Core } from '../core.ts';
 import { waitForEvent } from '../delivery/longPoll.ts';
 import { collectBatch } from '../delivery/poll.ts';
 import type { Lease } from '../subscription/leases.ts';
+import { Pollers } from '../subscription/pollers.ts';
 import { PollSubscription } from '../subscription/pollSubscription.ts';
 import type { SelectionRules } from '../subscription/selection.ts';
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
@@ -32,11 +33,15 @@ export async function handlePoll(
   const { compiled } = target;
   let { leaseMs } = compiled;
   lease.polls++;
+  lease.pollers.asked(request.cursor, core.clock.monotonicMs());
   try {
     await lease.ready;
     const result = await answer(core, target, request, details, lease.subscription, signal);
     leaseMs = leaseAfter(compiled, result.nextPollMs);
-    if (lease.subscription.terminated !== undefined) throw endedError(core, key, lease);
+    if (lease.subscription.terminated !== undefined) throw lease.subscription.terminated;
+    const nowMs = core.clock.monotonicMs();
+    const { cursor = null, hasMore, nextPollMs } = result;
+    lease.pollers.answered({ cursor, fromMs: hasMore ? nowMs : nowMs + nextPollMs, untilMs: nowMs + leaseMs });
     return result;
   } finally {
     lease.polls--;
@@ -96,12 +101,16 @@ function leaseKey(caller: Caller, target: Target): string {
 }
 
 /**
- * The error of an ended subscription is told as often as there are clients that began to poll it (TERM-01); a poll after
- * that asks for a new one.
+ * The error of an ended subscription is told once to each client that polled it (TERM-01); a poll after that asks for a new
+ * one.
  */
-function endedError(core: Core, key: string, lease: Lease): Error {
-  if (--lease.pollers <= 0 && core.leases.get(key) === lease) core.leases.delete(key);
-  return lease.subscription.terminated as Error;
+function liveLease({ leases, clock }: Core, key: string, cursor: string | null): Lease | undefined {
+  const lease = leases.get(key);
+  const error = lease?.subscription.terminated;
+  if (lease === undefined || error === undefined) return lease;
+  if (lease.pollers.tell(cursor, clock.monotonicMs())) throw error;
+  leases.delete(key);
+  return undefined;
 }
 
 /** The caller's lease, or a new one once authorized. */
@@ -114,8 +123,7 @@ function leaseOf(
   return admit(core, caller, 'poll', request, {
     idFor: (target) => {
       const key = leaseKey(caller, target);
-      const known = leases.get(key);
-      if (known?.subscription.terminated !== undefined) throw endedError(core, key, known);
+      const known = liveLease(core, key, request.cursor);
       return known?.subscription.id ?? pollSubscriptionId(core, caller, target);
     },
     admit: (target, details) => {
@@ -123,8 +131,6 @@ function leaseOf(
       // Authorizing took time: another poll of the same key may have made the lease meanwhile.
       const known = leases.get(key);
       if (known !== undefined) {
-        // A client that begins has no position yet.
-        if (request.cursor === null) known.pollers++;
         // For the hook at its end.
         known.subscription.context = details.context;
         return { key, lease: known, target, details };
@@ -162,7 +168,7 @@ function newLease(core: Core, { compiled }: Target, key: string, details: Subscr
       throw error;
     }
   };
-  const lease: Lease = { subscription, ready: begin(), polls: 0, pollers: 1, expiresAtMs: 0 };
+  const lease: Lease = { subscription, ready: begin(), polls: 0, pollers: new Pollers(), expiresAtMs: 0 };
   lease.ready.catch(() => {});
   return lease;
 }

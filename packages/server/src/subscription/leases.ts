@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Pollers } from './pollers.ts';
 import type { PollSubscription } from './pollSubscription.ts';
 
 /** A poll subscription: exists as long as polls keep coming (HOOK-04). */
@@ -8,8 +9,7 @@ export interface Lease {
   readonly ready: Promise<void>;
   /** Polls that are being answered: as long as there are any, it does not expire. */
   polls: number;
-  /** Clients that began to poll it, as far as that can be seen. */
-  pollers: number;
+  readonly pollers: Pollers;
   /** By a clock that nobody sets: how long nobody polled, whatever the time of day is set to meanwhile. */
   expiresAtMs: number;
 }
