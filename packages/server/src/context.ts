@@ -29,7 +29,9 @@ export interface Caller extends CallerInfo {
  * `principal`.
  */
 export interface EventContext extends CallerInfo {
+  /** Whose subscription it is, as the `principal` option says; `undefined` of anonymous callers. */
   readonly principal: string | undefined;
+  /** How its events reach the client. */
   readonly mode: DeliveryMode;
   /** Id of the subscription: for `emit` with a target, and to pair `onSubscribe` with `onUnsubscribe` (HOOK-01). */
   readonly subscriptionId: string;

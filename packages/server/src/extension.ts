@@ -41,10 +41,14 @@ export interface CloseOptions {
 
 /** What is known of a live subscription. */
 export interface SubscriptionInfo {
+  /** For `terminate`, for `emit` with a target, and for `events.inspect()`. */
   readonly id: string;
   readonly mode: DeliveryMode;
+  /** Of the event type. */
   readonly name: string;
+  /** `undefined` of anonymous callers. */
   readonly principal: string | undefined;
+  /** As the client sent them. */
   readonly arguments: Readonly<Record<string, unknown>>;
   /** Where a webhook subscription is delivered to, exactly as the client sent it. Absent in other modes. */
   readonly url?: string;

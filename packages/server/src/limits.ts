@@ -36,6 +36,7 @@ export interface Limits {
   readonly hookMs: number;
 }
 
+/** What one server takes on where its author says nothing. */
 export const defaultLimits: Limits = {
   subscriptionsPerPrincipal: 1_000,
   subscriptions: 100_000,

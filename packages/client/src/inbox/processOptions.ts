@@ -44,6 +44,7 @@ export interface PreparedHandler<T, Db, P> {
    * so it should only read. The signal aborts when the subscription is stopped.
    */
   prepare: (event: ReceivedEvent<T>, context: { attempt: number; signal: AbortSignal }) => P | Promise<P>;
+  /** Called in the transaction, with what `prepare` resolved with. */
   handle: EventHandler<T, Db, P>;
 }
 

@@ -20,6 +20,7 @@ export interface SubscriptionRecord {
   seen: string[];
   /** The delivery mode the application forced, if it did. */
   delivery?: ClientDeliveryMode;
+  /** What the application asked for with `subscribe()`, as far as it did. */
   maxAgeMs?: number;
   maxEvents?: number;
   longPollMs?: number;
@@ -44,6 +45,7 @@ export interface SubscriptionRecord {
  * The client never calls it twice at once for the same key, and waits for `save` before it hands out the next event.
  */
 export interface CursorStore {
+  /** `undefined` for a key that nothing was saved under. Rejects where what was saved cannot be read. */
   load(key: string): Promise<SubscriptionRecord | undefined>;
   /** Replaces the record. Once it resolves, the record must survive whatever the store promises to survive. */
   save(key: string, record: SubscriptionRecord): Promise<void>;

@@ -15,6 +15,7 @@ export interface EmitOptions {
 
 /** What became of an emit. */
 export interface EmittedEvent {
+  /** The one that was given, or a new one. */
   readonly eventId: string;
   /** Position after the event, `null` for a type without replay. */
   readonly cursor: string | null;
@@ -22,6 +23,7 @@ export interface EmittedEvent {
 
 /** An event type on offer, in the hands of its author. */
 export interface EventHandle<Input = Record<string, unknown>, Args = Input, Payload = Record<string, unknown>> {
+  /** As it was defined. */
   readonly name: string;
   /**
    * Puts an event into the log and on its way. Settles when it is in the log, as durably as the log is; awaiting it

@@ -11,6 +11,7 @@ export interface CheckedEvent<Payload = Readonly<Record<string, unknown>>> {
   readonly eventId: string;
   /** When it happened: a `Date`, or ISO 8601 with a zone. Must not change when the event is read again (OCC-03). */
   readonly timestamp: string | Date;
+  /** Held to the payload schema. */
   readonly data: Payload;
   /** Upstream position after this event, if it is addressable; it makes splitting a page exact at no cost. */
   readonly cursor?: string;
@@ -36,6 +37,7 @@ export interface CheckResult<Payload = Readonly<Record<string, unknown>>> {
 
 /** For whom the upstream is asked. Subscribers with equal principal, access token and arguments share one call. */
 export interface CheckContext {
+  /** `undefined` of anonymous callers. */
   readonly principal: string | undefined;
   /** Authentication of the subscribers this call is for: of the request for a poll, of the stream for push. */
   readonly authInfo: AuthInfo | undefined;

@@ -60,4 +60,5 @@ export type Explanation = {
   | { readonly verdict: 'notPolled'; readonly lastPollAt: string | null }
 );
 
+/** What became of an event for a subscription, in one word. */
 export type Verdict = Explanation['verdict'];

@@ -39,12 +39,17 @@ export interface Page<T> {
 /** One delivery that is neither acknowledged nor given up. */
 export interface InspectedDelivery {
   readonly kind: 'event' | 'gap' | 'terminated';
+  /** `null` of a gap and of an end. */
   readonly eventId: string | null;
+  /** Value of the header `webhook-id`, the same in every attempt. */
   readonly webhookId: string;
+  /** `queued` for its first attempt; `sending`; `waiting` for the next one, or for the end of a suspension. */
   readonly state: 'queued' | 'sending' | 'waiting';
+  /** Attempts that were begun. */
   readonly attempts: number;
   /** ISO 8601; `null` when it is under way, or waits for the end of a suspension. */
   readonly nextAttemptAt: string | null;
+  /** Why the last attempt failed; `null` when none has. */
   readonly lastError: LastError | null;
   /** What kept this machine from sending it the last time, such as `EMFILE`; `null` when nothing did. */
   readonly localFault: string | null;
@@ -54,24 +59,33 @@ export interface InspectedDelivery {
 export interface InspectedLane {
   /** As the client sent it: it may hold a secret of the client's. */
   readonly url: string;
+  /** Of the URL: what attempts are scheduled and limited by. */
   readonly host: string;
   /** Whether deliveries are sent one at a time; those behind the first are `waiting` then. */
   readonly ordered: boolean;
   /** When it ends without a refresh; `null` for never. */
   readonly refreshBefore: string | null;
+  /** `null` while it is not suspended. */
   readonly suspendedSince: string | null;
+  /** Since when no attempt has succeeded; `null` when the last one did. */
   readonly failingSince: string | null;
+  /** Why the last attempt of all failed; `null` when it did not. */
   readonly lastError: LastError | null;
   /** Events were lost that the client may not know of yet. */
   readonly owesGap: boolean;
+  /** In the order of their events. */
   readonly deliveries: readonly InspectedDelivery[];
 }
 
+/** One live subscription, in any mode. */
 export interface InspectedSubscription {
   readonly id: string;
   readonly mode: DeliveryMode;
+  /** Of the event type. */
   readonly name: string;
+  /** `undefined` of anonymous callers. */
   readonly principal: string | undefined;
+  /** As the client sent them. */
   readonly arguments: Readonly<Record<string, unknown>>;
   /** Everything up to here was acknowledged (webhook), written (push), or answered (poll). `null` without positions. */
   readonly cursor: string | null;
@@ -83,8 +97,10 @@ export interface InspectedSubscription {
   readonly lane?: InspectedLane;
 }
 
+/** One event type on offer. */
 export interface InspectedType {
   readonly name: string;
+  /** Where subscribers read: a log, the author's `check`, or only what is emitted while they are there (`replay: false`). */
   readonly source: 'log' | 'check' | 'live';
   /** Live subscriptions. */
   readonly subscriptions: number;

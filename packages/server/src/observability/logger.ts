@@ -2,9 +2,13 @@ import { parseUrl } from '@mcp-events/protocol';
 
 /** Where records go. A `pino` logger fits as it is. */
 export interface Logger {
+  /** What happens to single events, attempts, streams and polls. */
   debug(fields: object, message: string): void;
+  /** What happens to webhook subscriptions and the server. */
   info(fields: object, message: string): void;
+  /** What an operator may want to look at: suspensions, dead letters, refused events, everything `onWarning` is told. */
   warn(fields: object, message: string): void;
+  /** Failures of author functions and of the storage: everything `onError` is told. */
   error(fields: object, message: string): void;
 }
 

@@ -6,9 +6,13 @@ export type FeedRecord = FeedEvent | Gap;
 
 /** An occurrence as author code sees it: unchangeable, and nothing of how it is delivered. */
 export interface Occurrence<Payload = Readonly<Record<string, unknown>>> {
+  /** The same for every subscriber (OCC-08). */
   readonly eventId: string;
+  /** Of the event type. */
   readonly name: string;
+  /** ISO 8601 with zone: when it happened (OCC-03). */
   readonly timestamp: string;
+  /** Before any `transform`. */
   readonly data: Payload;
   readonly _meta?: Readonly<Record<string, unknown>> | undefined;
 }

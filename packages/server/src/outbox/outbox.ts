@@ -7,6 +7,7 @@ import type { OutboxTable } from './outboxTable.ts';
 
 /** An event that was added and cannot be emitted: its type or its schema has changed meanwhile, for example. */
 export interface RefusedEvent {
+  /** Of the event type. */
   readonly name: string;
   readonly eventId: string;
   /** ISO 8601: when the event happened. */
@@ -21,6 +22,7 @@ export interface RefusedEvent {
 
 /** An event that will be emitted when its transaction is committed. */
 export interface AddedEvent {
+  /** The one that was given, or a new one. */
   readonly eventId: string;
 }
 

@@ -1,7 +1,10 @@
 /** One prepared statement of {@link OutboxDatabase}. */
 export interface OutboxStatement {
+  /** Executes it; what it returns is not looked at. */
   run(...values: (string | number | null)[]): unknown;
+  /** The first row, `undefined` when there is none. */
   get(...values: (string | number | null)[]): unknown;
+  /** All rows. */
   all(...values: (string | number | null)[]): unknown[];
 }
 
@@ -11,7 +14,9 @@ export interface OutboxStatement {
  * tells what is committed.
  */
 export interface OutboxDatabase {
+  /** Executes statements without values. */
   exec(sql: string): unknown;
+  /** A statement to be executed many times. */
   prepare(sql: string): OutboxStatement;
   /** As `node:sqlite` says it. */
   readonly isTransaction?: boolean;

@@ -3,7 +3,9 @@ import type { MaybePromise } from '../maybePromise.ts';
 
 /** An event that was given up after its last attempt (DELIV-08), with all that is needed to deliver it again. Plain JSON. */
 export interface StoredDeadLetter {
+  /** Of the webhook subscription that did not get it. */
   readonly subscriptionId: string;
+  /** Whose subscription it was. */
   readonly principal: string;
   /** Name of the event type. */
   readonly name: string;
@@ -12,9 +14,11 @@ export interface StoredDeadLetter {
   readonly timestamp: string;
   /** The payload as JSON, as this subscription was to get it. */
   readonly dataJson: string;
+  /** Metadata of the event, without its order information. */
   readonly _meta?: Readonly<Record<string, unknown>> | undefined;
   /** Position after the event; `null` where there are none. */
   readonly cursor: string | null;
+  /** How many were made. */
   readonly attempts: number;
   /** Why the last attempt failed. */
   readonly reason: LastError;
@@ -24,9 +28,11 @@ export interface StoredDeadLetter {
 
 /** Which dead letters an operation concerns; absent members do not restrict. */
 export interface DeadLetterFilter {
+  /** That one letter. */
   readonly number?: number | undefined;
   readonly subscriptionId?: string | undefined;
   readonly principal?: string | undefined;
+  /** Of the event type. */
   readonly name?: string | undefined;
   readonly eventId?: string | undefined;
 }
@@ -50,6 +56,7 @@ export const deadLetterBounds: {
 
 /** Keeps events that were given up. Letters are numbered from 1 in the order of `add`, and a number is never used again. */
 export interface DeadLetterStore {
+  /** Keeps a letter, under the next number. */
   add(letter: StoredDeadLetter): MaybePromise<void>;
   /**
    * Oldest first. One that is damaged is given back as what can be read of it, at least its number: whoever asked reports it,

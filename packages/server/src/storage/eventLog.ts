@@ -21,6 +21,7 @@ export interface Note {
   readonly value: string;
 }
 
+/** What a log is told about an event that it is to store. */
 export interface AppendOptions {
   /** Serialised size of the event, for retention. */
   readonly byteLength: number;

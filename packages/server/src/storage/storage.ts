@@ -18,8 +18,11 @@ export interface Storage {
   readonly durable: boolean;
   /** The log of an event type as it was left, or an empty one. One log of a name is open at a time. */
   openLog(name: string, retention: Retention): EventLog;
+  /** Webhook subscriptions, which come back after a restart where this is {@link durable}. */
   readonly subscriptions: SubscriptionStore;
+  /** Events that were given up. */
   readonly deadLetters: DeadLetterStore;
+  /** Facts that the server keeps about itself. */
   readonly notes: Notes;
   /** Resolves when everything that was asked for is stored, or has failed. */
   close(): MaybePromise<void>;
@@ -30,7 +33,9 @@ export interface Storage {
  * memory, so reading answers at once.
  */
 export interface Notes {
+  /** `undefined` for an unknown key. */
   get(key: string): string | undefined;
+  /** Adds or replaces. */
   set(note: Note): MaybePromise<void>;
   /** An unknown key is no error. */
   delete(key: string): MaybePromise<void>;

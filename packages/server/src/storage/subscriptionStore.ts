@@ -13,11 +13,14 @@ export type Consent = 'allowed_origin' | 'confirmed' | 'document' | 'challenge';
 export interface StoredSubscription {
   /** Derived from the subscription's key: the same after a restart (SUB-06). */
   readonly id: string;
+  /** Of the event type. */
   readonly name: string;
   readonly principal: string;
   /** As the client sent them. */
   readonly arguments: Readonly<Record<string, unknown>>;
+  /** Where its deliveries go, as the client sent it. */
   readonly url: string;
+  /** In whose error numbers and member names its client is spoken to (DIALECT-01). */
   readonly dialect: Dialect;
   /** Whether it is sent one delivery at a time (ORDER-06). Absent: several. */
   readonly ordered?: boolean | undefined;

@@ -10,12 +10,21 @@ import { passesFilter } from './filterIndex.ts';
 import type { Filter } from './filterIndex.ts';
 import type { Arguments, SubscriptionDetails } from './subscription.ts';
 
+/**
+ * Whether a subscription gets an event, decided by the author; called once for each event and subscription that the filter
+ * lets through. Where it throws, or takes longer than the time limit of author functions, the subscriber is told of a gap
+ * instead (EMIT-04).
+ */
 export type Match<Args = Arguments, Payload = Readonly<Record<string, unknown>>> = (
   context: EventContext,
   event: Occurrence<Payload>,
   args: Args,
 ) => MaybePromise<boolean>;
 
+/**
+ * The payload of an event as one subscription is to get it: a new object, or what it was given. It is held to the payload
+ * schema. Where it throws, or takes too long, the subscriber is told of a gap instead (EMIT-05).
+ */
 export type Transform<Args = Arguments, Payload = Readonly<Record<string, unknown>>> = (
   context: EventContext,
   event: Occurrence<Payload>,

@@ -5,6 +5,7 @@ import type { StoredDeadLetter } from '../../storage/deadLetterStore.ts';
 export interface DeadLetter extends Omit<StoredDeadLetter, 'dataJson' | 'cursor' | '_meta'> {
   /** Names this letter, in this storage. */
   readonly number: number;
+  /** The payload, as this subscription was to get it. */
   readonly data: Readonly<Record<string, unknown>>;
 }
 

@@ -8,6 +8,7 @@ export interface SuspensionRules {
   readonly minAttempts: number;
 }
 
+/** Suspension at nineteen failures in twenty within an hour, of a hundred attempts at least (DELIV-13). */
 export const defaultSuspensionRules: SuspensionRules = { failureRate: 0.95, windowMs: 3_600_000, minAttempts: 100 };
 
 /** Parts of the window: it rolls in steps of one twelfth, five minutes by default. */

@@ -12,6 +12,7 @@ export interface RetryRules {
   readonly maxDelayMs: number;
 }
 
+/** Five attempts within fifteen minutes, five seconds each. */
 export const defaultRetryRules: RetryRules = {
   attempts: 5,
   windowMs: 900_000,

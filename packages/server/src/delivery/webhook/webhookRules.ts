@@ -11,6 +11,7 @@ import { readOrigins } from './verification/callbackUrl.ts';
 import type { CallbackUrlRules } from './verification/callbackUrl.ts';
 import type { WebhookLimits, WebhookOptions } from './webhookOptions.ts';
 
+/** What one server sends and keeps outstanding where its author says nothing. */
 export const defaultWebhookLimits: WebhookLimits = {
   ...defaultSchedulingLimits,
   outstandingPerSubscription: 64,
