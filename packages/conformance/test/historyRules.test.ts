@@ -72,6 +72,31 @@ it('G2 is not content with gaps that have no cause', () => {
   expect(kinds([BEGUN, { fact: 'calm' }, ...emit(1), cause, gap, gap, gap])).toEqual(['gap']);
 });
 
+it('G2 weighs a gap that waited for an answer by when it came', () => {
+  const cause = (at: number): Fact => ({ fact: 'lossCause', why: 'refused', at });
+  const gap = (number: number, arrivedMs?: number): Fact => {
+    const waited = arrivedMs === undefined ? {} : { arrivedMs };
+    return { fact: 'received', ...S, cursor: `run.${number}`, gap: true, at: 100, ...waited };
+  };
+  const start: Fact[] = [
+    { ...BEGUN, mode: 'webhook', at: 0 },
+    { fact: 'calm', at: 0 },
+  ];
+  const told = (...gaps: Fact[]): string[] => kinds([...start, cause(10), cause(20), cause(30), ...gaps]);
+  expect(told(gap(1, 10), gap(2, 20), gap(3, 30))).toEqual([]);
+  expect(told(gap(1), gap(2), gap(3))).toEqual(['gap']);
+  // Nothing happened since the one before the last.
+  expect(told(gap(1, 31), gap(2, 32), gap(3, 33))).toEqual(['gap']);
+  expect(told(gap(1, 30), gap(2, 31), gap(3, 32))).toEqual([]);
+  expect(told(gap(1, 30), gap(2, 31), gap(3, 32), gap(4, 33))).toEqual(['gap']);
+  // The answer, which is taken before them, says a later position than they were told for.
+  const upTo: Fact = { fact: 'lossCause', why: 'retention', type: 'opened', upTo: 'run.3', at: 40 };
+  expect(told(upTo, gap(3), gap(1, 41), gap(2, 42), gap(3, 43))).toEqual([]);
+  expect(told(upTo, gap(3), gap(1, 41), gap(2, 42), gap(3))).toEqual(['gap']);
+  expect(told(gap(1), gap(2, 10), gap(3, 20), gap(4, 30))).toEqual([]);
+  expect(told(gap(1), gap(2, 31), gap(3, 32), gap(4, 33))).toEqual(['gap']);
+});
+
 it.each<[string, Partial<Fact>, string[]]>([
   ['of this subscription', { subscription: 's' }, []],
   ['of another subscription', { subscription: 't' }, ['gap']],
@@ -374,6 +399,24 @@ it('wants what was disturbed within the time until it is tried again, and nothin
   expect(facts(1_700, { ...disturbed, at: 5 })).toEqual(['late']);
 });
 
+it('wants what was emitted while others wait to be tried again with these, where there is room for few', () => {
+  const facts = (handedMs: number, disturbedMs: number, waitsForRetries: boolean): string[] =>
+    kinds([
+      { ...BEGUN, withinMs: 1_000, againWithinMs: 5_000, waitsForRetries, at: -9_000 },
+      { fact: 'calm', at: -9_000 },
+      { fact: 'disturbed', subscription: 's', at: disturbedMs },
+      ...emit(1, { at: 2_000 }),
+      ...take(1, handedMs),
+      { fact: 'settled', at: 100_000 },
+    ]);
+  expect(facts(3_001, 500, false)).toEqual(['late']);
+  expect(facts(6_500, 500, true)).toEqual([]);
+  expect(facts(6_501, 500, true)).toEqual(['late']);
+  // Whatever waited was tried again before.
+  expect(facts(3_000, -4_000, true)).toEqual([]);
+  expect(facts(3_001, -4_000, true)).toEqual(['late']);
+});
+
 it('G4 lets an event whose acknowledgement was under way at the kill come again or not', () => {
   const facts = (...more: Fact[]): string[] =>
     kinds([BEGUN, ...emit(1), { fact: 'handed', ...S, eventId: 'e1' }, ...more, { fact: 'settled' }]);
@@ -427,6 +470,21 @@ it('lets a clock that was set excuse the grants it touched, and no others', () =
   expect(forgotten({ fact: 'clockSet', process: 'client', offsetMs: 50_000 })).toEqual(['grant']);
 });
 
+it('takes a refresh without an answer for no grant where there was none before', () => {
+  const perhaps: Fact = { fact: 'granted', ...S, refreshBeforeMs: 60_000, perhaps: true };
+  const forgotten = (...between: Fact[]): string[] =>
+    kinds([
+      BEGUN,
+      { fact: 'granted', ...S, refreshBeforeMs: 90_000 },
+      ...between,
+      { fact: 'ended', ...S, how: 'forgotten', atMs: 10_000 },
+    ]);
+  expect(forgotten(perhaps)).toEqual(['grant']);
+  const dropped: Fact = { fact: 'ended', ...S, how: 'dropped' };
+  expect(forgotten(dropped, perhaps)).toEqual([]);
+  expect(forgotten(dropped, perhaps, { fact: 'granted', ...S, refreshBeforeMs: 60_000 })).toEqual(['grant']);
+});
+
 it('lets an event arrive before its emit is answered, as another process tells of that', () => {
   const facts = (first: Fact[], second: Fact[]): string[] =>
     kinds([
@@ -469,7 +527,9 @@ it('judges a grant by the latest time the server may have shown since it was ask
       { fact: 'ended', ...S, how: 'forgotten', atMs: 10_000, at: 400 },
     ]);
   expect(forgotten(undefined, 60_000)).toEqual(['grant']);
-  expect(forgotten(200, 60_000)).toEqual(['grant']);
+  expect(forgotten(201, 60_000)).toEqual(['grant']);
+  // In the same millisecond it may have been set back after that.
+  expect(forgotten(200, 60_000)).toEqual([]);
   expect(forgotten(199, 50_000)).toEqual([]);
   expect(forgotten(199, 49_999)).toEqual(['grant']);
   expect(forgotten(50, 60_000)).toEqual([]);

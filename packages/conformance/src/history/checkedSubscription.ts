@@ -108,6 +108,8 @@ export class CheckedSubscription {
 
   granted({ refreshBeforeMs, perhaps }: GrantedFact, evidence: Evidence, clockAheadMs: number): void {
     this.grants++;
+    // Where there is none to be in doubt of, nothing was promised: the operator ended it, or the storage is an earlier one.
+    if (perhaps === true && this.#grant === undefined) return;
     this.#grant = { ...evidence, refreshBeforeMs };
     // As far as anybody knows the one before may be in force.
     this.#clockAheadMs = perhaps === true ? Math.max(this.#clockAheadMs, clockAheadMs) : clockAheadMs;

@@ -101,6 +101,11 @@ export interface BegunFact extends FactBase {
   readonly withinMs?: number;
   /** What was under way when something was disturbed is tried again within this time, and has to arrive after it. Default: 0. */
   readonly againWithinMs?: number;
+  /**
+   * What is emitted while something waits to be tried again may wait with it: the server has no more under way for one
+   * subscription than it has room for, and these are few (G5). Default: false.
+   */
+  readonly waitsForRetries?: boolean;
 }
 
 /**
@@ -131,6 +136,8 @@ export interface ReceivedFact extends FactBase {
    * arrives may come late, after events behind it.
    */
   readonly gap?: boolean;
+  /** It came then, and the client kept it until an answer told it whose it was. Default: just now. */
+  readonly arrivedMs?: number;
 }
 
 /** The server promised to keep a webhook subscription until then. */

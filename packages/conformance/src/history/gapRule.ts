@@ -12,9 +12,11 @@ interface Told {
   begun: Evidence & { readonly fact: BegunFact };
   /** Where the subscription stands, by what it received. */
   position: number | undefined;
-  /** Index of the latest gap. */
+  /** Since which fact it stood where, in their order. */
+  readonly stood: { readonly index: number; readonly position: number | undefined }[];
+  /** Index of the latest gap, when it arrived. */
   latest: number;
-  /** Index of the gap before it. The same loss may be told twice, as an answer and as a message. */
+  /** The same of the gap before it. The same loss may be told twice, as an answer and as a message. */
   before: number;
   /** Of a webhook subscription: where its server stands at the least. */
   stored: StoredPosition;
@@ -30,6 +32,8 @@ export class GapRule implements Rule {
   readonly #table: EventTable;
   readonly #calm: Calm;
   readonly #told = new Map<string, Told>();
+  /** Of each fact, the latest time that any had told by then. */
+  readonly #timesMs: number[] = [];
   readonly #causes: { readonly fact: LossCauseFact; readonly index: number }[] = [];
   #causesAreTold = false;
   /** Of anything that may have interrupted a beginning; `Infinity` while it goes on. */
@@ -46,6 +50,7 @@ export class GapRule implements Rule {
   }
 
   take(fact: Fact, index: number): void {
+    this.#timesMs[index] = this.#calm.nowMs;
     this.#lookForInterruptions(fact, index);
     if (fact.fact === 'calm') this.#causesAreTold = true;
     else if (fact.fact === 'lossCause') this.#causes.push({ fact, index });
@@ -55,7 +60,7 @@ export class GapRule implements Rule {
     else if (fact.fact === 'committed') {
       const event = this.#table.get(fact.eventId);
       if (event !== undefined) this.#told.get(fact.subscription)?.leftOut.kept(event);
-    } else if (fact.fact === 'killed' || fact.fact === 'started') this.#restarted(fact.process);
+    } else if (fact.fact === 'killed' || fact.fact === 'started') this.#restarted(fact.process, index);
   }
 
   /** A subscription that has no position yet has nothing to go on from after an interruption. */
@@ -72,15 +77,17 @@ export class GapRule implements Rule {
     const stored = new StoredPosition(position);
     if (known === undefined) {
       const leftOut = new LeftOut();
-      this.#told.set(fact.subscription, { begun, position, latest: -1, before: -1, stored, leftOut });
+      const stood = [{ index, position }];
+      this.#told.set(fact.subscription, { begun, position, stood, latest: -1, before: -1, stored, leftOut });
     } else {
       // One that goes on without a position had none that was stored: what it was told of another does not count.
-      Object.assign(known, { begun, position, stored });
+      Object.assign(known, { begun, stored });
+      stands(known, position, index);
       known.leftOut.restarted();
     }
   }
 
-  #restarted(process: string): void {
+  #restarted(process: string, index: number): void {
     let isServer = true;
     for (const { begun, leftOut } of this.#told.values()) {
       if (begun.fact.process !== process) continue;
@@ -91,7 +98,7 @@ export class GapRule implements Rule {
     for (const told of this.#told.values()) {
       if (told.begun.fact.mode !== 'webhook') continue;
       told.stored.passed(this.#calm.nowMs, this.#calm.sinceMs());
-      told.position = told.stored.restarted() ?? told.position;
+      stands(told, told.stored.restarted() ?? told.position, index);
     }
   }
 
@@ -117,23 +124,41 @@ export class GapRule implements Rule {
     if (this.#causesAreTold) this.examined++;
     if (fact.gap === true) {
       const evidence = { fact, index };
-      const isExplained = !this.#causesAreTold || this.#hasCause(told, fact);
+      const arrival = this.#arrivalOf(fact, index);
+      const isExplained = !this.#causesAreTold || this.#hasCause(told, fact, arrival);
       let isNeedless = false;
       // A client that found it by itself says no position, and what comes next shows what is missing.
       if (told.begun.fact.mode !== 'webhook') isNeedless = !isExplained;
       else if (fact.cursor === null) told.leftOut.gap(evidence, isExplained);
       else isNeedless = !this.#tellsOfMissing(told, fact) && !isExplained;
       if (isNeedless) this.#violations.push(violation(told, evidence));
-      told.before = told.latest;
-      told.latest = index;
+      // An answer is taken before what waited for it.
+      const [, before = -1, latest = index] = [told.before, told.latest, arrival].toSorted((a, b) => a - b);
+      Object.assign(told, { before, latest });
     }
     const position = this.#table.positionOf(told.begun.fact.type, fact.cursor);
     if (position === undefined) return;
-    told.position = Math.max(told.position ?? -Infinity, position);
+    stands(told, Math.max(told.position ?? -Infinity, position), index);
     if (told.begun.fact.mode !== 'webhook') return;
     const { nowMs } = this.#calm;
     told.stored.passed(nowMs, this.#calm.sinceMs());
     told.stored.received(position, nowMs);
+  }
+
+  /**
+   * Index of the last fact before a gap arrived: what happened since then may be the cause of the next one. Of what happened in
+   * the same millisecond nobody knows whether it was before.
+   */
+  #arrivalOf({ arrivedMs }: ReceivedFact, index: number): number {
+    if (arrivedMs === undefined) return index;
+    let low = 0;
+    let high = index;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#timesMs[middle] as number) < arrivedMs) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
   }
 
   /** Whether anything happened since it was emitted that may have kept an event from a subscription. */
@@ -147,7 +172,10 @@ export class GapRule implements Rule {
     );
   }
 
-  #hasCause({ begun, position, before }: Told, { cursor }: ReceivedFact): boolean {
+  /** @param arrival where it stood by then counts: the answer that a gap waited for may say a later position */
+  #hasCause({ begun, before, stood }: Told, { cursor }: ReceivedFact, arrival: number): boolean {
+    const since = Math.max(arrival, begun.index);
+    const position = stood.findLast(({ index }) => index <= since)?.position;
     if (position === undefined && this.#interruptedIndex > begun.index) return true;
     return this.#causes.some(({ fact, index }) => {
       if (!concerns(fact, begun.fact)) return false;
@@ -163,6 +191,12 @@ export class GapRule implements Rule {
       return (position ?? -Infinity) < (this.#table.positionOf(begun.fact.type, fact.upTo) ?? Infinity);
     });
   }
+}
+
+function stands(told: Told, position: number | undefined, index: number): void {
+  if (position === told.position) return;
+  told.position = position;
+  told.stood.push({ index, position });
 }
 
 function violation({ begun }: Told, gap: Evidence): Violation {

@@ -164,8 +164,9 @@ export class LatenessRule implements Rule {
       const sinceMs = this.#calm.sinceMs(subscription);
       for (const [event, emittedMs] of events) {
         // Tried again after its wait.
-        const againMs = emittedMs < sinceMs ? (begun.againWithinMs ?? 0) : 0;
-        const deadlineMs = Math.max(emittedMs, sinceMs) + againMs + withinMs;
+        const { againWithinMs = 0, waitsForRetries = false } = begun;
+        const againMs = emittedMs < sinceMs || waitsForRetries ? sinceMs + againWithinMs : sinceMs;
+        const deadlineMs = Math.max(emittedMs, againMs) + withinMs;
         if (nowMs <= deadlineMs) continue;
         events.delete(event);
         if (grantedUntilMs <= deadlineMs) continue;

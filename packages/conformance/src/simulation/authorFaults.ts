@@ -110,6 +110,8 @@ export class AuthorFaults {
       const nonsense = nonsenseOf(random, name);
       if (nonsense !== undefined) {
         failed('nonsense');
+        // Nobody gets what it would have answered instead.
+        if (answer instanceof Promise) answer.catch(() => {});
         if (name === 'check') this.#hasNonsenseChecks = true;
         else this.#untoldNonsense++;
         return random.chance(0.5) ? nonsense.value : clock.delay(0).then(() => nonsense.value);

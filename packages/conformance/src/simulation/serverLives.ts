@@ -12,6 +12,9 @@ import { ProcessClock, TimeOfDay } from './virtualTime.ts';
 import { logOfWaiting } from './waitingForClients.ts';
 import type { WorldRecord } from './worldRecord.ts';
 
+/** How long the orderly end of a server may take on a machine whose timers are in time. */
+const CLOSES_WITHIN_MS = 40_000;
+
 export interface ServerLivesOptions {
   readonly world: WorldRecord;
   readonly random: Random;
@@ -35,6 +38,10 @@ export class ServerLives {
   /** The one that runs. */
   current: ServerProcess | undefined;
   readonly #options: ServerLivesOptions;
+  /** By how much timers of the one that runs were late, together. */
+  #lateMs = 0;
+  /** How far the history was told that its clock is ahead. */
+  #toldAheadMs = 0;
 
   constructor(options: ServerLivesOptions) {
     this.#options = options;
@@ -47,10 +54,12 @@ export class ServerLives {
   nextLife(): EngineContext {
     const { world, random, faults } = this.#options;
     const { time } = world;
+    this.#lateMs = 0;
     const clock = new ProcessClock(time, this.timeOfDay, () => {
       const lateMs = faults?.local.lateMs() ?? 0;
       // It may be one that an author's function waits for, which then counts as failed.
       if (lateMs > 0) world.record({ fact: 'lossCause', why: 'late timer' });
+      this.#lateMs += lateMs;
       return lateMs;
     });
     return {
@@ -109,16 +118,30 @@ export class ServerLives {
     closing?.catch(() => {}).finally(() => (closed = true));
     network.server = undefined;
     await world.time.settle();
-    for (let waits = 0; !closed && waits < 20; waits++) await world.time.advance(2_000);
+    // What has to be stored is waited for, and the disk, like the deadline, has timers of this machine that may be late.
+    for (let waitedMs = 0; !closed && waitedMs < CLOSES_WITHIN_MS + this.#lateMs; waitedMs += 2_000) {
+      await world.time.advance(2_000);
+    }
     if (!closed) world.complain('close() of the server does not come to an end');
     server?.kill();
     this.#gone();
   }
 
   setClock(offsetMs: number, drift?: number): void {
+    this.tellClock();
     this.timeOfDay.set(offsetMs, drift);
+    this.#tellClock();
+  }
+
+  /** Before a fact that is judged by the server's clock: it may have gone ahead by itself since that was told last. */
+  tellClock(): void {
+    if (this.timeOfDay.offsetMs > this.#toldAheadMs) this.#tellClock();
+  }
+
+  #tellClock(): void {
     // It may have been further ahead before the next fact that tells it.
     const aheadMs = Math.max(this.timeOfDay.offsetMs, 0);
+    this.#toldAheadMs = aheadMs;
     this.#options.world.record({ fact: 'clockSet', process: 'server', offsetMs: aheadMs });
   }
 

@@ -63,7 +63,11 @@ export function settingsOf(random: Random): Settings {
     readsAtOnce,
     addressable,
     pageSize,
-    rules: { rotationGraceMs: ROTATION_GRACE_MS, longestRetryMs: longestRetryMs(retry) },
+    rules: {
+      rotationGraceMs: ROTATION_GRACE_MS,
+      longestRetryMs: longestRetryMs(retry),
+      outstanding: outstandingPerSubscription,
+    },
     options: {
       heartbeatIntervalMs: 30_000,
       limits,

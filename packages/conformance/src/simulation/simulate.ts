@@ -141,7 +141,10 @@ class Simulation {
       serverTime: lives.timeOfDay,
       random,
       network: this.#network,
-      record: (fact) => world.record(fact),
+      record: (fact) => {
+        if (fact.fact === 'granted' || fact.fact === 'ended') lives.tellClock();
+        world.record(fact);
+      },
       complain: (message) => world.complain(message),
     };
     this.#subscribers = settings.subscribers.map(({ mode, ttlMs, ...wish }) => {
@@ -231,6 +234,7 @@ class Simulation {
 
   /** Nothing comes to those of the type until they are granted anew, and the answer may be that of a new one. */
   #postponed(type: string | undefined): void {
+    this.#lives.tellClock();
     const refreshBeforeMs = this.#lives.timeOfDay.nowMs;
     for (const { subscription, type: wanted, mode } of this.#settings.subscribers) {
       if (mode !== 'webhook' || wanted !== type) continue;

@@ -90,10 +90,15 @@ export abstract class Subscriber {
     return undefined;
   }
 
+  /** Whether what is new may wait with what is tried again. */
+  protected get waitsForRetries(): boolean {
+    return false;
+  }
+
   protected begin(): void {
     this.begun = true;
     const { subscription, type, arguments: args, principal } = this.wish;
-    const { process, mode, cursor, withinMs, againWithinMs } = this;
+    const { process, mode, cursor, withinMs, againWithinMs, waitsForRetries } = this;
     this.context.record({
       fact: 'begun',
       subscription,
@@ -105,16 +110,23 @@ export abstract class Subscriber {
       principal,
       ...(withinMs === undefined ? {} : { withinMs }),
       ...(againWithinMs === undefined ? {} : { againWithinMs }),
+      ...(waitsForRetries ? { waitsForRetries } : {}),
       at: this.context.time.nowMs,
     });
   }
 
   protected received(
-    message: { events?: readonly ArrivedEvent[]; cursor?: string | null; gap?: boolean },
+    message: {
+      events?: readonly ArrivedEvent[];
+      cursor?: string | null;
+      gap?: boolean;
+      /** When it came, if it waited since then. */
+      arrivedMs?: number | undefined;
+    },
     note: string,
   ): void {
     const { subscription } = this.wish;
-    const { events = [], cursor, gap } = message;
+    const { events = [], cursor, gap, arrivedMs } = message;
     for (const { eventId, data } of events) this.#hashes.set(eventId, dataHash(data));
     const hashes = events.map(({ eventId }) => this.#hashes.get(eventId) ?? '');
     this.context.record({
@@ -123,6 +135,7 @@ export abstract class Subscriber {
       ...(events.length === 0 ? {} : { events: events.map(({ eventId }) => eventId), hashes }),
       ...(cursor === undefined ? {} : { cursor }),
       ...(gap === true ? { gap } : {}),
+      ...(arrivedMs === undefined ? {} : { arrivedMs }),
       note,
       at: this.context.time.nowMs,
     });

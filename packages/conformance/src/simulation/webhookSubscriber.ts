@@ -29,6 +29,9 @@ const UNDER_WAY_MS = 120_000;
 /** Nothing is disturbed: so long may an event take. */
 const WITHIN_MS = 60_000;
 
+/** So few deliveries may all wait to be tried again, and what is emitted then with them. */
+const FEW_OUTSTANDING = 5;
+
 /** How its endpoint behaves at the moment. */
 export interface EndpointBehaviour {
   latencyMs: number;
@@ -45,6 +48,8 @@ export interface ServerRules {
   readonly rotationGraceMs: number;
   /** Longest wait before an attempt that is made again. */
   readonly longestRetryMs: number;
+  /** Deliveries of one subscription under way at once. */
+  readonly outstanding: number;
 }
 
 interface Body {
@@ -53,6 +58,11 @@ interface Body {
   readonly data?: unknown;
   readonly cursor?: string | null;
   readonly _meta?: Readonly<Record<string, unknown>>;
+}
+
+interface EarlyBody {
+  readonly body: Body;
+  readonly arrivedMs: number;
 }
 
 /**
@@ -67,7 +77,7 @@ export class WebhookSubscriber extends Subscriber {
   #order = new PlacedEvents((eventId) => this.hand(eventId));
   #gapTold = false;
   /** What came before the first answer, which tells of a gap before it (CLIENT-10). */
-  #early: Body[] = [];
+  #early: EarlyBody[] = [];
   #answered = false;
   /** The one that is in force, then the one before it. */
   #secrets: Secret[] = [];
@@ -96,6 +106,10 @@ export class WebhookSubscriber extends Subscriber {
 
   protected override get againWithinMs(): number {
     return this.#rules.longestRetryMs;
+  }
+
+  protected override get waitsForRetries(): boolean {
+    return this.#rules.outstanding <= FEW_OUTSTANDING;
   }
 
   act(): void {
@@ -184,12 +198,12 @@ export class WebhookSubscriber extends Subscriber {
     }
     const [secret] = this.#secrets;
     this.#isRefreshing = !isNew;
-    const askedMs = this.context.serverTime.nowMs;
+    const asked = { byServerMs: this.context.serverTime.nowMs, atMs: time.nowMs };
     const ttl = this.#ttlMs === null ? { ttlMs: null } : { ttlMs: this.#ttlMs };
     const params = { delivery: { mode: 'webhook', url: this.#url, secret: secret?.text }, cursor: this.cursor, ...ttl };
     this.#call(Methods.subscribe, params, (result: SubscribeResult | undefined) => {
       if (result === undefined) {
-        this.#unanswered(askedMs);
+        this.#unanswered(asked.byServerMs);
         return;
       }
       const { rotationGraceMs } = this.#rules;
@@ -210,10 +224,10 @@ export class WebhookSubscriber extends Subscriber {
       this.#answered = true;
       this.#isRefreshing = false;
       const seen = new Set<string | undefined>();
-      for (const body of this.#early.splice(0)) {
+      for (const { body, arrivedMs } of this.#early.splice(0)) {
         if (body.eventId !== undefined && seen.has(body.eventId)) this.disturbed('came again while it waited');
         seen.add(body.eventId);
-        this.#take(body);
+        this.#take(body, arrivedMs);
       }
       // One of them was its end: what is answered is no position of the next one.
       if (!this.begun) return;
@@ -224,6 +238,7 @@ export class WebhookSubscriber extends Subscriber {
         fact: 'granted',
         subscription: this.wish.subscription,
         refreshBeforeMs: this.#refreshBeforeMs,
+        askedMs: asked.atMs,
         at: time.nowMs,
       });
     });
@@ -351,7 +366,8 @@ export class WebhookSubscriber extends Subscriber {
     }).ok;
   }
 
-  #take(body: Body): void {
+  /** @param arrivedMs when it came, if it waited since then */
+  #take(body: Body, arrivedMs?: number): void {
     if (this.#isOver && body.eventId !== undefined) {
       this.received({ events: [{ eventId: body.eventId, data: body.data }] }, 'webhook');
     }
@@ -362,13 +378,13 @@ export class WebhookSubscriber extends Subscriber {
     const mayBeAnew = this.#isRefreshing && !goesOn;
     if (!this.#answered || mayBeAnew) {
       const isKnown = this.#early.some(
-        (early) => early.eventId === eventId && orderOf(early._meta)?.position === order?.position,
+        ({ body: early }) => early.eventId === eventId && orderOf(early._meta)?.position === order?.position,
       );
-      if (eventId === undefined || !isKnown) this.#early.push(body);
+      if (eventId === undefined || !isKnown) this.#early.push({ body, arrivedMs: this.context.time.nowMs });
       return;
     }
     if (type === 'gap') {
-      this.received({ cursor: cursor ?? null, gap: true }, 'gap');
+      this.received({ cursor: cursor ?? null, gap: true, arrivedMs }, 'gap');
       this.#gapTold = true;
       for (const place of missingOf(_meta)) this.#order.missing(place);
       return;
