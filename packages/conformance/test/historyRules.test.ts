@@ -485,6 +485,22 @@ it('takes a refresh without an answer for no grant where there was none before',
   expect(forgotten(dropped, perhaps, { fact: 'granted', ...S, refreshBeforeMs: 60_000 })).toEqual(['grant']);
 });
 
+it.each<Fact>([
+  { fact: 'ended', ...S, how: 'dropped', at: 100 },
+  { fact: 'restored', logs: [], at: 100 },
+])('takes an answer that was asked for before for no grant of the server ($fact)', (dropped) => {
+  const forgotten = (askedMs?: number): string[] =>
+    kinds([
+      BEGUN,
+      dropped,
+      { fact: 'granted', ...S, refreshBeforeMs: null, ...(askedMs === undefined ? {} : { askedMs }), at: 200 },
+      { fact: 'ended', ...S, how: 'forgotten', atMs: 10_000, at: 300 },
+    ]);
+  expect(forgotten(100)).toEqual([]);
+  expect(forgotten(101)).toEqual(['grant']);
+  expect(forgotten()).toEqual(['grant']);
+});
+
 it('lets an event arrive before its emit is answered, as another process tells of that', () => {
   const facts = (first: Fact[], second: Fact[]): string[] =>
     kinds([

@@ -96,7 +96,7 @@ export function checkHistory(facts: readonly Fact[], { readCursor = readLogCurso
         for (const subscription of subscriptions.values()) subscription.clockSet(fact.offsetMs);
         break;
       case 'restored':
-        for (const subscription of subscriptions.values()) subscription.restored();
+        for (const subscription of subscriptions.values()) subscription.restored(fact);
         break;
       case 'killed':
         kills++;

@@ -1,5 +1,5 @@
 import type { EventTable, KnownEvent } from './eventTable.ts';
-import type { BegunFact, EndedFact, GrantedFact, ReceivedFact } from './facts.ts';
+import type { BegunFact, EndedFact, GrantedFact, ReceivedFact, RestoredFact } from './facts.ts';
 import type { Evidence, Violation, ViolationKind } from './verdict.ts';
 
 /**
@@ -56,6 +56,8 @@ export class CheckedSubscription {
   #lostUpTo = -Infinity;
   /** Whatever was emitted before this fact may be lost. */
   #lostBeforeIndex = -1;
+  /** When the server last came to know nothing of it any more by no fault of its own. */
+  #droppedMs = -Infinity;
   #grant: (Evidence & { readonly refreshBeforeMs: number | null }) | undefined;
   /** The furthest the server's clock was ahead since then. */
   #clockAheadMs = 0;
@@ -106,10 +108,16 @@ export class CheckedSubscription {
     this.#subscribedIndex = Math.min(this.#subscribedIndex, index);
   }
 
-  granted({ refreshBeforeMs, perhaps }: GrantedFact, evidence: Evidence, clockAheadMs: number): void {
+  granted(
+    { refreshBeforeMs, perhaps, askedMs = Infinity }: GrantedFact,
+    evidence: Evidence,
+    clockAheadMs: number,
+  ): void {
     this.grants++;
     // Where there is none to be in doubt of, nothing was promised: the operator ended it, or the storage is an earlier one.
     if (perhaps === true && this.#grant === undefined) return;
+    // The answer may have been under way by then.
+    if (askedMs <= this.#droppedMs) return;
     this.#grant = { ...evidence, refreshBeforeMs };
     // As far as anybody knows the one before may be in force.
     this.#clockAheadMs = perhaps === true ? Math.max(this.#clockAheadMs, clockAheadMs) : clockAheadMs;
@@ -192,6 +200,7 @@ export class CheckedSubscription {
     const grant = this.#grant;
     this.live = false;
     this.#grant = undefined;
+    if (how === 'dropped') this.#droppedMs = evidence.fact.at ?? this.#droppedMs;
     if (how !== 'forgotten' || grant === undefined || atMs === undefined) return;
     if (grant.refreshBeforeMs !== null && grant.refreshBeforeMs <= atMs + this.#clockAheadMs) return;
     const message = `${this.name} was forgotten by the server before its grant ended`;
@@ -200,8 +209,9 @@ export class CheckedSubscription {
   }
 
   /** The server knows of a webhook what it knew when the copy was made: perhaps nothing. */
-  restored(): void {
+  restored({ at }: RestoredFact): void {
     this.#grant = undefined;
+    this.#droppedMs = at ?? this.#droppedMs;
   }
 
   settled(evidence: Evidence): void {
