@@ -57,7 +57,7 @@ export class EventsClient {
     assertClientSource(client);
     assertClientOptions(options);
     this.#options = options;
-    this.#settings = settingsOf(options);
+    this.#settings = settingsOf(options, this.#warn);
     this.#connection = new Connection(client, options.acceptSketch ?? true, this.#warn);
     this.#types = new EventTypes(this.#connection, this.#warn);
     this.#awaitedTypes = new AwaitedTypes(this.#types, this.#settings);

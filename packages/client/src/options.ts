@@ -83,7 +83,8 @@ export interface SubscribeOptions<T = any> {
   payload?: PayloadSchema<T>;
   /**
    * The policy between receipt and action (AUTH-07): an event is handed out only if this says true. Awaited; may be used
-   * to look at untrusted data before anything else does (AUTH-06). If it throws, so does the iteration.
+   * to look at untrusted data before anything else does (AUTH-06). If it throws, so does the iteration, and if it answers with
+   * anything but true or false: the event stays the next one.
    */
   filter?: (event: ReceivedEvent) => boolean | Promise<boolean>;
   /** Events may be missing at this place in the order; the subscription goes on (CUR-13). Awaited. */

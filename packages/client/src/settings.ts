@@ -1,5 +1,7 @@
 import { type BackoffOptions, defaultBackoff } from './backoff.ts';
+import { tell } from '@mcp-events/protocol/options';
 import { type Clock, systemClock } from './clock.ts';
+import { asError } from './errors.ts';
 import type { WebhookOptions } from './delivery/webhook/webhookOptions.ts';
 import { InboxSessions } from './inbox/inboxSessions.ts';
 import type { EventsClientOptions } from './options.ts';
@@ -20,7 +22,8 @@ export interface Settings {
   random: () => number;
 }
 
-export function settingsOf(options: EventsClientOptions): Settings {
+/** @param onWarning told of an option that does not do what it is to do */
+export function settingsOf(options: EventsClientOptions, onWarning: (message: string) => void): Settings {
   const sessions = new InboxSessions();
   return {
     store: sessions.of(options.store ?? memoryStore()),
@@ -34,6 +37,23 @@ export function settingsOf(options: EventsClientOptions): Settings {
     heartbeatIntervalMs: options.heartbeatIntervalMs ?? 30_000,
     backoff: { ...defaultBackoff, ...options.backoff },
     clock: options.clock ?? systemClock,
-    random: options.random ?? Math.random,
+    random: jitterOf(options.random, onWarning),
+  };
+}
+
+/** The application's source of jitter, as long as it is one: a wait of no number would be none, and repeated without an end. */
+function jitterOf(given: EventsClientOptions['random'], onWarning: (message: string) => void): () => number {
+  if (given === undefined) return Math.random;
+  return () => {
+    let failure = 'answered with something else than a number from 0 to below 1';
+    try {
+      const value: unknown = given();
+      if (typeof value === 'number' && value >= 0 && value <= 1) return value;
+      tell(() => value);
+    } catch (error) {
+      failure = `threw: ${asError(error).message}`;
+    }
+    onWarning(`random ${failure}. Math.random is used instead.`);
+    return Math.random();
   };
 }

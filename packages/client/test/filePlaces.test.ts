@@ -124,6 +124,31 @@ describe('where a cursor file lies', () => {
     expect(flushed).toEqual(['file', 'folder']);
   });
 
+  it('RECV-02 an inbox file that cannot be written anew goes on, and is found again', async () => {
+    const path = join(await place(), 'inbox.jsonl');
+    // In the way of what would be put in its place.
+    await mkdir(`${path}.tmp`);
+    const store = fileInboxStore(path);
+    await store.load();
+    const event = {
+      eventId: 'e',
+      name: 'n',
+      timestamp: '2026-07-28T12:00:00Z',
+      data: { pad: 'x'.repeat(400_000) },
+      cursor: null,
+    };
+    for (let number = 0; number < 5; number += 1) {
+      const message = { kind: 'event' as const, subscriptionId: 's', webhookId: `w${number}`, event, bytes: 1 };
+      await store.append({ kind: 'message', number, message });
+      if (number < 4) await store.append({ kind: 'done', number });
+    }
+    await store.close();
+    const again = fileInboxStore(path);
+    const { messages } = await again.load();
+    await again.close();
+    expect(messages.map(({ number }) => number)).toEqual([4]);
+  });
+
   it('RECV-02 an inbox file behind a link is written anew in the place the link leads to', async () => {
     const at = await place();
     const [target, link] = [join(at, 'inbox.jsonl'), join(at, 'link.jsonl')];

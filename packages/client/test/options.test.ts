@@ -1,5 +1,5 @@
-import { Methods } from '@mcp-events/protocol';
-import { describe, expect, it } from 'vitest';
+import { createWebhookSecret, Methods } from '@mcp-events/protocol';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { EventsClient, type EventsClientOptions, type SubscribeOptions } from '../src/index.ts';
 import { TransportTap } from '../src/connection/transportTap.ts';
 import { batch, eventType, occurrence, pending, RawServer, RpcFailure } from './support/rawServer.ts';
@@ -123,6 +123,71 @@ describe('callbacks of the application', () => {
     await failing.events.subscribe('incident.opened');
     await failing.events.close();
   });
+});
+
+describe('functions of the application that have to answer at once', () => {
+  const unhandled: unknown[] = [];
+  const catchIt = (reason: unknown): void => void unhandled.push(reason);
+  beforeEach(() => void process.on('unhandledRejection', catchIt));
+  afterEach(() => {
+    process.off('unhandledRejection', catchIt);
+    expect(unhandled.splice(0)).toEqual([]);
+  });
+  // Such rejections are told after the microtasks of their turn.
+  const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new Error('no dice');
+      },
+    ],
+    ['answers with no number', () => NaN],
+    ['answers with a negative one', () => -1],
+    ['answers with one that is too large', () => 1.5],
+    ['answers with a promise that is rejected', () => Promise.reject(new Error('no dice'))],
+  ])('CLIENT-20 CLIENT-09 attempts have waits between them, and go on, where random %s', async (_what, random) => {
+    const { server, clock, events, warnings } = await world({ random: random as () => number });
+    const instead = vi.spyOn(Math, 'random').mockReturnValue(0.999);
+    onTestFinished(() => instead.mockRestore());
+    server.on(Methods.stream, () => {
+      throw new RpcFailure(-32603);
+    });
+    const subscription = await events.subscribe('incident.opened', {}, { delivery: 'push' });
+    await settle();
+    expect(server.requests(Methods.stream)).toHaveLength(1);
+    await clock.advance(1_000);
+    expect(server.requests(Methods.stream)).toHaveLength(2);
+    expect(subscription.status.state).toBe('waiting');
+    expect(warnings[0]).toMatch(/^random .*Math\.random is used instead/);
+    await events.close();
+    await nextTurn();
+  });
+
+  it.each<[string, () => unknown]>([
+    ['a promise that is rejected', () => Promise.reject(new Error('no vault'))],
+    ['nothing', () => undefined],
+  ])(
+    'CLIENT-20 SIG-11 a subscription that gets %s for a secret says so, and is tried again',
+    async (_what, createSecret) => {
+      let isBroken = true;
+      const { clock, events, subscribes } = await webhookWorld({
+        hooks: { createSecret: (() => (isBroken ? createSecret() : createWebhookSecret())) as () => string },
+      });
+      const errors: string[] = [];
+      const onError = ({ message }: Error): void => void errors.push(message);
+      await events.subscribe('incident.opened', {}, { delivery: 'webhook', onError });
+      await settle();
+      expect(errors[0]).toMatch(/webhook\.createSecret must be a secret, at once, not /);
+      expect(subscribes()).toEqual([]);
+      isBroken = false;
+      await clock.advance(1_000);
+      expect(subscribes()).toHaveLength(1);
+      await events.close();
+      await nextTurn();
+    },
+  );
 });
 
 describe('answers', () => {

@@ -304,14 +304,27 @@ describe('answers', () => {
     }
   });
 
-  it('are given even if the log fails', async () => {
-    const world = new ReceiverWorld({
-      onWarning: () => {
+  it.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
         throw new Error('log full');
       },
-    });
-    world.receiver.register({ secret: secretA, id: 'sub_1', accept: () => Promise.reject(new Error('no')) });
+    ],
+    ['rejects', () => Promise.reject(new Error('log full'))],
+  ])('CLIENT-20 are given, and nothing ends, even if what is told %s', async (_what, fail) => {
+    const unhandled: unknown[] = [];
+    const catchIt = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', catchIt);
+    const world = new ReceiverWorld({ onWarning: fail });
+    const accept = (): Promise<never> => Promise.reject(new Error('no'));
+    world.receiver.register({ secret: secretA, id: 'sub_1', accept, refused: fail });
     expect(await world.post()).toBe(503);
+    expect(await world.post({ ageSeconds: 999 })).toBe(401);
     expect(await world.post({ body: challenge, url: 'https://agent.example/%' })).toBe(200);
+    // Such rejections are told after the microtasks of their turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', catchIt);
+    expect(unhandled).toEqual([]);
   });
 });

@@ -155,6 +155,21 @@ describe('policy', () => {
     await events.close();
   });
 
+  it.each([undefined, null, 'no', 0, {}])(
+    'AUTH-07 neither hands out nor loses what a filter says %j of',
+    async (nonsense) => {
+      let answer: unknown = nonsense;
+      const { server, events } = await world();
+      const filter = (): boolean => answer as boolean;
+      const subscription = await events.subscribe('incident.opened', {}, { filter });
+      await pushed(subscription, server, 1);
+      await expect(subscription.next()).rejects.toThrow(/filter of "incident\.opened" must be true or false, not /);
+      answer = true;
+      expect((await subscription.next()).value!.eventId).toBe('e1');
+      await events.close();
+    },
+  );
+
   it('AUTH-07 hands out nothing when the filter fails', async () => {
     let broken = true;
     const { server, events } = await world();

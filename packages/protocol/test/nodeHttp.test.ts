@@ -312,6 +312,21 @@ describe('responses of node:http', () => {
     expect(errors).toEqual(['the handler', expect.any(String), 'the body', 'the body']);
   });
 
+  it('EMIT-18 a log that rejects ends nothing', async () => {
+    const unhandled: unknown[] = [];
+    const catchIt = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', catchIt);
+    const { url } = await serve(
+      () => {
+        throw new Error('the handler');
+      },
+      { onError: (): unknown => Promise.reject(new Error('the log')) },
+    );
+    expect((await fetch(url)).status).toBe(500);
+    process.off('unhandledRejection', catchIt);
+    expect(unhandled).toEqual([]);
+  });
+
   it('works in the place of node:http2', async () => {
     const server = createSecureServer(
       nodeHandler(async (request) => new Response(await request.text(), { headers: { connection: 'close' } })),

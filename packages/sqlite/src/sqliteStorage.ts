@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
+import { tell } from '@mcp-events/protocol/options';
 import type { Clock, EventLog, Retention, Storage } from '@mcp-events/server';
 import { backUp } from './backup.ts';
 import type { FileIdentity } from './fileIdentity.ts';
@@ -137,11 +138,8 @@ export class OpenSqliteStorage implements Storage {
 
   #report(error: unknown): void {
     if (this.#closed) return;
-    try {
-      this.#parts.onWarning(`storage: ${error instanceof Error ? error.message : String(error)}`);
-    } catch {
-      // Whoever is told must not stop what is told.
-    }
+    // Whoever is told must not stop what is told.
+    tell(() => this.#parts.onWarning(`storage: ${error instanceof Error ? error.message : String(error)}`));
   }
 
   #openSlot(name: string, retention: Retention): LogSlot {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
 // @ts-expect-error It has no declarations.
 import native from 'fs-native-extensions';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { systemClock } from '@mcp-events/server';
 import type { Clock } from '@mcp-events/server';
 import { openSqliteStorage } from '../src/index.ts';
@@ -156,6 +156,21 @@ it.each([
   expect([log.head, await readAll(log)]).toEqual([20, Array.from({ length: 20 }, (_, i) => `e${i + 1}`)]);
   expect(warnings).toHaveLength(1);
   await storage.close();
+});
+
+it('EMIT-18 a rejected onWarning ends nothing', async () => {
+  const unhandled: unknown[] = [];
+  const catchIt = (reason: unknown): void => void unhandled.push(reason);
+  process.on('unhandledRejection', catchIt);
+  const file = join(temporaryFolder(), 'a.db');
+  const onWarning = vi.fn((): unknown => Promise.reject(new Error('a logger that fails')));
+  const storage = await openSqliteStorage({ file, onWarning });
+  rmSync(`${file}-wal`);
+  await expect(storage.notes.set({ key: 'k', value: 'v' })).rejects.toMatchObject({ code: 'replaced' });
+  await storage.close();
+  process.off('unhandledRejection', catchIt);
+  expect(onWarning).toHaveBeenCalledOnce();
+  expect(unhandled).toEqual([]);
 });
 
 it('EMIT-16 a look at the files holds for ten milliseconds, and not for one that takes it from them', async () => {

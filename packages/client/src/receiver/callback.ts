@@ -90,8 +90,8 @@ export class Callback implements RegisteredCallback {
   }
 
   /** A post that one of its keys signed was refused for its time. */
-  refused(): void {
-    this.#registration.refused?.();
+  refused(): unknown {
+    return this.#registration.refused?.();
   }
 
   /**

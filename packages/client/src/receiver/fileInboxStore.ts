@@ -136,23 +136,14 @@ class FileInboxStore implements InboxStore {
       ...marks.map((mark) => ({ kind: 'mark' as const, mark })),
       ...messages.map((stored) => ({ kind: 'message' as const, ...stored })),
     ];
-    const temporary = temporaryOf(this.#target);
-    const file = await open(temporary, 'w', 0o600);
-    let size: number;
-    try {
-      const lines = changes.map((change) => `${toJson(change)}\n`);
-      size = await writeAll(file, HEADER + lines.join(''), 0);
-      await file.sync();
-      if (!(await renamed(temporary, this.#target))) {
-        // Mounted by itself: it goes on as it is, and grows until the program starts with another file.
-        await file.close();
-        this.#sizeWhenCompacted = this.#size;
-        return old;
-      }
-    } catch (error) {
-      await file.close();
-      throw error;
+    const text = HEADER + changes.map((change) => `${toJson(change)}\n`).join('');
+    const file = await replacement(this.#target, text);
+    if (file === undefined) {
+      // It goes on as it is, and is tried again when it holds twice as much.
+      this.#sizeWhenCompacted = this.#size;
+      return old;
     }
+    const size = Buffer.byteLength(text);
     this.#file = file;
     this.#isTorn = false;
     this.#size = size;
@@ -200,6 +191,25 @@ function parseChange(line: string): InboxChange | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Puts a file with this text in the place of another one. Undefined if that cannot be done: the file is mounted by itself, or its
+ * folder or its disk takes no other one. What it holds is as good as before, so nothing is to be refused for that.
+ */
+async function replacement(target: string, text: string): Promise<FileHandle | undefined> {
+  const temporary = temporaryOf(target);
+  const file = await open(temporary, 'w', 0o600).catch(() => undefined);
+  if (file === undefined) return undefined;
+  try {
+    await writeAll(file, text, 0);
+    await file.sync();
+    if (await renamed(temporary, target)) return file;
+  } catch {
+    // As said.
+  }
+  await file.close().catch(() => {});
+  return undefined;
 }
 
 /** @returns the number of bytes */

@@ -1,5 +1,6 @@
 import { describeIssues, envelopeTypeOf, isJsonObject, webhookBodySchema } from '@mcp-events/protocol';
-import { checkMembers, func, numberOf, text } from '@mcp-events/protocol/options';
+import { checkMembers, func, numberOf, tell, text } from '@mcp-events/protocol/options';
+import { call } from '../call.ts';
 import { checkClock, type Clock, systemClock } from '../clock.ts';
 import { asError } from '../errors.ts';
 import { badRequest, cutOff, emptyAnswer, internalFailure, methodNotAllowed, notNow, unauthorized } from './answers.ts';
@@ -138,11 +139,10 @@ export class WebhookReceiver {
   #tellRefused(candidates: Candidates, headers: DeliveryHeaders, body: Uint8Array): void {
     const outcome = authenticate(candidates, headers, body, { nowMs: 0, toleranceMs: Infinity });
     if (!outcome.ok) return;
-    try {
-      outcome.callback.refused();
-    } catch (error) {
-      this.#warn(`"refused" of subscription "${headers.subscriptionId}" failed: ${asError(error).message}`);
-    }
+    call(
+      () => outcome.callback.refused(),
+      ({ message }) => this.#warn(`"refused" of subscription "${headers.subscriptionId}" failed: ${message}`),
+    );
   }
 
   /** Public-key signatures, where the callback enforces them (SIG-13). */
@@ -208,11 +208,8 @@ export class WebhookReceiver {
   }
 
   #warn(message: string): void {
-    try {
-      this.#onWarning(message);
-    } catch {
-      // A failing log must not change an answer.
-    }
+    // A failing log must not change an answer.
+    tell(() => this.#onWarning(message));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { DeliveryStatus } from '@mcp-events/protocol';
+import { wrongValue } from '@mcp-events/protocol/options';
 import { call } from '../call.ts';
 import { asError, EventsClientError, shortened } from '../errors.ts';
 import {
@@ -476,7 +477,11 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
       return false;
     }
     if (this.#isOver()) return false;
-    return (await this.#untilOver(() => this.#parts.options.filter?.(event))) ?? true;
+    if (this.#parts.options.filter === undefined) return true;
+    const answer: unknown = await this.#untilOver(() => this.#parts.options.filter?.(event));
+    if (typeof answer === 'boolean' || this.#isOver()) return answer === true;
+    // Neither handed out, as nobody said so, nor passed over, as that would lose it.
+    throw wrongValue(`the answer of the filter of "${this.name}"`, 'true or false', answer);
   }
 
   /** Waits for the application, and no longer than delivery goes on: whoever stops it must not wait for what never ends. */

@@ -1,4 +1,5 @@
 import { checkMembers, func, having } from '../options/checks.ts';
+import { tell } from '../options/tell.ts';
 import type { NodeRequest, NodeResponse, Timers } from './messages.ts';
 import { RequestBody } from './requestBody.ts';
 import { ResponseWriter } from './responseWriter.ts';
@@ -50,13 +51,8 @@ export function nodeHandler<I extends NodeRequest, O extends NodeResponse>(
   func(handle, 'the handler (of Requests of the Fetch API, such as receiver.handle)');
   checkMembers<Required<NodeHandlerOptions>>(options, nodeHandlerOptions, 'the options of nodeHandler');
   const { onError, timers = runtimeTimers } = options;
-  const fail = (error: unknown): void => {
-    try {
-      onError?.(error);
-    } catch {
-      // A failing log must not change an answer, and there is nowhere left to tell it.
-    }
-  };
+  // A failing log must not change an answer.
+  const fail = (error: unknown): void => tell(() => onError?.(error));
   const answer = async (incoming: I, outgoing: O): Promise<void> => {
     const writer = new ResponseWriter(incoming, outgoing, timers);
     const body = new RequestBody(incoming);

@@ -20,4 +20,5 @@ export {
 export { nearestOf, refuseMisspelt, refuseUnknown } from './knownMembers.ts';
 export { type NumberBounds, readNumber, readNumbers, readTyped } from './numbers.ts';
 export { schemaMistake } from './schemaMistakes.ts';
+export { tell } from './tell.ts';
 export { isPromise, wrongValue } from './wrongValue.ts';

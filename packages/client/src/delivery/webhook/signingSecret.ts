@@ -1,4 +1,5 @@
 import { createWebhookSecret } from '@mcp-events/protocol';
+import { tell, wrongValue } from '@mcp-events/protocol/options';
 import { Age, type Clock } from '../../clock.ts';
 import type { RegisteredCallback } from '../../receiver/registration.ts';
 import type { WebhookOptions } from './webhookOptions.ts';
@@ -59,6 +60,9 @@ export class SigningSecret {
   }
 
   #create(): string {
-    return (this.#options.createSecret ?? createWebhookSecret)();
+    const secret: unknown = (this.#options.createSecret ?? createWebhookSecret)();
+    if (typeof secret === 'string') return secret;
+    tell(() => secret);
+    throw wrongValue('the answer of webhook.createSecret', 'a secret, at once', secret);
   }
 }
