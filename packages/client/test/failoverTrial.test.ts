@@ -71,6 +71,16 @@ describe('trials of a better mode', () => {
     await w.events.close();
   });
 
+  it('CLIENT-15 are not due in a mode that is yet to get through', () => {
+    const failover = new Failover(['webhook', 'push', 'poll']);
+    for (let n = 0; n < 3; n += 1) failover.failed(true);
+    expect([failover.current, failover.retryPreferredMs(false)]).toEqual(['push', undefined]);
+    failover.succeeded();
+    expect(failover.retryPreferredMs(false)).toBe(10_000);
+    for (let n = 0; n < 3; n += 1) failover.failed(true);
+    expect([failover.current, failover.retryPreferredMs(false)]).toEqual(['poll', undefined]);
+  });
+
   it('CLIENT-15 end with the first that works', () => {
     const failover = new Failover(['webhook', 'push', 'poll']);
     failover.skip();

@@ -28,6 +28,8 @@ export class Failover {
   /** The failures in a row were outages, and so was what led to the current mode. */
   #isOutage = false;
   #isAfterOutage = false;
+  /** The current mode got through since it was turned to. */
+  #hasSucceeded = false;
   /** The mode that worked, while better ones are tried. */
   #working: number | undefined;
   #failedTrials = 0;
@@ -46,19 +48,21 @@ export class Failover {
   }
 
   /**
-   * How long to stay in the current mode before the better ones are tried again; undefined in the preferred one, and while
-   * they are tried.
+   * How long to stay in the current mode before the better ones are tried again; undefined in the preferred one, while
+   * they are tried, and until the current one got through: as long as that is open, it is the worse ones that may work
+   * (CLIENT-15).
    *
    * @param losesEvents whether leaving the current mode costs the events in between, because there is no cursor
    */
   retryPreferredMs(losesEvents: boolean): number | undefined {
-    if (this.#index === 0 || this.#working !== undefined) return undefined;
+    if (this.#index === 0 || this.#working !== undefined || !this.#hasSucceeded) return undefined;
     if (this.#isAfterOutage && !losesEvents) return RETRY_AFTER_OUTAGE_MS;
     return PREFERRED_RETRY_MS * (losesEvents ? 2 ** Math.min(this.#failedTrials, MAX_DOUBLINGS) : 1);
   }
 
   succeeded(): void {
     this.#failures = 0;
+    this.#hasSucceeded = true;
     if (this.#working === undefined) return;
     this.#working = undefined;
     this.#failedTrials = 0;
@@ -78,6 +82,7 @@ export class Failover {
   skip(): boolean {
     this.#failures = 0;
     this.#isAfterOutage = false;
+    this.#hasSucceeded = false;
     this.#index = (this.#index + 1) % this.#modes.length;
     if (this.#index === this.#working) {
       this.#working = undefined;
@@ -91,6 +96,7 @@ export class Failover {
     if (this.#index === 0) return;
     this.#working = this.#index;
     this.#index = 0;
+    this.#hasSucceeded = false;
     this.#failures = 0;
     this.#isAfterOutage = false;
   }
@@ -98,6 +104,7 @@ export class Failover {
   /** The type was listed anew and may offer other modes. */
   replace(modes: readonly ClientDeliveryMode[]): void {
     const current = modes.indexOf(this.current);
+    if (current === -1) this.#hasSucceeded = false;
     this.#modes = modes;
     this.#index = Math.max(0, current);
     this.#working = undefined;

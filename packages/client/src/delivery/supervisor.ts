@@ -78,12 +78,19 @@ async function keepDelivered(
   let attempt = 0;
   let resubscribes = 0;
   let refusals = 0;
-
-  while (!signal.aborted) {
-    if (trials.take()) failover.retryPreferred();
+  const awaitTrial = (): void => {
     const retryMs = failover.retryPreferredMs(buffer.resumeCursor === null);
     if (retryMs === undefined) trials.stop();
     else trials.start(retryMs);
+  };
+  const succeeded = (): void => {
+    failover.succeeded();
+    awaitTrial();
+  };
+
+  while (!signal.aborted) {
+    if (trials.take()) failover.retryPreferred();
+    awaitTrial();
     const delivery = failover.current;
     const silenceMs = context.heartbeatIntervalMs * 2;
     onStatus({ state: 'connecting', delivery });
@@ -93,12 +100,12 @@ async function keepDelivered(
         signal: runSignal,
         acceptWithinMs: failover.hasOther ? Math.min(ACCEPT_MS, silenceMs) : silenceMs,
         onActive: () => onStatus({ state: 'active', delivery }),
-        onProgress: () => failover.succeeded(),
+        onProgress: succeeded,
         onHealthy: () => {
           attempt = 0;
           resubscribes = 0;
           refusals = 0;
-          failover.succeeded();
+          succeeded();
         },
       }),
     );
