@@ -9,6 +9,7 @@ import type { BegunFact, Fact } from '../history/facts.ts';
 import type { Network } from './network.ts';
 import { virtualPath } from './patchedFiles.ts';
 import type { Random } from './random.ts';
+import type { RequestFaults } from './requestFaults.ts';
 import { SimulatedTransport } from './simulatedTransport.ts';
 import type { FileAccess, VirtualFiles } from './virtualFiles.ts';
 import type { ArrivedRequest, RequestAnswer } from './virtualSocket.ts';
@@ -43,6 +44,8 @@ export interface Machine {
   readonly timeOfDay: TimeOfDay;
   readonly interests: readonly Interest[];
   readonly behaviour: ApplicationBehaviour;
+  /** On the way to the server. */
+  readonly requests: RequestFaults;
   readonly usesWebhooks: boolean;
   readonly ttlMs: number | null | undefined;
   /** Most events that wait for the application. */
@@ -190,6 +193,7 @@ export class Application {
       network,
       this.machine.principal,
       `${this.processName}-${this.#transports.size}`,
+      this.machine.requests,
     );
     this.#transports.add(transport);
     await client.connect(transport);

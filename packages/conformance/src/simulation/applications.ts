@@ -4,6 +4,7 @@ import type { CalmPeriods } from './calmPeriods.ts';
 import type { ApplicationSettings } from './clientSettings.ts';
 import type { Network } from './network.ts';
 import type { Random } from './random.ts';
+import { RequestFaults } from './requestFaults.ts';
 import type { ServerFaults } from './serverFaults.ts';
 import { VirtualFiles } from './virtualFiles.ts';
 import { TimeOfDay } from './virtualTime.ts';
@@ -20,6 +21,9 @@ export interface ApplicationsOptions {
   readonly expects: (error: unknown) => boolean;
 }
 
+/** By so much a post may overtake another one that was sent at the same time. */
+const MOST_OVERTAKING_MS = 40;
+
 /** The applications, which are killed or stopped now and then, and started again, each on a machine of its own. */
 export class Applications {
   readonly machines: readonly Machine[];
@@ -31,21 +35,30 @@ export class Applications {
 
   constructor(options: ApplicationsOptions) {
     this.#options = options;
-    const { world, random, network, settings } = options;
+    const { world, random, network, faults, settings } = options;
     this.machines = settings.map((application) => ({
       ...application,
       files: new VirtualFiles(random, world.time),
       timeOfDay: new TimeOfDay(world.time),
       behaviour: { workMs: 0, answerMs: 0, lostAnswer: 0 },
+      requests: new RequestFaults(faults.random, world.faults, () =>
+        world.record({ fact: 'lossCause', process: application.name, why: 'an event cannot be read' }),
+      ),
       cursors: new Map(),
       over: new Set(),
       lives: 0,
     }));
     for (const { name } of this.machines) {
       network.endpoints.set(name, (request, answer) => {
-        const application = this.#running.get(name);
-        if (application === undefined) answer.reset();
-        else application.arrive(request, answer);
+        const arrive = (): void => {
+          const application = this.#running.get(name);
+          if (application === undefined) answer.reset();
+          else application.arrive(request, answer);
+        };
+        // Posts that are sent at the same time overtake each other, which is no fault.
+        const delayMs = faults.random.chance(0.4) ? faults.random.int(1, MOST_OVERTAKING_MS) : 0;
+        if (delayMs === 0) arrive();
+        else world.time.at(delayMs, arrive);
       });
     }
   }
@@ -64,8 +77,9 @@ export class Applications {
   /** Whether all of them run, on machines without faults. */
   get areRight(): boolean {
     const areRight = this.machines.every(
-      ({ timeOfDay, behaviour, files }) =>
+      ({ timeOfDay, behaviour, files, requests }) =>
         timeOfDay.offsetMs === 0 &&
+        requests.areHarmless &&
         [...Object.values(behaviour), ...Object.values(files.behaviour)].every((value) => value === 0),
     );
     return areRight && this.#running.size === this.machines.length;

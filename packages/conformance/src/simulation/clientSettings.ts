@@ -28,8 +28,8 @@ export interface ClientSettings {
 
 const ARGUMENTS: readonly Interest['arguments'][] = [{}, { severity: 'high' }, { severity: ['high', 'low'] }];
 
-/** Grants of seconds are rare: each hour of them is 900 requests, which take as long as ten other schedules. */
-const TTLS_MS = [undefined, undefined, undefined, null, null, null, 60_000, 60_000, 600_000, 600_000, 600_000, 5_000];
+/** Grants of seconds are rare, and not of few of them: each refresh stores a position, and takes as long as a minute without. */
+const TTLS_MS = [undefined, undefined, undefined, null, null, null, 60_000, 60_000, 600_000, 600_000, 600_000, 20_000];
 
 const TYPES = ['filtered', 'matched', 'transformed', 'checked'];
 

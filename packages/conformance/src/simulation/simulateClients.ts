@@ -5,6 +5,7 @@ import { dataOf, expectationOf, TENANT_NAMES } from './authoredEvent.ts';
 import type { Treatment } from './authoredEvent.ts';
 import { callBackOf } from './callBack.ts';
 import { CalmPeriods, QUIET_MS } from './calmPeriods.ts';
+import { ClientFaults } from './clientFaults.ts';
 import { clientSettingsOf } from './clientSettings.ts';
 import type { ClientSettings } from './clientSettings.ts';
 import type { DiskBehaviour } from './diskStorage.ts';
@@ -68,6 +69,7 @@ class ClientWorld {
   readonly #sources: readonly EventSource[];
   readonly #calm: CalmPeriods;
   readonly #faults: ServerFaults;
+  readonly #clientFaults: ClientFaults;
   readonly #lives: ServerLives;
   readonly #emitter: Emitter;
   /** What authors report, decided on its own so that the rest of a schedule is the same with and without. */
@@ -141,6 +143,7 @@ class ClientWorld {
       settings: settings.applications,
       expects: isExpected,
     });
+    this.#clientFaults = new ClientFaults({ seed, calm, applications: this.applications });
   }
 
   randomUUID(): `${string}-${string}-${string}-${string}-${string}` {
@@ -180,11 +183,13 @@ class ClientWorld {
     const random = this.#random;
     const { time } = this.#world;
     await this.#startServer();
+    this.#clientFaults.begin();
     for (const machine of this.applications.machines) this.applications.start(machine);
     await time.settle();
     this.#emitSome();
     for (let step = 0; step < this.#settings.steps; step++) {
       this.#faults.step(this.#lives.current);
+      this.#clientFaults.step();
       this.#reportLoss();
       this.#calm.look();
       await this.#step();
@@ -328,6 +333,7 @@ class ClientWorld {
     const wereRight = this.applications.recover() && wasServerRight;
     this.#lives.setClock(0);
     this.#isFine = true;
+    this.#clientFaults.recover();
     this.#calm.disturb('the end of the faults', wereRight ? QUIET_MS : QUIET_AFTER_CLOCK_MS);
     await time.advance(this.#calm.overMs - time.nowMs);
     for (let round = 0; round < 3; round++) {

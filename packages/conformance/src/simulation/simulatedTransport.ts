@@ -2,6 +2,7 @@ import { EXTENSION_ID } from '@mcp-events/protocol';
 import type { JSONRPCMessage, RequestId, Transport, TransportSendOptions } from '@modelcontextprotocol/client';
 import { NoAnswer } from './network.ts';
 import type { Network } from './network.ts';
+import type { RequestFaults } from './requestFaults.ts';
 import type { Method } from './serverProcess.ts';
 
 interface Exchange {
@@ -26,14 +27,16 @@ export class SimulatedTransport implements Transport {
   readonly #network: Network;
   readonly #principal: string;
   readonly #name: string;
+  readonly #faults: RequestFaults;
   readonly #exchanges = new Map<RequestId, Exchange>();
   readonly #stopListening: () => void;
   #dead = false;
 
-  constructor(network: Network, principal: string, name: string) {
+  constructor(network: Network, principal: string, name: string, faults: RequestFaults) {
     this.#network = network;
     this.#principal = principal;
     this.#name = name;
+    this.#faults = faults;
     const onGone = (): void => {
       for (const exchange of this.#exchanges.values()) network.later(() => this.#drop(exchange));
     };
@@ -102,6 +105,14 @@ export class SimulatedTransport implements Transport {
     const isStream = method === 'events/stream';
     const exchange: Exchange = { id, abort: new AbortController(), isStream, onEnd, over: false };
     this.#exchanges.set(id, exchange);
+    const blockedBy = this.#faults.blocks(method, params);
+    if (blockedBy !== undefined) {
+      this.#network.later(() => {
+        if (blockedBy === 'drop') this.#drop(exchange);
+        else this.#answer(exchange, { error: { code: -32_603, message: 'simulated: blocked on its way' } });
+      });
+      return;
+    }
     const arriving: JSONRPCMessage[] = [];
     const request = {
       id: `${this.#name}-${id}`,
@@ -110,14 +121,14 @@ export class SimulatedTransport implements Transport {
       principal: this.#principal,
       signal: exchange.abort.signal,
       notify: async (notification: { method: string; params?: Record<string, unknown> }): Promise<void> => {
-        arriving.push(this.#ownNotification(notification, id) as JSONRPCMessage);
+        arriving.push(this.#ownNotification(this.#faults.notification(notification), id) as JSONRPCMessage);
         this.#network.later(() => this.#take(exchange, arriving));
       },
     };
     this.#network.request(request, isStream ? Infinity : undefined).then(
       (result) => {
         this.#take(exchange, arriving);
-        this.#answer(exchange, { result });
+        this.#answer(exchange, { result: this.#faults.answer(method, result) });
       },
       (error: Error) => {
         if (error instanceof NoAnswer) this.#drop(exchange);
