@@ -1,3 +1,4 @@
+import { eventParamsSchema } from '@mcp-events/protocol';
 import { Events } from '@mcp-events/server';
 import type { EventTypeDefinition, StoredSubscription } from '@mcp-events/server';
 import { expect, it } from 'vitest';
@@ -7,6 +8,7 @@ import { LocalFaults } from '../src/simulation/localFaults.ts';
 import { Random } from '../src/simulation/random.ts';
 import { ReporterFaults } from '../src/simulation/reporterFaults.ts';
 import { comesOfFault } from '../src/simulation/simulatedFault.ts';
+import { RequestFaults } from '../src/simulation/requestFaults.ts';
 import { StoredFaults } from '../src/simulation/storedFaults.ts';
 import { VirtualDisk } from '../src/simulation/virtualDisk.ts';
 import { ProcessClock, TimeOfDay, VirtualTime } from '../src/simulation/virtualTime.ts';
@@ -139,4 +141,36 @@ it.each(SEEDS)('a machine has no connections, and late timers (seed %i)', (seed)
   Object.assign(faults.rates, { connection: 1, lateTimer: 1 });
   expect(faults.connection()).toMatchObject({ code: expect.stringMatching(/^E[A-Z]+$/) as string });
   expect(faults.lateMs()).toBeGreaterThanOrEqual(60_000);
+});
+
+it('something on the way blocks the modes that have another to turn to', () => {
+  const counts = new FaultCounts();
+  const faults = new RequestFaults(new Random(1), counts, () => {});
+  Object.assign(faults.state, { blocked: new Set(['events/stream']), blockedBy: 'error' });
+  faults.mayTurn = ({ name }) => name === 'opened';
+  expect(faults.blocks('events/stream', { name: 'opened' })).toBe('error');
+  expect(faults.blocks('events/stream', { name: 'forced' })).toBeUndefined();
+  expect(faults.blocks('events/poll', { name: 'opened' })).toBeUndefined();
+  expect([faults.areHarmless, counts.of('requests: blocked by error')]).toEqual([true, 1]);
+  Object.assign(faults.state, { blocked: new Set(['events/poll']) });
+  expect(faults.areHarmless).toBe(false);
+});
+
+it.each(SEEDS)('events of streams and polls cannot be read, and whoever loses by it is told (seed %i)', (seed) => {
+  const counts = new FaultCounts();
+  let told = 0;
+  const faults = new RequestFaults(new Random(seed), counts, () => told++);
+  const event = { eventId: 'e1', name: 'opened', timestamp: '2026-01-01T00:00:00Z', data: {}, cursor: 'c1' };
+  const message = { method: 'notifications/events/event', params: event };
+  expect([faults.notification(message), faults.answer('events/poll', { events: [event] })]).toEqual([
+    message,
+    { events: [event] },
+  ]);
+  faults.state.unreadable = 1;
+  const spoilt = faults.notification(message).params;
+  expect(eventParamsSchema.safeParse(event).success).toBe(true);
+  expect([eventParamsSchema.safeParse(spoilt).success, spoilt.cursor]).toEqual([false, 'c1']);
+  expect(faults.answer('events/poll', { events: [event] })).not.toEqual({ events: [event] });
+  expect(faults.answer('events/list', { events: [event] })).toEqual({ events: [event] });
+  expect([told, counts.of('requests: unreadable event'), faults.areHarmless]).toEqual([2, 2, false]);
 });

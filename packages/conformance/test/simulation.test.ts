@@ -44,6 +44,13 @@ const KINDS_OF_FAULTS = [
   'tracer: throws',
 ];
 
+/** The same, of applications. */
+const KINDS_OF_CLIENT_FAULTS = [
+  'requests: blocked by drop',
+  'requests: blocked by error',
+  'requests: unreadable event',
+];
+
 /** What is wrong with the run of a seed, as text; empty if nothing is. */
 async function findings(seed: number): Promise<string> {
   const { verdict, complaints } = await simulate(seed, { isComplete: false });
@@ -105,8 +112,10 @@ describe('simulation of applications', () => {
     let [handed, kills] = [0, 0];
     const examined: Verdict['examined'][] = [];
     const found: string[] = [];
+    const faults = new Set<string>();
     for (const seed of SEEDS) {
-      const { verdict, complaints } = await simulateClients(seed);
+      const { verdict, complaints, faults: counts } = await simulateClients(seed);
+      for (const kind of Object.keys(counts)) faults.add(kind);
       handed += verdict.figures.handed;
       kills += verdict.figures.kills;
       examined.push(verdict.examined);
@@ -115,6 +124,7 @@ describe('simulation of applications', () => {
     }
     expect(found).toEqual([]);
     expect([handed > 300, kills > 12]).toEqual([true, true]);
+    expect(KINDS_OF_CLIENT_FAULTS.filter((kind) => !faults.has(kind))).toEqual([]);
     // An application sees neither the messages that its client takes nor what they grant.
     expect(idleKinds(sumExamined(examined))).toEqual(['grant', 'repetition']);
   });

@@ -47,9 +47,9 @@ export class ClientFaults {
       else this.#end(machine);
     }
     const machine = random.pick(this.#options.applications.machines);
-    if (this.#stepsLeft.has(machine) || !random.chance(0.08)) return;
+    if (this.#stepsLeft.has(machine) || !random.chance(0.15)) return;
     const kind = random.weighted({ unreadable: 4, mode: 2, all: 1 });
-    if (kind === 'unreadable') this.#change(machine, { unreadable: random.pick([0.1, 0.5]) });
+    if (kind === 'unreadable') this.#change(machine, { unreadable: random.pick([0.2, 0.6]) });
     else this.#block(machine, kind === 'all' ? ALL_METHODS : random.pick(BLOCKED_MODES));
   }
 
