@@ -1,3 +1,4 @@
+import * as api from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
 import { LogFeed } from '../src/feed/logFeed.ts';
 import { LiveFeed } from '../src/feed/liveFeed.ts';
@@ -6,10 +7,10 @@ import { kindsOf } from './kit/frames.ts';
 import { counted, httpServer, numbersOf } from './kit/servers.ts';
 import { keptStorage, memoryLog } from './kit/storage.ts';
 import { postedNumbers, webhookServer } from './kit/webhookServer.ts';
-import type { EventLog, Storage } from '@mcp-events/server';
+import type { EventLog, EventsOptions, Storage } from '@mcp-events/server';
 
-/** Storage whose logs answer appends and gaps a turn later, as one on a disk does. */
-function slowStorage(): Storage {
+/** Storage whose logs answer appends and gaps through `answer`. */
+function answeringStorage(answer: (call: () => unknown) => Promise<unknown>): Storage {
   const storage = keptStorage(new FakeClock());
   const slow = (log: EventLog): EventLog =>
     new Proxy(log, {
@@ -18,19 +19,39 @@ function slowStorage(): Storage {
         if (typeof value !== 'function') return value;
         const call = (...args: unknown[]): unknown => (value as (...args: unknown[]) => unknown).apply(target, args);
         const isWrite = member === 'append' || member === 'skip';
-        return isWrite ? async (...args: unknown[]) => settle(1).then(() => call(...args)) : call;
+        return isWrite ? (...args: unknown[]) => answer(() => call(...args)) : call;
       },
     });
   const openLog: Storage['openLog'] = (name, retention) => slow(storage.openLog(name, retention));
   return Object.assign(Object.create(storage) as Storage, { openLog });
 }
 
-describe.each([
-  ['at once', () => keptStorage(new FakeClock())],
-  ['later', slowStorage],
-])('a loss in a log that answers %s', (_when, storage) => {
+/** A turn later, as one on a disk does. */
+function slowStorage(): Storage {
+  return answeringStorage((call) => settle(1).then(call));
+}
+
+/** All that was asked for in one turn together, as one does that writes in groups. */
+function groupingStorage(): Storage {
+  const group: (() => void)[] = [];
+  return answeringStorage((call) => {
+    if (group.length === 0) {
+      setImmediate(() => {
+        for (const write of group.splice(0)) write();
+      });
+    }
+    return new Promise((resolve) => group.push(() => resolve(call())));
+  });
+}
+
+describe.each<[string, () => Storage, Partial<EventsOptions>]>([
+  ['at once', () => keptStorage(new FakeClock()), {}],
+  ['later', slowStorage, {}],
+  ['in groups', groupingStorage, {}],
+  ['in groups, with what is timed and traced', groupingStorage, { telemetry: { api } }],
+])('a loss in a log that answers %s', (_when, storage, options) => {
   it.each([true, false])('EMIT-17 PUSH-08 is told to streams at its place; the author waits: %s', async (waits) => {
-    const server = httpServer({ storage: storage() });
+    const server = httpServer({ storage: storage(), ...options });
     const type = server.events.define('counted', counted);
     const stream = await server.stream('counted');
     const steps = [
@@ -53,7 +74,7 @@ describe.each([
   });
 
   it('EMIT-17 ENV-03 is told to webhooks, before what comes after it', async () => {
-    const server = webhookServer({}, { storage: storage() });
+    const server = webhookServer({}, { storage: storage(), ...options });
     const type = server.events.define('counted', counted);
     await server.subscribe('counted');
     const reported = type.reportLoss();
@@ -65,7 +86,7 @@ describe.each([
   });
 
   it('EMIT-17 CUR-12 gives the position right after the gap, and forgets nothing', async () => {
-    const server = httpServer({ storage: storage() });
+    const server = httpServer({ storage: storage(), ...options });
     const type = server.events.define('counted', counted);
     const { cursor: start } = await server.poll('counted', null);
     void type.emit({ n: 1 });

@@ -61,7 +61,9 @@ export class ObservedLog implements EventLog {
   }
 
   skip(): MaybePromise<Gap> {
-    return this.#log.skip();
+    const answer = this.#log.skip();
+    // A step later, as appends are: answers come in the order of the calls, and what overtakes an event makes it late (EMIT-17).
+    return isPromise(answer) ? answer.then((gap) => gap) : answer;
   }
 
   read(position: number, limit: number): MaybePromise<readonly FeedRecord[]> {
