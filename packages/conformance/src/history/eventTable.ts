@@ -44,6 +44,7 @@ export class EventTable {
         const type = typeOf.get(fact.subscription);
         if (type !== undefined) this.positionOf(type, fact.cursor);
       }
+      if (fact.fact === 'lossCause' && fact.type !== undefined) this.positionOf(fact.type, fact.upTo);
       if (fact.fact === 'emitting') {
         const floor = floors.get(fact.type);
         if (!this.#events.has(fact.eventId) && floor !== undefined) floorOf.set(fact.eventId, floor);

@@ -238,6 +238,8 @@ export interface LossCauseFact extends FactBase {
   readonly beyond?: string;
   /** Concerns those only that are delivered to in this way. */
   readonly mode?: BegunFact['mode'];
+  /** What is lost is this event alone, wherever it stands: a gap may be told for it, and covers no other that is not lost as well. */
+  readonly eventId?: string;
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Calm } from './calm.ts';
+import { CoveredEvents } from './coveredEvents.ts';
 import type { EventTable, KnownEvent } from './eventTable.ts';
 import type { BegunFact, Fact, LossCauseFact, ReceivedFact } from './facts.ts';
 import { concerns } from './facts.ts';
@@ -21,6 +22,7 @@ interface Told {
   /** Of a webhook subscription: where its server stands at the least. */
   stored: StoredPosition;
   readonly leftOut: LeftOut;
+  readonly covered: CoveredEvents;
 }
 
 /** A gap is told for a reason: everything else would make applications do work for nothing, and hide what was lost. */
@@ -57,6 +59,8 @@ export class GapRule implements Rule {
     else if (fact.fact === 'begun') this.#begun(fact, index);
     else if (fact.fact === 'received') this.#received(fact, index);
     else if (fact.fact === 'handed') this.#handed(fact.subscription, fact.eventId);
+    else if (fact.fact === 'ended') this.#told.get(fact.subscription)?.covered.forgone();
+    else if (fact.fact === 'settled') this.#settled(fact.subscription);
     else if (fact.fact === 'committed') {
       const event = this.#table.get(fact.eventId);
       if (event !== undefined) this.#told.get(fact.subscription)?.leftOut.kept(event);
@@ -77,13 +81,15 @@ export class GapRule implements Rule {
     const stored = new StoredPosition(position);
     if (known === undefined) {
       const leftOut = new LeftOut();
+      const covered = new CoveredEvents();
       const stood = [{ index, position }];
-      this.#told.set(fact.subscription, { begun, position, stood, latest: -1, before: -1, stored, leftOut });
+      this.#told.set(fact.subscription, { begun, position, stood, latest: -1, before: -1, stored, leftOut, covered });
     } else {
       // One that goes on without a position had none that was stored: what it was told of another does not count.
       Object.assign(known, { begun, stored });
       stands(known, position, index);
       known.leftOut.restarted();
+      if (fact.cursor === null && fact.resumes !== true) known.covered.forgone();
     }
   }
 
@@ -113,6 +119,7 @@ export class GapRule implements Rule {
     const told = this.#told.get(subscription);
     const event = this.#table.get(eventId);
     if (told === undefined || event === undefined) return;
+    told.covered.handed(event);
     const wanted = this.#table.wantedBy(told.begun.fact);
     const needless = told.leftOut.handed(event, wanted, (one) => this.#mayBeLost(told, one));
     for (const gap of needless) this.#violations.push(violation(told, gap));
@@ -132,6 +139,7 @@ export class GapRule implements Rule {
       else if (fact.cursor === null) told.leftOut.gap(evidence, isExplained);
       else isNeedless = !this.#tellsOfMissing(told, fact) && !isExplained;
       if (isNeedless) this.#violations.push(violation(told, evidence));
+      else if (this.#causesAreTold) told.covered.covered(this.#coveredForNothing(told, fact), evidence);
       // An answer is taken before what waited for it.
       const [, before = -1, latest = index] = [told.before, told.latest, arrival].toSorted((a, b) => a - b);
       Object.assign(told, { before, latest });
@@ -159,6 +167,42 @@ export class GapRule implements Rule {
       else high = middle;
     }
     return low - 1;
+  }
+
+  /** By webhook a gap covers more than what is up to its cursor. */
+  #coveredForNothing({ begun, position, leftOut }: Told, { cursor, events = [] }: ReceivedFact): KnownEvent[] {
+    const upTo = this.#table.positionOf(begun.fact.type, cursor);
+    if (position === undefined || upTo === undefined || begun.fact.mode === 'webhook') return [];
+    return this.#table
+      .wantedBy(begun.fact)
+      .filter(
+        (one) =>
+          (one.position as number) > position &&
+          (one.position as number) <= upTo &&
+          !events.includes(one.id) &&
+          !leftOut.wasHanded(one) &&
+          !this.#canBeLost(begun.fact, one),
+      );
+  }
+
+  #canBeLost(begun: BegunFact, { id, position, emitting }: KnownEvent): boolean {
+    return this.#causes.some(({ fact, index }) => {
+      if (!concerns(fact, begun)) return false;
+      if (fact.eventId !== undefined) return fact.eventId === id;
+      if (fact.upTo === undefined) return index > emitting.index;
+      return (position as number) <= (this.#table.positionOf(begun.type, fact.upTo) ?? Infinity);
+    });
+  }
+
+  #settled(only: string | undefined): void {
+    for (const [subscription, { begun, covered }] of this.#told) {
+      if ((only ?? subscription) !== subscription) continue;
+      for (const [{ id: eventId, emitting }, gap] of covered.settled()) {
+        const message = `${subscription} was not given ${eventId}, which nothing can have lost, and was told of a gap for something else`;
+        const evidence = inOrder([begun, emitting, gap]);
+        this.#violations.push({ kind: 'gap', subscription, eventId, message, evidence });
+      }
+    }
   }
 
   /** Whether anything happened since it was emitted that may have kept an event from a subscription. */

@@ -63,6 +63,10 @@ export class LeftOut {
     return needless(missing.length === 0 ? [gap, ...others] : others);
   }
 
+  wasHanded(event: KnownEvent): boolean {
+    return this.#handed.has(event);
+  }
+
   kept(event: KnownEvent): void {
     this.#kept.add(event);
   }

@@ -18,6 +18,16 @@ export interface EmitterOptions {
   readonly form: EventForm;
   /** Whether an event is still known by its id when it is said again, however late. */
   readonly retentionLasts: boolean;
+  /** Decides when an event is said again that was answered. Default: never. */
+  readonly again?: Random | undefined;
+}
+
+/** So many of the latest events may be said again. */
+const SAID_AGAIN = 5;
+
+interface Said {
+  readonly source: EventSource;
+  readonly event: AuthoredEvent;
 }
 
 /** The author, who emits events, or adds them to the upstream, and says again what was never answered. */
@@ -25,7 +35,9 @@ export class Emitter {
   readonly #options: EmitterOptions;
   #count = 0;
   /** Emits whose outcome is not known. */
-  readonly #unanswered = new Map<string, { readonly source: EventSource; readonly event: AuthoredEvent }>();
+  readonly #unanswered = new Map<string, Said>();
+  /** The latest ones that were answered. */
+  readonly #answered: Said[] = [];
 
   constructor(options: EmitterOptions) {
     this.#options = options;
@@ -36,6 +48,16 @@ export class Emitter {
   }
 
   emit(source: EventSource, event: AuthoredEvent): void {
+    this.#say(source, event);
+    const { again, retentionLasts, world } = this.#options;
+    if (again === undefined || !retentionLasts || this.#answered.length === 0 || !again.chance(0.05)) return;
+    // Its author was answered, and the answer was lost on the way to whoever asked for it.
+    world.faults.add('author: says again');
+    const said = again.pick(this.#answered);
+    this.#say(said.source, said.event);
+  }
+
+  #say(source: EventSource, event: AuthoredEvent): void {
     const { world, lives, form } = this.#options;
     const { name, upstream } = source;
     const { eventId } = event;
@@ -56,7 +78,12 @@ export class Emitter {
       act();
     };
     handle?.emit(data, { eventId }).then(
-      ({ cursor }) => answered(() => world.record({ fact: 'emitted', eventId, cursor: cursor ?? '' })),
+      ({ cursor }) =>
+        answered(() => {
+          world.record({ fact: 'emitted', eventId, cursor: cursor ?? '' });
+          this.#answered.push({ source, event });
+          if (this.#answered.length > SAID_AGAIN) this.#answered.shift();
+        }),
       () => answered(() => world.record({ fact: 'emitFailed', eventId })),
     );
   }
@@ -64,6 +91,7 @@ export class Emitter {
   /** The storage is an earlier one: what was stored since then is not asked for again. */
   forget(): void {
     this.#unanswered.clear();
+    this.#answered.length = 0;
   }
 
   /**

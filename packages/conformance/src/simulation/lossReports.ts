@@ -21,7 +21,7 @@ export interface LossReportsOptions {
  */
 export class LossReports {
   readonly #options: LossReportsOptions;
-  /** Types of reports that were not answered: nobody knows whether they are in the log. */
+  /** Types of reports that were not answered, by the event that is lost: nobody knows whether they are in the log. */
   readonly #unanswered = new Map<string, string>();
 
   constructor(options: LossReportsOptions) {
@@ -35,7 +35,7 @@ export class LossReports {
     const handle = server?.handles.get(type);
     if (upstream === undefined && handle === undefined) return;
     const eventId = emitter.nextId();
-    const cause = { fact: 'lossCause', why: 'reported', type } as const;
+    const cause = { fact: 'lossCause', why: 'reported', type, eventId } as const;
     world.faults.add('author: reports a loss');
     world.record(cause);
     world.record({ fact: 'emitting', type, eventId, ...FOR_ALL });
@@ -62,9 +62,9 @@ export class LossReports {
   /** Before another life of the server, in which a report that was not answered may turn out to be stored. */
   beforeStart(): void {
     const { world, endOf } = this.#options;
-    for (const type of new Set(this.#unanswered.values())) {
+    for (const [eventId, type] of this.#unanswered) {
       const upTo = endOf(type);
-      if (upTo !== undefined) world.record({ fact: 'lossCause', why: 'reported', type, upTo });
+      if (upTo !== undefined) world.record({ fact: 'lossCause', why: 'reported', type, upTo, eventId });
     }
     this.#unanswered.clear();
   }

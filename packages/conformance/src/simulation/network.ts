@@ -32,6 +32,8 @@ export class Network {
   isDown: ((name: string) => boolean) | undefined;
   /** What the server's own machine has run out of when it opens a connection, or looks one up; mostly nothing. */
   localFault: () => Error | undefined = () => undefined;
+  /** Whether what a server answered still arrives after its end. Where it promised only for its own life, nobody could tell from when. */
+  answersOutliveServer = true;
   /** Called when the server is gone, and with it every connection to it. */
   readonly onServerGone: Set<() => void> = new Set();
   readonly #names: string[] = [];
@@ -47,9 +49,10 @@ export class Network {
   request(request: ServerRequest, timeoutMs: number | undefined = REQUEST_TIMEOUT_MS): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timeout = timeoutMs === Infinity ? undefined : this.#time.at(timeoutMs, () => reject(new NoAnswer()));
-      const answered = (act: () => void) => (): void => {
+      const answered = (act: () => void, server?: ServerProcess): void => {
         if (this.#random.chance(this.behaviour.loss)) return;
         this.later(() => {
+          if (server?.alive === false && !this.answersOutliveServer) return;
           this.#time.cancel(timeout);
           act();
         });
@@ -60,12 +63,12 @@ export class Network {
         if (request.signal.aborted) return;
         const server = this.server;
         if (server === undefined) {
-          answered(() => reject(new NoAnswer()))();
+          answered(() => reject(new NoAnswer()));
           return;
         }
         // A dead server answers nothing, whatever its code still does.
         const ifAlive = (act: () => void): void => {
-          if (server.alive) answered(act)();
+          if (server.alive) answered(act, server);
         };
         server.request(request).then(
           (result) => ifAlive(() => resolve(result)),

@@ -11,7 +11,6 @@ import { PollSubscriber } from './pollSubscriber.ts';
 import { PushSubscriber } from './pushSubscriber.ts';
 import { Random } from './random.ts';
 import { callBackOf } from './callBack.ts';
-import { openDisk } from './serverEngine.ts';
 import { ServerFaults } from './serverFaults.ts';
 import { ServerLives } from './serverLives.ts';
 import { settingsOf } from './settings.ts';
@@ -19,6 +18,9 @@ import type { Settings } from './settings.ts';
 import type { Subscriber, SubscriberContext } from './subscriber.ts';
 import { VirtualDisk } from './virtualDisk.ts';
 import type { DiskBehaviour } from './diskStorage.ts';
+import { MemoryWorldStorage } from './memoryWorldStorage.ts';
+import { DiskWorldStorage } from './worldStorage.ts';
+import type { WorldStorage } from './worldStorage.ts';
 import { changeWeather, clearWeather, newClock } from './weather.ts';
 import { WebhookSubscriber } from './webhookSubscriber.ts';
 import { WorldRecord } from './worldRecord.ts';
@@ -56,6 +58,7 @@ class Simulation {
   readonly #clockRandom: Random | undefined;
   readonly #disk = new VirtualDisk();
   readonly #diskBehaviour: DiskBehaviour;
+  readonly #storage: WorldStorage;
   readonly #author: AuthorBehaviour;
   readonly #network: Network;
   readonly #sources: readonly EventSource[];
@@ -75,11 +78,14 @@ class Simulation {
     const random = new Random(seed);
     this.#clockRandom = isComplete ? new Random(seed + 0.5 * 2 ** 32) : undefined;
     this.#random = random;
-    const settings = settingsOf(random);
-    this.#settings = settings;
-    const { readsAtOnce, maxCount, options } = settings;
-    this.#diskBehaviour = { writeMs: 0, readMs: 0, writeFailure: 0, readFailure: 0, readsAtOnce };
+    const chosen = settingsOf(random);
     const { time } = world;
+    this.#diskBehaviour = { writeMs: 0, readMs: 0, writeFailure: 0, readFailure: 0, readsAtOnce: chosen.readsAtOnce };
+    const storageRandom = isComplete ? new Random(seed + 0.375 * 2 ** 32) : undefined;
+    this.#storage = this.#newStorage(storageRandom);
+    const settings = this.#storage.adapt(chosen);
+    this.#settings = settings;
+    const { maxCount, options } = settings;
     this.#author = {
       latencyMs: 0,
       failure: 0,
@@ -88,6 +94,7 @@ class Simulation {
       },
     };
     this.#network = new Network(time, random);
+    this.#network.answersOutliveServer = this.#storage.survives;
     this.#network.onRefused = (subscription) => {
       world.record({ fact: 'lossCause', subscription, why: 'connection refused' });
       world.record({ fact: 'disturbed', subscription });
@@ -120,9 +127,15 @@ class Simulation {
     });
     this.#lives = lives;
     const form = isComplete ? TOLD : BARE;
-    this.#emitter = new Emitter({ world, random, lives, form, retentionLasts: maxCount > MOST_EMITS });
+    const again = storageRandom;
+    this.#emitter = new Emitter({ world, random, lives, form, retentionLasts: maxCount > MOST_EMITS, again });
     this.#reportRandom = isComplete ? new Random(seed + 0.125 * 2 ** 32) : undefined;
-    this.#lossReports = new LossReports({ world, lives, emitter: this.#emitter, endOf: (type) => this.#endOf(type) });
+    this.#lossReports = new LossReports({
+      world,
+      lives,
+      emitter: this.#emitter,
+      endOf: (type) => this.#storage.endOf(type),
+    });
     if (faults !== undefined) {
       faults.callBack = callBackOf({
         world,
@@ -155,13 +168,24 @@ class Simulation {
     });
   }
 
+  /** @param random decides on it alone, so that most schedules are the same with and without */
+  #newStorage(random: Random | undefined): WorldStorage {
+    const kind = random?.weighted({ disk: 9, memory: 1 }) ?? 'disk';
+    return kind === 'memory'
+      ? new MemoryWorldStorage(this.#world)
+      : new DiskWorldStorage(this.#disk, this.#diskBehaviour);
+  }
+
   #newFaults(seed: number): ServerFaults {
     return new ServerFaults({
       seed,
       world: this.#world,
       onFailure: this.#author.onFailure,
       // Callbacks are named like their subscriptions.
-      stored: { disk: this.#disk, nameOf: ({ url }) => new URL(url).pathname.slice(1), standsWhereSaid: true },
+      stored:
+        this.#storage instanceof DiskWorldStorage
+          ? { disk: this.#disk, nameOf: ({ url }) => new URL(url).pathname.slice(1), standsWhereSaid: true }
+          : undefined,
       subscriptions: this.#settings.subscribers,
     });
   }
@@ -169,7 +193,7 @@ class Simulation {
   async run(): Promise<void> {
     const random = this.#random;
     const { time } = this.#world;
-    this.#start();
+    await this.#start();
     await time.settle();
     for (const subscriber of this.#subscribers) if (random.chance(0.7)) subscriber.act();
     await time.settle();
@@ -211,11 +235,11 @@ class Simulation {
       case 'crash':
         this.#lives.kill();
         if (random.chance(0.5)) await time.advance(random.pick([1, 500, 90_000]));
-        this.#start();
+        await this.#start();
         break;
       case 'stop':
         await this.#lives.stop();
-        this.#start();
+        await this.#start();
         break;
     }
   }
@@ -242,20 +266,25 @@ class Simulation {
     }
   }
 
-  #endOf(type: string): string | undefined {
-    const log = this.#disk.logs.get(type);
-    return log && `${log.epoch}.${log.head + 1}`;
-  }
-
-  #start(): void {
+  async #start(): Promise<void> {
     this.#lossReports.beforeStart();
     if (this.#faults?.beforeStart() === true) {
       this.#emitter.forget();
       for (const subscriber of this.#subscribers) if (subscriber instanceof WebhookSubscriber) subscriber.restored();
     }
+    if (!this.#storage.survives) this.#forgotten();
     const life = this.#lives.nextLife();
-    this.#lives.start(life, openDisk(this.#disk, this.#diskBehaviour, life));
+    const opened = this.#storage.open(life);
+    this.#lives.start(life, opened instanceof Promise ? await opened : opened);
     this.#emitter.repeat();
+  }
+
+  /** What the server knew has ended with it. */
+  #forgotten(): void {
+    this.#emitter.forget();
+    for (const { subscription, mode } of this.#settings.subscribers) {
+      if (mode === 'webhook') this.#world.record({ fact: 'ended', subscription, how: 'dropped' });
+    }
   }
 
   #emitNew(): void {

@@ -2,11 +2,10 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteStorage } from '@mcp-events/sqlite';
-import type { SqliteStorage } from '@mcp-events/sqlite';
-import type { EventLog, Storage } from '@mcp-events/server';
 import { DatabaseSync } from '@photostructure/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { EngineContext, OpenEngine } from './serverEngine.ts';
+import { watchedStorage } from './watchedStorage.ts';
 
 /** Where files cost no flushes of a real disk, if there is such a place. */
 const ROOM = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
@@ -51,7 +50,10 @@ export class SqliteEngine {
       await storage.close();
     });
     return {
-      storage: watched(storage, context, (name, epoch) => this.#epochNames.set(name, epoch)),
+      storage: watchedStorage(storage, {
+        onRemoved: context.onRemoved,
+        onOpen: (name, epoch) => this.#epochNames.set(name, epoch),
+      }),
       authorDatabase,
       kill: () => this.#kill(),
     };
@@ -87,42 +89,4 @@ export class SqliteEngine {
       }
     }
   }
-}
-
-/** The same storage, which tells what retention removed. */
-function watched(
-  storage: SqliteStorage,
-  { onRemoved }: EngineContext,
-  onOpen: (name: string, epoch: string) => void,
-): Storage {
-  const openLog: Storage['openLog'] = (name, retention) => {
-    const log = storage.openLog(name, retention);
-    onOpen(name, log.epoch);
-    return watchLog(log, (cursor) => onRemoved(name, cursor));
-  };
-  return new Proxy(storage, {
-    get: (target, member) => {
-      if (member === 'openLog') return openLog;
-      const value: unknown = Reflect.get(target, member, target);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
-}
-
-function watchLog(log: EventLog, onRemoved: (cursor: string) => void): EventLog {
-  let told = 0;
-  const look = (): void => {
-    const { oldest, epoch } = log;
-    if (oldest <= told) return;
-    told = oldest;
-    if (oldest > 1) onRemoved(`${epoch}.${oldest - 1}`);
-  };
-  look();
-  return new Proxy(log, {
-    get: (target, member) => {
-      look();
-      const value: unknown = Reflect.get(target, member, target);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-    },
-  });
 }
