@@ -230,7 +230,7 @@ export interface LossCauseFact extends FactBase {
   readonly principal?: string;
   /** In which the application of the subscription lives. */
   readonly process?: string;
-  /** Concerns this event alone. */
+  /** Concerns this event alone: a gap may be told for it, and stands for no other that is not lost as well. */
   readonly eventId?: string;
   /** Concerns those only that stand before this position, whenever they come back to it. */
   readonly upTo?: string;
@@ -238,8 +238,6 @@ export interface LossCauseFact extends FactBase {
   readonly beyond?: string;
   /** Concerns those only that are delivered to in this way. */
   readonly mode?: BegunFact['mode'];
-  /** What is lost is this event alone, wherever it stands: a gap may be told for it, and covers no other that is not lost as well. */
-  readonly eventId?: string;
 }
 
 /**

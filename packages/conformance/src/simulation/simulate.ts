@@ -127,7 +127,8 @@ class Simulation {
     });
     this.#lives = lives;
     const form = isComplete ? TOLD : BARE;
-    const again = storageRandom;
+    // The virtual disk is no storage of the project's: what it makes of an event that is there already shows nothing.
+    const again = this.#storage instanceof DiskWorldStorage ? undefined : storageRandom;
     this.#emitter = new Emitter({ world, random, lives, form, retentionLasts: maxCount > MOST_EMITS, again });
     this.#reportRandom = isComplete ? new Random(seed + 0.125 * 2 ** 32) : undefined;
     this.#lossReports = new LossReports({
