@@ -95,6 +95,8 @@ it('G2 weighs a gap that waited for an answer by when it came', () => {
   expect(told(upTo, gap(3), gap(1, 41), gap(2, 42), gap(3))).toEqual(['gap']);
   expect(told(gap(1), gap(2, 10), gap(3, 20), gap(4, 30))).toEqual([]);
   expect(told(gap(1), gap(2, 31), gap(3, 32), gap(4, 33))).toEqual(['gap']);
+});
+
 it('G2 is not content with a gap that covers events which nothing can have lost', () => {
   const gap: Fact = { fact: 'received', ...S, gap: true, cursor: 'run.2' };
   const told = (cause: Partial<LossCauseFact>, ...after: readonly Fact[]): Fact[] => [
@@ -117,17 +119,6 @@ it('G2 is not content with a gap that covers events which nothing can have lost'
   // Nothing of it is owed any more.
   expect(kinds(told({ eventId: 'e2' }, { fact: 'ended', ...S, how: 'asked' }))).toEqual([]);
   expect(kinds(told({ eventId: 'e2' }, { ...BEGUN, cursor: null }))).toEqual([]);
-});
-
-it('G2 a grant that may have been given promises nothing where none was in force', () => {
-  const granted: Fact = { fact: 'granted', ...S, refreshBeforeMs: null };
-  const ends = (...facts: readonly Fact[]): string[] =>
-    kinds([{ ...BEGUN, mode: 'webhook' }, granted, ...facts, { fact: 'ended', ...S, how: 'forgotten', atMs: 1 }]);
-  const dropped: Fact = { fact: 'ended', ...S, how: 'dropped' };
-  expect(ends()).toEqual(['grant']);
-  expect(ends({ ...granted, perhaps: true })).toEqual(['grant']);
-  expect(ends(dropped, { ...granted, perhaps: true })).toEqual([]);
-  expect(ends(dropped, granted)).toEqual(['grant']);
 });
 
 it.each<[string, Partial<Fact>, string[]]>([
