@@ -159,6 +159,31 @@ describe('pages', () => {
     expect(pushedNumbers(await stream.arrived())).toEqual([2, 3]);
   });
 
+  it('POLL-15 a check that answers with everything at once has each event read once, not once for each page', async () => {
+    for (const addressable of [false, true]) {
+      const server = httpServer();
+      const upstream = new Upstream();
+      Object.assign(upstream, { addressable });
+      const count = 2_000;
+      upstream.add(...Array.from({ length: count }, (_, n) => n));
+      let read = 0;
+      for (const event of upstream.events) {
+        const { data } = event;
+        Object.defineProperty(event, 'data', { get: () => (read++, data) });
+      }
+      server.events.define('counted', { ...counted, check: upstream.check });
+      let cursor: string | null = 'c0.0';
+      const numbers: number[] = [];
+      for (let hasMore = true; hasMore;) {
+        const page = await server.poll('counted', cursor, { maxEvents: 50 });
+        numbers.push(...page.events.map(({ data }: { data: { n: number } }) => data.n));
+        ({ cursor, hasMore } = page);
+      }
+      expect(numbers).toEqual(Array.from({ length: count }, (_, n) => n));
+      expect(read).toBe(count);
+    }
+  });
+
   it('POLL-04 a page larger than the limit loses nothing on a stream that is read slowly', async () => {
     const server = httpServer({ limits: { streamBufferBytes: 1_000 } });
     const upstream = new Upstream();

@@ -169,7 +169,7 @@ describe('limits', () => {
 
   it('DELIV-20 costs a dead host two attempts at a time, however many principals send to it', async () => {
     const world = new World({ hostConcurrency: 64 });
-    for (let principal = 0; principal < 200; principal++) world.add(`p${principal}`, 'h', 5);
+    for (let principal = 0; principal < 200; principal++) world.add(`p${principal}`, 'h', 10);
     await settle(1);
     expect(world.running).toHaveLength(16);
     for (let round = 0; round < 20; round++) await world.end(world.running, 'unreachable');
@@ -177,6 +177,53 @@ describe('limits', () => {
     // It comes back: the whole of it is used again.
     for (let round = 0; round < 20; round++) await world.end(world.running);
     expect(world.running.length).toBeGreaterThan(30);
+  });
+
+  /** A host of eight places that answered these, and has places for two trials. */
+  async function answering(...names: string[]): Promise<World> {
+    const world = new World({ hostConcurrency: 8 });
+    for (const name of names) {
+      world.add(name, 'h');
+      await settle(1);
+      await world.end(world.running);
+    }
+    world.add('dead', 'h', 8);
+    await settle(1);
+    await world.end(world.running, 'unreachable');
+    return world;
+  }
+
+  it('DELIV-20 a flow that waits among those that are answered, and is none any more, keeps no room from others', async () => {
+    const world = await answering('sinks', 'full', 'a', 'b', 'c');
+    world.add('hangs', 'h', 2);
+    await settle(1);
+    world.add('sinks', 'h', 3);
+    world.add('full', 'h', 3);
+    await settle(1);
+    expect(world.running).toHaveLength(8);
+    for (const name of ['a', 'sinks', 'b', 'c']) {
+      world.addNamed(world.scheduler.join(name, 'h'), `${name} waits`);
+      await settle(1);
+    }
+    await world.end(
+      world.running.filter((name) => name.startsWith('sinks')),
+      'unreachable',
+    );
+    expect(world.running.filter((name) => name.endsWith('waits'))).toEqual(['a waits', 'b waits', 'c waits']);
+  });
+
+  it('DELIV-20 a flow that is answered while it waits for a trial waits with those that are answered', async () => {
+    const world = await answering();
+    world.add('late', 'h', 2);
+    await settle(1);
+    const [first] = world.running;
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'late']) {
+      world.addNamed(world.scheduler.join(name, 'h'), `${name} waits`);
+      await settle(1);
+    }
+    expect(world.running.filter((name) => name.endsWith('waits'))).toEqual([]);
+    await world.end([first!]);
+    expect(world.running).toContain('late waits');
   });
 
   it('DELIV-20 gives nobody a fresh burst or rate who subscribes again', async () => {

@@ -53,7 +53,7 @@ function numberOf(record: FeedRecord): unknown {
 describe('page of a check', () => {
   const context = { name: 'counted', validate: () => {}, maxPayloadBytes: 1_000, eventIdOf: String };
   const pageOf = (position: CheckCursor, answer: object, options: ReadOptions): FeedPage =>
-    checkedPage(position, readCheckResult(context, position.upstream, answer as never), options, () => {});
+    checkedPage(position, readCheckResult(context, position, answer as never, options), options, () => {});
   const checked = (
     n: number,
     cursor?: string,

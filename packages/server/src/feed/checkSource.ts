@@ -8,7 +8,7 @@ import { decodeCheckCursor, encodeCheckCursor } from './checkCursor.ts';
 import type { CheckCursor } from './checkCursor.ts';
 import { checkedPage } from './checkedPage.ts';
 import { readCheckResult } from './checkedResult.ts';
-import type { CheckedResult } from './checkedResult.ts';
+import type { AskedPosition, CheckedResult } from './checkedResult.ts';
 import type { Attachment, FeedPage, FeedReceiver, ReadOptions } from './feed.ts';
 import { passOver } from './passOver.ts';
 import { SharedCalls } from './sharedCalls.ts';
@@ -89,7 +89,7 @@ export class CheckSource {
   }
 
   async now(subscription: SubscriptionDetails): Promise<FeedPage> {
-    const result = await this.#check(subscription, null, 1, undefined);
+    const result = await this.#check(subscription, { upstream: null, skip: 0 }, { limit: 1 });
     const cursor = encodeCheckCursor({ upstream: result.cursor, skip: 0 });
     return { records: [], from: cursor, cursor, truncated: false, hasMore: false, nextPollMs: result.nextPollMs };
   }
@@ -211,23 +211,20 @@ export class CheckSource {
   }
 
   async #page(subscription: SubscriptionDetails, position: CheckCursor, options: ReadOptions): Promise<FeedPage> {
-    // Room for what is skipped: otherwise a small limit could never get past a long page.
-    const limit = Math.min(position.skip, MAX_SKIP_ASKED) + options.limit;
-    const result = await this.#check(subscription, position.upstream, limit, options.notBeforeMs);
+    const result = await this.#check(subscription, position, options);
     return checkedPage(position, result, options, this.#options.report);
   }
 
   /** Calls the author's `check`, sharing calls where the answer is the same for everyone. */
   async #check(
     subscription: SubscriptionDetails,
-    upstream: string | null,
-    limit: number,
-    notBeforeMs: number | undefined,
+    position: AskedPosition,
+    options: ReadOptions,
   ): Promise<CheckedResult> {
-    const key = JSON.stringify([upstream, limit, notBeforeMs ?? null]);
+    const key = JSON.stringify([position.upstream, position.skip, options.limit, options.notBeforeMs ?? null]);
     this.#pending++;
     try {
-      return await this.#calls.get(key, () => this.#call(subscription, upstream, limit, notBeforeMs));
+      return await this.#calls.get(key, () => this.#call(subscription, position, options));
     } catch (error) {
       throw this.#failure(error);
     } finally {
@@ -238,10 +235,12 @@ export class CheckSource {
 
   async #call(
     subscription: SubscriptionDetails,
-    upstream: string | null,
-    limit: number,
-    notBeforeMs: number | undefined,
+    position: AskedPosition,
+    options: ReadOptions,
   ): Promise<CheckedResult> {
+    const { notBeforeMs } = options;
+    // Room for what is skipped: otherwise a small limit could never get past a long page.
+    const limit = Math.min(position.skip, MAX_SKIP_ASKED) + options.limit;
     const { check, clock, name, timeLimitMs } = this.#options;
     const abort = new AbortController();
     const { principal, context } = subscription;
@@ -249,9 +248,9 @@ export class CheckSource {
     const checkContext = { principal, authInfo: context.authInfo, signal: abort.signal, limit, notBefore };
     try {
       const call = async (): Promise<CheckedResult> => {
-        const answer = check(checkContext, subscription.arguments, upstream);
+        const answer = check(checkContext, subscription.arguments, position.upstream);
         // Read in the moment it is there: an author may keep it, and go on with it.
-        const read = (result: CheckResult): CheckedResult => readCheckResult(this.#options, upstream, result);
+        const read = (result: CheckResult): CheckedResult => readCheckResult(this.#options, position, result, options);
         return isPromise(answer) ? Promise.resolve(answer).then(read) : read(answer);
       };
       return await withTimeLimit(clock, timeLimitMs, `check of ${name}`, call());

@@ -1,22 +1,33 @@
 import type { CheckedEvent, CheckResult } from './check.ts';
 import { encodeCheckCursor, MAX_UPSTREAM_CURSOR_LENGTH } from './checkCursor.ts';
+import type { ReadOptions } from './feed.ts';
 import { LONGEST_INTERVAL_MS } from '../limits.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
 import type { FeedRecord } from '../occurrence/feedEvent.ts';
 import { Gap } from '../occurrence/gap.ts';
 import { assertEventId } from '../occurrence/eventId.ts';
 import { snapshotPayload } from '../occurrence/payload.ts';
-import { isoTimestamp } from '../occurrence/timestamp.ts';
+import { isoTimestamp, timestampMs } from '../occurrence/timestamp.ts';
 
 /** What a check has answered, with nothing in it that is the author's any more (EMIT-24). */
 export interface CheckedResult {
-  /** All of its events, each with the cursor after it. */
+  /** Its events after those that were seen, as far as the page needs them, each with the cursor after it. */
   readonly records: readonly FeedRecord[];
-  /** Upstream position after them. */
+  /** Whether it had others after them. */
+  readonly isCut: boolean;
+  /** Whether it had fewer events than were seen before. */
+  readonly isShort: boolean;
+  /** Upstream position after all of its events. */
   readonly cursor: string;
   readonly truncated: boolean;
   readonly hasMore: boolean;
   readonly nextPollMs: number | undefined;
+}
+
+/** Where a page begins: after so many of the events that follow an upstream position. */
+export interface AskedPosition {
+  readonly upstream: string | null;
+  readonly skip: number;
 }
 
 interface ResultContext {
@@ -28,19 +39,38 @@ interface ResultContext {
 }
 
 /**
- * Takes a copy of what a check answered. Throws a `TypeError` for what is no answer.
+ * Takes a copy of what a page needs of a check's answer: one that has everything at once is read page by page, and each event
+ * once. Throws a `TypeError` for what is no answer.
  *
- * @param upstream the position that was asked for; `null` for the position now, after which there are no events
+ * @param position what was asked for; without `upstream` the position now, after which there are no events
  */
-export function readCheckResult(context: ResultContext, upstream: string | null, answer: CheckResult): CheckedResult {
+export function readCheckResult(
+  context: ResultContext,
+  { upstream, skip }: AskedPosition,
+  answer: CheckResult,
+  { limit, notBeforeMs }: ReadOptions,
+): CheckedResult {
   const { events, cursor, hasMore, truncated, nextPollMs } = readMembers(context.name, answer);
   const toRecordAt = (event: CheckedEvent, index: number): FeedRecord => {
     const own = cursorOf(event) ?? (index === events.length - 1 ? cursor : undefined);
     const after = own === undefined ? { upstream: upstream ?? '', skip: index + 1 } : { upstream: own, skip: 0 };
     return toRecord(context, event, encodeCheckCursor(after));
   };
-  const records = upstream === null ? [] : Array.from(events, toRecordAt);
-  return { records, cursor, truncated: truncated === true, hasMore: hasMore === true, nextPollMs };
+  const records: FeedRecord[] = [];
+  const count = upstream === null ? 0 : events.length;
+  let index = skip;
+  for (let wanted = 0; index < count && wanted < limit; index++) {
+    const record = toRecordAt(events[index] as CheckedEvent, index);
+    records.push(record);
+    if (isWanted(record, notBeforeMs)) wanted++;
+  }
+  const common = { cursor, truncated: truncated === true, hasMore: hasMore === true, nextPollMs };
+  return { records, isCut: index < count, isShort: count < skip, ...common };
+}
+
+/** A gap has no time: whoever wants only what is recent is told of it as well. */
+export function isWanted(record: FeedRecord, notBeforeMs: number | undefined): boolean {
+  return notBeforeMs === undefined || record.kind === 'gap' || timestampMs(record.timestamp) >= notBeforeMs;
 }
 
 /** Nonsense from author code must not become a position that clients keep. Each member is read once. */

@@ -222,8 +222,11 @@ export class FairScheduler {
         // It goes on when one of its own attempts is over.
         flow.queued = false;
         this.#unpark(flow.host);
-      } else if (!flow.host.hasRoomFor(flow.share)) flow.host.park(flow);
-      else {
+      } else if (!flow.host.hasRoomFor(flow.share)) {
+        flow.host.park(flow);
+        // It was let in for a room that it may not use any more.
+        this.#unpark(flow.host);
+      } else {
         const waitMs = Math.max(flow.host.bucket.waitMs(nowMs), principal.bucket.waitMs(nowMs));
         if (waitMs > 0) this.#delay(flow, waitMs);
         else this.#start(flow, job);
@@ -249,11 +252,14 @@ export class FairScheduler {
     principal.running++;
     const begun = host.begin(flow.share);
     if (flow.jobs.length > 0) this.#ready(flow);
+    // An answer may make room for more than the one attempt that is over.
+    this.#unpark(host);
     const over = (outcome: HostOutcome): void => {
       this.#running--;
       principal.running--;
       if (this.#running === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
       host.settled(flow.share, begun, outcome);
+      host.sort(flow);
       // Those that waited for the room before the one who had it.
       this.#unpark(host);
       if (flow.jobs.length > 0) this.#ready(flow);

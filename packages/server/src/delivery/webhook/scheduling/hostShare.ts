@@ -19,6 +19,8 @@ export class FlowShare {
   allowed: number;
   /** It was answered, and has not been down to a single attempt since: limited by itself and by the host's ceiling only. */
   proven = false;
+  /** The queue of its host in which its flow waits. Places in others are of before. */
+  parkedIn: unknown;
 
   constructor(most: number) {
     this.allowed = Math.min(INITIAL_CONCURRENCY, most);
@@ -66,16 +68,27 @@ export class HostShare<Waiting extends { readonly share: FlowShare }> {
 
   /** Sets a flow aside until {@link next} gives it. */
   park(flow: Waiting): void {
-    this.#queueOf(flow.share).push(flow);
+    const queue = this.#queueOf(flow.share);
+    flow.share.parkedIn = queue;
+    queue.push(flow);
+  }
+
+  /** What is known of a flow may have changed while it waits: it then waits with those it is like now. */
+  sort(flow: Waiting): void {
+    const { parkedIn } = flow.share;
+    if (parkedIn !== undefined && parkedIn !== this.#queueOf(flow.share)) this.park(flow);
   }
 
   /** The flow that is to go on now; `undefined` when none waits, or there is no room for it. */
   next(): Waiting | undefined {
     if (this.running >= this.most) return undefined;
     const trials = this.#trialsRunning < this.#trials ? this.#waitingTrials : undefined;
-    const queue = trials === undefined || (this.#provenNext && this.#proven.length > 0) ? this.#proven : trials;
+    const queue = trials === undefined || (this.#provenNext && isWaitedIn(this.#proven)) ? this.#proven : trials;
     this.#provenNext = queue !== this.#proven;
-    return queue.shift();
+    if (!isWaitedIn(queue)) return undefined;
+    const flow = queue.shift();
+    if (flow !== undefined) flow.share.parkedIn = undefined;
+    return flow;
   }
 
   /** An attempt begins. @returns to be given back to {@link settled} */
@@ -104,12 +117,19 @@ export class HostShare<Waiting extends { readonly share: FlowShare }> {
   }
 
   get #waitingTrials(): Fifo<Waiting> | undefined {
-    if (this.#unknown.length > 0) return this.#unknown;
-    return this.#failing.length > 0 ? this.#failing : undefined;
+    if (isWaitedIn(this.#unknown)) return this.#unknown;
+    return isWaitedIn(this.#failing) ? this.#failing : undefined;
   }
 
   #queueOf(share: FlowShare): Fifo<Waiting> {
     if (share.proven) return this.#proven;
     return share.failing ? this.#failing : this.#unknown;
   }
+}
+
+/** Whether a flow waits here: those that wait elsewhere by now are taken off its front. */
+function isWaitedIn<Waiting extends { readonly share: FlowShare }>(queue: Fifo<Waiting>): boolean {
+  let flow: Waiting | undefined;
+  while ((flow = queue.peek()) !== undefined && flow.share.parkedIn !== queue) queue.shift();
+  return flow !== undefined;
 }
