@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { decodeWebhookSecret, signWebhook } from '@mcp-events/protocol';
+import { createWebhookSecret, decodeWebhookSecret, signWebhook } from '@mcp-events/protocol';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
 import { type AcceptResult, RECEIVER_DOCUMENT_PATH, receiverDocument, WebhookReceiver } from '../src/receiver/index.ts';
@@ -177,6 +177,24 @@ describe('signatures', () => {
     expect([await post('4', secretA), await post('5', secretB)]).toEqual([401, 204]);
     expect(() => callback.rotate('whsec_short')).toThrow(TypeError);
     expect(await post('6', secretB)).toBe(204);
+  });
+
+  it('SIG-14 under the eight latest secrets are accepted, under none before', async () => {
+    const world = new ReceiverWorld();
+    const secrets = Array.from({ length: 9 }, () => createWebhookSecret());
+    const callback = world.receiver.register({ secret: secrets[0]!, id: 'sub_1', accept: world.accept });
+    const answers = async (count: number): Promise<number[]> => {
+      const got: number[] = [];
+      for (const [index, secret] of secrets.slice(0, count).entries()) {
+        const id = `${count}.${index}`;
+        got.push(await world.post({ id, secret, body: occurrence(id) }));
+      }
+      return got;
+    };
+    for (const secret of secrets.slice(1, 8)) callback.rotate(secret);
+    expect(await answers(8)).toEqual(Array<number>(8).fill(204));
+    callback.rotate(secrets[8]!);
+    expect(await answers(9)).toEqual([401, ...Array<number>(8).fill(204)]);
   });
 
   it('SIG-03 made by the standardwebhooks library are accepted', async () => {

@@ -79,7 +79,7 @@ export function compose(options: EventsOptions): Parts {
         observer?.ended(subscription);
       },
     },
-    () => leases.giveUpAnonymous(),
+    () => leases.giveUpAnonymous() || finishAnonymousStream(core.sessions),
   );
   const namespace = options.namespace ?? 'mcp-events';
   const createEventId = countedIds(`evt_${createRunId()}`);
@@ -166,6 +166,16 @@ export function compose(options: EventsOptions): Parts {
     listChanged,
     slots,
   };
+}
+
+/** Ends the oldest stream of a caller that nobody can name, for one that is authenticated; its client may come back. */
+function finishAnonymousStream(sessions: Iterable<PushSession>): boolean {
+  for (const session of sessions) {
+    if (session.principal !== undefined) continue;
+    session.finish();
+    return true;
+  }
+  return false;
 }
 
 /** All that live. */

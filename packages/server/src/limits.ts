@@ -8,7 +8,7 @@ export const LONGEST_INTERVAL_MS: number = 86_400_000;
 export interface Limits {
   /**
    * Live subscriptions of one authenticated principal, over all modes. Anonymous callers are not told apart, so only
-   * {@link subscriptions} bounds them. Default 1,000.
+   * {@link subscriptions} bounds them; where that is reached, they give way to callers that are authenticated. Default 1,000.
    */
   readonly subscriptionsPerPrincipal: number;
   /** Live subscriptions together. Default 100,000. */

@@ -38,7 +38,7 @@ describe('subscriptions', () => {
   it('ERR-04 all together', async () => {
     const server = httpServer({ limits: { subscriptions: 2 } });
     server.events.define('counted', counted);
-    await server.stream('counted');
+    await server.stream('counted', {}, { as: 'carol' });
     const lease = { arguments: {} };
     await server.poll('counted', null, lease, { as: 'ada' });
     for (const options of [{}, { as: 'bob' }]) {

@@ -2,6 +2,7 @@ import type { CheckContext, CheckResult } from '@mcp-events/server';
 import { forbidden } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import { settle } from './kit/fakeClock.ts';
+import { kindsOf } from './kit/frames.ts';
 import { counted, httpServer, numbersOf } from './kit/servers.ts';
 
 const text = { payload: { type: 'object', properties: { text: { type: 'string' } } } } as const;
@@ -209,16 +210,55 @@ describe('anonymous callers', () => {
     expect(server.events.subscriptions({ principal: null }).map(({ arguments: args }) => args['i'])).toEqual([1]);
   });
 
-  it('G5 ERR-04 keep their place while their poll is held', async () => {
-    const server = httpServer({ limits: { subscriptions: 1 } });
-    server.events.define('counted', counted);
-    const { cursor } = await server.poll('counted', null);
-    const held = server.poll('counted', cursor, { timeoutMs: 5_000 });
+  it('ERR-13 POLL-12 give way while their polls are held, which are answered, those without one first', async () => {
+    const server = httpServer({ limits: { subscriptions: 2 } });
+    const type = server.events.define('counted', counted);
+    const { cursor } = await server.poll('counted', null, { arguments: { i: 1 } });
+    const held = server.poll('counted', cursor, { timeoutMs: 5_000, arguments: { i: 1 } });
+    await server.poll('counted', null, { arguments: { i: 2 } });
     await settle();
-    const refused = await server.call('events/poll', { name: 'counted' }, { as: 'alice' });
+    await server.poll('counted', null, {}, { as: 'alice' });
+    expect(server.events.subscriptions({ principal: null }).map(({ arguments: args }) => args['i'])).toEqual([1]);
+    await server.poll('counted', null, {}, { as: 'bob' });
+    expect(server.events.subscriptions({ principal: null })).toEqual([]);
+    const { cursor: next } = await held;
+    const refused = await server.call('events/poll', { name: 'counted', cursor: next });
     expect(refused.error).toMatchObject({ data: { limit: 'subscriptions' } });
-    await server.clock.advance(5_000);
-    await held;
-    expect((await server.call('events/poll', { name: 'counted' }, { as: 'alice' })).error).toBeUndefined();
+    await server.clock.advance(86_400_000);
+    await type.emit({ n: 1 });
+    expect((await server.poll('counted', next)).events).toHaveLength(1);
+  });
+
+  it('ERR-13 with streams give way as well, the oldest first, and go on where they were', async () => {
+    const server = httpServer({ limits: { subscriptions: 3 } });
+    const ended: unknown[] = [];
+    const type = server.events.define('counted', {
+      ...counted,
+      onUnsubscribe: (_context, { i }) => void ended.push(i),
+    });
+    const streams = [];
+    for (const i of [1, 2, 3]) streams.push(await server.stream('counted', { arguments: { i } }));
+    expect((await server.call('events/stream', { name: 'counted' })).error).toMatchObject({
+      data: { limit: 'subscriptions' },
+    });
+    const alice = await server.stream('counted', {}, { as: 'alice' });
+    await server.poll('counted', null, {}, { as: 'bob' });
+    expect(ended).toEqual([1, 2]);
+    const frames = await streams[0]!.rest();
+    // No end of the subscription: the client opens it again, at its cursor.
+    expect(kindsOf(frames)).toEqual(['active', 'result']);
+    await type.emit({ n: 1 });
+    expect(kindsOf(await streams[2]!.arrived())).toEqual(['active', 'event']);
+    await alice.cancel();
+    await settle();
+    const again = await server.stream('counted', { cursor: frames[0]?.params.cursor, arguments: { i: 1 } });
+    expect(kindsOf(await again.arrived())).toEqual(['active', 'event']);
+    // Nobody gives way to one who is no better known, nor any who is authenticated.
+    await server.stream('counted', {}, { as: 'carol' });
+    await server.poll('counted', null, {}, { as: 'dora' });
+    for (const as of ['alice', undefined]) {
+      const { error } = await server.call('events/stream', { name: 'counted' }, { as });
+      expect(error).toMatchObject({ data: { limit: 'subscriptions' } });
+    }
   });
 });

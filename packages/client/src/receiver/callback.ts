@@ -9,6 +9,12 @@ import type { AcceptResult, RegisteredCallback, WebhookMessage, WebhookRegistrat
  */
 const REMEMBERED_MESSAGES = 5_000;
 
+/**
+ * Secrets that posts may be signed with, each of which costs a signature for every post that none verifies. A server signs
+ * with two at most.
+ */
+const MAX_KEYS = 8;
+
 /** Ids that challenges named and that may be the subscription's. A server has one, so more are somebody else's doing. */
 const MAX_SUGGESTED_IDS = 8;
 
@@ -77,7 +83,7 @@ export class Callback implements RegisteredCallback {
   }
 
   rotate(secret: string): void {
-    this.#keys = [decodeWebhookSecret(secret), ...this.#keys];
+    this.#keys = [decodeWebhookSecret(secret), ...this.#keys].slice(0, MAX_KEYS);
   }
 
   dropOldSecrets(): void {

@@ -81,7 +81,7 @@ export interface RegisteredCallback {
   /** The subscribe result arrived. Overrules what a challenge told. */
   bind(id: string): void;
   /**
-   * Accepts posts signed with this secret too (SIG-05).
+   * Accepts posts signed with this secret too (SIG-05), beside the seven latest ones.
    *
    * @throws TypeError if it is not a webhook secret (SIG-01)
    */

@@ -55,16 +55,23 @@ export class Leases {
 
   /**
    * Gives up the anonymous lease that was not polled for longest, for a caller that is authenticated: who they are nobody
-   * can tell, so that one of them could take the places of all (G5). No answer depends on a lease.
+   * can tell, so that one of them could take the places of all (ERR-13). No answer depends on a lease; a poll that is held is
+   * answered at once (POLL-12), where no other lease is left.
    */
   giveUpAnonymous(): boolean {
+    let held: [key: string, lease: Lease] | undefined;
     for (const [key, lease] of this.#anonymous) {
-      if (lease.polls > 0 || lease.subscription.ended) continue;
-      this.delete(key);
-      lease.subscription.expire();
-      return true;
+      if (lease.subscription.ended) continue;
+      if (lease.polls > 0) held ??= [key, lease];
+      else return this.#giveUp(key, lease);
     }
-    return false;
+    return held !== undefined && this.#giveUp(...held);
+  }
+
+  #giveUp(key: string, lease: Lease): true {
+    this.delete(key);
+    lease.subscription.expire();
+    return true;
   }
 
   delete(key: string): void {

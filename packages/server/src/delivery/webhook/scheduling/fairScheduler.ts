@@ -222,11 +222,8 @@ export class FairScheduler {
         // It goes on when one of its own attempts is over.
         flow.queued = false;
         this.#unpark(flow.host);
-      } else if (!flow.host.hasRoomFor(flow.share)) {
-        flow.host.park(flow);
-        // It was let in for a room that it may not use any more.
-        this.#unpark(flow.host);
-      } else {
+      } else if (!flow.host.hasRoomFor(flow.share)) flow.host.park(flow);
+      else {
         const waitMs = Math.max(flow.host.bucket.waitMs(nowMs), principal.bucket.waitMs(nowMs));
         if (waitMs > 0) this.#delay(flow, waitMs);
         else this.#start(flow, job);
@@ -252,7 +249,7 @@ export class FairScheduler {
     principal.running++;
     const begun = host.begin(flow.share);
     if (flow.jobs.length > 0) this.#ready(flow);
-    // An answer may make room for more than the one attempt that is over.
+    // There may be room for more: an answer makes some, and so does a flow that was let in and cannot go on.
     this.#unpark(host);
     const over = (outcome: HostOutcome): void => {
       this.#running--;
