@@ -150,8 +150,12 @@ export class WebhookSubscriber extends Subscriber {
     this.act();
   }
 
-  /** The server has an earlier storage, and with it secrets that were replaced since. */
+  /**
+   * The server has an earlier storage, and with it secrets that were replaced since, and what was ended since: that would
+   * not look at the cursor of who begins anew (SUB-11).
+   */
   restored(): void {
+    if (!this.begun) this.#mayBeLive = true;
     for (const secret of this.#secrets) secret.untilMs = Infinity;
   }
 
