@@ -7,7 +7,7 @@ import { kindsOf } from './kit/frames.ts';
 import { counted, httpServer, numbersOf } from './kit/servers.ts';
 import { keptStorage, memoryLog } from './kit/storage.ts';
 import { postedNumbers, webhookServer } from './kit/webhookServer.ts';
-import type { EventLog, EventsOptions, Storage } from '@mcp-events/server';
+import type { EventLog, EventsOptions, MaybePromise, Storage } from '@mcp-events/server';
 
 /** Storage whose logs answer appends and gaps through `answer`. */
 function answeringStorage(answer: (call: () => unknown) => Promise<unknown>): Storage {
@@ -44,10 +44,34 @@ function groupingStorage(): Storage {
   });
 }
 
+/** Storage that answers for an event some turns of promises after it has answered for a gap. */
+function unevenStorage(): Storage {
+  const storage = keptStorage(new FakeClock());
+  const turns = async <T>(count: number, answer: MaybePromise<T>): Promise<T> => {
+    for (let turn = 0; turn < count; turn++) await Promise.resolve();
+    return answer;
+  };
+  const openLog: Storage['openLog'] = (name, retention) => {
+    const log = storage.openLog(name, retention);
+    const append: EventLog['append'] = (event, options) => turns(9, log.append(event, options));
+    const skip: EventLog['skip'] = () => turns(1, log.skip());
+    return new Proxy(log, {
+      get: (target, member) => {
+        if (member === 'append') return append;
+        if (member === 'skip') return skip;
+        const value: unknown = Reflect.get(target, member, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  };
+  return Object.assign(Object.create(storage) as Storage, { openLog });
+}
+
 describe.each<[string, () => Storage, Partial<EventsOptions>]>([
   ['at once', () => keptStorage(new FakeClock()), {}],
   ['later', slowStorage, {}],
   ['in groups', groupingStorage, {}],
+  ['later for events', unevenStorage, {}],
   ['in groups, with what is timed and traced', groupingStorage, { telemetry: { api } }],
 ])('a loss in a log that answers %s', (_when, storage, options) => {
   it.each([true, false])('EMIT-17 PUSH-08 is told to streams at its place; the author waits: %s', async (waits) => {

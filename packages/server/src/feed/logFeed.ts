@@ -13,6 +13,7 @@ import type { Attachment, Feed, FeedPage, FeedReceiver, ReadOptions, Resumption 
 import { LogAttachment } from './logAttachment.ts';
 import type { LogDispatch } from './logAttachment.ts';
 import { LogReplay } from './logReplay.ts';
+import { StoredOrder } from './storedOrder.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
 import type { FeedRecord, OccurrenceInput } from '../occurrence/feedEvent.ts';
 import type { Gap } from '../occurrence/gap.ts';
@@ -45,6 +46,7 @@ export class LogFeed implements Feed, LogDispatch {
   readonly #log: EventLog;
   readonly #index: FilterIndex<LogAttachment>;
   readonly #dispatcher: Dispatcher<LogAttachment>;
+  readonly #stored: StoredOrder;
   readonly #replay: LogReplay;
   readonly #epoch: string;
   readonly #report: (error: unknown) => void;
@@ -68,6 +70,7 @@ export class LogFeed implements Feed, LogDispatch {
       },
     });
     this.dispatched = log.head;
+    this.#stored = new StoredOrder(log.head, (record) => this.#dispatcher.add(record));
     this.#replay = new LogReplay({
       log,
       clock,
@@ -124,7 +127,7 @@ export class LogFeed implements Feed, LogDispatch {
   append(input: OccurrenceInput, options: AppendOptions): MaybePromise<FeedEvent> {
     const event = new FeedEvent(input, null);
     const appended = this.#log.append(event, options);
-    if (isPromise(appended)) return appended.then((stored) => this.#appended(event, stored));
+    if (isPromise(appended)) return this.#stored.after(appended, (stored) => this.#appended(event, stored));
     return this.#appended(event, appended);
   }
 
@@ -185,7 +188,7 @@ export class LogFeed implements Feed, LogDispatch {
    */
   lose(): MaybePromise<string> {
     const skipped = this.#log.skip();
-    return isPromise(skipped) ? skipped.then((gap) => this.#skipped(gap)) : this.#skipped(skipped);
+    return isPromise(skipped) ? this.#stored.after(skipped, (gap) => this.#skipped(gap)) : this.#skipped(skipped);
   }
 
   /** The author's source fails at the moment (PUSH-07). */
@@ -214,13 +217,13 @@ export class LogFeed implements Feed, LogDispatch {
   #appended(event: FeedEvent, stored: FeedEvent): MaybePromise<FeedEvent> {
     stored.cursor ??= this.cursorAt(stored.position);
     if (stored !== event) return stored;
-    const turn = this.#dispatcher.add(event);
+    const turn = this.#stored.add(event);
     return turn === undefined ? event : turn.then(() => event);
   }
 
   #skipped(gap: Gap): MaybePromise<string> {
     const cursor = (gap.cursor ??= this.cursorAt(gap.position));
-    const turn = this.#dispatcher.add(gap);
+    const turn = this.#stored.add(gap);
     return turn === undefined ? cursor : turn.then(() => cursor);
   }
 
