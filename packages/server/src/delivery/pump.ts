@@ -304,7 +304,9 @@ export class Pump implements FeedReceiver {
     this.#unreplayable = new UnreplayableQueue(event, selection, {
       select: (next) => this.#select(next, true),
       deliver: (selected) => {
-        if (!this.#sink.deliver(selected)) this.#untoldLoss = { cursor: null };
+        // What was lost is told before what comes after it.
+        if (this.#untoldLoss !== undefined && this.#sink.lose(null)) this.#untoldLoss = undefined;
+        if (this.#untoldLoss !== undefined || !this.#sink.deliver(selected)) this.#untoldLoss = { cursor: null };
       },
       failed: (failed, error) => this.#selectionFailed(failed, error),
       finished: () => {

@@ -19,6 +19,8 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
   #stopHeartbeat: (() => void) | undefined;
   #ended = false;
   #terminated: EventsError | undefined;
+  /** An error that the channel had no room for: it is told before anything else is. */
+  #untold: EventsError | undefined;
 
   /**
    * @param dialect error numbers of this peer
@@ -68,7 +70,7 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
   }
 
   deliver(event: FeedEvent): boolean {
-    return this.#channel?.event(event) ?? true;
+    return this.#tellUntold() && (this.#channel?.event(event) ?? true);
   }
 
   lose(cursor: string | null): boolean {
@@ -82,7 +84,22 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
 
   fail(error: EventsError): void {
     if (isFinalError(error)) this.terminate(error);
-    else this.#channel?.message(Notifications.error, { error: rpcErrorOf(error, this.#dialect) });
+    else {
+      this.#untold = error;
+      this.#tellUntold();
+    }
+  }
+
+  /**
+   * `false` as long as there is no room. An error may be all that tells of a loss, so it waits where an event would: of
+   * several the last.
+   */
+  #tellUntold(): boolean {
+    if (this.#untold === undefined) return true;
+    const params = { error: rpcErrorOf(this.#untold, this.#dialect) };
+    if (this.#channel?.message(Notifications.error, params) === false) return false;
+    this.#untold = undefined;
+    return true;
   }
 
   terminate(error: EventsError): void {
@@ -101,7 +118,7 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
   }
 
   onRoom(): void {
-    this.#pump?.resume();
+    if (this.#tellUntold()) this.#pump?.resume();
   }
 
   onClosed(): void {
