@@ -387,6 +387,40 @@ it('G4 lets an event arrive again only after something disturbed it', () => {
   expect(again(BEGUN)).toEqual([]);
 });
 
+it('G4 what was stored as acknowledged does not come again, but to one that begins anew, or with an earlier storage', () => {
+  const again = (...between: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, mode: 'webhook' },
+      ...emit(1),
+      { fact: 'received', ...S, events: ['e1'] },
+      { fact: 'stored', ...S, events: ['e1'] },
+      { fact: 'killed', process: 'server' },
+      { fact: 'started', process: 'server' },
+      ...between,
+      { fact: 'received', ...S, events: ['e1'] },
+    ]);
+  expect(again()).toEqual(['repetition']);
+  expect(again({ fact: 'stored', subscription: 't', events: ['e1'] })).toEqual(['repetition']);
+  expect(again({ ...BEGUN, mode: 'webhook' })).toEqual([]);
+  expect(again({ fact: 'restored', logs: [] })).toEqual([]);
+});
+
+it('G1 nothing comes in a stream that stands before a cursor it was told', () => {
+  const back = (mode: BegunFact['mode'], ...between: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, mode },
+      ...emit(1),
+      ...emit(2),
+      { fact: 'received', ...S, cursor: 'run.2', gap: true },
+      ...between,
+      { fact: 'received', ...S, events: ['e1'], cursor: 'run.2' },
+    ]);
+  expect(back('push')).toEqual(['order']);
+  expect(back('poll')).toEqual(['order']);
+  expect(back('webhook')).toEqual([]);
+  expect(back('push', { ...BEGUN, mode: 'push' })).toEqual([]);
+});
+
 it('wants what is emitted within its time, unless something is disturbed', () => {
   const facts = (handedMs: number, ...between: Fact[]): string[] =>
     kinds([

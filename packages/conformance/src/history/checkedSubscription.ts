@@ -97,11 +97,19 @@ export class CheckedSubscription {
     if (fact.gap === true) this.#lost(position, index);
     for (const eventId of fact.events ?? []) {
       const event = this.#require(eventId, { index, fact });
+      this.#checkOrder(event, { index, fact });
       // What lies before the safe position is asked for by nobody.
       if (event !== undefined && !((event.position ?? Infinity) <= (this.#safe ?? -Infinity)))
         this.#received.add(event);
     }
     if (position !== undefined) this.#promised(position, { index, fact });
+  }
+
+  /** In a stream, and from poll to poll, nothing comes that stands before a cursor that was told. */
+  #checkOrder(event: KnownEvent | undefined, evidence: Evidence): void {
+    if (this.#mode === 'webhook' || !((event?.position ?? Infinity) <= (this.#safe ?? -Infinity))) return;
+    const message = `${this.name} received ${event?.id}, which stands before a cursor that it was told`;
+    this.#report('order', message, event, [this.#begun, evidence]);
   }
 
   subscribed(index: number): void {

@@ -25,7 +25,8 @@ export type Fact =
   | DisturbedFact
   | CalmFact
   | ClockSetFact
-  | RestoredFact;
+  | RestoredFact
+  | StoredFact;
 
 /** Members of every fact. */
 export interface FactBase {
@@ -288,6 +289,16 @@ export interface RestoredLog {
   /** The epoch that it had when it was copied; positions up to `head` mean the same in both. */
   readonly from: string;
   readonly head: number;
+}
+
+/**
+ * A server that is about to be killed has stored that a webhook subscription acknowledged these events: the next one does not
+ * send them again, unless its client begins anew or its storage is replaced.
+ */
+export interface StoredFact extends FactBase {
+  readonly fact: 'stored';
+  readonly subscription: string;
+  readonly events: readonly string[];
 }
 
 /** Whether an event is for a subscription, by what it wants and by who may see it. */

@@ -12,15 +12,34 @@ export class RepetitionRule implements Rule {
   readonly violations: Violation[] = [];
   readonly #calm: Calm;
   readonly #arrived = new Map<string, Evidence>();
+  /** By subscription, what the server has stored as acknowledged. */
+  readonly #stored = new Map<string, Map<string, Evidence>>();
 
   constructor(calm: Calm) {
     this.#calm = calm;
   }
 
   take(fact: Fact, index: number): void {
+    if (fact.fact === 'stored') {
+      const known = this.#stored.get(fact.subscription) ?? new Map<string, Evidence>();
+      for (const eventId of fact.events) known.set(eventId, { fact, index });
+      this.#stored.set(fact.subscription, known);
+    } else if (fact.fact === 'begun' || fact.fact === 'ended') this.#stored.delete(fact.subscription);
+    else if (fact.fact === 'restored') this.#stored.clear();
     if (fact.fact !== 'received') return;
     const { subscription } = fact;
     for (const eventId of fact.events ?? []) {
+      const stored = this.#stored.get(subscription)?.get(eventId);
+      if (stored !== undefined) {
+        const message = `${subscription} received ${eventId} again, which was stored as acknowledged`;
+        this.violations.push({
+          kind: 'repetition',
+          subscription,
+          eventId,
+          message,
+          evidence: [stored, { fact, index }],
+        });
+      }
       const key = JSON.stringify([subscription, eventId]);
       const before = this.#arrived.get(key);
       this.#arrived.set(key, { fact, index });

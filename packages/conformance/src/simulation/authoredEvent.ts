@@ -13,6 +13,8 @@ export interface AuthoredEvent {
   readonly tenant?: string;
   /** Text that makes it long. */
   readonly padding?: string;
+  /** What subscriptions may choose by beside the severity. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Which principals a tenant has. */

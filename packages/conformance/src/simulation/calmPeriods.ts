@@ -8,6 +8,7 @@ export class CalmPeriods {
   readonly #world: WorldRecord;
   readonly #isRight: () => boolean;
   #isCalm = false;
+  #sinceMs = -Infinity;
   #untilMs = -Infinity;
 
   /** @param isRight whether everything is now as it is without faults */
@@ -21,6 +22,11 @@ export class CalmPeriods {
     return this.#untilMs;
   }
 
+  /** Since when all is calm; `undefined` while it is not. */
+  get sinceMs(): number | undefined {
+    return this.#isCalm ? this.#sinceMs : undefined;
+  }
+
   /** Something concerns everybody. */
   disturb(why: string, quietMs: number = QUIET_MS): void {
     this.#untilMs = Math.max(this.#untilMs, this.#world.time.nowMs + quietMs);
@@ -32,6 +38,7 @@ export class CalmPeriods {
   look(): void {
     if (this.#isCalm || this.#world.time.nowMs < this.#untilMs || !this.#isRight()) return;
     this.#isCalm = true;
+    this.#sinceMs = this.#world.time.nowMs;
     this.#world.record({ fact: 'calm' });
   }
 }

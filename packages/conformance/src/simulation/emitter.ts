@@ -59,7 +59,7 @@ export class Emitter {
 
   #say(source: EventSource, event: AuthoredEvent): void {
     const { world, lives, form } = this.#options;
-    const { name, upstream } = source;
+    const { name, upstream, positions } = source;
     const { eventId } = event;
     const server = lives.current;
     const handle = server?.handles.get(name);
@@ -71,7 +71,9 @@ export class Emitter {
       world.record({ fact: 'emitted', eventId, cursor: `c0.${position}` });
       return;
     }
-    this.#unanswered.set(eventId, { source, event });
+    const place = positions?.add(eventId);
+    // It is nowhere to be found again.
+    if (positions === undefined) this.#unanswered.set(eventId, { source, event });
     const answered = (act: () => void): void => {
       if (server?.alive !== true) return;
       this.#unanswered.delete(eventId);
@@ -80,8 +82,8 @@ export class Emitter {
     handle?.emit(data, { eventId }).then(
       ({ cursor }) =>
         answered(() => {
-          world.record({ fact: 'emitted', eventId, cursor: cursor ?? '' });
-          this.#answered.push({ source, event });
+          world.record({ fact: 'emitted', eventId, cursor: cursor ?? place ?? '' });
+          if (positions === undefined) this.#answered.push({ source, event });
           if (this.#answered.length > SAID_AGAIN) this.#answered.shift();
         }),
       () => answered(() => world.record({ fact: 'emitFailed', eventId })),

@@ -1,5 +1,6 @@
 import type { CheckedEvent, Clock, EventTypeDefinition, Retention } from '@mcp-events/server';
 import type { LossCauseFact } from '../history/facts.ts';
+import type { LivePositions } from './livePositions.ts';
 import type { Random } from './random.ts';
 import { SimulatedFault } from './simulatedFault.ts';
 import type { ProcessClock } from './virtualTime.ts';
@@ -36,6 +37,8 @@ export interface EventSource {
   definition(clock: ProcessClock): EventTypeDefinition;
   /** Where events come from when they are not emitted. */
   readonly upstream?: Upstream;
+  /** Where events stand that have no cursors. */
+  readonly positions?: LivePositions;
 }
 
 const INPUT = {
@@ -64,9 +67,14 @@ export function filteredSource(retention: Partial<Retention>): EventSource {
 }
 
 /** Found by an author function that takes its time, and fails now and then. */
-export function matchedSource(retention: Partial<Retention>, behaviour: AuthorBehaviour, random: Random): EventSource {
+export function matchedSource(
+  retention: Partial<Retention>,
+  behaviour: AuthorBehaviour,
+  random: Random,
+  name = 'matched',
+): EventSource {
   return {
-    name: 'matched',
+    name,
     definition: (clock) => ({
       input: INPUT,
       payload: PAYLOAD,
@@ -77,7 +85,7 @@ export function matchedSource(retention: Partial<Retention>, behaviour: AuthorBe
           severity === undefined || (Array.isArray(severity) ? severity : [severity]).includes(data['severity']);
         const delayMs = random.delayMs(behaviour.latencyMs);
         const fails = random.chance(behaviour.failure);
-        if (fails || delayMs > SLOW_MS) behaviour.onFailure('matched', context.principal, eventId);
+        if (fails || delayMs > SLOW_MS) behaviour.onFailure(name, context.principal, eventId);
         if (fails) throw new SimulatedFault('the simulated match failed');
         return delayMs === 0 ? isWanted : clock.delay(delayMs).then(() => isWanted);
       },

@@ -133,6 +133,7 @@ export class Network {
           this.#time.active();
           answer.reset();
         },
+        isAwaited: () => isAlive() && answer.isAwaited(),
       });
     }, schedule);
   }

@@ -16,7 +16,12 @@ export class PollSubscriber extends Subscriber {
     this.#asking++;
     const maxEvents = random.chance(0.5) ? random.int(1, 4) : undefined;
     const timeoutMs = !this.#settling && random.chance(0.3) ? random.int(1, 30_000) : undefined;
-    const params = { cursor: this.cursor, ...(maxEvents && { maxEvents }), ...(timeoutMs && { timeoutMs }) };
+    const params = {
+      cursor: this.cursor,
+      ...(maxEvents && { maxEvents }),
+      ...(timeoutMs && { timeoutMs }),
+      ...this.maxAge(),
+    };
     this.request(Methods.poll, params, (result: PollResult | undefined, error) => {
       this.#asking--;
       // It is another process that asked.

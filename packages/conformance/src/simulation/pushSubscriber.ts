@@ -2,13 +2,14 @@ import { Methods, Notifications } from '@mcp-events/protocol';
 import { Subscriber } from './subscriber.ts';
 import type { SubscriberContext, Wish } from './subscriber.ts';
 
-interface PushMessage {
+export interface PushMessage {
   readonly method: string;
   readonly params: {
     readonly cursor?: string | null;
     readonly truncated?: boolean;
     readonly eventId?: string;
     readonly data?: unknown;
+    readonly timestamp?: string;
   };
 }
 
@@ -54,7 +55,7 @@ export class PushSubscriber extends Subscriber {
     const stream = new Stream(time.nowMs);
     this.#stream = stream;
     this.begin();
-    const params = { cursor: this.cursor };
+    const params = { cursor: this.cursor, ...this.maxAge() };
     const ended = (_result: unknown, error?: Error): void => {
       // One that goes away itself says nothing, and what is not read is not seen.
       const isAsked = error === undefined && stream.server !== undefined && stream.server === network.server;
@@ -86,14 +87,24 @@ export class PushSubscriber extends Subscriber {
     } else if (stream === undefined) this.act();
     else if (fate === 'cut') this.#cut();
     else if (stream.stalled !== undefined) stream.unstall?.();
-    else {
-      stream.stalled = new Promise((resolve) => {
-        stream.unstall = () => {
-          stream.stalled = undefined;
-          resolve();
-        };
-      });
-    }
+    else this.stall();
+  }
+
+  /** Does not read any more. */
+  stall(): void {
+    const stream = this.#stream;
+    if (stream === undefined || stream.stalled !== undefined) return;
+    stream.stalled = new Promise((resolve) => {
+      stream.unstall = () => {
+        stream.stalled = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** Reads on. */
+  unstall(): void {
+    this.#stream?.unstall?.();
   }
 
   recover(): void {
@@ -133,16 +144,16 @@ export class PushSubscriber extends Subscriber {
       if (stream.cut) return;
       stream.lastSeenMs = this.context.time.nowMs;
       if (message.method === Notifications.terminated) stream.isOver = true;
-      this.#take(message);
+      this.take(message);
     }
   }
 
-  #take({ method, params }: PushMessage): void {
-    const { cursor, truncated, eventId, data } = params;
+  protected take({ method, params }: PushMessage): void {
+    const { cursor, truncated, eventId, data, timestamp } = params;
     if (method === Notifications.active) this.received({ cursor: cursor ?? null, gap: truncated === true }, 'active');
     else if (method === Notifications.heartbeat) this.received({ cursor: cursor ?? null }, 'heartbeat');
     else if (method === Notifications.event && eventId !== undefined) {
-      this.received({ events: [{ eventId, data }], cursor: cursor ?? null }, 'event');
+      this.received({ events: [{ eventId, data, timestamp }], cursor: cursor ?? null }, 'event');
       this.hand(eventId);
     } else if (method === Notifications.terminated) this.ended('told');
   }

@@ -25,6 +25,9 @@ import { changeWeather, clearWeather, newClock } from './weather.ts';
 import { WebhookSubscriber } from './webhookSubscriber.ts';
 import { WorldRecord } from './worldRecord.ts';
 import type { SimulationResult } from './worldRecord.ts';
+import { compose, withOrder } from './composition.ts';
+import { FurtherLoads } from './furtherLoads.ts';
+import { furtherSources } from './furtherSources.ts';
 
 /** Longer than any retry waits. */
 const LONG_MS = 400_000;
@@ -34,6 +37,9 @@ const MOST_EMITS = 1_000;
 
 /** Rounds in which everything owed has to arrive once there are no faults. */
 const LAST_ROUNDS = 4;
+
+/** The first of them in which all is calm. */
+const CALM_ROUND = 2;
 
 export interface SimulateOptions {
   /**
@@ -71,6 +77,8 @@ class Simulation {
   readonly #reportRandom: Random | undefined;
   readonly #lossReports: LossReports;
   readonly #otherPeers: OtherPeers | undefined;
+  /** Of the options and loads that not every schedule has. */
+  readonly #further: FurtherLoads | undefined;
   #isFine = true;
 
   constructor(world: WorldRecord, seed: number, isComplete: boolean) {
@@ -79,11 +87,13 @@ class Simulation {
     this.#clockRandom = isComplete ? new Random(seed + 0.5 * 2 ** 32) : undefined;
     this.#random = random;
     const chosen = settingsOf(random);
+    const ownRandom = isComplete ? new Random(seed + 0.0625 * 2 ** 32) : undefined;
+    const composition = ownRandom && compose(seed, ownRandom, chosen);
     const { time } = world;
     this.#diskBehaviour = { writeMs: 0, readMs: 0, writeFailure: 0, readFailure: 0, readsAtOnce: chosen.readsAtOnce };
     const storageRandom = isComplete ? new Random(seed + 0.375 * 2 ** 32) : undefined;
     this.#storage = this.#newStorage(storageRandom);
-    const settings = this.#storage.adapt(chosen);
+    const settings = this.#storage.adapt(composition?.settings ?? chosen);
     this.#settings = settings;
     const { maxCount, options } = settings;
     this.#author = {
@@ -100,11 +110,16 @@ class Simulation {
       world.record({ fact: 'disturbed', subscription });
     };
     const retention = { maxCount, maxAgeMs: 1e12 };
-    this.#sources = [
+    const own = [
       filteredSource(retention),
       matchedSource(retention, this.#author, random),
       checkedSource(new Upstream(settings.addressable, settings.pageSize), this.#author, random),
     ];
+    this.#sources = composition === undefined ? own : withOrder(own, composition);
+    const further =
+      ownRandom === undefined || composition === undefined
+        ? undefined
+        : furtherSources(composition, retention, this.#author, ownRandom);
     const isRight = (): boolean =>
       this.#isFine && this.#lives.timeOfDay.offsetMs === 0 && this.#lives.current !== undefined;
     const calm = new CalmPeriods(world, isRight);
@@ -117,7 +132,7 @@ class Simulation {
       random,
       network: this.#network,
       calm,
-      sources,
+      sources: [...sources, ...(further?.sources ?? [])],
       options,
       onWaiting: (subscription, untilGranted) => {
         world.record({ fact: 'disturbed', subscription, why: 'the server waits for its client', untilGranted });
@@ -160,12 +175,25 @@ class Simulation {
         world.record(fact);
       },
       complain: (message) => world.complain(message),
+      count: (kind) => world.faults.add(kind),
     };
     this.#subscribers = settings.subscribers.map(({ mode, ttlMs, ...wish }) => {
       if (mode === 'poll') return new PollSubscriber(wish, context);
       return mode === 'push'
         ? new PushSubscriber(wish, context)
         : new WebhookSubscriber(wish, context, ttlMs, settings.rules);
+    });
+    if (ownRandom === undefined || composition === undefined || further === undefined) return;
+    this.#further = new FurtherLoads({
+      world,
+      composition,
+      further,
+      sources,
+      context: { ...context, random: ownRandom },
+      lives,
+      emitter: this.#emitter,
+      lossReports: this.#lossReports,
+      crash: () => this.#crash(),
     });
   }
 
@@ -214,6 +242,7 @@ class Simulation {
     this.#faults?.step(this.#lives.current);
     if (this.#reportRandom?.chance(0.04) === true) this.#lossReports.report(this.#reportRandom.pick(this.#sources));
     this.#otherPeers?.step();
+    await this.#further?.step(this.#subscribers);
     this.#calm.look();
     switch (random.weighted({ emit: 30, act: 25, wait: 20, suffer: 12, weather: 6, crash: 3, stop: 1 })) {
       case 'emit':
@@ -234,7 +263,7 @@ class Simulation {
         this.#faults?.change(this.#isFine);
         break;
       case 'crash':
-        this.#lives.kill();
+        this.#kill();
         if (random.chance(0.5)) await time.advance(random.pick([1, 500, 90_000]));
         await this.#start();
         break;
@@ -243,6 +272,21 @@ class Simulation {
         await this.#start();
         break;
     }
+  }
+
+  #kill(): void {
+    const { sinceMs } = this.#calm;
+    if (sinceMs !== undefined && this.#storage.survives) this.#further?.recordStored(this.#subscribers, sinceMs);
+    this.#lives.kill();
+  }
+
+  #crash(): void {
+    this.#kill();
+    this.#start();
+  }
+
+  get #everybody(): readonly Subscriber[] {
+    return [...this.#subscribers, ...(this.#further?.subscribers ?? [])];
   }
 
   /** The server's time of day jumps, or goes wrong by itself; timers do not notice. */
@@ -307,17 +351,18 @@ class Simulation {
     await time.advance(120_000);
     for (let round = 0; round < LAST_ROUNDS; round++) {
       this.#calm.look();
-      for (const subscriber of this.#subscribers) subscriber.recover();
+      for (const subscriber of this.#everybody) subscriber.recover();
       // So that there is something to be delivered in time, and once, in each of them.
       if (this.#clockRandom !== undefined && round > 0) {
         for (const source of this.#sources) {
           this.#emitter.emit(source, { eventId: this.#emitter.nextId(), severity: 'high' });
         }
       }
+      if (round === CALM_ROUND) await this.#further?.lastLoads(this.#subscribers);
       await time.advance(LONG_MS);
     }
     this.#faults?.noMoreCallsBack();
-    for (const subscriber of this.#subscribers) subscriber.recover();
+    for (const subscriber of this.#everybody) subscriber.recover();
     await time.advance(1_000);
     for (const subscriber of this.#subscribers) if (subscriber instanceof WebhookSubscriber) subscriber.finish();
     this.#world.record({ fact: 'settled' });
@@ -325,13 +370,20 @@ class Simulation {
 }
 
 /** Events with data of their own. */
-const TOLD: EventForm = formOf(({ eventId, severity }) => ({ severity, text: `what ${eventId} tells` }));
+const TOLD: EventForm = formOf(({ eventId, severity, labels }) => ({
+  severity,
+  text: `what ${eventId} tells`,
+  ...labels,
+}));
 
 const BARE: EventForm = formOf(({ severity }) => ({ severity }));
 
 function formOf(dataOf: EventForm['dataOf']): EventForm {
   return {
     dataOf,
-    expectationOf: (_type, event) => ({ values: { severity: event.severity }, hash: dataHash(dataOf(event)) }),
+    expectationOf: (_type, event) => ({
+      values: { severity: event.severity, ...event.labels },
+      hash: dataHash(dataOf(event)),
+    }),
   };
 }

@@ -16,6 +16,8 @@ export interface SubscriberContext {
   readonly record: (fact: Fact) => void;
   /** Something that must not happen and is no matter of the history. */
   readonly complain: (message: string) => void;
+  /** Something took place that schedules are to have in them. */
+  readonly count: (kind: string) => void;
 }
 
 /** What one of them subscribes to. */
@@ -24,12 +26,17 @@ export interface Wish {
   readonly principal: string;
   readonly type: string;
   readonly arguments: NonNullable<BegunFact['arguments']>;
+  /** Wants nothing older, where it goes on from a position (CUR-08). */
+  readonly maxAgeMs?: number | undefined;
+  /** What it says of order on the wire, and whether it is to get it (ORDER-06). */
+  readonly ordered?: { readonly asked: boolean | undefined; readonly granted: boolean } | undefined;
 }
 
 /** An event in a message. */
 export interface ArrivedEvent {
   readonly eventId: string;
   readonly data?: unknown;
+  readonly timestamp?: string;
 }
 
 /**
@@ -50,6 +57,8 @@ export abstract class Subscriber {
   /** Events that come again because the client went back to an earlier cursor. */
   #expectedAgain = new Set<string>();
   #requests = 0;
+  /** Nothing older may come as long as the server's clock is not set. */
+  #floor: { readonly notBeforeMs: number; readonly clockSettings: number; isFirst: boolean } | undefined;
   protected begun = false;
 
   constructor(wish: Wish, context: SubscriberContext) {
@@ -115,6 +124,31 @@ export abstract class Subscriber {
     });
   }
 
+  /** Part of a request that begins from the cursor; what is left out for its age is told as a gap. */
+  protected maxAge(): { readonly maxAgeMs?: number } {
+    const { maxAgeMs, subscription } = this.wish;
+    this.#floor = undefined;
+    if (maxAgeMs === undefined) return {};
+    if (this.cursor !== null) {
+      const { serverTime, record, count } = this.context;
+      this.#floor = { notBeforeMs: serverTime.nowMs - maxAgeMs, clockSettings: serverTime.settings, isFirst: true };
+      count('composition: age');
+      record({ fact: 'lossCause', subscription, why: 'age', at: this.context.time.nowMs });
+    }
+    return { maxAgeMs };
+  }
+
+  #checkAge({ eventId, timestamp }: ArrivedEvent): void {
+    const { serverTime, complain } = this.context;
+    if (this.#floor === undefined || timestamp === undefined) return;
+    const { notBeforeMs, clockSettings, isFirst } = this.#floor;
+    this.#floor.isFirst = false;
+    // Behind one that is wanted come all that follow it, also those that a clock set back made older.
+    const isDecided = serverTime.settings === 0 || (isFirst && this.mode !== 'webhook');
+    if (!isDecided || serverTime.settings !== clockSettings || Date.parse(timestamp) >= notBeforeMs) return;
+    complain(`${this.wish.subscription} was given ${eventId}, which is older than it asked for`);
+  }
+
   protected received(
     message: {
       events?: readonly ArrivedEvent[];
@@ -127,7 +161,10 @@ export abstract class Subscriber {
   ): void {
     const { subscription } = this.wish;
     const { events = [], cursor, gap, arrivedMs } = message;
-    for (const { eventId, data } of events) this.#hashes.set(eventId, dataHash(data));
+    for (const event of events) {
+      this.#hashes.set(event.eventId, dataHash(event.data));
+      this.#checkAge(event);
+    }
     const hashes = events.map(({ eventId }) => this.#hashes.get(eventId) ?? '');
     this.context.record({
       fact: 'received',

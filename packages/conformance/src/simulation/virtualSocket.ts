@@ -12,6 +12,8 @@ export interface ArrivedRequest {
 export interface RequestAnswer {
   respond(status: number, headers?: Readonly<Record<string, string>>, body?: string): void;
   reset(): void;
+  /** Whether the sender still waits for it, as far as the connection tells. */
+  isAwaited(): boolean;
 }
 
 /**
@@ -84,6 +86,7 @@ class VirtualSocket extends Duplex {
         this.push(`HTTP/1.1 ${status} Status\r\n${text}\r\n${answered}`);
       },
       reset: () => this.reset(),
+      isAwaited: () => !this.destroyed,
     };
     this.#take({ path: requestLine.split(' ')[1] ?? '', headers, body }, answer);
     this.#takeRequests();

@@ -3,6 +3,7 @@ import {
   decodeWebhookSecret,
   Methods,
   missingOf,
+  ORDERED_META_KEY,
   orderOf,
   verifyWebhook,
   WEBHOOK_ID_HEADER,
@@ -27,7 +28,7 @@ interface Secret {
 const UNDER_WAY_MS = 120_000;
 
 /** Nothing is disturbed: so long may an event take. */
-const WITHIN_MS = 60_000;
+const WITHIN_MS = 30_000;
 
 /** So few deliveries may all wait to be tried again, and what is emitted then with them. */
 const FEW_OUTSTANDING = 5;
@@ -48,13 +49,14 @@ export interface ServerRules {
   readonly rotationGraceMs: number;
   /** Longest wait before an attempt that is made again. */
   readonly longestRetryMs: number;
-  /** Deliveries of one subscription under way at once. */
+  /** Deliveries of one subscription that may be under way together, those that wait for their retry included. */
   readonly outstanding: number;
 }
 
 interface Body {
   readonly type?: string;
   readonly eventId?: string;
+  readonly timestamp?: string;
   readonly data?: unknown;
   readonly cursor?: string | null;
   readonly _meta?: Readonly<Record<string, unknown>>;
@@ -74,7 +76,7 @@ export class WebhookSubscriber extends Subscriber {
   readonly behaviour: EndpointBehaviour = { latencyMs: 0, failure: 0, lostAnswer: 0, hang: 0 };
   readonly #ttlMs: number | null;
   readonly #rules: ServerRules;
-  #order = new PlacedEvents((eventId) => this.hand(eventId));
+  #order = new PlacedEvents((eventId) => this.#release(eventId));
   #gapTold = false;
   /** What came before the first answer, which tells of a gap before it (CLIENT-10). */
   #early: EarlyBody[] = [];
@@ -92,6 +94,14 @@ export class WebhookSubscriber extends Subscriber {
   #mayBeLive = false;
   #refreshBeforeMs: number | null | undefined;
   #settling = false;
+  /** Events come one at a time, as the server granted: they are handed on as they come, which has to be in order. */
+  #isOrdered = false;
+  /** Posts that are neither answered nor given up, of the subscription as it stands. */
+  readonly #open = new Set<RequestAnswer>();
+  /** When its acknowledgements arrived, by event. */
+  readonly #acknowledgedMs = new Map<string, number>();
+  /** One event that it refuses so often, whatever becomes of others; without an id, the next that it has not seen. */
+  #refusal: { eventId?: string; left: number } | undefined;
 
   constructor(wish: Wish, context: SubscriberContext, ttlMs: number | null, rules: ServerRules) {
     super(wish, context);
@@ -109,7 +119,8 @@ export class WebhookSubscriber extends Subscriber {
   }
 
   protected override get waitsForRetries(): boolean {
-    return this.#rules.outstanding <= FEW_OUTSTANDING;
+    // In order, one that is tried again holds up those behind it.
+    return this.wish.ordered?.granted === true || this.#rules.outstanding <= FEW_OUTSTANDING;
   }
 
   act(): void {
@@ -144,8 +155,20 @@ export class WebhookSubscriber extends Subscriber {
     }
   }
 
+  /** Of types whose events are kept in a log; those of an upstream may be asked for again. */
+  acknowledgedBetween(fromMs: number, untilMs: number): string[] {
+    if (!this.begun || this.#isRefreshing || this.wish.type === 'checked') return [];
+    return [...this.#acknowledgedMs].flatMap(([eventId, atMs]) => (atMs >= fromMs && atMs <= untilMs ? [eventId] : []));
+  }
+
+  /** Refuses one of the events that are still to come, so often, and takes the others meanwhile. */
+  refuseOne(times: number): void {
+    this.#refusal = { left: times };
+  }
+
   recover(): void {
     this.#settling = true;
+    this.#refusal = undefined;
     Object.assign(this.behaviour, { latencyMs: 0, failure: 0, lostAnswer: 0, hang: 0 });
     this.act();
   }
@@ -165,7 +188,13 @@ export class WebhookSubscriber extends Subscriber {
     this.#early = [];
     this.#answered = false;
     this.#isRefreshing = false;
-    this.#order = new PlacedEvents((eventId) => this.hand(eventId));
+    this.#open.clear();
+    this.#acknowledgedMs.clear();
+    this.#order = new PlacedEvents((eventId) => this.#release(eventId));
+  }
+
+  #release(eventId: string): void {
+    if (!this.#isOrdered || !this.handedIds.has(eventId)) this.hand(eventId);
   }
 
   /** Whatever was under way has arrived, or been given up and told. */
@@ -204,7 +233,15 @@ export class WebhookSubscriber extends Subscriber {
     this.#isRefreshing = !isNew;
     const asked = { byServerMs: this.context.serverTime.nowMs, atMs: time.nowMs };
     const ttl = this.#ttlMs === null ? { ttlMs: null } : { ttlMs: this.#ttlMs };
-    const params = { delivery: { mode: 'webhook', url: this.#url, secret: secret?.text }, cursor: this.cursor, ...ttl };
+    const { ordered } = this.wish;
+    const params = {
+      delivery: { mode: 'webhook', url: this.#url, secret: secret?.text },
+      cursor: this.cursor,
+      ...ttl,
+      // Of one that lives already the age is no matter.
+      ...(isNew ? this.maxAge() : {}),
+      ...(ordered?.asked === undefined ? {} : { _meta: { [ORDERED_META_KEY]: ordered.asked } }),
+    };
     this.#call(Methods.subscribe, params, (result: SubscribeResult | undefined) => {
       if (result === undefined) {
         this.#unanswered(asked.byServerMs);
@@ -221,7 +258,10 @@ export class WebhookSubscriber extends Subscriber {
         // The server made it anew: it did not know it any more. What came before this answer may be of the new one.
         this.ended('forgotten');
         this.begin();
+        this.#open.clear();
+        this.#acknowledgedMs.clear();
       }
+      this.#granted(result._meta?.[ORDERED_META_KEY] === true);
       // A gap lies before what came early. The cursor may lie behind it, if an earlier answer was lost.
       if (result.truncated) this.received({ cursor: result.cursor, gap: true }, 'subscribe');
       this.#gapTold ||= result.truncated;
@@ -246,6 +286,15 @@ export class WebhookSubscriber extends Subscriber {
         at: time.nowMs,
       });
     });
+  }
+
+  #granted(isOrdered: boolean): void {
+    const { granted } = this.wish.ordered ?? {};
+    if (granted !== undefined && granted !== isOrdered) {
+      this.context.complain(`${this.wish.subscription} was ${isOrdered ? '' : 'not '}granted order on the wire`);
+    }
+    if (isOrdered) this.context.count('composition: order on the wire');
+    this.#isOrdered = isOrdered;
   }
 
   /**
@@ -312,9 +361,10 @@ export class WebhookSubscriber extends Subscriber {
     return `http://${this.wish.subscription}.test/${this.wish.subscription}`;
   }
 
-  #arrive(request: ArrivedRequest, answer: RequestAnswer): void {
+  #arrive(request: ArrivedRequest, awaited: RequestAnswer): void {
     const { random, time, network } = this.context;
     const { latencyMs, failure, hang, lostAnswer } = this.behaviour;
+    const answer = this.#opened(request, awaited);
     if (random.chance(hang)) {
       this.disturbed('no answer');
       return;
@@ -337,12 +387,55 @@ export class WebhookSubscriber extends Subscriber {
         answer.respond(401);
         return;
       }
-      this.#take(JSON.parse(request.body) as Body);
+      const body = JSON.parse(request.body) as Body;
+      if (this.#refuses(body)) {
+        this.disturbed('refused');
+        answer.respond(500);
+        return;
+      }
+      this.#take(body);
       if (random.chance(lostAnswer)) {
         this.disturbed('answer lost');
         answer.reset();
-      } else network.later(() => answer.respond(204));
+      } else {
+        network.later(() => {
+          if (body.eventId !== undefined && answer.isAwaited()) this.#acknowledgedMs.set(body.eventId, time.nowMs);
+          answer.respond(204);
+        });
+      }
     });
+  }
+
+  /** Looks whether another one is open, which order on the wire forbids, and returns the answer that closes it. */
+  #opened({ headers, body }: ArrivedRequest, answer: RequestAnswer): RequestAnswer {
+    const open = this.#open;
+    for (const other of open) if (!other.isAwaited()) open.delete(other);
+    if (!this.begun || !this.#answered || !this.#isSignedWith(this.#secrets, headers, body)) return answer;
+    if (this.#isOrdered && !this.#isRefreshing && open.size > 0) {
+      this.context.complain(`${this.wish.subscription} got a post while another one was open`);
+    }
+    open.add(answer);
+    return {
+      respond: (...what) => {
+        open.delete(answer);
+        answer.respond(...what);
+      },
+      reset: () => {
+        open.delete(answer);
+        answer.reset();
+      },
+      isAwaited: () => answer.isAwaited(),
+    };
+  }
+
+  #refuses({ eventId }: Body): boolean {
+    const refusal = this.#refusal;
+    if (refusal === undefined || eventId === undefined || refusal.left === 0) return false;
+    if (refusal.eventId === undefined && !this.handedIds.has(eventId)) refusal.eventId = eventId;
+    if (refusal.eventId !== eventId) return false;
+    refusal.left--;
+    this.context.count('composition: one event refused');
+    return true;
   }
 
   #isGenuine({ headers, body }: ArrivedRequest): boolean {
@@ -376,7 +469,7 @@ export class WebhookSubscriber extends Subscriber {
       this.received({ events: [{ eventId: body.eventId, data: body.data }] }, 'webhook');
     }
     if (!this.begun) return;
-    const { type, eventId, data, cursor, _meta } = body;
+    const { type, eventId, data, cursor, timestamp, _meta } = body;
     const order = orderOf(_meta);
     const goesOn = order !== undefined && this.#order.continues(order);
     const mayBeAnew = this.#isRefreshing && !goesOn;
@@ -408,7 +501,8 @@ export class WebhookSubscriber extends Subscriber {
       this.context.complain(`${this.wish.subscription} got a message of type ${type}`);
       return;
     }
-    this.received({ events: [{ eventId, data }], cursor: cursor ?? null }, 'webhook');
+    this.received({ events: [{ eventId, data, timestamp }], cursor: cursor ?? null }, 'webhook');
+    if (this.#isOrdered && !this.handedIds.has(eventId)) this.hand(eventId);
     if (order === undefined) this.context.complain(`${eventId} tells no order`);
     else if (this.handedIds.has(eventId)) this.#order.passed(order.position);
     else {

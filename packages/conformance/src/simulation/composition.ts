@@ -1,0 +1,88 @@
+import type { EventsOptions, OrderedPeer } from '@mcp-events/server';
+import type { EventSource } from './eventSources.ts';
+import type { Random } from './random.ts';
+import type { Settings } from './settings.ts';
+
+/** Which of the loads that not every schedule has a seed gets. */
+export interface FurtherLoads {
+  /** A type without replay. */
+  readonly isLive: boolean;
+  /** A type with several filter arguments. */
+  readonly isLocated: boolean;
+  /** A log of thousands of events. */
+  readonly isLong: boolean;
+  /** So many receivers of one event that it is dispatched in several turns. */
+  readonly isCrowded: boolean;
+  /** Streams that are not read while there is much to read. */
+  readonly hasSlowReaders: boolean;
+  /** What happens in the last calm: one event is refused while others are taken, and then the server is killed, or not. */
+  readonly last: 'nothing' | 'refusal' | 'refusal and crash';
+}
+
+/** What a seed composes of the options that {@link Settings} leave alone. */
+export interface Composition extends FurtherLoads {
+  readonly settings: Settings;
+  /** Event types whose webhooks get order on the wire, unless their clients or the operator say otherwise. */
+  readonly orderedTypes: ReadonlySet<string>;
+}
+
+/** Most subscriptions beside those of the settings: with a crowd, and without. */
+const CROWDED = 3_000;
+const FURTHER = 6;
+
+/** Each of the loads that take long: one seed in so many. */
+const COSTLY_EVERY = 40;
+
+const AGES_MS = [20_000, 300_000, 3_600_000];
+
+/** What an operator decides on order, whatever else is said. */
+type Rule = (peer: Pick<OrderedPeer, 'principal'>) => boolean | undefined;
+
+const RULES: readonly Rule[] = [
+  ({ principal }) => (principal === 'alice' ? true : undefined),
+  ({ principal }) => (principal === 'bob' ? false : undefined),
+];
+
+/** @param random decides on all but the costly loads, and on nothing else, so that the rest of a schedule is the same with and without */
+export function compose(seed: number, random: Random, settings: Settings): Composition {
+  const orderedTypes = new Set(['filtered', 'matched', 'checked'].filter(() => random.chance(0.15)));
+  const rule: Rule | undefined = random.chance(0.2) ? random.pick(RULES) : undefined;
+  const subscribers = settings.subscribers.map((wish) => {
+    const asked = random.chance(0.4) ? random.pick([true, true, false]) : undefined;
+    const granted = rule?.(wish) ?? asked ?? orderedTypes.has(wish.type);
+    const maxAgeMs = random.chance(0.15) ? random.pick(AGES_MS) : undefined;
+    return { ...wish, ordered: { asked, granted }, maxAgeMs };
+  });
+  const isLong = seed % COSTLY_EVERY === 7;
+  const isCrowded = seed % COSTLY_EVERY === 23;
+  const loads: FurtherLoads = {
+    isLive: random.chance(0.3),
+    isLocated: random.chance(0.3),
+    isLong,
+    isCrowded,
+    hasSlowReaders: random.chance(0.3),
+    last: random.weighted({ nothing: 2, refusal: 1, 'refusal and crash': 1 }),
+  };
+  const options = optionsOf(settings.options, loads, rule);
+  return { settings: { ...settings, subscribers, options }, orderedTypes, ...loads };
+}
+
+function optionsOf(options: EventsOptions, { isLong, isCrowded }: FurtherLoads, rule: Rule | undefined): EventsOptions {
+  const { limits, webhooks } = options;
+  const subscriptions = (limits?.subscriptions ?? 0) + (isCrowded ? CROWDED : FURTHER);
+  return {
+    ...options,
+    // What is read from the log is not dispatched.
+    limits: { ...limits, subscriptions, ...(isLong || isCrowded ? { streamBufferBytes: 262_144 } : {}) },
+    webhooks: { ...webhooks, ...(rule === undefined ? {} : { ordered: rule }) },
+  };
+}
+
+/** The same event types, some of them with order on the wire. */
+export function withOrder(sources: readonly EventSource[], { orderedTypes }: Composition): EventSource[] {
+  return sources.map((source) =>
+    orderedTypes.has(source.name)
+      ? { ...source, definition: (clock) => ({ ...source.definition(clock), orderedWebhooks: true }) }
+      : source,
+  );
+}
