@@ -56,7 +56,7 @@ export class ServerFaults {
   /** The weather has changed, with which the answers of the author's functions do, and what there is of the machine. */
   change(isFine: boolean): void {
     const pick = (...rates: readonly number[]): number => (isFine ? 0 : this.random.pick(rates));
-    Object.assign(this.author.rates, { nonsense: pick(0, 0.02), throws: pick(0, 0.02, 0.1), hang: pick(0, 0.01) });
+    Object.assign(this.author.rates, { nonsense: pick(0, 0.05), throws: pick(0, 0.02, 0.1), hang: pick(0, 0.01) });
     Object.assign(this.local.rates, { connection: pick(0, 0, 0.3, 1), lateTimer: pick(0, 0, 0.02) });
   }
 
