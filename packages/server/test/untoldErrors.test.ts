@@ -57,7 +57,7 @@ function liveStream(match?: Match<never, never>): {
 }
 
 describe('an error that a stream has no room for', () => {
-  it('PUSH-21 is told once there is, before anything else', async () => {
+  it('PUSH-22 is told once there is, before anything else', async () => {
     const { session, room, told, emit, readOn } = liveStream();
     await settle();
     room.left = 0;
@@ -73,7 +73,7 @@ describe('an error that a stream has no room for', () => {
     expect(told.slice(3)).toEqual([2]);
   });
 
-  it('PUSH-21 CUR-14 tells of a loss though there was no room for it at first', async () => {
+  it('PUSH-22 CUR-14 tells of a loss though there was no room for it at first', async () => {
     const { room, told, emit, readOn } = liveStream();
     await settle();
     room.left = 0;
@@ -84,7 +84,7 @@ describe('an error that a stream has no room for', () => {
     expect(told).toEqual(['active', 'error', 2]);
   });
 
-  it('PUSH-21 waits again where the room was taken meanwhile', async () => {
+  it('PUSH-22 waits again where the room was taken meanwhile', async () => {
     const { session, room, told, emit, readOn } = liveStream();
     await settle();
     room.left = 0;
@@ -98,7 +98,7 @@ describe('an error that a stream has no room for', () => {
     expect(told).toEqual(['active', 'error', 2]);
   });
 
-  it('PUSH-21 ORDER-01 comes before later events that wait for a slow match', async () => {
+  it('PUSH-22 ORDER-01 comes before later events that wait for a slow match', async () => {
     const decisions: (() => void)[] = [];
     const match = (): Promise<boolean> => new Promise((resolve) => decisions.push(() => resolve(true)));
     const { room, told, emit, readOn } = liveStream(match);
