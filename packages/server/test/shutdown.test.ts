@@ -167,6 +167,25 @@ describe('a store that never answers', () => {
   });
 });
 
+it.each([
+  ['throws', () => void JSON.parse('{')],
+  ['rejects', () => Promise.reject(new Error('the disk is full'))],
+])('a log whose close %s is told of, and keeps nothing else from being closed', async (_how, closeLog) => {
+  const clock = new FakeClock();
+  let closed = 0;
+  const storage = storageThatCloses(clock, () => Promise.resolve(void (closed += 1)));
+  const { openLog } = storage;
+  storage.openLog = (...args) => Object.assign(openLog.apply(storage, args), { close: closeLog });
+  const errors: unknown[] = [];
+  const server = httpServer({ clock, storage, onError: (error) => errors.push(error) });
+  server.events.define('counted', counted);
+  server.events.define('other', counted);
+  await server.events.close();
+  await settle();
+  expect(errors).toHaveLength(2);
+  expect(closed).toBe(1);
+});
+
 it('PUSH-13 streams end with their final frame at once, whatever else the deadline waits for', async () => {
   const clock = new FakeClock();
   const server = await underWay(clock, new TestSubscriptionStore(), keptStorage(clock));

@@ -166,6 +166,22 @@ describe('no expiry', () => {
     expect(await server.subscribe('other', { cursor })).not.toHaveProperty('deliveryStatus');
   });
 
+  it('TTL-13 SUB-19 is dropped also where its client came back before, and that could not be stored', async () => {
+    const store = new TestSubscriptionStore();
+    const server = lendingServer({ ...failing, store });
+    const handle = server.events.define('other', counted);
+    await server.subscribe('other', { ttlMs: null });
+    server.recorder.answer = () => 500;
+    for (const n of [1, 2]) await handle.emit({ n });
+    await server.clock.advance(HOUR_MS);
+    store.failing.add('save');
+    expect((await server.trySubscribe('other', { ttlMs: null })).error).toBeDefined();
+    store.failing.clear();
+    expect(server.events.subscriptions()).toMatchObject([{ suspended: true }]);
+    await server.clock.advance(HOUR_MS);
+    expect(server.events.subscriptions()).toEqual([]);
+  });
+
   it('TTL-13 a client that comes back before keeps it', async () => {
     const server = lendingServer({ ...failing, store: new TestSubscriptionStore() });
     const handle = server.events.define('other', counted);

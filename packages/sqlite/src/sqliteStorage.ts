@@ -130,9 +130,12 @@ export class OpenSqliteStorage implements Storage {
    * take it, unless somebody has begun a new log for it.
    */
   #notKept(error: unknown): void {
-    const { file } = this.#parts;
-    const log = statSync(`${file}-wal`, { throwIfNoEntry: false });
-    if (log === undefined || log.size === 0) this.#completeFile();
+    try {
+      const log = statSync(`${this.#parts.file}-wal`, { throwIfNoEntry: false });
+      if (log === undefined || log.size === 0) this.#completeFile();
+    } catch {
+      // It cannot be looked at: where the file itself is, is not known either.
+    }
     this.#report(error);
   }
 

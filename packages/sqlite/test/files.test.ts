@@ -1,7 +1,17 @@
 import { execFileSync, fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DatabaseSync } from '@photostructure/sqlite';
@@ -154,6 +164,27 @@ it.each([
   expect(storage.notes.get('k')).toBeUndefined();
   // What is in memory stays readable, so that subscribers get what was promised to them.
   expect([log.head, await readAll(log)]).toEqual([20, Array.from({ length: 20 }, (_, i) => `e${i + 1}`)]);
+  expect(warnings).toHaveLength(1);
+  await storage.close();
+});
+
+it('EMIT-16 everything is refused, and told, where the files cannot even be looked at', async () => {
+  const folder = temporaryFolder();
+  onTestFinished(() => {
+    rmSync(folder, { force: true });
+    renameSync(`${folder}.old`, folder);
+  });
+  const warnings: string[] = [];
+  const time = new PassedTime();
+  const file = join(folder, 'a.db');
+  const storage = await openSqliteStorage({ file, clock: time.clock, onWarning: (message) => warnings.push(message) });
+  renameSync(folder, `${folder}.old`);
+  // A link that leads to itself.
+  symlinkSync(folder, folder);
+  time.passedMs += 10;
+  const refused = { name: 'StorageError', code: 'unavailable' };
+  await expect(storage.notes.set({ key: 'k', value: 'v' })).rejects.toMatchObject(refused);
+  await expect(storage.notes.set({ key: 'k', value: 'v' })).rejects.toMatchObject(refused);
   expect(warnings).toHaveLength(1);
   await storage.close();
 });

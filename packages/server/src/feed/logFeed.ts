@@ -211,7 +211,13 @@ export class LogFeed implements Feed, LogDispatch {
     this.#closed = true;
     this.#dispatcher.clear();
     this.#replay.close();
-    void this.#log.close();
+    try {
+      const closed = this.#log.close();
+      if (isPromise(closed)) closed.catch(this.#report);
+    } catch (error) {
+      // What else is to be closed is not to be kept from it.
+      this.#report(error);
+    }
   }
 
   #appended(event: FeedEvent, stored: FeedEvent): MaybePromise<FeedEvent> {

@@ -305,7 +305,9 @@ export class Webhooks {
    */
   expireAt(subscription: WebhookSubscription, atMs: number | null): void {
     subscription.refreshBeforeMs = atMs;
-    if (atMs === null) this.#expiries.cancel(subscription.expiry);
+    // A suspended one goes on counting how long its endpoint fails, until its client's return is stored.
+    if (atMs === null && subscription.suspended) this.#lookAtFailure(subscription);
+    else if (atMs === null) this.#expiries.cancel(subscription.expiry);
     else this.#lookIn(subscription, atMs - this.#environment.clock.now());
   }
 
@@ -408,20 +410,28 @@ export class Webhooks {
   #failed(subscription: WebhookSubscription): void {
     const { failingForMs } = subscription.lane;
     if (subscription.refreshBeforeMs !== null || failingForMs === undefined) return;
-    if (failingForMs >= this.#rules.dropFailingAfterMs) this.#due(subscription);
+    if (failingForMs >= this.#rules.dropFailingAfterMs) this.#dropFailing(subscription);
   }
 
   #suspended(subscription: WebhookSubscription, isNew: boolean): void {
     if (isNew) this.#environment.observer?.suspended(subscription, subscription.lane.lastError);
-    if (subscription.refreshBeforeMs !== null) return;
+    if (subscription.refreshBeforeMs === null) this.#lookAtFailure(subscription);
+  }
+
+  #lookAtFailure(subscription: WebhookSubscription): void {
     this.#lookIn(subscription, this.#rules.dropFailingAfterMs - (subscription.lane.failingForMs ?? 0));
+  }
+
+  #dropFailing(subscription: WebhookSubscription): void {
+    subscription.terminate(callbackEndpointError(subscription.lane.lastError ?? 'timeout'));
   }
 
   /** Its grant has passed, or, without expiry, its endpoint has been failing for too long. */
   #due(subscription: WebhookSubscription): void {
     const { refreshBeforeMs } = subscription;
     if (refreshBeforeMs === null) {
-      subscription.terminate(callbackEndpointError(subscription.lane.lastError ?? 'timeout'));
+      // Its client may be back, and each failure looks for itself then.
+      if (subscription.suspended) this.#dropFailing(subscription);
       return;
     }
     // The client knows the date alone: where the clock was set back, it has not come yet (DELIV-21).
