@@ -139,6 +139,8 @@ export interface ReceivedFact extends FactBase {
   readonly gap?: boolean;
   /** It came then, and the client kept it until an answer told it whose it was. Default: just now. */
   readonly arrivedMs?: number;
+  /** The server that sent it has ended since, and the next one need not know that it was taken. Default: false. */
+  readonly ofEarlierServer?: boolean;
 }
 
 /** The server promised to keep a webhook subscription until then. */

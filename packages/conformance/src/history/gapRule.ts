@@ -145,7 +145,8 @@ export class GapRule implements Rule {
       Object.assign(told, { before, latest });
     }
     const position = this.#table.positionOf(told.begun.fact.type, fact.cursor);
-    if (position === undefined) return;
+    // What was told before by a server that has ended since says nothing of where this one goes on.
+    if (position === undefined || fact.ofEarlierServer === true) return;
     stands(told, Math.max(told.position ?? -Infinity, position), index);
     if (told.begun.fact.mode !== 'webhook') return;
     const { nowMs } = this.#calm;

@@ -156,11 +156,13 @@ export abstract class Subscriber {
       gap?: boolean;
       /** When it came, if it waited since then. */
       arrivedMs?: number | undefined;
+      /** Its server has ended since it sent it. */
+      ofEarlierServer?: boolean;
     },
     note: string,
   ): void {
     const { subscription } = this.wish;
-    const { events = [], cursor, gap, arrivedMs } = message;
+    const { events = [], cursor, gap, arrivedMs, ofEarlierServer = false } = message;
     for (const event of events) {
       this.#hashes.set(event.eventId, dataHash(event.data));
       this.#checkAge(event);
@@ -173,6 +175,7 @@ export abstract class Subscriber {
       ...(cursor === undefined ? {} : { cursor }),
       ...(gap === true ? { gap } : {}),
       ...(arrivedMs === undefined ? {} : { arrivedMs }),
+      ...(ofEarlierServer ? { ofEarlierServer } : {}),
       note,
       at: this.context.time.nowMs,
     });

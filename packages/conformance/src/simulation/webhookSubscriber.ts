@@ -12,6 +12,7 @@ import {
 } from '@mcp-events/protocol';
 import type { SubscribeResult } from '@mcp-events/protocol';
 import { PlacedEvents } from './placedEvents.ts';
+import type { ServerProcess } from './serverProcess.ts';
 import { Subscriber } from './subscriber.ts';
 import type { SubscriberContext, Wish } from './subscriber.ts';
 import type { ArrivedRequest, RequestAnswer } from './virtualSocket.ts';
@@ -62,9 +63,16 @@ interface Body {
   readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
+/** Where a message comes from. */
+interface Origin {
+  readonly server: ServerProcess | undefined;
+  /** When it came, if it waited since then. */
+  readonly arrivedMs?: number;
+}
+
 interface EarlyBody {
   readonly body: Body;
-  readonly arrivedMs: number;
+  readonly origin: Origin;
 }
 
 /**
@@ -268,10 +276,10 @@ export class WebhookSubscriber extends Subscriber {
       this.#answered = true;
       this.#isRefreshing = false;
       const seen = new Set<string | undefined>();
-      for (const { body, arrivedMs } of this.#early.splice(0)) {
+      for (const { body, origin } of this.#early.splice(0)) {
         if (body.eventId !== undefined && seen.has(body.eventId)) this.disturbed('came again while it waited');
         seen.add(body.eventId);
-        this.#take(body, arrivedMs);
+        this.#take(body, origin);
       }
       // One of them was its end: what is answered is no position of the next one.
       if (!this.begun) return;
@@ -365,6 +373,7 @@ export class WebhookSubscriber extends Subscriber {
     const { random, time, network } = this.context;
     const { latencyMs, failure, hang, lostAnswer } = this.behaviour;
     const answer = this.#opened(request, awaited);
+    const { server } = network;
     if (random.chance(hang)) {
       this.disturbed('no answer');
       return;
@@ -393,7 +402,7 @@ export class WebhookSubscriber extends Subscriber {
         answer.respond(500);
         return;
       }
-      this.#take(body);
+      this.#take(body, { server });
       if (random.chance(lostAnswer)) {
         this.disturbed('answer lost');
         answer.reset();
@@ -463,8 +472,7 @@ export class WebhookSubscriber extends Subscriber {
     }).ok;
   }
 
-  /** @param arrivedMs when it came, if it waited since then */
-  #take(body: Body, arrivedMs?: number): void {
+  #take(body: Body, { server, arrivedMs }: Origin): void {
     if (this.#isOver && body.eventId !== undefined) {
       this.received({ events: [{ eventId: body.eventId, data: body.data }] }, 'webhook');
     }
@@ -477,11 +485,14 @@ export class WebhookSubscriber extends Subscriber {
       const isKnown = this.#early.some(
         ({ body: early }) => early.eventId === eventId && orderOf(early._meta)?.position === order?.position,
       );
-      if (eventId === undefined || !isKnown) this.#early.push({ body, arrivedMs: this.context.time.nowMs });
+      if (eventId === undefined || !isKnown) {
+        this.#early.push({ body, origin: { server, arrivedMs: this.context.time.nowMs } });
+      }
       return;
     }
+    const ofEarlierServer = server !== this.context.network.server;
     if (type === 'gap') {
-      this.received({ cursor: cursor ?? null, gap: true, arrivedMs }, 'gap');
+      this.received({ cursor: cursor ?? null, gap: true, arrivedMs, ofEarlierServer }, 'gap');
       this.#gapTold = true;
       for (const place of missingOf(_meta)) this.#order.missing(place);
       return;
@@ -501,7 +512,7 @@ export class WebhookSubscriber extends Subscriber {
       this.context.complain(`${this.wish.subscription} got a message of type ${type}`);
       return;
     }
-    this.received({ events: [{ eventId, data, timestamp }], cursor: cursor ?? null }, 'webhook');
+    this.received({ events: [{ eventId, data, timestamp }], cursor: cursor ?? null, ofEarlierServer }, 'webhook');
     if (this.#isOrdered && !this.handedIds.has(eventId)) this.hand(eventId);
     if (order === undefined) this.context.complain(`${eventId} tells no order`);
     else if (this.handedIds.has(eventId)) this.#order.passed(order.position);
