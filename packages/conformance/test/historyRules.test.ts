@@ -116,6 +116,23 @@ it('G2 is not content with a gap that covers events which nothing can have lost'
   // The application may still be busy with those before it.
   const handed: Fact = { fact: 'handed', ...S, eventId: 'e1', hash: 'data of e1' };
   expect(kinds(told({ eventId: 'e2' }, handed))).toEqual([]);
+  // It was kept before, or perhaps, and need not come again; what was only handed out has to.
+  const killed = (...kept: readonly Fact[]): Fact[] => [
+    BEGUN,
+    { fact: 'calm' },
+    ...emit(1),
+    handed,
+    ...kept,
+    { fact: 'killed', process: 'client' },
+    { ...BEGUN, resumes: true },
+    ...emit(2),
+    { fact: 'lossCause', why: 'reported', type: 'opened', eventId: 'e2' },
+    gap,
+    { fact: 'settled' },
+  ];
+  expect(kinds(killed({ fact: 'acknowledging', ...S, eventId: 'e1' }))).toEqual([]);
+  expect(kinds(killed({ fact: 'committed', ...S, eventId: 'e1' }))).toEqual([]);
+  expect(kinds(killed())).toEqual(['gap']);
   // Nothing of it is owed any more.
   expect(kinds(told({ eventId: 'e2' }, { fact: 'ended', ...S, how: 'asked' }))).toEqual([]);
   expect(kinds(told({ eventId: 'e2' }, { ...BEGUN, cursor: null }))).toEqual([]);

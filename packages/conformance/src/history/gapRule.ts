@@ -61,9 +61,11 @@ export class GapRule implements Rule {
     else if (fact.fact === 'handed') this.#handed(fact.subscription, fact.eventId);
     else if (fact.fact === 'ended') this.#told.get(fact.subscription)?.covered.forgone();
     else if (fact.fact === 'settled') this.#settled(fact.subscription);
-    else if (fact.fact === 'committed') {
+    else if (fact.fact === 'acknowledging' || fact.fact === 'committed') {
       const event = this.#table.get(fact.eventId);
-      if (event !== undefined) this.#told.get(fact.subscription)?.leftOut.kept(event);
+      const leftOut = this.#told.get(fact.subscription)?.leftOut;
+      if (event !== undefined && fact.fact === 'acknowledging') leftOut?.keeping(event);
+      else if (event !== undefined) leftOut?.kept(event);
     } else if (fact.fact === 'killed' || fact.fact === 'started') this.#restarted(fact.process, index);
   }
 

@@ -9,6 +9,8 @@ import type { Evidence } from './verdict.ts';
 export class LeftOut {
   readonly #handed = new Set<KnownEvent>();
   readonly #kept = new Set<KnownEvent>();
+  /** The application began to keep these: after a kill they may come again or not. */
+  readonly #perhapsKept = new Set<KnownEvent>();
   /** A gap was told for these. */
   readonly #told = new Set<KnownEvent>();
   /** Gaps whose next event is still to come. */
@@ -63,8 +65,13 @@ export class LeftOut {
     return needless(missing.length === 0 ? [gap, ...others] : others);
   }
 
+  /** Whether it need not come any more. */
   wasHanded(event: KnownEvent): boolean {
-    return this.#handed.has(event);
+    return this.#handed.has(event) || this.#perhapsKept.has(event);
+  }
+
+  keeping(event: KnownEvent): void {
+    this.#perhapsKept.add(event);
   }
 
   kept(event: KnownEvent): void {
