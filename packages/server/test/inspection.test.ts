@@ -129,6 +129,8 @@ describe('why a webhook subscription did not get an event', () => {
   it('EMIT-04 EMIT-07 the filter, match or the target keeps it away', async () => {
     const match = (_context: unknown, { data }: { data: { n?: number } }): boolean => {
       if (data.n === 13) throw new Error('unlucky');
+      // Nobody can make a text of it.
+      if (data.n === 14) throw Object.create(null);
       return data.n !== 7;
     };
     const server = webhookServer();
@@ -150,6 +152,7 @@ describe('why a webhook subscription did not get an event', () => {
       verdict: 'undecidable',
       message: expect.stringContaining('unlucky'),
     });
+    expect(await why(matching.id, await emitted(matched, 14))).toMatchObject({ verdict: 'undecidable' });
     expect(await why(matching.id, await emitted(matched, 8))).toMatchObject({ verdict: 'delivered' });
   });
 

@@ -4,6 +4,7 @@ import type { Core } from '../core.ts';
 import { PushSession } from '../delivery/push/pushSession.ts';
 import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
 import { LogFeed } from '../feed/logFeed.ts';
+import { errorFields } from '../observability/logger.ts';
 import type { FeedEvent } from '../occurrence/feedEvent.ts';
 import { readDeadLetters } from '../storage/readDeadLetters.ts';
 import type { Storage } from '../storage/storage.ts';
@@ -144,7 +145,7 @@ async function selectionSays(
     if ((await core.selection.select(rules, subscription, event, true)) !== undefined) return undefined;
     return { verdict: 'notMatched', message: `match of ${rules.name} says no` };
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = errorFields(error).message;
     return { verdict: 'undecidable', message: `match or transform of ${rules.name} fails: ${cause}` };
   }
 }

@@ -1,4 +1,5 @@
 import type { EmittedEvent } from '../catalog/eventHandle.ts';
+import { errorFields } from './logger.ts';
 import type { Observer } from './observer.ts';
 import { ofType } from './metrics.ts';
 import type { GuardedSpan } from './guardedSpan.ts';
@@ -53,7 +54,7 @@ export class ObservedEmit {
     const outcome = error instanceof TypeError ? 'refused' : 'failed';
     metrics?.emits.add(1, ofType(this.#name, { 'mcp_events.outcome': outcome }));
     const level = outcome === 'refused' ? 'warn' : 'error';
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorFields(error).message;
     this.#observer.log(level, `event.${outcome}`, { type: this.#name, reason }, `an emit was ${outcome}`);
     if (this.#span === undefined) return;
     tracing?.fail(this.#span, outcome);
