@@ -1,4 +1,4 @@
-import { lstat, mkdir, mkdtemp, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, open, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -76,6 +76,22 @@ describe('where a cursor file lies', () => {
     expect(await cursorIn(path)).toBe('c2');
     await writeFile(path, '{"version": 1, "subscr');
     expect((await fileStore(path).load('k'))!.cursor).toBe('c2');
+  });
+
+  it('CLIENT-28 the copy beside a damaged file is not taken when the file was written later', async () => {
+    const path = join(await place(), 'cursors.json');
+    await fileStore(path).save('k', record('c1'));
+    await writeFile(`${path}.tmp`, await readFile(path));
+    await writeFile(path, '{"version": 1, "subscr');
+    const damagedAt = (await lstat(path)).mtimeMs / 1_000;
+    await utimes(`${path}.tmp`, damagedAt - 59, damagedAt - 59);
+    expect((await fileStore(path).load('k'))!.cursor).toBe('c1');
+    await utimes(`${path}.tmp`, damagedAt - 61, damagedAt - 61);
+    await expect(fileStore(path).load('k')).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      message: expect.stringContaining(`${path}.tmp, is whole, but older`),
+    });
+    await expect(fileStore(path).save('k', record('c2'))).rejects.toMatchObject({ code: 'STORE_CORRUPT' });
   });
 
   it('CLIENT-01 a rename that is refused for a moment is tried again, one that is refused lastingly fails', async () => {

@@ -120,6 +120,53 @@ describe('fileStore', () => {
     }
   });
 
+  it('CLIENT-27 tells who wrote before another process did, which is not overwritten, and loses nothing of it', async () => {
+    const path = join(folder, 'shared.json');
+    await fileStore(path).save('a', record('1'));
+    const [one, other] = [fileStore(path), fileStore(path)];
+    for (const store of [one, other]) expect(await store.list()).toEqual([record('1')]);
+    await one.save('b', record('b1'));
+    // One that has not written yet takes over what there is.
+    await other.save('c', record('c1'));
+    expect(JSON.parse(await readFile(path, 'utf8')).subscriptions).toEqual({
+      a: record('1'),
+      b: record('b1'),
+      c: record('c1'),
+    });
+    for (const call of [() => one.save('b', record('b2')), () => one.delete('a')]) {
+      await expect(call()).rejects.toMatchObject({ code: 'TAKEN_OVER', message: expect.stringContaining(path) });
+    }
+    await other.save('c', record('c2'));
+    await other.delete('a');
+    expect(await fileStore(path).list()).toEqual([record('c2'), record('b1')]);
+  });
+
+  it('CLIENT-27 what was changed before the first write stays, what another process deleted meanwhile does not come back', async () => {
+    const path = join(folder, 'first.json');
+    await fileStore(path).save('a', record('a1'));
+    await fileStore(path).save('b', record('b1'));
+    const late = fileStore(path);
+    await late.list();
+    const early = fileStore(path);
+    await early.delete('b');
+    await early.save('a', record('a2'));
+    await late.save('a', record('a3'));
+    expect(await fileStore(path).list()).toEqual([record('a3')]);
+  });
+
+  it('CLIENT-27 a file that was removed is written again, and a write that failed keeps nobody out', async () => {
+    const path = join(folder, 'removed.json');
+    const store = fileStore(path);
+    await store.save('a', record('1'));
+    await rm(path);
+    await store.save('a', record('2'));
+    await mkdir(`${path}.tmp`);
+    await expect(store.save('a', record('3'))).rejects.toThrow();
+    await rmdir(`${path}.tmp`);
+    await store.save('b', record('4'));
+    expect(await fileStore(path).list()).toEqual([record('3'), record('4')]);
+  });
+
   it('goes on after a write that failed', async () => {
     const path = join(folder, 'blocked.json');
     const store = fileStore(path);

@@ -128,6 +128,13 @@ it('EMIT-23 what is a promise, or no options, is no event', async () => {
   for (const [data, options, told] of [
     [Promise.resolve({ a: 1 }), undefined, 'data of an event of anything is a promise: wait for it first'],
     [{ a: Promise.resolve(1) }, undefined, '"a" of data of an event of anything is a promise: wait for it first'],
+    [{ a: { b: Promise.resolve(1) } }, undefined, '"a.b" of data of an event of anything is a promise'],
+    [
+      { a: [{}, [{ b: {}, c: Promise.resolve(1) }]] },
+      undefined,
+      '"a.1.0.c" of data of an event of anything is a promise',
+    ],
+    [{ a: 1 }, { _meta: { b: { c: Promise.resolve(1) } } }, '"b.c" of _meta of an event of anything is a promise'],
     [{ a: 1 }, { _meta: { b: Promise.resolve(1) } }, '"b" of _meta of an event of anything is a promise'],
     [{ a: 1 }, 'sub_1', 'the options of an event of anything must be an object, not "sub_1"'],
     [{ a: 1 }, null, 'the options of an event of anything must be an object, not null'],

@@ -188,7 +188,7 @@ describe('a change of the type', () => {
         expect([next.events.subscriptions(), store.records]).toEqual([[], []]);
         // From then on it is done: those of the new form stay.
         await next.subscribe('counted', { arguments: { level: 1 }, ttlMs: null });
-        await offered.emit({ n: feature === 'payloadSchema' ? 'new' : 1 } as never);
+        await offered.emit({ n: feature === 'payloadSchema' ? 'new' : 1 });
         await settle();
         await next.events.close();
         const last = deployment.start({}, { storage });

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { text } from '@mcp-events/protocol/options';
 import { z } from 'zod';
 import { EventsClientError } from '../errors.ts';
+import { identityOf } from '../store/fileIdentity.ts';
 import { renamed, syncFolder, targetOf, temporaryOf } from '../store/replaceFile.ts';
 import { type InboxChange, type InboxContent, InboxState, type InboxStore } from './inboxStore.ts';
 import { toJson } from './toJson.ts';
@@ -33,7 +34,8 @@ const changeSchema = z.discriminatedUnion('kind', [
 /**
  * Keeps an inbox in one file: a line for each change, flushed to the disk before `append` resolves; changes that arrive
  * during a flush share the next one. The file is written anew now and then, without what is done. A crash in the middle
- * of a write costs only changes that were not reported as kept. One process at a time may use a file.
+ * of a write costs only changes that were not reported as kept. One process at a time may use a file: one that finds what it
+ * did not write writes no more, and tells that (`TAKEN_OVER`).
  *
  * @param path created with its folders when it is opened
  * @throws TypeError for a path that is no text; EventsClientError with code `STORE_CORRUPT`, from `load`, if the file is not one of ours or damaged in its
@@ -55,6 +57,10 @@ class FileInboxStore implements InboxStore {
   /** A write failed, and may have left something behind that offset. */
   #isTorn = false;
   #sizeWhenCompacted = 0;
+  /** Of the file, where it can be told. */
+  #ino: bigint | undefined;
+  /** Another process uses the file, which ends this one's writing. */
+  #foreign: EventsClientError | undefined;
   readonly #pending: { change: InboxChange; line: string }[] = [];
   #writing: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
@@ -82,6 +88,8 @@ class FileInboxStore implements InboxStore {
       throw error;
     }
     this.#file = file;
+    this.#ino = (await identityOf(this.#target))?.ino;
+    this.#foreign = undefined;
     this.#isTorn = false;
     this.#sizeWhenCompacted = this.#size;
     return this.#state.content();
@@ -110,7 +118,9 @@ class FileInboxStore implements InboxStore {
   async #write(changes: readonly { change: InboxChange; line: string }[]): Promise<void> {
     let file = this.#file;
     if (file === undefined) throw new EventsClientError('CLOSED', `The inbox file ${this.#path} is not open.`);
+    if (this.#foreign !== undefined) throw this.#foreign;
     if (this.#size > 2 * this.#sizeWhenCompacted + SLACK_BYTES) file = await this.#compact(file);
+    if (!this.#isTorn) await this.#assertOwn(this.#size);
     // What is written next begins at the same place, and may be shorter than what was left there.
     if (this.#isTorn) await file.truncate(this.#size);
     this.#isTorn = true;
@@ -124,6 +134,7 @@ class FileInboxStore implements InboxStore {
       this.#size,
     );
     await file.datasync();
+    await this.#assertOwn(this.#size + written);
     this.#isTorn = false;
     this.#size += written;
     // Only now, so that the state never holds more than the file.
@@ -145,6 +156,7 @@ class FileInboxStore implements InboxStore {
     }
     const size = Buffer.byteLength(text);
     this.#file = file;
+    this.#ino = (await identityOf(this.#target))?.ino;
     this.#isTorn = false;
     this.#size = size;
     this.#sizeWhenCompacted = size;
@@ -152,6 +164,18 @@ class FileInboxStore implements InboxStore {
     // Before anything is reported as kept in the new file: a crash must not bring the old one back.
     await syncFolder(this.#target);
     return file;
+  }
+
+  /** What is reported as kept must be there for the next process: in this file, under its name, and not over another's. */
+  async #assertOwn(expected: number): Promise<void> {
+    if (this.#ino === undefined) return;
+    const found = await identityOf(this.#target);
+    if (found?.ino === this.#ino && found.size === BigInt(expected)) return;
+    this.#foreign = new EventsClientError(
+      'TAKEN_OVER',
+      `The inbox file ${this.#path} was changed or replaced by somebody else. One process at a time may use a file: stop the other one, and load it again.`,
+    );
+    throw this.#foreign;
   }
 
   /** Applies what the file holds, and tells up to where it is whole. */

@@ -21,6 +21,8 @@ export function snapshotPayload(data: unknown, what: string, maxBytes: number = 
     throw new TypeError(`${what} cannot be written as JSON: ${(error as Error).message}`, { cause: error });
   }
   if (json === undefined || !json.startsWith('{')) throw new TypeError(`${what} must be a JSON object`);
+  // What a promise is written as, and little else: most payloads are not looked through.
+  if (json.includes('{}')) refuseInnerPromises(data, what);
   const byteLength = utf8ByteLength(json);
   if (byteLength > maxBytes) throw new TypeError(`${what} has ${byteLength} bytes; at most ${maxBytes} are sent`);
   const copy = JSON.parse(json) as Record<string, unknown>;
@@ -35,6 +37,22 @@ function refusePromises(data: unknown, what: string): void {
     const value = (data as Record<string, unknown>)[member];
     if (!isPromise(value)) continue;
     throw new TypeError(`${JSON.stringify(member.slice(0, 64))} of ${what} is a promise: wait for it first`);
+  }
+}
+
+/** The same at any depth, of what was written as JSON, so that it ends. What writes itself is not looked into. */
+function refuseInnerPromises(data: unknown, what: string): void {
+  const pending: [value: unknown, path: string][] = [[data, '']];
+  let next: [value: unknown, path: string] | undefined;
+  while ((next = pending.pop()) !== undefined) {
+    const [value, path] = next;
+    if (typeof value !== 'object' || value === null || 'toJSON' in value) continue;
+    if (isPromise(value)) {
+      throw new TypeError(`${JSON.stringify(path.slice(1, 65))} of ${what} is a promise: wait for it first`);
+    }
+    for (const [member, inner] of Object.entries(value)) {
+      if (typeof inner === 'object') pending.push([inner, `${path}.${member}`]);
+    }
   }
 }
 

@@ -40,7 +40,7 @@ export async function handlePoll(
     leaseMs = leaseAfter(compiled, result.nextPollMs);
     if (lease.subscription.terminated !== undefined) throw lease.subscription.terminated;
     const nowMs = core.clock.monotonicMs();
-    const { cursor = null, hasMore, nextPollMs } = result;
+    const { cursor, hasMore, nextPollMs } = result;
     lease.pollers.answered({ cursor, fromMs: hasMore ? nowMs : nowMs + nextPollMs, untilMs: nowMs + leaseMs });
     return result;
   } finally {
