@@ -5,6 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { UsageError } from '../src/commandLine.ts';
 import { describeVerdict, idleKinds, sumExamined } from '../src/history/verdict.ts';
 import type { Verdict } from '../src/history/verdict.ts';
+import { COMPOSITION } from '../src/simulation/compositionTable.ts';
 import { readOptions } from '../src/simulation/options.ts';
 import { simulate } from '../src/simulation/simulate.ts';
 import { simulateClients } from '../src/simulation/simulateClients.ts';
@@ -62,6 +63,15 @@ const KINDS_OF_CLIENT_FAULTS = [
   'requests: unreadable event',
 ];
 
+/** What shows that an option of the server is composed. */
+function countedOptions(): string[] {
+  return Object.values(COMPOSITION).flatMap((options) =>
+    Object.values(options).flatMap((composed) =>
+      typeof composed === 'object' && 'counted' in composed ? [composed.counted] : [],
+    ),
+  );
+}
+
 /** What is wrong with the run of a seed, as text; empty if nothing is. */
 async function findings(seed: number): Promise<string> {
   const { verdict, complaints } = await simulate(seed, { isComplete: false });
@@ -93,7 +103,7 @@ describe('simulation', () => {
     }
     expect(found).toEqual([]);
     expect([handed > 400, kills > 80, gaps > 20]).toEqual([true, true, true]);
-    expect(KINDS_OF_FAULTS.filter((kind) => !faults.has(kind))).toEqual([]);
+    expect([...KINDS_OF_FAULTS, ...countedOptions()].filter((kind) => !faults.has(kind))).toEqual([]);
     // Clients written for this world keep their positions themselves.
     expect(idleKinds(sumExamined(examined))).toEqual(['position']);
   });

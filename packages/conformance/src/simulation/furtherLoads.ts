@@ -45,7 +45,7 @@ export interface FurtherLoadsOptions {
   readonly emitter: Emitter;
   readonly lossReports: LossReports;
   /** The server is killed, and another one started. */
-  readonly crash: () => void;
+  readonly crash: () => Promise<void>;
 }
 
 /** Loads that not every schedule has: they happen between the steps of it, and once all is calm. */
@@ -101,7 +101,7 @@ export class FurtherLoads {
     if (last === 'refusal') return;
     await world.time.advance(STORED_MS + 1_000);
     world.faults.add('composition: crash behind a refusal');
-    crash();
+    await crash();
   }
 
   /** What each webhook has acknowledged long enough ago to be stored: it must not come again. Before a kill in a calm. */

@@ -280,9 +280,9 @@ class Simulation {
     this.#lives.kill();
   }
 
-  #crash(): void {
+  async #crash(): Promise<void> {
     this.#kill();
-    this.#start();
+    await this.#start();
   }
 
   get #everybody(): readonly Subscriber[] {

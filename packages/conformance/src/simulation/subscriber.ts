@@ -167,6 +167,10 @@ export abstract class Subscriber {
       this.#hashes.set(event.eventId, dataHash(event.data));
       this.#checkAge(event);
     }
+    // Each page of an upstream that is read may leave out some for their age.
+    if (gap === true && this.#floor !== undefined) {
+      this.context.record({ fact: 'lossCause', subscription, why: 'age', at: this.context.time.nowMs });
+    }
     const hashes = events.map(({ eventId }) => this.#hashes.get(eventId) ?? '');
     this.context.record({
       fact: 'received',
