@@ -71,7 +71,7 @@ export class Applications {
   }
 
   isDown(name: string): boolean {
-    return !this.#running.has(name);
+    return !this.#running.has(name) && this.machines.some((machine) => machine.name === name);
   }
 
   /** Whether all of them run, on machines without faults. */

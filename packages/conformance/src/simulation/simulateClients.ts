@@ -13,6 +13,7 @@ import { Emitter } from './emitter.ts';
 import type { EventForm } from './emitter.ts';
 import { authorFailed, Upstream } from './eventSources.ts';
 import type { AuthorBehaviour, EventSource } from './eventSources.ts';
+import { InboxApplications } from './inboxApplications.ts';
 import { LossReports } from './lossReports.ts';
 import { Network } from './network.ts';
 import { OUTBOXED, OutboxAuthor } from './outboxAuthor.ts';
@@ -46,7 +47,7 @@ const MOST_EMITS = 5_000;
 export async function simulateClients(seed: number): Promise<SimulationResult> {
   const record = new WorldRecord();
   const world = new ClientWorld(record, seed);
-  const takeBack = patchFiles((process) => world.applications.accessOf(process));
+  const takeBack = patchFiles((process) => world.inboxes.accessOf(process) ?? world.applications.accessOf(process));
   const randomUUID = crypto.randomUUID.bind(crypto);
   crypto.randomUUID = () => world.randomUUID();
   try {
@@ -59,6 +60,7 @@ export async function simulateClients(seed: number): Promise<SimulationResult> {
 
 class ClientWorld {
   readonly applications: Applications;
+  readonly inboxes: InboxApplications;
   readonly #world: WorldRecord;
   readonly #random: Random;
   readonly #settings: ClientSettings;
@@ -110,7 +112,10 @@ class ClientWorld {
       upstream: new Upstream(true, pageSize),
       hasOutbox: settings.usesSqlite,
     });
-    const calm = new CalmPeriods(world, () => this.#isFine && this.#isServerRight && this.applications.areRight);
+    const calm = new CalmPeriods(
+      world,
+      () => this.#isFine && this.#isServerRight && this.applications.areRight && this.inboxes.areRight,
+    );
     this.#calm = calm;
     const sources = this.#sources;
     const faults = this.#newFaults(seed);
@@ -143,6 +148,7 @@ class ClientWorld {
       settings: settings.applications,
       expects: isExpected,
     });
+    this.inboxes = new InboxApplications({ seed, world, network, calm });
     this.#clientFaults = new ClientFaults({ seed, calm, applications: this.applications });
   }
 
@@ -185,11 +191,13 @@ class ClientWorld {
     await this.#startServer();
     this.#clientFaults.begin();
     for (const machine of this.applications.machines) this.applications.start(machine);
+    this.inboxes.start();
     await time.settle();
     this.#emitSome();
     for (let step = 0; step < this.#settings.steps; step++) {
       this.#faults.step(this.#lives.current);
       this.#clientFaults.step();
+      this.inboxes.step();
       this.#reportLoss();
       this.#calm.look();
       await this.#step();
@@ -197,6 +205,7 @@ class ClientWorld {
     }
     await this.#recover();
     this.applications.end();
+    this.inboxes.end();
     this.#lives.current?.kill();
     time.active();
     await time.settle();
@@ -301,6 +310,7 @@ class ClientWorld {
       this.#emitter.forget();
       // Who has a grant of which the storage knows nothing asks again when it starts.
       for (const machine of this.applications.machines) if (machine.usesWebhooks) this.applications.restart(machine);
+      this.inboxes.restart();
     }
     const life = this.#lives.nextLife();
     const stored = await this.#sqlite?.start(life);
@@ -334,6 +344,7 @@ class ClientWorld {
     this.#lives.setClock(0);
     this.#isFine = true;
     this.#clientFaults.recover();
+    this.inboxes.recover();
     this.#calm.disturb('the end of the faults', wereRight ? QUIET_MS : QUIET_AFTER_CLOCK_MS);
     await time.advance(this.#calm.overMs - time.nowMs);
     for (let round = 0; round < 3; round++) {
