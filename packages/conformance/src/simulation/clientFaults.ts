@@ -34,8 +34,7 @@ export class ClientFaults {
   /** Before the applications start: some find a server that answers nothing they need, and begin later. */
   begin(): void {
     for (const machine of this.#options.applications.machines) {
-      if (this.#random.chance(0.6))
-        this.#block(machine, this.#random.chance(0.5) ? ALL_METHODS : ALL_METHODS.slice(1));
+      if (this.#random.chance(0.6)) this.#block(machine, this.#random.chance(0.5) ? ALL_METHODS : ALL_METHODS.slice(1));
     }
   }
 

@@ -33,6 +33,8 @@ export interface InboxContext {
   readonly world: WorldRecord;
   readonly network: Network;
   readonly random: Random;
+  /** It answered that it has a message: its server will not send that again. */
+  readonly onAccepted: () => void;
 }
 
 const TTL_MS = 600_000;
@@ -109,7 +111,9 @@ export class InboxApplication {
         if (!this.alive) return;
         if (response.status >= 300) this.#disturbed(`answered ${response.status}`);
         answer.respond(response.status, { 'content-type': 'application/json' }, text);
-        if (response.status === 204) this.#repeat(request);
+        if (response.status !== 204) return;
+        this.#context.onAccepted();
+        this.#repeat(request);
       })
       .catch((error: unknown) => world.complain(`the receiver of ${name} failed: ${String(error)}`));
   }

@@ -59,7 +59,12 @@ export class InboxApplications {
 
   start(): void {
     const { world, network } = this.#options;
-    const application = new InboxApplication(this.#machine, { world, network, random: this.#random });
+    const application = new InboxApplication(this.#machine, {
+      world,
+      network,
+      random: this.#random,
+      onAccepted: () => this.#accepted(),
+    });
     this.#running = application;
     this.#lives.set(application.processName, application);
     application.start();
@@ -68,7 +73,7 @@ export class InboxApplications {
   /** Between two steps of a schedule. */
   step(): void {
     const random = this.#random;
-    if (random.chance(0.1)) this.#changeDisk();
+    if (random.chance(0.25)) this.#changeDisk();
     if (random.chance(0.15)) this.#crash();
   }
 
@@ -85,6 +90,16 @@ export class InboxApplications {
   /** At the end of a run. */
   end(): void {
     this.#running?.kill();
+  }
+
+  /** While the disk is busy a kill comes just then, now and then: what was accepted has to be on it. */
+  #accepted(): void {
+    const { latencyMs } = this.#machine.files.behaviour;
+    if (latencyMs === 0 || !this.#random.chance(0.1)) return;
+    const application = this.#running;
+    this.#options.world.time.at(this.#random.pick([1, 20]), () => {
+      if (this.#running === application && application?.alive === true) this.#crash();
+    });
   }
 
   #changeDisk(): void {
