@@ -76,16 +76,20 @@ export class InboxApplication {
     const { name, type, principal, cursor, isOver } = this.machine;
     this.#record({ fact: 'started', process: name });
     if (isOver) return;
-    this.#record({
-      fact: 'begun',
-      subscription: name,
-      process: name,
-      type,
-      principal,
-      mode: 'webhook',
-      cursor,
-      resumes: cursor !== null,
-    });
+    // Without a position it goes on with what its server has of the life before.
+    if (cursor !== null || this.machine.lives === 1) {
+      const resumes = cursor !== null;
+      this.#record({
+        fact: 'begun',
+        subscription: name,
+        process: name,
+        type,
+        principal,
+        mode: 'webhook',
+        cursor,
+        resumes,
+      });
+    }
     this.#run().catch((error: unknown) => {
       if (this.alive) this.#context.world.complain(`${name} failed: ${(error as Error).stack ?? String(error)}`);
     });

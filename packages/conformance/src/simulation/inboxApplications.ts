@@ -57,7 +57,7 @@ export class InboxApplications {
     return Object.values(this.#machine.files.behaviour).every((value) => value === 0);
   }
 
-  start(): void {
+  #start(): void {
     const { world, network } = this.#options;
     const application = new InboxApplication(this.#machine, {
       world,
@@ -68,6 +68,12 @@ export class InboxApplications {
     this.#running = application;
     this.#lives.set(application.processName, application);
     application.start();
+  }
+
+  /** Before the first life: some have a busy disk from the beginning. */
+  begin(): void {
+    if (this.#random.chance(0.5)) this.#changeDisk();
+    this.#start();
   }
 
   /** Between two steps of a schedule. */
@@ -95,7 +101,7 @@ export class InboxApplications {
   /** While the disk is busy a kill comes just then, now and then: what was accepted has to be on it. */
   #accepted(): void {
     const { latencyMs } = this.#machine.files.behaviour;
-    if (latencyMs === 0 || !this.#random.chance(0.1)) return;
+    if (latencyMs === 0 || !this.#random.chance(0.25)) return;
     const application = this.#running;
     this.#options.world.time.at(this.#random.pick([1, 20]), () => {
       if (this.#running === application && application?.alive === true) this.#crash();
@@ -120,6 +126,6 @@ export class InboxApplications {
     this.#running?.kill();
     world.record({ fact: 'killed', process: this.#machine.name });
     if (this.#random.chance(0.4)) this.#machine.files.losePower();
-    this.start();
+    this.#start();
   }
 }

@@ -191,7 +191,7 @@ class ClientWorld {
     await this.#startServer();
     this.#clientFaults.begin();
     for (const machine of this.applications.machines) this.applications.start(machine);
-    this.inboxes.start();
+    this.inboxes.begin();
     await time.settle();
     this.#emitSome();
     for (let step = 0; step < this.#settings.steps; step++) {
