@@ -24,8 +24,14 @@ export class OutboxAuthor {
   readonly #epochOf: (type: string) => string | undefined;
   /** Events that were committed: each gets the next position of its log. */
   #committed = 0;
+  /** Events of a transaction that goes on. */
+  #open: string[] = [];
 
-  constructor(world: WorldRecord, random: Random, epochOf: (type: string) => string | undefined) {
+  readonly #pauses: Random | undefined;
+
+  /** @param pauses decides when a transaction goes on after an event. Default: never */
+  constructor(world: WorldRecord, random: Random, epochOf: (type: string) => string | undefined, pauses?: Random) {
+    this.#pauses = pauses;
     this.#world = world;
     this.#random = random;
     this.#epochOf = epochOf;
@@ -34,15 +40,37 @@ export class OutboxAuthor {
   emit({ db, outbox }: OpenOutbox, event: AuthoredEvent): void {
     const { eventId } = event;
     this.#world.record({ fact: 'emitting', type: OUTBOXED, eventId, ...expectationOf(event, PLAIN) });
-    db.exec('BEGIN');
+    if (this.#open.length === 0) db.exec('BEGIN');
     outbox.add(OUTBOXED, dataOf(event), { eventId });
-    if (this.#random.chance(0.1)) {
-      db.exec('ROLLBACK');
-      this.#world.record({ fact: 'emitFailed', eventId });
-      return;
+    this.#open.push(eventId);
+    if (this.#goesOn()) return;
+    this.end(db);
+  }
+
+  /** Ends a transaction that goes on, if there is one. */
+  end(db: DatabaseSyncInstance): void {
+    if (this.#open.length === 0) return;
+    const isTakenBack = this.#random.chance(0.1);
+    db.exec(isTakenBack ? 'ROLLBACK' : 'COMMIT');
+    if (isTakenBack) this.#forgone();
+    for (const eventId of this.#open.splice(0)) {
+      const cursor = `${this.#epochOf(OUTBOXED) ?? ''}.${++this.#committed}`;
+      this.#world.record({ fact: 'emitted', eventId, cursor });
     }
-    db.exec('COMMIT');
-    const cursor = `${this.#epochOf(OUTBOXED) ?? ''}.${++this.#committed}`;
-    this.#world.record({ fact: 'emitted', eventId, cursor });
+  }
+
+  /** The process is gone, and with it a transaction that went on. */
+  killed(): void {
+    this.#forgone();
+  }
+
+  #forgone(): void {
+    for (const eventId of this.#open.splice(0)) this.#world.record({ fact: 'emitFailed', eventId });
+  }
+
+  #goesOn(): boolean {
+    if (this.#pauses?.chance(0.3) !== true) return false;
+    this.#world.faults.add('outbox: transaction left open');
+    return true;
   }
 }

@@ -18,6 +18,8 @@ export interface ServerFaultsOptions {
   readonly onFailure: AuthorBehaviour['onFailure'];
   /** What is kept of the server; `undefined` where that is not to be tampered with. */
   readonly stored: StoredFaultsOptions | undefined;
+  /** Whether an error that the server reports comes of something else that happens to it. Default: none does. */
+  readonly expects?: (error: unknown) => boolean;
   readonly subscriptions: readonly TerminableSubscription[];
 }
 
@@ -34,9 +36,11 @@ export class ServerFaults {
   callBack: () => void = () => {};
   readonly #reporters: ReporterFaults | undefined;
   readonly #stored: StoredFaults | undefined;
+  readonly #expects: (error: unknown) => boolean;
   readonly #terminations: Terminations;
 
-  constructor({ seed, world, onFailure, stored, subscriptions }: ServerFaultsOptions) {
+  constructor({ seed, world, onFailure, stored, expects = () => false, subscriptions }: ServerFaultsOptions) {
+    this.#expects = expects;
     const random = new Random(seed + 0.25 * 2 ** 32);
     const { faults: counts } = world;
     this.random = random;
@@ -83,7 +87,7 @@ export class ServerFaults {
 
   /** Whether an error that the server reports comes of them. */
   expects(error: unknown): boolean {
-    return this.author.expects(error) || this.#stored?.expects(error) === true;
+    return this.author.expects(error) || this.#stored?.expects(error) === true || this.#expects(error);
   }
 
   sources(sources: readonly EventSource[]): EventSource[] {

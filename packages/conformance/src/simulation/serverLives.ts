@@ -102,6 +102,11 @@ export class ServerLives {
     return server;
   }
 
+  /** Whether a server runs, and is not about to end in an orderly way. */
+  get isServing(): boolean {
+    return this.current !== undefined && this.#options.network.server === this.current;
+  }
+
   /** From one moment to the next. */
   kill(): void {
     this.current?.kill();

@@ -1,4 +1,5 @@
 import { dataHash } from '../history/dataHash.ts';
+import type { AuthoredEvent } from './authoredEvent.ts';
 import { CalmPeriods } from './calmPeriods.ts';
 import { Emitter } from './emitter.ts';
 import type { EventForm } from './emitter.ts';
@@ -7,6 +8,7 @@ import type { AuthorBehaviour, EventSource } from './eventSources.ts';
 import { LossReports } from './lossReports.ts';
 import { Network } from './network.ts';
 import { OtherPeers } from './otherPeers.ts';
+import { OUTBOXED } from './outboxAuthor.ts';
 import { PollSubscriber } from './pollSubscriber.ts';
 import { PushSubscriber } from './pushSubscriber.ts';
 import { Random } from './random.ts';
@@ -19,6 +21,7 @@ import type { Subscriber, SubscriberContext } from './subscriber.ts';
 import { VirtualDisk } from './virtualDisk.ts';
 import type { DiskBehaviour } from './diskStorage.ts';
 import { MemoryWorldStorage } from './memoryWorldStorage.ts';
+import { SqliteWorldStorage } from './sqliteWorldStorage.ts';
 import { DiskWorldStorage } from './worldStorage.ts';
 import type { WorldStorage } from './worldStorage.ts';
 import { changeWeather, clearWeather, newClock } from './weather.ts';
@@ -65,6 +68,7 @@ class Simulation {
   readonly #disk = new VirtualDisk();
   readonly #diskBehaviour: DiskBehaviour;
   readonly #storage: WorldStorage;
+  readonly #sqlite: SqliteWorldStorage | undefined;
   readonly #author: AuthorBehaviour;
   readonly #network: Network;
   readonly #sources: readonly EventSource[];
@@ -92,7 +96,8 @@ class Simulation {
     const { time } = world;
     this.#diskBehaviour = { writeMs: 0, readMs: 0, writeFailure: 0, readFailure: 0, readsAtOnce: chosen.readsAtOnce };
     const storageRandom = isComplete ? new Random(seed + 0.375 * 2 ** 32) : undefined;
-    this.#storage = this.#newStorage(storageRandom);
+    this.#storage = this.#newStorage(seed, storageRandom);
+    this.#sqlite = this.#storage instanceof SqliteWorldStorage ? this.#storage : undefined;
     const settings = this.#storage.adapt(composition?.settings ?? chosen);
     this.#settings = settings;
     const { maxCount, options } = settings;
@@ -114,6 +119,7 @@ class Simulation {
       filteredSource(retention),
       matchedSource(retention, this.#author, random),
       checkedSource(new Upstream(settings.addressable, settings.pageSize), this.#author, random),
+      ...(this.#sqlite?.sources(maxCount) ?? []),
     ];
     this.#sources = composition === undefined ? own : withOrder(own, composition);
     const further =
@@ -121,7 +127,10 @@ class Simulation {
         ? undefined
         : furtherSources(composition, retention, this.#author, ownRandom);
     const isRight = (): boolean =>
-      this.#isFine && this.#lives.timeOfDay.offsetMs === 0 && this.#lives.current !== undefined;
+      this.#isFine &&
+      this.#sqlite?.isRight !== false &&
+      this.#lives.timeOfDay.offsetMs === 0 &&
+      this.#lives.current !== undefined;
     const calm = new CalmPeriods(world, isRight);
     this.#calm = calm;
     const sources = this.#sources;
@@ -198,11 +207,18 @@ class Simulation {
   }
 
   /** @param random decides on it alone, so that most schedules are the same with and without */
-  #newStorage(random: Random | undefined): WorldStorage {
-    const kind = random?.weighted({ disk: 9, memory: 1 }) ?? 'disk';
-    return kind === 'memory'
-      ? new MemoryWorldStorage(this.#world)
-      : new DiskWorldStorage(this.#disk, this.#diskBehaviour);
+  #newStorage(seed: number, random: Random | undefined): WorldStorage {
+    const kind = random?.weighted({ disk: 87, memory: 10, sqlite: 3 });
+    if (random === undefined || kind === 'disk') return new DiskWorldStorage(this.#disk, this.#diskBehaviour);
+    if (kind === 'memory') return new MemoryWorldStorage(this.#world);
+    return new SqliteWorldStorage({
+      seed,
+      random,
+      world: this.#world,
+      behaviour: this.#diskBehaviour,
+      lives: () => this.#lives,
+      calm: () => this.#calm,
+    });
   }
 
   #newFaults(seed: number): ServerFaults {
@@ -215,6 +231,7 @@ class Simulation {
         this.#storage instanceof DiskWorldStorage
           ? { disk: this.#disk, nameOf: ({ url }) => new URL(url).pathname.slice(1), standsWhereSaid: true }
           : undefined,
+      expects: (error) => this.#sqlite?.expects(error) === true,
       subscriptions: this.#settings.subscribers,
     });
   }
@@ -233,14 +250,18 @@ class Simulation {
     await this.#recover();
     this.#lives.current?.kill();
     time.active();
+    if (this.#sqlite === undefined) return;
+    await time.settle();
+    await this.#sqlite.dispose();
   }
 
   async #step(): Promise<void> {
     const random = this.#random;
     const { time } = this.#world;
+    if ((await this.#sqlite?.step()) === true) await this.#start();
     this.#setClock();
     this.#faults?.step(this.#lives.current);
-    if (this.#reportRandom?.chance(0.04) === true) this.#lossReports.report(this.#reportRandom.pick(this.#sources));
+    if (this.#reportRandom?.chance(0.04) === true) this.#reportLoss(this.#reportRandom.pick(this.#sources));
     this.#otherPeers?.step();
     await this.#further?.step(this.#subscribers);
     this.#calm.look();
@@ -263,7 +284,7 @@ class Simulation {
         this.#faults?.change(this.#isFine);
         break;
       case 'crash':
-        this.#kill();
+        if (this.#lives.current !== undefined) this.#kill();
         if (random.chance(0.5)) await time.advance(random.pick([1, 500, 90_000]));
         await this.#start();
         break;
@@ -320,7 +341,8 @@ class Simulation {
     if (!this.#storage.survives) this.#forgotten();
     const life = this.#lives.nextLife();
     const opened = this.#storage.open(life);
-    this.#lives.start(life, opened instanceof Promise ? await opened : opened);
+    const server = this.#lives.start(life, opened instanceof Promise ? await opened : opened);
+    this.#sqlite?.started(server);
     this.#emitter.repeat();
   }
 
@@ -335,13 +357,23 @@ class Simulation {
   #emitNew(): void {
     const source = this.#random.pick(this.#sources);
     const eventId = this.#emitter.nextId();
-    this.#emitter.emit(source, { eventId, severity: this.#random.pick(['high', 'low']) });
+    this.#emit(source, { eventId, severity: this.#random.pick(['high', 'low']) });
+  }
+
+  #emit(source: EventSource, event: AuthoredEvent): void {
+    if (this.#sqlite?.emit(source, event) !== true) this.#emitter.emit(source, event);
+  }
+
+  /** Those of an outbox are counted by their author. */
+  #reportLoss(source: EventSource): void {
+    if (source.name !== OUTBOXED) this.#lossReports.report(source);
   }
 
   /** No more faults: everything that is owed has to arrive now. */
   async #recover(): Promise<void> {
     const { time } = this.#world;
     clearWeather(this.#exposed);
+    if (this.#sqlite?.recover() === true) await this.#start();
     this.#faults?.change(true);
     if (this.#clockRandom !== undefined) this.#lives.setClock(0);
     this.#isFine = true;
@@ -355,7 +387,7 @@ class Simulation {
       // So that there is something to be delivered in time, and once, in each of them.
       if (this.#clockRandom !== undefined && round > 0) {
         for (const source of this.#sources) {
-          this.#emitter.emit(source, { eventId: this.#emitter.nextId(), severity: 'high' });
+          this.#emit(source, { eventId: this.#emitter.nextId(), severity: 'high' });
         }
       }
       if (round === CALM_ROUND) await this.#further?.lastLoads(this.#subscribers);

@@ -1,6 +1,7 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '@mcp-events/server';
 import { openSqliteStorage } from '@mcp-events/sqlite';
 import { DatabaseSync } from '@photostructure/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
@@ -18,6 +19,12 @@ export interface SqliteLife extends OpenEngine {
   readonly authorDatabase: DatabaseSyncInstance;
 }
 
+/** Called with each write of the storage in a file. */
+export type AroundWrite = (file: string, write: () => void) => void;
+
+/** A look of the storage at its files holds for as long. */
+const LOOK_MS = 10;
+
 /**
  * The real storage in SQLite, and an author's database with an outbox. A kill leaves what the files hold at that moment:
  * they are copied, and the next life has the copies, while nothing that the dead process may still do reaches them.
@@ -30,9 +37,14 @@ export class SqliteEngine {
   #epochs = 0;
   readonly #epochNames = new Map<string, string>();
   readonly #seed: number;
+  readonly #around: AroundWrite;
+  /** So much later it is for the storage than by its clock. */
+  #laterMs = 0;
 
-  constructor(seed: number) {
+  /** @param around default: writes */
+  constructor(seed: number, around: AroundWrite = (_file, write) => write()) {
     this.#seed = seed;
+    this.#around = around;
     mkdirSync(this.#lifeFolder);
   }
 
@@ -40,7 +52,7 @@ export class SqliteEngine {
     const storage = await openSqliteStorage({
       file: this.#file('events.db'),
       // It outlives its process, so that it can be closed: what it still stores is nobody's.
-      clock: context.storageClock,
+      clock: this.#later(context.storageClock, this.#file('events.db')),
       createEpoch: () => `epoch${this.#seed}x${++this.#epochs}`,
     });
     const authorDatabase = new DatabaseSync(this.#file('author.db'));
@@ -78,15 +90,39 @@ export class SqliteEngine {
     return join(this.#lifeFolder, name);
   }
 
+  /** What was written of it goes where nobody finds it again: its files are replaced by copies of themselves. */
+  replaceFiles(): void {
+    const folder = join(this.#lifeFolder, 'replaced');
+    this.#copy('events.db', folder);
+    for (const part of PARTS) {
+      const copy = join(folder, `events.db${part}`);
+      if (existsSync(copy)) renameSync(copy, this.#file(`events.db${part}`));
+    }
+    this.#laterMs += LOOK_MS;
+  }
+
+  /** It writes in turns of their own. */
+  #later(clock: Clock, file: string): Clock {
+    return {
+      now: () => clock.now(),
+      monotonicMs: () => clock.monotonicMs() + this.#laterMs,
+      setTimeout: (callback, delayMs) => clock.setTimeout(callback, delayMs),
+      clearTimeout: (timer) => clock.clearTimeout(timer),
+      setImmediate: (callback) => clock.setImmediate(() => this.#around(file, callback)),
+    };
+  }
+
   #kill(): void {
-    const before = ['events.db', 'author.db'].map((name) => this.#file(name));
+    const before = this.#lifeFolder;
     this.#lives++;
-    mkdirSync(this.#lifeFolder);
-    for (const [index, name] of ['events.db', 'author.db'].entries()) {
-      for (const part of PARTS) {
-        const file = `${before[index]}${part}`;
-        if (existsSync(file)) copyFileSync(file, `${this.#file(name)}${part}`);
-      }
+    for (const name of ['events.db', 'author.db']) this.#copy(name, this.#lifeFolder, before);
+  }
+
+  #copy(name: string, folder: string, from = this.#lifeFolder): void {
+    mkdirSync(folder, { recursive: true });
+    for (const part of PARTS) {
+      const file = join(from, `${name}${part}`);
+      if (existsSync(file)) copyFileSync(file, join(folder, `${name}${part}`));
     }
   }
 }
