@@ -92,12 +92,13 @@ class Simulation {
     this.#random = random;
     const chosen = settingsOf(random);
     const ownRandom = isComplete ? new Random(seed + 0.0625 * 2 ** 32) : undefined;
-    const composition = ownRandom && compose(seed, ownRandom, chosen);
     const { time } = world;
     this.#diskBehaviour = { writeMs: 0, readMs: 0, writeFailure: 0, readFailure: 0, readsAtOnce: chosen.readsAtOnce };
     const storageRandom = isComplete ? new Random(seed + 0.375 * 2 ** 32) : undefined;
     this.#storage = this.#newStorage(seed, storageRandom);
     this.#sqlite = this.#storage instanceof SqliteWorldStorage ? this.#storage : undefined;
+    // Beside an outbox, whose author counts its events, nobody else emits more.
+    const composition = this.#sqlite === undefined ? ownRandom && compose(seed, ownRandom, chosen) : undefined;
     const settings = this.#storage.adapt(composition?.settings ?? chosen);
     this.#settings = settings;
     const { maxCount, options } = settings;
