@@ -179,9 +179,8 @@ export class InboxApplication {
         this.#registered?.bind(id);
         const isFirst = machine.cursor === null;
         machine.cursor = cursor;
-        const gap = truncated === true ? { gap: true } : {};
-        if (isFirst || truncated === true)
-          this.#record({ fact: 'received', subscription: machine.name, cursor, ...gap });
+        const gap = truncated ? { gap: true } : {};
+        if (isFirst || truncated) this.#record({ fact: 'received', subscription: machine.name, cursor, ...gap });
       }
       await this.#clock.delay(result === undefined ? AGAIN_MS : REFRESH_MS);
     }
