@@ -97,6 +97,22 @@ it('G2 weighs a gap that waited for an answer by when it came', () => {
   expect(told(gap(1), gap(2, 31), gap(3, 32), gap(4, 33))).toEqual(['gap']);
 });
 
+it('G2 lets what is left out for its age be told page by page, and nothing that came later', () => {
+  const gap = (number: number): Fact => ({ fact: 'received', ...S, gap: true, cursor: `run.${number}` });
+  const told = (...gaps: readonly Fact[]): string[] =>
+    kinds([
+      BEGUN,
+      { fact: 'calm' },
+      ...[1, 2, 3, 4].flatMap((number) => emit(number)),
+      { fact: 'lossCause', why: 'age', ...S, isOfEach: true },
+      ...emit(5),
+      ...gaps,
+    ]);
+  expect(told(gap(1), gap(2), gap(3), gap(4))).toEqual([]);
+  expect(told(gap(1), gap(2), gap(4), gap(4))).toEqual(['gap']);
+  expect(told(gap(1), gap(2), gap(3), gap(4), gap(5))).toEqual(['gap']);
+});
+
 it('G2 is not content with a gap that covers events which nothing can have lost', () => {
   const gap: Fact = { fact: 'received', ...S, gap: true, cursor: 'run.2' };
   const told = (cause: Partial<LossCauseFact>, ...after: readonly Fact[]): Fact[] => [

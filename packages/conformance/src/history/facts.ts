@@ -235,6 +235,8 @@ export interface LossCauseFact extends FactBase {
   readonly process?: string;
   /** Concerns this event alone: a gap may be told for it, and stands for no other that is not lost as well. */
   readonly eventId?: string;
+  /** Concerns each event that was emitted before it, and each of them may be told of at its place. Default: false. */
+  readonly isOfEach?: boolean;
   /** Concerns those only that stand before this position, whenever they come back to it. */
   readonly upTo?: string;
   /** Beside {@link upTo}: and behind this one. */

@@ -234,10 +234,20 @@ export class GapRule implements Rule {
         const until = this.#table.positionOf(begun.fact.type, cursor) ?? Infinity;
         return (position ?? -Infinity) < lost && lost <= until;
       }
+      if (fact.isOfEach === true && begun.fact.mode !== 'webhook' && index <= before) {
+        const until = this.#table.positionOf(begun.fact.type, cursor) ?? Infinity;
+        return this.#table
+          .wantedBy(begun.fact)
+          .some((one) => isBetween(one, position ?? -Infinity, until) && one.emitting.index < index);
+      }
       if (fact.upTo === undefined) return index > before;
       return (position ?? -Infinity) < (this.#table.positionOf(begun.fact.type, fact.upTo) ?? Infinity);
     });
   }
+}
+
+function isBetween({ position }: KnownEvent, after: number, until: number): boolean {
+  return position !== undefined && position > after && position <= until;
 }
 
 function stands(told: Told, position: number | undefined, index: number): void {

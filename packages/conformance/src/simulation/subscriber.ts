@@ -133,7 +133,8 @@ export abstract class Subscriber {
       const { serverTime, record, count } = this.context;
       this.#floor = { notBeforeMs: serverTime.nowMs - maxAgeMs, clockSettings: serverTime.settings, isFirst: true };
       count('composition: age');
-      record({ fact: 'lossCause', subscription, why: 'age', at: this.context.time.nowMs });
+      // What cannot be read by time is left out page by page (CUR-15).
+      record({ fact: 'lossCause', subscription, why: 'age', isOfEach: true, at: this.context.time.nowMs });
     }
     return { maxAgeMs };
   }
