@@ -125,6 +125,41 @@ describe.each<[string, () => Storage, Partial<EventsOptions>]>([
   });
 });
 
+it('ORDER-01 EMIT-17 what is added from within a call of the storage comes behind what the call was for', async () => {
+  const storage = keptStorage(new FakeClock());
+  let within: (() => unknown) | undefined;
+  // As whoever measures a call of the storage may do.
+  const openLog: Storage['openLog'] = (name, retention) =>
+    new Proxy(storage.openLog(name, retention), {
+      get: (target, member) => {
+        const value: unknown = Reflect.get(target, member, target);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]): unknown => {
+          const answer: unknown = (value as (...given: unknown[]) => unknown).apply(target, args);
+          const add = within;
+          within = undefined;
+          add?.();
+          return answer;
+        };
+      },
+    });
+  const server = httpServer({ storage: Object.assign(Object.create(storage) as Storage, { openLog }) });
+  const type = server.events.define('counted', counted);
+  const stream = await server.stream('counted');
+  const added: Promise<unknown>[] = [];
+  within = () => added.push(type.emit({ n: 2 }));
+  await type.emit({ n: 1 });
+  within = () => added.push(type.reportLoss());
+  await type.emit({ n: 3 });
+  within = () => added.push(type.emit({ n: 4 }));
+  await type.reportLoss();
+  await Promise.all(added);
+  const messages = await stream.arrived();
+  expect(kindsOf(messages)).toEqual(['active', 'event', 'event', 'event', 'active', 'active', 'event']);
+  const events = messages.filter(({ method }) => method === 'notifications/events/event');
+  expect(events.map(({ params }) => params?.['data'])).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }]);
+});
+
 it.each(['log', 'live'])(
   'EMIT-17 EMIT-03 an event of a %s reaches everybody before the loss that follows it',
   async (kind) => {

@@ -126,9 +126,10 @@ export class LogFeed implements Feed, LogDispatch {
    */
   append(input: OccurrenceInput, options: AppendOptions): MaybePromise<FeedEvent> {
     const event = new FeedEvent(input, null);
-    const appended = this.#log.append(event, options);
-    if (isPromise(appended)) return this.#stored.after(appended, (stored) => this.#appended(event, stored));
-    return this.#appended(event, appended);
+    return this.#stored.call(
+      () => this.#log.append(event, options),
+      (stored) => this.#appended(event, stored),
+    );
   }
 
   now(): FeedPage {
@@ -187,8 +188,10 @@ export class LogFeed implements Feed, LogDispatch {
    * it is in the log, with the position after it.
    */
   lose(): MaybePromise<string> {
-    const skipped = this.#log.skip();
-    return isPromise(skipped) ? this.#stored.after(skipped, (gap) => this.#skipped(gap)) : this.#skipped(skipped);
+    return this.#stored.call(
+      () => this.#log.skip(),
+      (gap) => this.#skipped(gap),
+    );
   }
 
   /** The author's source fails at the moment (PUSH-07). */

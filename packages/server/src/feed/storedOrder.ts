@@ -1,8 +1,10 @@
+import { isPromise } from '../maybePromise.ts';
+import type { MaybePromise } from '../maybePromise.ts';
 import type { FeedRecord } from '../occurrence/feedEvent.ts';
 
 /**
  * Hands on what is stored in the order of its positions. Storage gives these in the order of the calls; its answers may come in
- * another one, as an event takes other ways than a gap does.
+ * another one, as an event takes other ways than a gap does, and as whoever measures a call may add something within it.
  */
 export class StoredOrder {
   readonly #take: (record: FeedRecord) => Promise<void> | undefined;
@@ -19,22 +21,30 @@ export class StoredOrder {
     this.#take = take;
   }
 
-  /** What follows from the answer of a call that the storage was just given; it may {@link add} what was stored. */
-  after<Answer, Result>(answer: Promise<Answer>, then: (answer: Answer) => Result | Promise<Result>): Promise<Result> {
+  /** Calls the storage. What follows from its answer may {@link add} what was stored. */
+  call<Answer, Result>(
+    store: () => MaybePromise<Answer>,
+    then: (answer: Answer) => MaybePromise<Result>,
+  ): MaybePromise<Result> {
+    const answered = (value: Answer): MaybePromise<Result> => {
+      this.#unanswered--;
+      const result = then(value);
+      this.#release();
+      return result;
+    };
+    const failed = (error: unknown): never => {
+      this.#unanswered--;
+      this.#release();
+      throw error;
+    };
     this.#unanswered++;
-    return answer.then(
-      (value) => {
-        this.#unanswered--;
-        const result = then(value);
-        this.#release();
-        return result;
-      },
-      (error: unknown) => {
-        this.#unanswered--;
-        this.#release();
-        throw error;
-      },
-    );
+    let answer: MaybePromise<Answer>;
+    try {
+      answer = store();
+    } catch (error) {
+      return failed(error);
+    }
+    return isPromise(answer) ? answer.then(answered, failed) : answered(answer);
   }
 
   /** A promise when its author should wait before more is added. */
