@@ -9,7 +9,7 @@ export interface FurtherLoads {
   readonly isLive: boolean;
   /** A type with several filter arguments. */
   readonly isLocated: boolean;
-  /** A log of thousands of events. */
+  /** A log of more than a thousand events. */
   readonly isLong: boolean;
   /** So many receivers of one event that it is dispatched in several turns. */
   readonly isCrowded: boolean;

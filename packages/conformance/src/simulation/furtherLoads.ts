@@ -14,8 +14,8 @@ import type { Subscriber, SubscriberContext } from './subscriber.ts';
 import { WebhookSubscriber } from './webhookSubscriber.ts';
 import type { WorldRecord } from './worldRecord.ts';
 
-/** Events of a long log, and how many of them are emitted at once. */
-const LONG_EVENTS = 3_000;
+/** Events of a long log, more of which would cost too much, and how many of them are emitted at once. */
+const LONG_EVENTS = 1_200;
 const AT_ONCE = 30;
 
 /** Of one dispatch, in several turns. */

@@ -78,7 +78,8 @@ export function furtherSources(
     for (const mode of ['push', 'poll'] as const) follow('located', mode, random.pick(LOCATED_WISHES));
   }
   if (loads.isLong) {
-    sources.push({ ...filteredSource(retention), name: 'long' });
+    // A stream that retention overtakes is told a gap, and shows nothing.
+    sources.push({ ...filteredSource({ ...retention, maxCount: 10_000 }), name: 'long' });
     follow('long', 'push', ALL);
   }
   if (loads.isCrowded) follow('filtered', 'push', ALL);
