@@ -501,6 +501,23 @@ describe('repetitions', () => {
       ['e1', { position: 'o1', previous: null }],
     ]);
   });
+
+  it('RECV-17 tell the callback that an event has another predecessor at the place it had', async () => {
+    const world = new ReceiverWorld();
+    const repeated: unknown[] = [];
+    world.receiver.register({
+      secret: secretA,
+      id: 'sub_1',
+      accept: world.accept,
+      repeated: ({ order }) => repeated.push(order),
+    });
+    for (const previous of ['p0', null, null]) {
+      const _meta = { 'mcp-events/order': { position: 'p1', previous } };
+      expect(await world.post({ id: 'm1', body: occurrence('e1', { _meta }) })).toBe(204);
+    }
+    expect(world.eventIds).toEqual(['e1']);
+    expect(repeated).toEqual([{ position: 'p1', previous: null }]);
+  });
 });
 
 describe('the answer', () => {

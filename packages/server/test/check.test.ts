@@ -227,6 +227,29 @@ describe('failures', () => {
     expect(calls).toBeLessThan(100);
   });
 
+  it('CUR-08 EMIT-10 who wants everything does not share an answer with who wants nothing old', async () => {
+    const server = httpServer();
+    const upstream = new Upstream();
+    upstream.add(1);
+    await server.clock.advance(600_000);
+    let open = (): void => {};
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    server.events.define('counted', {
+      ...counted,
+      check: async (context, args, cursor) => {
+        await opened;
+        const answer = await upstream.check(context, args, cursor);
+        // An author leaves out what is too old, which is allowed and saves reading it.
+        return context.notBefore === undefined ? answer : { ...answer, events: [] };
+      },
+    });
+    // The first one is asked for at once; those that come meanwhile share the next.
+    const polls = [{}, { maxAgeMs: 60_000 }, {}].map((params) => server.poll('counted', 'c0.0', params));
+    await settle();
+    open();
+    expect((await Promise.all(polls)).map(({ events }) => numbersOf(events))).toEqual([[1], [], [1]]);
+  });
+
   it('PUSH-07 CUR-08 an upstream that fails as a stream opens still leaves out what is too old', async () => {
     const server = httpServer({ heartbeatIntervalMs: 30_000 });
     const upstream = new Upstream();

@@ -526,6 +526,33 @@ describe('events that cannot be emitted', () => {
     expect(JSON.stringify([told, outbox.refused().map(({ reason }) => reason)])).not.toContain('private');
   });
 
+  it('EMIT-13 are kept aside although the database was busy when they were to be', async () => {
+    const db = authorsDatabase();
+    let busy = false;
+    const handle: OutboxDatabase = {
+      exec: (sql) => {
+        if (busy && sql === 'BEGIN IMMEDIATE') throw new Error('database is locked');
+        return db.exec(sql);
+      },
+      prepare: (sql) => db.prepare(sql),
+      get isTransaction() {
+        return db.isTransaction;
+      },
+    };
+    const { server: made, logged } = await server({ onError: () => {} });
+    const outbox = made.events.outbox(handle);
+    busy = true;
+    db.exec(`INSERT INTO mcp_events_outbox (name, event_id, timestamp, data)
+             VALUES ('counted', 'order-1', '2026-01-01T00:00:00Z', 'no JSON')`);
+    outbox.add('counted', { n: 2 });
+    await expect(outbox.flush()).rejects.toThrow('locked');
+    busy = false;
+    await outbox.flush();
+    expect(await logged()).toEqual([2]);
+    expect(outbox.refused().map(({ eventId }) => eventId)).toEqual(['order-1']);
+    expect(outbox.waiting).toBe(0);
+  });
+
   it('are kept in bounded number', async () => {
     const db = authorsDatabase();
     const { server: made } = await server();

@@ -252,6 +252,24 @@ describe('a gap that is not told yet', () => {
     expect(server.recorder.deliveries.at(-1)!.body.type).toBe('terminated');
   });
 
+  it('DELIV-11 DIALECT-13 holds back the cursor of a peer of the older dialect, until a refresh tells it', async () => {
+    const server = webhookServer();
+    const handle = server.events.define('counted', counted);
+    server.recorder.answer = ({ body }) => (body.data.n === 1 ? 500 : undefined);
+    const options = { ttlMs: 3_600_000, declare: false };
+    const { cursor: before } = await server.subscribe('counted', options);
+    await handle.emit({ n: 1 });
+    await server.clock.advance(QUARTER_MS);
+    expect(await server.events.deadLetters()).toHaveLength(1);
+    await handle.emit({ n: 2 });
+    await settle();
+    expect(server.recorder.events.at(-1)!.body).toMatchObject({ data: { n: 2 }, cursor: before });
+    expect(await server.subscribe('counted', options)).toMatchObject({ truncated: true });
+    const last = await handle.emit({ n: 3 });
+    await settle();
+    expect(server.recorder.events.at(-1)!.body).toMatchObject({ data: { n: 3 }, cursor: last.cursor });
+  });
+
   it('DIALECT-13 OP-11 is told once to a peer of the older dialect, also when an envelope was on its way', async () => {
     const server = webhookServer();
     const handle = server.events.define('counted', counted);

@@ -416,6 +416,24 @@ describe('the store', () => {
     expect(store.records[0]?.cursor).toBe('c0.22');
   });
 
+  it('OP-13 that has failed gets positions as often as before once it is back', async () => {
+    const deployment = new Deployment();
+    const { store, upstream, clock } = deployment;
+    const server = await deployment.run();
+    await server.subscribe('counted', { ttlMs: null });
+    store.failing.add('save');
+    upstream.add(1);
+    await clock.advance(3_000);
+    store.failing.clear();
+    await clock.advance(30_000);
+    expect(store.records[0]?.cursor).toBe('c0.1');
+    for (const n of [2, 3]) {
+      upstream.add(n);
+      await clock.advance(2_000);
+      expect(store.records[0]?.cursor).toBe(`c0.${n}`);
+    }
+  });
+
   it('OP-13 that is slower than positions move gets the last of them, one at a time', async () => {
     const deployment = new Deployment();
     const { store, upstream, clock } = deployment;
