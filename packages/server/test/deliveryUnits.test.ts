@@ -266,6 +266,30 @@ describe('pump', () => {
     },
   );
 
+  it('PUSH-21 EMIT-17 what is lost while a match is slow is told behind what came before it, and ahead of what comes after', async () => {
+    const feed = new LiveFeed({}, new FakeClock());
+    const decisions: ((wanted: boolean) => void)[] = [];
+    const { pump, delivered } = pumpOver(feed, () => new Promise((resolve) => decisions.push(resolve)));
+    await pump.open(null);
+    pump.run();
+    await settle();
+    const decide = async (count: number): Promise<void> => {
+      for (let left = count; left > 0; left--) {
+        decisions.shift()?.(true);
+        await settle();
+      }
+    };
+    for (let n = 1; n <= 258; n++) await feed.append(eventOf(n));
+    await decide(1);
+    await feed.append(eventOf(259));
+    await feed.lose();
+    await decide(256);
+    await feed.append(eventOf(260));
+    await decide(1);
+    const numbers = Array.from({ length: 256 }, (_, index) => index + 1);
+    expect(delivered).toEqual([...numbers, 'lost null', 259, 'lost null', 260]);
+  });
+
   it('PUSH-21 what waited for a slow match leaves room for as much again', async () => {
     const feed = new LiveFeed({}, new FakeClock());
     const decisions: ((wanted: boolean) => void)[] = [];

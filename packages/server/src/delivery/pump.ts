@@ -159,7 +159,7 @@ export class Pump implements FeedReceiver {
 
   receive(event: FeedEvent): void {
     if (this.#unreplayable !== undefined) {
-      if (!this.#unreplayable.add(event)) this.#untoldLoss = { cursor: null };
+      this.#unreplayable.add(event);
       return;
     }
     let selected;
@@ -187,6 +187,10 @@ export class Pump implements FeedReceiver {
   }
 
   lose(cursor: string | null): void {
+    if (this.#unreplayable !== undefined) {
+      this.#unreplayable.addLoss();
+      return;
+    }
     this.#untoldLoss = { cursor };
     // The feed still stands before the gap.
     if (!this.#tellLoss()) this.#block();
@@ -307,6 +311,9 @@ export class Pump implements FeedReceiver {
         // What was lost is told before what comes after it.
         if (this.#untoldLoss !== undefined && this.#sink.lose(null)) this.#untoldLoss = undefined;
         if (this.#untoldLoss !== undefined || !this.#sink.deliver(selected)) this.#untoldLoss = { cursor: null };
+      },
+      lose: () => {
+        if (!this.#sink.lose(null)) this.#untoldLoss = { cursor: null };
       },
       failed: (failed, error) => this.#selectionFailed(failed, error),
       finished: () => {
