@@ -79,6 +79,18 @@ it.each(SEEDS)('authors throw, hang and answer nonsense, and who loses by it is 
   }
 });
 
+it('a payload whose members alone are nonsense accounts for one report, too', () => {
+  const { functions, faults } = misbehaving(1, { nonsense: 1 }, { match: () => true });
+  const report = Object.assign(new Error('severity must be string'), { name: 'SchemaViolation' });
+  expect(faults.expects(report)).toBe(false);
+  functions['match']?.(context(), { data: {} }, {});
+  expect([faults.expects(new Error('of another kind')), faults.expects(report), faults.expects(report)]).toEqual([
+    false,
+    true,
+    false,
+  ]);
+});
+
 it.each(SEEDS)('logs, meters and tracers throw and call back, and an emit does not notice (seed %i)', async (seed) => {
   const counts = new FaultCounts();
   let calls = 0;

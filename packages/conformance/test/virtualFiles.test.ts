@@ -1,4 +1,4 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, stat } from 'node:fs/promises';
 import { fileInboxStore, fileStore } from '@mcp-events/client/node';
 import { afterEach, expect, it } from 'vitest';
 import { patchFiles, virtualPath } from '../src/simulation/patchedFiles.ts';
@@ -43,6 +43,29 @@ it('a disk of the simulation keeps what was flushed, and may lose or tear the re
     contents.add(await readFile(path, 'utf8'));
   }
   expect([...contents]).toEqual(expect.arrayContaining(['flushed', 'later', '']));
+});
+
+it('tells files of the simulation apart, and each of their states, without asking the real disk', async () => {
+  machine(1);
+  const [path, other] = [virtualPath('app', 'file.txt'), virtualPath('app', 'other.txt')];
+  await expect(stat(path, { bigint: true })).rejects.toThrow(/ENOENT: simulated/);
+  await write(path, 'one', true);
+  await write(other, 'one', true);
+  const [first, second] = [await stat(path, { bigint: true }), await stat(other, { bigint: true })];
+  expect([first.size, first.ino === second.ino]).toEqual([3n, false]);
+  await write(path, 'two', true);
+  const later = await stat(path, { bigint: true });
+  expect([later.ino === first.ino, later.mtimeNs > first.mtimeNs]).toEqual([true, true]);
+});
+
+it('CLIENT-01 fileStore tells what another process wrote on a disk of the simulation', async () => {
+  machine(1);
+  const path = virtualPath('app', 'cursors.json');
+  const record = { name: 'opened', arguments: {}, seen: [], cursor: '1' };
+  const [one, other] = [fileStore(path), fileStore(path)];
+  await one.save('a', record);
+  await other.save('b', record);
+  await expect(one.save('a', record)).rejects.toThrow(/Another process has written the cursor file/);
 });
 
 it('leaves other files alone', async () => {

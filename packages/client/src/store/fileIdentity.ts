@@ -1,5 +1,4 @@
-import { stat } from 'node:fs';
-import { promisify } from 'node:util';
+import { stat } from 'node:fs/promises';
 
 /** Which file a name leads to, and in which state: whatever another process writes there makes another one of it. */
 export interface FileIdentity {
@@ -8,12 +7,10 @@ export interface FileIdentity {
   readonly mtimeNs: bigint;
 }
 
-const statOf = promisify(stat);
-
 /** Undefined where there is no such file, or nobody can say. */
 export async function identityOf(path: string): Promise<FileIdentity | undefined> {
   try {
-    return await statOf(path, { bigint: true });
+    return await stat(path, { bigint: true });
   } catch {
     return undefined;
   }

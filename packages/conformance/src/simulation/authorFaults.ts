@@ -63,7 +63,7 @@ export class AuthorFaults {
 
   /** Whether an error that the server reports tells of nonsense; each of them accounts for one report. */
   expects(error: unknown): boolean {
-    if (!(error instanceof TypeError)) return false;
+    if (!(error instanceof TypeError) && !violatesSchema(error)) return false;
     if (this.#hasNonsenseChecks && error.message.startsWith('check of ')) return true;
     if (this.#untoldNonsense === 0) return false;
     this.#untoldNonsense--;
@@ -140,4 +140,9 @@ export class AuthorFaults {
     this.#counts.add('author: edits later');
     editAll(this.#kept.splice(0));
   }
+}
+
+/** Of a payload that has the form of one, and members of other types. */
+function violatesSchema(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'SchemaViolation';
 }

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { atDisk, failure, isFolder, statOf, VirtualFileHandle } from './virtualFiles.ts';
+import { atDisk, failure, inMemory, isFolder, statOf, VirtualFileHandle } from './virtualFiles.ts';
 import type { FileAccess } from './virtualFiles.ts';
 
 /** Paths below it are on virtual disks; the next segments name machine and process. */
@@ -47,12 +47,12 @@ function virtualFunctions(
     const [, , process = '', ...names] = path.split('/');
     return { access: accessOf(process), name: names.join('/') };
   };
-  const stat = (path: string): Promise<unknown> => {
+  const stat = (path: string, options?: unknown): Promise<unknown> => {
     const { access, name } = place(path);
-    return atDisk(access, () => {
+    return inMemory(access, () => {
       const inode = access.files.find(name);
       if (inode === undefined && !isFolder(name)) throw failure('ENOENT', `stat '${path}'`);
-      return statOf(inode);
+      return statOf(inode, (options as { bigint?: unknown } | undefined)?.bigint === true);
     });
   };
   return {

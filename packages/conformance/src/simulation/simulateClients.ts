@@ -313,6 +313,8 @@ class ClientWorld {
       this.inboxes.restart();
     }
     const life = this.#lives.nextLife();
+    // It waits for a real disk: what is under way by then must not go on by as much as that takes.
+    if (this.#sqlite !== undefined) await this.#world.time.settle();
     const stored = await this.#sqlite?.start(life);
     const { events } = this.#lives.start(life, stored ?? openDisk(this.#disk, this.#diskBehaviour, life));
     this.#outbox = stored && { db: stored.authorDatabase, outbox: events.outbox(stored.authorDatabase) };

@@ -15,8 +15,29 @@ export interface FileBehaviour {
 
 /** A file, as its machine sees it, and as it is on the disk. */
 class Inode {
-  content: Buffer = Buffer.alloc(0);
+  readonly number: number;
   synced: Buffer = Buffer.alloc(0);
+  #content: Buffer = Buffer.alloc(0);
+  /** Changes with each write, as the time of the latest one does. */
+  #version: number;
+
+  constructor(number: number) {
+    this.number = number;
+    this.#version = number;
+  }
+
+  get content(): Buffer {
+    return this.#content;
+  }
+
+  set content(content: Buffer) {
+    this.#content = content;
+    this.#version++;
+  }
+
+  get version(): number {
+    return this.#version;
+  }
 }
 
 /** What one process has of a machine's files; it ends with the process. */
@@ -36,6 +57,7 @@ export class VirtualFiles {
   readonly time: VirtualTime;
   #names = new Map<string, Inode>();
   #syncedNames = new Map<string, Inode>();
+  #inodes = 0;
 
   constructor(random: Random, time: VirtualTime) {
     this.random = random;
@@ -48,7 +70,7 @@ export class VirtualFiles {
 
   create(path: string): Inode {
     let inode = this.#names.get(path);
-    if (inode === undefined) this.#names.set(path, (inode = new Inode()));
+    if (inode === undefined) this.#names.set(path, (inode = new Inode(++this.#inodes)));
     return inode;
   }
 
@@ -98,6 +120,12 @@ export async function atDisk<T>({ files, clock, isAlive }: FileAccess, act: () =
   if (!isAlive()) return new Promise(() => {});
   files.time.active();
   return act();
+}
+
+/** What the machine has in its memory, as the state of a file, costs no time of the disk; never, if the process is gone. */
+export async function inMemory<T>({ files, isAlive }: FileAccess, act: () => T): Promise<T> {
+  files.time.active();
+  return isAlive() ? act() : new Promise(() => {});
 }
 
 /** An open file, with what the stores of clients use of Node's. */
@@ -160,7 +188,7 @@ export class VirtualFileHandle {
   }
 
   stat(): Promise<object> {
-    return atDisk(this.#access, () => statOf(this.#inode));
+    return inMemory(this.#access, () => statOf(this.#inode, false));
   }
 
   chmod(): Promise<void> {
@@ -198,16 +226,24 @@ export class VirtualFileHandle {
   }
 }
 
-/** @param inode undefined for a folder */
-export function statOf(inode: Inode | undefined): object {
-  return {
+/**
+ * @param inode undefined for a folder
+ * @param isExact whole numbers of any size, and the time in nanoseconds
+ */
+export function statOf(inode: Inode | undefined, isExact: boolean): object {
+  const numbers = {
     size: inode?.content.length ?? 0,
     mode: 0o600,
     uid: 0,
     gid: 0,
     nlink: 1,
-    ino: 1,
+    ino: inode?.number ?? 0,
     dev: 1,
+    mtimeMs: inode?.version ?? 0,
+  };
+  const exact = Object.fromEntries(Object.entries(numbers).map(([name, number]) => [name, BigInt(number)]));
+  return {
+    ...(isExact ? { ...exact, mtimeNs: BigInt(numbers.mtimeMs * 1_000_000) } : numbers),
     isFile: () => inode !== undefined,
     isDirectory: () => inode === undefined,
     isSymbolicLink: () => false,
