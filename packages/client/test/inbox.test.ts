@@ -98,6 +98,18 @@ describe('sqliteInbox', () => {
     expect(await inbox.countAttempt('a', 'e1003', 1)).toBe(2);
   });
 
+  it('ORDER-04 keeps ids of a record that another one had and changed meanwhile', async () => {
+    const db = openDatabase();
+    const first = sqliteInbox(db);
+    await first.save('a', { ...record('c1'), seen: ['e1', 'e2'] });
+    const second = sqliteInbox(db);
+    await second.load('a');
+    await second.save('a', { ...record('c1'), seen: ['e2'] });
+    expect((await first.load('a'))?.seen).toEqual(['e2']);
+    await first.save('a', { ...record('c1'), seen: ['e2', 'e3'] });
+    expect((await sqliteInbox(db).load('a'))?.seen).toEqual(['e2', 'e3']);
+  });
+
   it('ORDER-04 keeps ids apart that a column of text would not give back', async () => {
     const db = openDatabase();
     const inbox = sqliteInbox(db);

@@ -8,14 +8,34 @@ import type { FeedPage, ReadOptions } from '../src/feed/feed.ts';
 import { Dispatcher } from '../src/feed/dispatcher.ts';
 import { FeedEvent } from '../src/occurrence/feedEvent.ts';
 import type { FeedRecord } from '../src/occurrence/feedEvent.ts';
+import { Gap } from '../src/occurrence/gap.ts';
 import { LiveFeed } from '../src/feed/liveFeed.ts';
 import { SharedCalls } from '../src/feed/sharedCalls.ts';
+import { StoredOrder } from '../src/feed/storedOrder.ts';
 import { FilterIndex, passesFilter } from '../src/subscription/filterIndex.ts';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 
 function eventOf(data: Record<string, unknown> = {}): FeedEvent {
   return new FeedEvent({ eventId: 'e', name: 'counted', timestamp: '2026-01-01T00:00:00Z', data }, null);
 }
+
+it('ORDER-01 what is stored behind something that does not come is handed on in order', async () => {
+  const given: number[] = [];
+  const order = new StoredOrder(0, ({ position }) => void given.push(position));
+  const answers: ((gap: Gap) => void)[] = [];
+  const calls = [2, 3].map(() =>
+    order.call(
+      () => new Promise<Gap>((resolve) => answers.push(resolve)),
+      (gap) => void order.add(gap),
+    ),
+  );
+  answers[0]?.(new Gap(2));
+  await settle();
+  expect(given).toEqual([]);
+  answers[1]?.(new Gap(3));
+  await Promise.all(calls);
+  expect(given).toEqual([2, 3]);
+});
 
 it('an event whose stored payload is damaged says which it is, and nothing of what is stored', () => {
   const timestamp = '2026-01-01T00:00:00Z';

@@ -123,6 +123,27 @@ function slow(log: EventLog): EventLog {
   });
 }
 
+it('ORDER-03 TTL-10 who comes back while others are given an event gets it as well', async () => {
+  const clock = new FakeClock();
+  const feed = new LogFeed({ log: memoryLog(clock), filter: {}, clock, report: () => {} });
+  for (let n = 1; n <= 3; n++) {
+    const occurrence = { eventId: `e${n}`, name: 'n', timestamp: '2026-01-01T00:00:00Z' };
+    void feed.append({ ...occurrence, dataJson: '{}' }, { byteLength: 10 });
+  }
+  const [first, late] = [new Receiver(0, 0, undefined), new Receiver(1, 0, undefined)];
+  const receive = first.receive.bind(first);
+  first.receive = (event) => {
+    receive(event);
+    late.attachment ??= feed.resumption.attach(late, feed.cursorAt(0));
+  };
+  first.attachment = feed.resumption.attach(first, feed.cursorAt(0));
+  await settle(40);
+  expect([first.positions, late.positions]).toEqual([
+    [1, 2, 3],
+    [1, 2, 3],
+  ]);
+});
+
 it('TTL-10 reads the log once for all who come back together', async () => {
   const clock = new FakeClock();
   const log = memoryLog(clock, { maxCount: 10_000 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import { expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '@mcp-events/server';
 import type { EventLog, FeedRecord, StoredDeadLetter } from '@mcp-events/server';
 import type { SqliteStorage } from '../src/index.ts';
 import { openFile, openSqliteStorage } from '../src/openSqliteStorage.ts';
@@ -56,6 +57,26 @@ it('EMIT-08 EMIT-17 a past is read in order with its gaps, and while it grows', 
   expect(await readAll(log)).toEqual(ids);
   await appendAll(log, 60, 'g');
   expect(await readAll(log)).toEqual([...ids, ...Array.from({ length: 60 }, (_, i) => `g${i + 1}`)]);
+});
+
+it('EMIT-08 nothing is given up before its time where the clock was set back over a restart', async () => {
+  const file = join(temporaryFolder(), 'a.db');
+  let nowMs = 0;
+  const clock = { ...systemClock, now: () => nowMs };
+  const retention = { ...unbounded, maxAgeMs: 2_000 };
+  const before = await openSqliteStorage({ file, clock });
+  const written = before.openLog('sample', retention);
+  await written.append(event('e1'), { byteLength: 10 });
+  nowMs = 5_000;
+  await written.append(event('e2'), { byteLength: 10 });
+  await before.close();
+  nowMs = 1_000;
+  const storage = await openSqliteStorage({ file, clock });
+  onTestFinished(async () => storage.close());
+  const log = storage.openLog('sample', retention);
+  await log.append(event('e3'), { byteLength: 10 });
+  nowMs = 4_000;
+  expect(await readAll(log)).toEqual(['e2', 'e3']);
 });
 
 it('EMIT-08 large events come in short pages, one at least', async () => {
