@@ -13,6 +13,11 @@ describe('order metadata', () => {
     });
   });
 
+  it('ORDER-02 is read where its positions are as long as they may be', () => {
+    const longest = { position: 'p'.repeat(256), previous: 'q'.repeat(256) };
+    expect(orderOf({ [ORDER_META_KEY]: longest })).toEqual(longest);
+  });
+
   it('ORDER-02 is absent when it is of another form, or names the event as its own predecessor', () => {
     const wrong = [
       undefined,

@@ -290,6 +290,24 @@ describe('pump', () => {
     expect(delivered).toEqual([...numbers, 'lost null', 259, 'lost null', 260]);
   });
 
+  it('PUSH-22 what a slow match let through and the sink refused is told as lost, though nothing else is to come', async () => {
+    const feed = new LiveFeed({}, new FakeClock());
+    let decide: ((wanted: boolean) => void) | undefined;
+    const decided = new Promise<boolean>((resolve) => (decide = resolve));
+    const { pump, delivered, room } = pumpOver(feed, () => decided);
+    await pump.open(null);
+    pump.run();
+    await settle();
+    void feed.append(eventOf(1));
+    room.left = 0;
+    decide?.(true);
+    await settle();
+    room.left = Infinity;
+    pump.resume();
+    await settle();
+    expect(delivered).toEqual(['lost null']);
+  });
+
   it('PUSH-21 what waited for a slow match leaves room for as much again', async () => {
     const feed = new LiveFeed({}, new FakeClock());
     const decisions: ((wanted: boolean) => void)[] = [];

@@ -73,6 +73,16 @@ describe('an error that a stream has no room for', () => {
     expect(told.slice(3)).toEqual([2]);
   });
 
+  it('PUSH-22 is told once there is, though nothing else is to come', async () => {
+    const { session, room, told } = liveStream();
+    await settle();
+    room.left = 0;
+    session.fail(internalError('An event could not be prepared'));
+    room.left = 1;
+    session.onRoom();
+    expect(told).toEqual(['active', 'error']);
+  });
+
   it('PUSH-22 CUR-14 tells of a loss though there was no room for it at first', async () => {
     const { room, told, emit, readOn } = liveStream();
     await settle();
