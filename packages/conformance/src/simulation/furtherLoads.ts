@@ -24,6 +24,9 @@ const CROWD = 2_001;
 /** Events that fill the buffer of a stream that is not read, but for the largest. */
 const UNREAD_EVENTS = 12;
 
+/** Longer than a request is on its way in calm weather. */
+const CONNECT_MS = 1_000;
+
 /** Room for all that is emitted at once. */
 const LARGE_BUFFER_BYTES = 100_000;
 
@@ -146,6 +149,7 @@ export class FurtherLoads {
     const source = further.sources.find(({ name }) => name === 'long');
     if (source === undefined) return;
     world.faults.add('composition: long log');
+    await this.#connected();
     for (let n = 0; n < LONG_EVENTS; n++) {
       this.#emit(source);
       if (n % AT_ONCE === 0) await world.time.settle();
@@ -174,13 +178,18 @@ export class FurtherLoads {
     }
     await world.time.settle();
     this.#crowded?.recover();
-    await world.time.settle();
+    await this.#connected();
     this.#emit(source);
     lossReports.report(source);
     this.#emit(source);
     await world.time.settle();
     gone.abort();
     await world.time.settle();
+  }
+
+  /** Streams are open by then, and have read what is there: what comes later is dispatched to them. */
+  async #connected(): Promise<void> {
+    await this.#options.world.time.advance(CONNECT_MS);
   }
 
   #emit(source: EventSource): void {
