@@ -15,6 +15,26 @@ async function open(): Promise<{ storage: SqliteStorage; db: DatabaseSyncInstanc
   return { storage, db: db as DatabaseSyncInstance };
 }
 
+/** What a connection does for a commit, as SQLite says it: 2 is FULL. */
+function flushing(db: DatabaseSyncInstance): unknown[] {
+  return ['journal_mode', 'synchronous', 'fullfsync'].map((name) => db.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+it('EMIT-25 each commit is flushed before it is answered, in a new file and in one that exists', async () => {
+  const file = join(temporaryFolder(), 'a.db');
+  for (const count of [1, 2]) {
+    let db: DatabaseSyncInstance | undefined;
+    const storage = await openFile({ file }, (connection) => (db = connection));
+    expect(flushing(db as DatabaseSyncInstance)).toEqual(['wal', 2, 1]);
+    const log = storage.openLog('sample', unbounded);
+    await appendAll(log, 1);
+    await storage.notes.set({ key: 'k', value: 'v' });
+    expect(log.head).toBe(count);
+    expect(flushing(db as DatabaseSyncInstance)).toEqual(['wal', 2, 1]);
+    await storage.close();
+  }
+});
+
 it('EMIT-08 an event that cannot be stored leaves no trace, and its position goes to the next one', async () => {
   const { storage } = await open();
   const log = storage.openLog('sample', unbounded);
