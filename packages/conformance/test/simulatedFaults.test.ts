@@ -2,6 +2,7 @@ import { eventParamsSchema } from '@mcp-events/protocol';
 import { Events } from '@mcp-events/server';
 import type { EventTypeDefinition, StoredSubscription } from '@mcp-events/server';
 import { expect, it } from 'vitest';
+import { AnsweredEnd } from '../src/simulation/answeredEnd.ts';
 import { AuthorFaults } from '../src/simulation/authorFaults.ts';
 import { FaultCounts } from '../src/simulation/faultCounts.ts';
 import { LocalFaults } from '../src/simulation/localFaults.ts';
@@ -145,6 +146,33 @@ it.each(SEEDS)('storage is damaged, and replaced by an earlier copy, and the his
   expect(counts.of('storage: subscription damaged')).toBeGreaterThan(0);
   expect(world.facts).toContainEqual(expect.objectContaining({ fact: 'ended', how: 'dropped' }));
   expect(restored.events[0]?.damage).toBeDefined();
+});
+
+it('an end that was answered lasts until its client asks again, or the storage is an earlier one', () => {
+  let nowMs = 0;
+  const end = new AnsweredEnd(() => nowMs);
+  const isOverLater = (): boolean => {
+    nowMs += 1_001;
+    return end.isOver;
+  };
+  expect(end.ended(0)).toBe(true);
+  nowMs += 1_000;
+  expect([end.isOver, isOverLater()]).toEqual([false, true]);
+  // Asked for before, but not answered yet: it may come to be after the end.
+  const answered = end.asked();
+  expect([end.ended(nowMs + 1), isOverLater()]).toEqual([false, false]);
+  answered();
+  expect([end.ended(nowMs), isOverLater()]).toEqual([true, true]);
+  end.forget();
+  expect(isOverLater()).toBe(false);
+  // Asked for at the same time as the end, or later.
+  end.asked()();
+  expect([end.ended(nowMs), isOverLater()]).toEqual([false, false]);
+  // Without an answer, for as long as it may still be carried out.
+  end.asked();
+  nowMs += 600_000;
+  expect([end.ended(nowMs), isOverLater()]).toEqual([false, false]);
+  expect([end.ended(nowMs), isOverLater()]).toEqual([true, true]);
 });
 
 it.each(SEEDS)('a machine has no connections, and late timers (seed %i)', (seed) => {

@@ -56,6 +56,7 @@ const KINDS_OF_FAULTS = [
   'storage: gone with the process',
   'storage: restored',
   'storage: subscription damaged',
+  'terminated: for good',
   'terminated: in use',
   'terminated: while it starts',
   'tracer: throws',

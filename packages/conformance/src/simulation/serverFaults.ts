@@ -9,7 +9,7 @@ import type { ServerProcess } from './serverProcess.ts';
 import { StoredFaults } from './storedFaults.ts';
 import type { StoredFaultsOptions } from './storedFaults.ts';
 import { Terminations } from './terminations.ts';
-import type { TerminableSubscription } from './terminations.ts';
+import type { EndListener, TerminableSubscription } from './terminations.ts';
 import type { WorldRecord } from './worldRecord.ts';
 
 export interface ServerFaultsOptions {
@@ -21,6 +21,8 @@ export interface ServerFaultsOptions {
   /** Whether an error that the server reports comes of something else that happens to it. Default: none does. */
   readonly expects?: (error: unknown) => boolean;
   readonly subscriptions: readonly TerminableSubscription[];
+  /** Told what the server answered of ends that its operator asked for. */
+  readonly onEnded?: EndListener;
 }
 
 /**
@@ -39,7 +41,7 @@ export class ServerFaults {
   readonly #expects: (error: unknown) => boolean;
   readonly #terminations: Terminations;
 
-  constructor({ seed, world, onFailure, stored, expects = () => false, subscriptions }: ServerFaultsOptions) {
+  constructor({ seed, world, onFailure, stored, expects = () => false, subscriptions, onEnded }: ServerFaultsOptions) {
     this.#expects = expects;
     const random = new Random(seed + 0.25 * 2 ** 32);
     const { faults: counts } = world;
@@ -47,7 +49,7 @@ export class ServerFaults {
     this.author = new AuthorFaults(random, onFailure, counts);
     this.local = new LocalFaults(random, counts);
     this.#stored = stored && new StoredFaults(random, world, stored);
-    this.#terminations = new Terminations(random, world, subscriptions);
+    this.#terminations = new Terminations(random, world, subscriptions, onEnded);
     Object.assign(this.author.rates, { edit: random.pick([0, 0.2, 0.5]), keep: random.pick([0, 0.2, 0.5]) });
     if (random.chance(0.5)) return;
     this.#reporters = new ReporterFaults(random, counts, () => this.callBack());
@@ -72,7 +74,7 @@ export class ServerFaults {
   /** Between two steps of a schedule, with the server that runs. */
   step(server: ServerProcess | undefined): void {
     if (this.random.chance(0.05)) this.#stored?.backUp();
-    if (server !== undefined && this.random.chance(0.01)) this.#terminations.terminate(server.events, 'in use');
+    if (server !== undefined && this.random.chance(0.01)) this.#terminations.terminate(server, 'in use');
   }
 
   /** Before a server starts. Returns whether its storage is an earlier one. */
@@ -81,8 +83,8 @@ export class ServerFaults {
   }
 
   /** While a server starts. */
-  started({ events }: ServerProcess): void {
-    if (this.random.chance(0.15)) this.#terminations.terminate(events, 'while it starts');
+  started(server: ServerProcess): void {
+    if (this.random.chance(0.15)) this.#terminations.terminate(server, 'while it starts');
   }
 
   /** Whether an error that the server reports comes of them. */

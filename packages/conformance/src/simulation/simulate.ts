@@ -234,6 +234,11 @@ class Simulation {
           : undefined,
       expects: (error) => this.#sqlite?.expects(error) === true,
       subscriptions: this.#settings.subscribers,
+      onEnded: (subscription, askedMs) => {
+        for (const each of this.#subscribers) {
+          if (each instanceof WebhookSubscriber && each.wish.subscription === subscription) each.endAnswered(askedMs);
+        }
+      },
     });
   }
 

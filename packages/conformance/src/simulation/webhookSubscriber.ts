@@ -11,6 +11,8 @@ import {
   WEBHOOK_TIMESTAMP_HEADER,
 } from '@mcp-events/protocol';
 import type { SubscribeResult } from '@mcp-events/protocol';
+import { AnsweredEnd } from './answeredEnd.ts';
+import { NoAnswer } from './network.ts';
 import { PlacedEvents } from './placedEvents.ts';
 import type { ServerProcess } from './serverProcess.ts';
 import { Subscriber } from './subscriber.ts';
@@ -110,11 +112,13 @@ export class WebhookSubscriber extends Subscriber {
   readonly #acknowledgedMs = new Map<string, number>();
   /** One event that it refuses so often, whatever becomes of others; without an id, the next that it has not seen. */
   #refusal: { eventId?: string; left: number } | undefined;
+  readonly #end: AnsweredEnd;
 
   constructor(wish: Wish, context: SubscriberContext, ttlMs: number | null, rules: ServerRules) {
     super(wish, context);
     this.#rules = rules;
     this.#ttlMs = ttlMs;
+    this.#end = new AnsweredEnd(() => context.time.nowMs);
     context.network.endpoints.set(wish.subscription, (request, answer) => this.#arrive(request, answer));
   }
 
@@ -188,6 +192,12 @@ export class WebhookSubscriber extends Subscriber {
   restored(): void {
     if (!this.begun) this.#mayBeLive = true;
     for (const secret of this.#secrets) secret.untilMs = Infinity;
+    this.#end.forget();
+  }
+
+  /** Its operator was answered that the server has ended it, for what was asked at that time. */
+  endAnswered(askedMs: number): void {
+    if (this.#end.ended(askedMs)) this.context.count('terminated: for good');
   }
 
   #reset(): void {
@@ -349,7 +359,9 @@ export class WebhookSubscriber extends Subscriber {
   ): void {
     const life = this.#life;
     this.#busy = true;
+    const settled = method === Methods.subscribe ? this.#end.asked() : undefined;
     const answered = (result: never, error?: Error): void => {
+      if (!(error instanceof NoAnswer)) settled?.();
       if (life !== this.#life) return;
       this.#busy = false;
       done(result, error);
@@ -372,6 +384,7 @@ export class WebhookSubscriber extends Subscriber {
   #arrive(request: ArrivedRequest, awaited: RequestAnswer): void {
     const { random, time, network } = this.context;
     const { latencyMs, failure, hang, lostAnswer } = this.behaviour;
+    if (this.#end.isOver) this.#arrivedAfterEnd(request);
     const answer = this.#opened(request, awaited);
     const { server } = network;
     if (random.chance(hang)) {
@@ -413,6 +426,15 @@ export class WebhookSubscriber extends Subscriber {
         });
       }
     });
+  }
+
+  /** It may be told once more that it has ended. */
+  #arrivedAfterEnd({ body }: ArrivedRequest): void {
+    const { eventId } = JSON.parse(body) as Body;
+    if (eventId === undefined) return;
+    this.context.complain(
+      `${this.wish.subscription} was sent ${eventId} after the server had answered that it has ended`,
+    );
   }
 
   /** Looks whether another one is open, which order on the wire forbids, and returns the answer that closes it. */
