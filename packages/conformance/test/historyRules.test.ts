@@ -542,7 +542,49 @@ it('G2 owes what is emitted after the application was told that it is subscribed
   const first: Fact = { fact: 'received', ...S, cursor: 'run.1' };
   expect(facts(...emit(1), first)).toEqual([]);
   expect(facts(...emit(1), { fact: 'subscribed', ...S }, first)).toEqual([]);
-  expect(facts({ fact: 'subscribed', ...S }, ...emit(1), first)).toEqual(['loss']);
+  expect(facts({ fact: 'subscribed', ...S }, ...emit(1), first)).toEqual(['cursor', 'loss']);
+});
+
+it('G2 lets no later gap stand for what was passed over in a stream or a poll', () => {
+  const gap = (cursor: string | null): Fact => ({ fact: 'received', ...S, gap: true, cursor });
+  const facts = (mode: BegunFact['mode'], ...order: Fact[]): string[] =>
+    kinds([{ ...BEGUN, mode }, ...emit(1), ...emit(2), ...emit(3), ...order, { fact: 'settled' }]);
+  for (const cursor of ['run.2', null]) {
+    for (const mode of ['poll', 'push'] as const) {
+      expect(facts(mode, ...take(1), gap(cursor), ...take(3))).toEqual([]);
+      expect(facts(mode, ...take(1), ...take(3), gap(cursor))).toContain('loss');
+    }
+    // Events before and after what is lost may be under way.
+    expect(facts('webhook', ...take(1), { fact: 'handed', ...S, eventId: 'e3' }, gap(cursor))).toEqual([]);
+  }
+});
+
+it('G2 lets a gap without a position stand for what is missing up to the next position', () => {
+  const gap: Fact = { fact: 'received', ...S, gap: true, cursor: null };
+  const hand = (number: number): Fact => ({ fact: 'handed', ...S, eventId: `e${number}` });
+  const at = (number: number): Fact => ({ fact: 'received', ...S, cursor: `run.${number}` });
+  const facts = (...order: Fact[]): string[] =>
+    kinds([{ ...BEGUN }, ...[1, 2, 3, 4].flatMap((n) => emit(n)), ...order, { fact: 'settled' }]);
+  expect(facts(gap, hand(1), hand(3), hand(4), at(4))).toEqual([]);
+  expect(facts(gap, hand(1), at(1), hand(3), hand(4))).toEqual(['loss']);
+  expect(facts(gap, hand(1), at(2), hand(3), hand(4))).toEqual([]);
+  expect(facts(gap, hand(1), at(1), gap, hand(3), hand(4))).toEqual([]);
+  expect(facts(gap, at(1), hand(2), hand(3), hand(4))).toEqual([]);
+});
+
+it('G2 owes what an application said to keep, whatever gap is told, also after the end', () => {
+  const kept: Fact = { fact: 'received', ...S, events: ['e1'], kept: true };
+  const gap: Fact = { fact: 'received', ...S, gap: true, cursor: 'run.1' };
+  const told: Fact = { fact: 'ended', ...S, how: 'told' };
+  const handed: Fact = { fact: 'handed', ...S, eventId: 'e1', at: 60_000 };
+  const facts = (...order: Fact[]): string[] =>
+    kinds([{ ...BEGUN, mode: 'webhook' }, ...emit(1), ...order, { fact: 'settled' }]);
+  expect(facts(gap)).toEqual([]);
+  expect(facts(kept, gap)).toEqual(['loss']);
+  expect(facts(kept, { fact: 'killed', process: 'client' }, gap, told)).toEqual(['loss']);
+  expect(facts(kept, handed, { fact: 'killed', process: 'client' }, gap)).toEqual(['loss']);
+  expect(facts(kept, told, handed)).toEqual([]);
+  expect(facts(told, handed)).toContain('ended');
 });
 
 it('lets a clock that was set excuse the grants it touched, and no others', () => {

@@ -1,5 +1,7 @@
 import type { EventTable, KnownEvent } from './eventTable.ts';
 import type { BegunFact, EndedFact, GrantedFact, ReceivedFact, RestoredFact } from './facts.ts';
+import { KeptEvents } from './keptEvents.ts';
+import { OpenGap } from './openGap.ts';
 import type { Evidence, Violation, ViolationKind } from './verdict.ts';
 
 /**
@@ -27,6 +29,9 @@ export class CheckedSubscription {
   readonly #uncommitted = new Set<KnownEvent>();
   /** Left out, by the event that was handed instead. */
   readonly #skipped = new Map<KnownEvent, Evidence>();
+  /** Of these, those that came in order, so that no later gap can have been told for them. */
+  readonly #untold = new Set<KnownEvent>();
+  readonly #openGap = new OpenGap();
   process: string;
   live = true;
   handedCount = 0;
@@ -50,11 +55,12 @@ export class CheckedSubscription {
   #latest: { readonly position: number; readonly evidence: Evidence } | undefined;
   /** Received since the client last began, beyond its last cursor. */
   readonly #received = new Set<KnownEvent>();
+  readonly #kept = new KeptEvents();
   /** The client is safe up to here, by what it received. */
   #safe: number | undefined;
   #begun: Evidence;
   #lostUpTo = -Infinity;
-  /** Whatever was emitted before this fact may be lost. */
+  /** By webhook, whatever was emitted before this fact may be lost. */
   #lostBeforeIndex = -1;
   /** When the server last came to know nothing of it any more by no fault of its own. */
   #droppedMs = -Infinity;
@@ -98,11 +104,14 @@ export class CheckedSubscription {
     for (const eventId of fact.events ?? []) {
       const event = this.#require(eventId, { index, fact });
       this.#checkOrder(event, { index, fact });
+      if (event !== undefined && fact.kept === true) this.#kept.keep(event, { index, fact });
       // What lies before the safe position is asked for by nobody.
       if (event !== undefined && !((event.position ?? Infinity) <= (this.#safe ?? -Infinity)))
         this.#received.add(event);
     }
-    if (position !== undefined) this.#promised(position, { index, fact });
+    if (position === undefined) return;
+    this.#promised(position, { index, fact });
+    if (this.#openGap.positioned()) this.#lostUpTo = Math.max(this.#lostUpTo, position);
   }
 
   /** In a stream, and from poll to poll, nothing comes that stands before a cursor that was told. */
@@ -169,8 +178,12 @@ export class CheckedSubscription {
     this.#latest = { position, evidence };
     this.#advance(
       (next) => (next.position as number) < position,
-      (next) => this.#skipped.set(next, evidence),
+      (next) => {
+        this.#skipped.set(next, evidence);
+        if (this.#mode !== 'webhook') this.#untold.add(next);
+      },
     );
+    this.#openGap.handed();
   }
 
   acknowledging(eventId: string): void {
@@ -223,6 +236,10 @@ export class CheckedSubscription {
   }
 
   settled(evidence: Evidence): void {
+    for (const [event, kept] of this.#kept.missing((one) => this.#isHanded(one))) {
+      const message = `${this.name} was not given ${event.id}, which it had said to keep`;
+      this.#report('loss', message, event, [event.answered ?? event.emitting, kept, evidence]);
+    }
     if (!this.live) return;
     this.#advance(
       (next) => (next.answered ?? next.seen ?? next.emitting).index < evidence.index,
@@ -233,7 +250,10 @@ export class CheckedSubscription {
 
   /** No more facts follow: what was left out, never came, and no later gap covers either, is lost. */
   finish(): void {
-    for (const [event, evidence] of this.#skipped) if (!this.#isExcused(event)) this.#reportLoss(event, evidence);
+    for (const [event, evidence] of this.#skipped) {
+      if (event.gone || (this.#isExcused(event) && !this.#untold.has(event))) continue;
+      this.#reportLoss(event, evidence);
+    }
   }
 
   /** Passes over events that are dealt with; `miss` is called with those that are not. */
@@ -252,13 +272,16 @@ export class CheckedSubscription {
   }
 
   #isExcused(event: KnownEvent): boolean {
-    return event.gone || (event.position as number) <= this.#lostUpTo || event.emitting.index < this.#lostBeforeIndex;
+    const { gone, position, emitting } = event;
+    if (gone || (position as number) <= this.#lostUpTo || this.#openGap.excuses(emitting.index)) return true;
+    return emitting.index < this.#lostBeforeIndex;
   }
 
   #lost(position: number | undefined, index: number): void {
     this.gaps++;
     if (position !== undefined) this.#lostUpTo = Math.max(this.#lostUpTo, position);
-    if (position === undefined || this.#mode === 'webhook') this.#lostBeforeIndex = index;
+    if (this.#mode === 'webhook') this.#lostBeforeIndex = index;
+    else if (position === undefined) this.#openGap.told(index);
   }
 
   get #mode(): BegunFact['mode'] {
@@ -268,15 +291,13 @@ export class CheckedSubscription {
   /** Whoever keeps this cursor must have, or know of, everything before it. */
   #promised(position: number, evidence: Evidence): void {
     this.cursors++;
-    if (this.#safe === undefined) {
-      this.#safe = position;
-      this.#owedFrom(this.#start(position));
-      return;
-    }
-    if (position <= this.#safe) return;
-    this.promises++;
+    const isFirst = this.#safe === undefined;
+    const first = this.#safe === undefined ? this.#start(position) : this.#indexAfter(this.#safe);
+    if (isFirst) this.#owedFrom(first);
+    else if (position <= (this.#safe as number)) return;
+    else this.promises++;
     let event: KnownEvent | undefined;
-    for (let i = this.#indexAfter(this.#safe); (event = this.#wanted[i]) !== undefined; i++) {
+    for (let i = first; (event = this.#wanted[i]) !== undefined; i++) {
       if ((event.position as number) > position) break;
       if (!this.#received.delete(event) && !this.#isHanded(event) && !this.#isExcused(event)) {
         const message = `${this.name} was promised a cursor behind ${event.id}, which it was not given`;

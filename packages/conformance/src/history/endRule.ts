@@ -24,6 +24,8 @@ export class EndRule implements Rule {
   readonly #table: EventTable;
   readonly #begun = new Map<string, BegunFact>();
   readonly #ends = new Map<string, End>();
+  /** By subscription, what its application kept before its end, and may still be at. */
+  readonly #kept = new Map<string, Set<string>>();
   #nowMs = 0;
 
   constructor(table: EventTable) {
@@ -40,6 +42,7 @@ export class EndRule implements Rule {
     else if (fact.fact === 'handed') this.#arrived(fact.subscription, fact.eventId, true, { fact, index });
     else if (fact.fact === 'received' && (fact.events?.length ?? 0) > 0) {
       this.#arrived(fact.subscription, fact.events?.[0], false, { fact, index });
+      if (fact.kept === true) this.#keep(fact.subscription, fact.events ?? []);
     }
   }
 
@@ -65,9 +68,17 @@ export class EndRule implements Rule {
     this.#ends.set(fact.subscription, { fact, index, atMs: this.#nowMs, isTested: false });
   }
 
+  /** What arrives after the end is reported as it arrives. */
+  #keep(subscription: string, events: readonly string[]): void {
+    const kept = this.#kept.get(subscription) ?? new Set();
+    for (const eventId of events) kept.add(eventId);
+    this.#kept.set(subscription, kept);
+  }
+
   #arrived(subscription: string, eventId: string | undefined, isHanded: boolean, evidence: Evidence): void {
     const end = this.#ends.get(subscription);
     if (end === undefined) return;
+    if (isHanded && eventId !== undefined && this.#kept.get(subscription)?.has(eventId) === true) return;
     const graceMs = isHanded ? 0 : (end.fact.graceMs ?? END_GRACE_MS);
     if (this.#nowMs - end.atMs < graceMs) return;
     const message = `${subscription} was given ${eventId} after its end`;

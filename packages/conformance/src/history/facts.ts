@@ -139,6 +139,8 @@ export interface ReceivedFact extends FactBase {
   readonly gap?: boolean;
   /** It came then, and the client kept it until an answer told it whose it was. Default: just now. */
   readonly arrivedMs?: number;
+  /** The client had stored its events before it took them: each has to be handed out, whatever happens. Default: false. */
+  readonly kept?: boolean;
   /** The server that sent it has ended since, and the next one need not know that it was taken. Default: false. */
   readonly ofEarlierServer?: boolean;
 }

@@ -75,9 +75,8 @@ export class InboxApplication {
   start(): void {
     const { name, type, principal, cursor, isOver } = this.machine;
     this.#record({ fact: 'started', process: name });
-    if (isOver) return;
-    // Without a position it goes on with what its server has of the life before.
-    if (cursor !== null || this.machine.lives === 1) {
+    // Without a position it goes on with what its server has of the life before; after the end, with what it has kept.
+    if (!isOver && (cursor !== null || this.machine.lives === 1)) {
       const resumes = cursor !== null;
       this.#record({
         fact: 'begun',
@@ -116,10 +115,18 @@ export class InboxApplication {
         if (response.status >= 300) this.#disturbed(`answered ${response.status}`);
         answer.respond(response.status, { 'content-type': 'application/json' }, text);
         if (response.status !== 204) return;
+        this.#kept(body);
         this.#context.onAccepted();
         this.#repeat(request);
       })
       .catch((error: unknown) => world.complain(`the receiver of ${name} failed: ${String(error)}`));
+  }
+
+  /** It has stored what it accepts. */
+  #kept(body: string): void {
+    const { eventId } = JSON.parse(body) as { readonly eventId?: unknown };
+    if (typeof eventId !== 'string') return;
+    this.#record({ fact: 'received', subscription: this.machine.name, events: [eventId], kept: true });
   }
 
   async #run(): Promise<void> {
