@@ -61,6 +61,16 @@ it('G2 is not content with one gap at the end for a thousand events', () => {
   expect(kinds(facts)).toEqual(['late']);
 });
 
+it('G2 waits for nothing that is said again and was there before a subscription', () => {
+  const begun: Fact = { ...BEGUN, withinMs: 1_000, cursor: 'run.1', at: 10 };
+  const rest: Fact[] = [...emit(2, { at: 30 }), ...take(2, 30), { fact: 'settled', at: 9_000 }];
+  const facts = (again: Fact[]): Fact[] => [{ fact: 'calm', at: 0 }, ...emit(1, { at: 0 }), begun, ...again, ...rest];
+  expect(kinds(facts(emit(1, { at: 20 })))).toEqual([]);
+  // Said again or not, what comes after its position is waited for.
+  const behind: Fact[] = [...emit(3, { at: 40 }), ...emit(3, { at: 50 }), { fact: 'settled', at: 9_000 }];
+  expect(kinds([...facts([]).slice(0, -1), ...behind])).toContain('late');
+});
+
 it('G2 is not content with gaps that have no cause', () => {
   const gap: Fact = { fact: 'received', ...S, gap: true, cursor: 'run.1' };
   const cause: Fact = { fact: 'lossCause', why: 'match' };

@@ -38,7 +38,7 @@ export class EndRule implements Rule {
     // The server that was restored need not know of an end that was later than the copy.
     else if (fact.fact === 'restored') this.#ends.clear();
     else if (fact.fact === 'ended') this.#ended(fact, index);
-    else if (fact.fact === 'emitted') this.#emitted(fact.eventId);
+    else if (fact.fact === 'emitted') this.#emitted(fact.eventId, index);
     else if (fact.fact === 'handed') this.#arrived(fact.subscription, fact.eventId, true, { fact, index });
     else if (fact.fact === 'received' && (fact.events?.length ?? 0) > 0) {
       this.#arrived(fact.subscription, fact.events?.[0], false, { fact, index });
@@ -51,8 +51,8 @@ export class EndRule implements Rule {
     this.#ends.delete(fact.subscription);
   }
 
-  #emitted(eventId: string): void {
-    const event = this.#table.get(eventId);
+  #emitted(eventId: string, index: number): void {
+    const event = this.#table.answeredAt(eventId, index);
     for (const [subscription, end] of this.#ends) {
       const begun = this.#begun.get(subscription);
       if (end.isTested || begun === undefined || event?.type !== begun.type) continue;

@@ -102,6 +102,12 @@ export class EventTable {
     return this.#events.get(eventId);
   }
 
+  /** The event whose emit is answered by the fact at that place. Not one that was answered before: it is said again, and there already. */
+  answeredAt(eventId: string, index: number): KnownEvent | undefined {
+    const event = this.#events.get(eventId);
+    return event?.answered?.index === index ? event : undefined;
+  }
+
   all(): Iterable<KnownEvent> {
     return this.#events.values();
   }

@@ -62,7 +62,7 @@ export class LatenessRule implements Rule {
           this.#waits(fact.subscription, fact.untilGranted);
         break;
       case 'emitted':
-        this.#emitted(fact.eventId);
+        this.#emitted(fact.eventId, index);
         break;
       case 'received':
         for (const eventId of fact.events ?? []) this.#arrived(fact.subscription, eventId);
@@ -126,8 +126,8 @@ export class LatenessRule implements Rule {
     }
   }
 
-  #emitted(eventId: string): void {
-    const event = this.#table.get(eventId);
+  #emitted(eventId: string, index: number): void {
+    const event = this.#table.answeredAt(eventId, index);
     if (event === undefined) return;
     for (const { begun, events, early, waits } of this.#awaiting.values()) {
       if (begun.type !== event.type || !isFor(begun, event.content)) continue;
