@@ -51,6 +51,26 @@ describe('order and bounds of webhooks', () => {
     }
   });
 
+  it('ENV-04 CUR-13 tells a gap of the server before what waited for the missing ones, and goes on from it behind that', async () => {
+    const order: unknown[] = [];
+    const store = memoryStore();
+    const { receiver, events } = await webhookWorld({ store });
+    const subscription = await events.subscribe('incident.opened', {}, { onGap: (gap) => void order.push(gap) });
+    await settle();
+    for (const n of [1, 3, 4]) await receiver.last.event(`e${n}`, 'c1', chain(n));
+    await receiver.last.gap('c9');
+    for (let n = 0; n < 3; n++) {
+      const { value } = await subscription.next();
+      order.push([value.eventId, (await store.list())[0]?.cursor]);
+    }
+    const gap = { reason: 'truncated', cursor: null };
+    expect(order).toEqual([['e1', 'c0'], gap, ['e3', 'c1'], ['e4', 'c1']]);
+    new Reader(subscription);
+    await settle();
+    expect(await store.list()).toMatchObject([{ cursor: 'c9' }]);
+    await events.close();
+  });
+
   it('tells a gap when one does not come in time, and hands it out late if it comes after all', async () => {
     const order: unknown[] = [];
     const { receiver, events, clock } = await webhookWorld();

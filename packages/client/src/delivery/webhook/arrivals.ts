@@ -46,6 +46,8 @@ export class Arrivals {
   readonly #early = { posts: 0, bytes: 0 };
   #closed = false;
   readonly #own = new OwnPosition();
+  /** Tells a gap before the next event that is released. */
+  #gapBeforeRelease: (() => void) | undefined;
   /** No post came since the last answer to a subscribe request. */
   #quiet = true;
 
@@ -236,6 +238,7 @@ export class Arrivals {
   #release(arrival: EventArrival): void {
     const { event, order } = arrival;
     if (arrival.waits) this.#room.leave(arrival);
+    this.#gapBeforeRelease?.();
     const isSafe =
       order !== undefined && event.cursor !== null && this.#own.released(order, event.cursor, this.#order.waiting > 0);
     this.#post(arrival, isSafe);
@@ -253,9 +256,18 @@ export class Arrivals {
     else buffer.posted({ ...event, cursor: buffer.resumeCursor }, bytes, false);
   }
 
+  /** CUR-13: what waited for the missing ones comes behind the gap, and the position, which may lie beyond, behind both. */
   #gap(cursor: string, missing?: readonly EventOrder[]): void {
+    const { buffer } = this.#context;
+    let isTold = false;
+    this.#gapBeforeRelease = () => {
+      if (!isTold) buffer.gap({ reason: 'truncated', cursor: null });
+      isTold = true;
+    };
     this.#order.settle(missing);
-    this.#context.buffer.gap({ reason: 'truncated', cursor }, this.#idsBeyond());
+    this.#gapBeforeRelease = undefined;
+    if (isTold) buffer.position(cursor, this.#idsBeyond());
+    else buffer.gap({ reason: 'truncated', cursor }, this.#idsBeyond());
   }
 
   /** The application is slower than the events. */
