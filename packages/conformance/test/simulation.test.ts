@@ -15,7 +15,7 @@ import { comesOfFault, SimulatedFault } from '../src/simulation/simulatedFault.t
 vi.setConfig({ testTimeout: 120_000 });
 
 /** Of applications, each of which has most kinds of faults. */
-const SEEDS = [2, 4, 5, 6, 9, 11];
+const SEEDS = [1, 2, 4, 5, 6, 9, 11];
 
 /** What schedules have in them beside what the history tells. */
 const KINDS_OF_FAULTS = [
@@ -67,6 +67,8 @@ const KINDS_OF_CLIENT_FAULTS = [
   'requests: blocked by drop',
   'requests: blocked by error',
   'requests: unreadable event',
+  'webhooks: killed before a gap is told',
+  'webhooks: untrue watermark',
 ];
 
 /** What shows that an option of the server is composed. */

@@ -46,6 +46,8 @@ export interface Machine {
   readonly behaviour: ApplicationBehaviour;
   /** On the way to the server. */
   readonly requests: RequestFaults;
+  /** Of its webhooks, the latest one last. */
+  readonly secrets: string[];
   readonly usesWebhooks: boolean;
   readonly ttlMs: number | null | undefined;
   /** Most events that wait for the application. */
@@ -65,6 +67,8 @@ export interface ApplicationContext {
   readonly complain: (message: string) => void;
   /** Whether an error comes of the faults that are at work. */
   readonly expects: (error: unknown) => boolean;
+  /** It was given an event. */
+  readonly onHanded: (subscription: string, eventId: string) => void;
 }
 
 /** Longest that what is emitted may take to an application, when nothing is disturbed. */
@@ -101,7 +105,11 @@ export class Application {
       url: `http://${machine.name}.test/${machine.name}`,
       ...(ttlMs === undefined ? {} : { ttlMs }),
       rotateSecretAfterMs: 900_000,
-      createSecret: () => createWebhookSecret((count) => Uint8Array.from({ length: count }, () => random.int(0, 255))),
+      createSecret: () => {
+        const secret = createWebhookSecret((count) => Uint8Array.from({ length: count }, () => random.int(0, 255)));
+        machine.secrets.push(secret);
+        return secret;
+      },
     };
     this.#events = new EventsClient(() => this.#connect(), {
       store: fileStore(virtualPath(this.processName, 'cursors.json')),
@@ -253,6 +261,7 @@ export class Application {
       if (next.done === true) return;
       const { eventId, data } = next.value;
       this.#record({ fact: 'handed', subscription: name, eventId, hash: dataHash(data) });
+      if (this.alive) this.#context.onHanded(name, eventId);
       inHand = eventId;
       const workMs = random.delayMs(this.machine.behaviour.workMs);
       if (workMs > 0) await this.clock.delay(workMs);

@@ -3,14 +3,16 @@ import type { Machine } from './application.ts';
 import type { CalmPeriods } from './calmPeriods.ts';
 import type { ApplicationSettings } from './clientSettings.ts';
 import type { Network } from './network.ts';
-import type { Random } from './random.ts';
+import { Random } from './random.ts';
 import { RequestFaults } from './requestFaults.ts';
 import type { ServerFaults } from './serverFaults.ts';
+import { UntrueWatermarks } from './untrueWatermarks.ts';
 import { VirtualFiles } from './virtualFiles.ts';
 import { TimeOfDay } from './virtualTime.ts';
 import type { WorldRecord } from './worldRecord.ts';
 
 export interface ApplicationsOptions {
+  readonly seed: number;
   readonly world: WorldRecord;
   readonly random: Random;
   readonly network: Network;
@@ -32,10 +34,12 @@ export class Applications {
   readonly #running = new Map<string, Application>();
   /** Of all lives, by the name of the process. */
   readonly #lives = new Map<string, Application>();
+  /** By machine. */
+  readonly #watermarks = new Map<string, UntrueWatermarks>();
 
   constructor(options: ApplicationsOptions) {
     this.#options = options;
-    const { world, random, network, faults, settings } = options;
+    const { seed, world, random, network, faults, settings } = options;
     this.machines = settings.map((application) => ({
       ...application,
       files: new VirtualFiles(random, world.time),
@@ -44,23 +48,45 @@ export class Applications {
       requests: new RequestFaults(faults.random, world.faults, () =>
         world.record({ fact: 'lossCause', process: application.name, why: 'an event cannot be read' }),
       ),
+      secrets: [],
       cursors: new Map(),
       over: new Set(),
       lives: 0,
     }));
-    for (const { name } of this.machines) {
+    const watermarkRandom = new Random(seed + 0.46875 * 2 ** 32);
+    for (const machine of this.machines) {
+      const { name } = machine;
+      const watermarks = this.#watermarksOf(machine, watermarkRandom);
+      this.#watermarks.set(name, watermarks);
       network.endpoints.set(name, (request, answer) => {
-        const arrive = (): void => {
-          const application = this.#running.get(name);
-          if (application === undefined) answer.reset();
-          else application.arrive(request, answer);
-        };
+        const arrive = (): void => watermarks.arrive(request, answer);
         // Posts that are sent at the same time overtake each other, which is no fault.
         const delayMs = faults.random.chance(0.4) ? faults.random.int(1, MOST_OVERTAKING_MS) : 0;
         if (delayMs === 0) arrive();
         else world.time.at(delayMs, arrive);
       });
     }
+  }
+
+  #watermarksOf(machine: Machine, random: Random): UntrueWatermarks {
+    const { name: process, behaviour, secrets } = machine;
+    const { world } = this.#options;
+    const why = 'an untrue gap';
+    return new UntrueWatermarks({
+      random,
+      time: world.time,
+      faults: world.faults,
+      secrets,
+      pass: (request, answer) => {
+        const application = this.#running.get(process);
+        if (application === undefined) answer.reset();
+        else application.arrive(request, answer);
+      },
+      taker: () => (behaviour.answerMs === 0 && behaviour.lostAnswer === 0 ? this.#running.get(process) : undefined),
+      onHeld: () => world.record({ fact: 'disturbed', process, why }),
+      onGap: () => world.record({ fact: 'lossCause', process, why }),
+      kill: () => this.restart(machine),
+    });
   }
 
   /** What a process has of its machine's files. */
@@ -94,6 +120,7 @@ export class Applications {
       record: (fact) => world.record(fact),
       complain: (message) => world.complain(message),
       expects,
+      onHanded: (subscription, eventId) => this.#watermarks.get(machine.name)?.handed(subscription, eventId),
     });
     this.#running.set(machine.name, application);
     this.#lives.set(application.processName, application);
@@ -169,6 +196,7 @@ export class Applications {
 
   /** No faults of machines any more. Returns whether their clocks were right. */
   recover(): boolean {
+    for (const watermarks of this.#watermarks.values()) watermarks.isActive = false;
     const wereRight = this.machines.every(({ timeOfDay }) => timeOfDay.offsetMs === 0);
     for (const { behaviour, files, timeOfDay } of this.machines) {
       timeOfDay.set(0);

@@ -140,6 +140,7 @@ class ClientWorld {
     this.#lossReports = lossReports;
     faults.callBack = callBackOf({ world, random: faults.random, lives, emitter: this.#emitter, sources, lossReports });
     this.applications = new Applications({
+      seed,
       world,
       random,
       network,
