@@ -60,8 +60,8 @@ describe('order and bounds of webhooks', () => {
     for (const n of [1, 3, 4]) await receiver.last.event(`e${n}`, 'c1', chain(n));
     await receiver.last.gap('c9');
     for (let n = 0; n < 3; n++) {
-      const { value } = await subscription.next();
-      order.push([value.eventId, (await store.list())[0]?.cursor]);
+      const next = await subscription.next();
+      order.push([next.value?.eventId, (await store.list())[0]?.cursor]);
     }
     const gap = { reason: 'truncated', cursor: null };
     expect(order).toEqual([['e1', 'c0'], gap, ['e3', 'c1'], ['e4', 'c1']]);
