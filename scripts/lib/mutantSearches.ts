@@ -61,23 +61,24 @@ interface JsonReport {
 /** The unit tests named first, then all that use what was changed. */
 export async function searchByUnitTests({ folder, tests, changed }: SearchTarget): Promise<Finding> {
   const named = tests.filter((path) => existsSync(join(folder, path)));
-  if (named.length > 0) {
-    const { slowFile: _slowFile, ...finding } = await unitTests(folder, ['run', ...named]);
-    if (finding.found || finding.broken) return finding;
-  }
-  if (changed.length === 0) return { found: false, by: '' };
   // A test that took too long may say more of the machine than of the bug: whether others find it is asked first.
   const slow: string[] = [];
-  let found: Finding = { found: false, by: '' };
-  do {
-    const excluded = slow.flatMap((path) => ['--exclude', path]);
-    const args = ['related', '--run', ...NOT_UNITS, ...excluded, ...changed];
+  let tookTooLong: Finding | undefined;
+  const ask = async (args: readonly string[]): Promise<Finding | undefined> => {
     const { slowFile, ...finding } = await unitTests(folder, args);
-    if (slowFile === undefined) return finding.found ? finding : found;
-    found = { found: true, by: `${finding.by} (took too long)` };
+    if (slowFile === undefined) return finding.found || finding.broken ? finding : undefined;
     slow.push(slowFile);
-  } while (slow.length < MAX_SLOW_FILES);
-  return found;
+    tookTooLong = { found: true, by: `${finding.by} (took too long)` };
+    return undefined;
+  };
+  let finding = named.length === 0 ? undefined : await ask(['run', ...named]);
+  let asked = changed.length === 0 ? MAX_SLOW_FILES : slow.length - 1;
+  while (finding === undefined && asked < slow.length && asked < MAX_SLOW_FILES) {
+    asked = slow.length;
+    const excluded = slow.flatMap((path) => ['--exclude', path]);
+    finding = await ask(['related', '--run', ...NOT_UNITS, ...excluded, ...changed]);
+  }
+  return finding ?? tookTooLong ?? { found: false, by: '' };
 }
 
 const MAX_SLOW_FILES = 3;
