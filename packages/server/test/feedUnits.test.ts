@@ -33,7 +33,7 @@ it('ORDER-01 what is stored behind something that does not come is handed on in 
   await settle();
   expect(given).toEqual([]);
   answers[1]?.(new Gap(3));
-  await Promise.all(calls);
+  await Promise.all(calls.map(async (call) => call));
   expect(given).toEqual([2, 3]);
 });
 
