@@ -7,10 +7,10 @@ const source = fileURLToPath(new URL('../src/receiver/', import.meta.url));
 const files = readdirSync(source).filter((path) => path !== 'fileInboxStore.ts');
 
 describe('the receiver runs wherever the Fetch API is', () => {
-  it.each(files)('%s needs only its neighbours, the clock, the errors and the protocol', (path) => {
+  it.each(files)('%s needs only its neighbours, the clock, the errors, what calls the application, and the protocol', (path) => {
     const text = readFileSync(join(source, path), 'utf8');
     const specifiers = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '');
-    const allowed = /^(?:\.\/(?!file)\w+\.ts|\.\.\/(?:clock|errors)\.ts|@mcp-events\/protocol(?:\/options)?)$/;
+    const allowed = /^(?:\.\/(?!file)\w+\.ts|\.\.\/(?:call|clock|errors)\.ts|@mcp-events\/protocol(?:\/options)?)$/;
     expect(specifiers.filter((specifier) => !allowed.test(specifier))).toEqual([]);
     expect(text).not.toMatch(/\b(?:Buffer|process|require|global|setImmediate)\b(?=[.([])/);
   });
