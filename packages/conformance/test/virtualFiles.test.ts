@@ -45,6 +45,23 @@ it('a disk of the simulation keeps what was flushed, and may lose or tear the re
   expect([...contents]).toEqual(expect.arrayContaining(['flushed', 'later', '']));
 });
 
+it('a disk of the simulation keeps what was flushed of a file that is being written on, whatever is torn', async () => {
+  const contents = new Set<string>();
+  for (const seed of SEEDS) {
+    const files = machine(seed);
+    const path = virtualPath('app', 'file.txt');
+    await write(path, 'flushed', true);
+    const folder = await open(virtualPath('app', 'folder'), 'r');
+    await folder.sync();
+    const file = await open(path, 'r+');
+    await file.write(Buffer.from(' more'), 0, 5, 7);
+    files.losePower();
+    contents.add(await readFile(path, 'utf8'));
+  }
+  expect([...contents].filter((content) => !content.startsWith('flushed'))).toEqual([]);
+  expect([...contents]).toEqual(expect.arrayContaining(['flushed', 'flushed more', 'flushed m']));
+});
+
 it('tells files of the simulation apart, and each of their states, without asking the real disk', async () => {
   machine(1);
   const [path, other] = [virtualPath('app', 'file.txt'), virtualPath('app', 'other.txt')];

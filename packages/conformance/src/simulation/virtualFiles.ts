@@ -100,11 +100,20 @@ export class VirtualFiles {
       if (!inode.content.equals(inode.synced)) {
         const fate = random.weighted({ old: 2, new: 1, torn: 1 });
         if (fate === 'old') inode.content = inode.synced;
-        else if (fate === 'torn') inode.content = inode.content.subarray(0, random.int(0, inode.content.length));
+        else if (fate === 'torn')
+          inode.content = inode.content.subarray(0, random.int(wholeOf(inode), inode.content.length));
       }
       inode.synced = inode.content;
     }
   }
+}
+
+/** Up to where a file is as it was flushed: that much is on the disk, whatever is torn. */
+function wholeOf({ synced, content }: Inode): number {
+  const shared = Math.min(synced.length, content.length);
+  let length = 0;
+  while (length < shared && synced[length] === content[length]) length++;
+  return length;
 }
 
 /** An error as Node tells one of a file system. */
