@@ -27,14 +27,20 @@ async function write(path: string, text: string, flushes: boolean): Promise<void
   await file.close();
 }
 
+/** A machine that has `flushed` in a file, with its name, on the disk. */
+async function machineWithFile(seed: number): Promise<{ files: VirtualFiles; path: string }> {
+  const files = machine(seed);
+  const path = virtualPath('app', 'file.txt');
+  await write(path, 'flushed', true);
+  const folder = await open(virtualPath('app', 'folder'), 'r');
+  await folder.sync();
+  return { files, path };
+}
+
 it('a disk of the simulation keeps what was flushed, and may lose or tear the rest when the power goes', async () => {
   const contents = new Set<string>();
   for (const seed of SEEDS) {
-    const files = machine(seed);
-    const path = virtualPath('app', 'file.txt');
-    await write(path, 'flushed', true);
-    const folder = await open(virtualPath('app', 'folder'), 'r');
-    await folder.sync();
+    const { files, path } = await machineWithFile(seed);
     files.losePower();
     expect(await readFile(path, 'utf8')).toBe('flushed');
     await write(`${path}.new`, 'later', false);
@@ -48,11 +54,7 @@ it('a disk of the simulation keeps what was flushed, and may lose or tear the re
 it('a disk of the simulation keeps what was flushed of a file that is being written on, whatever is torn', async () => {
   const contents = new Set<string>();
   for (const seed of SEEDS) {
-    const files = machine(seed);
-    const path = virtualPath('app', 'file.txt');
-    await write(path, 'flushed', true);
-    const folder = await open(virtualPath('app', 'folder'), 'r');
-    await folder.sync();
+    const { files, path } = await machineWithFile(seed);
     const file = await open(path, 'r+');
     await file.write(Buffer.from(' more'), 0, 5, 7);
     files.losePower();
