@@ -41,6 +41,8 @@ export class ScratchRepository {
     // Kept in the repository, so that commits can also be made by hand.
     await git(path, ['config', 'user.name', NAME]);
     await git(path, ['config', 'user.email', EMAIL]);
+    // Thrown away soon: nothing of it has to survive a power cut, and a busy disk would hold up each commit.
+    await git(path, ['config', 'core.fsync', 'none']);
     return new ScratchRepository(path, 'main');
   }
 

@@ -8,6 +8,9 @@ import { simulateClients } from './simulateClients.ts';
 
 const RUNS = { foreign: simulate, clients: simulateClients } as const;
 
+/** Between two lines of progress: half a minute or so of one world. */
+const SEEDS_PER_PROGRESS = 100;
+
 async function run({ first, count, worlds, facts: showsFacts, stopAtFirst }: SimulationOptions): Promise<number> {
   const startMs = performance.now();
   const examined: Record<World, Verdict['examined'][]> = { foreign: [], clients: [] };
@@ -31,6 +34,7 @@ async function run({ first, count, worlds, facts: showsFacts, stopAtFirst }: Sim
       console.log(describeVerdict(verdict));
       for (const complaint of complaints) console.log(`complaint: ${complaint}`);
     }
+    if (run % SEEDS_PER_PROGRESS === 0) console.error(`${run} of ${count} seeds, ${failed} with violations`);
   }
   const perMinute = Math.round((run * 60_000) / (performance.now() - startMs));
   console.log(`${run} seeds from ${first}, ${failed} with violations; ${perMinute} seeds a minute`);

@@ -104,10 +104,11 @@ export abstract class Subscriber {
     return false;
   }
 
-  protected begin(): void {
+  /** @param cursor what was asked for; by default what is asked for now */
+  protected begin(cursor: string | null = this.cursor): void {
     this.begun = true;
     const { subscription, type, arguments: args, principal } = this.wish;
-    const { process, mode, cursor, withinMs, againWithinMs, waitsForRetries } = this;
+    const { process, mode, withinMs, againWithinMs, waitsForRetries } = this;
     this.context.record({
       fact: 'begun',
       subscription,

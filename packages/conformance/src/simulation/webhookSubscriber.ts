@@ -275,7 +275,7 @@ export class WebhookSubscriber extends Subscriber {
       if (!isNew && this.#refreshBeforeMs !== undefined && result.deliveryStatus === undefined) {
         // The server made it anew: it did not know it any more. What came before this answer may be of the new one.
         this.ended('forgotten');
-        this.begin();
+        this.begin(params.cursor);
         this.#open.clear();
         this.#acknowledgedMs.clear();
       }
