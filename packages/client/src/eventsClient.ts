@@ -1,6 +1,5 @@
 import { type EventsCapability, type EventTypeDescriptor, subscriptionKey } from '@mcp-events/protocol';
-import { func } from '@mcp-events/protocol/options';
-import { call } from './call.ts';
+import { func, tell } from '@mcp-events/protocol/options';
 import { AwaitedTypes } from './catalog/awaitedTypes.ts';
 import { EventTypes, ownTypes, unknownType } from './catalog/eventTypes.ts';
 import { watchEventTypes } from './catalog/watchEventTypes.ts';
@@ -365,18 +364,14 @@ export class EventsClient {
       random,
       signal: this.#closing.signal,
       onChange: (types) =>
-        call(
+        tell(
           () => onEventTypesChanged(ownTypes(types)),
-          (error) => this.#warn(`onEventTypesChanged threw: ${error.message}`),
+          (thrown) => this.#warn(`onEventTypesChanged threw: ${asError(thrown).message}`),
         ),
       onWarning: this.#warn,
     });
   }
 
   // A log that fails must not stop delivery, and there is nowhere left to tell it.
-  readonly #warn = (message: string): void =>
-    call(
-      () => this.#options.onWarning?.(message),
-      () => {},
-    );
+  readonly #warn = (message: string): void => tell(() => this.#options.onWarning?.(message));
 }

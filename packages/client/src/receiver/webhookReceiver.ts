@@ -1,6 +1,5 @@
 import { describeIssues, envelopeTypeOf, isJsonObject, webhookBodySchema } from '@mcp-events/protocol';
 import { checkMembers, func, numberOf, tell, text } from '@mcp-events/protocol/options';
-import { call } from '../call.ts';
 import { checkClock, type Clock, systemClock } from '../clock.ts';
 import { asError } from '../errors.ts';
 import { badRequest, cutOff, emptyAnswer, internalFailure, methodNotAllowed, notNow, unauthorized } from './answers.ts';
@@ -139,9 +138,10 @@ export class WebhookReceiver {
   #tellRefused(candidates: Candidates, headers: DeliveryHeaders, body: Uint8Array): void {
     const outcome = authenticate(candidates, headers, body, { nowMs: 0, toleranceMs: Infinity });
     if (!outcome.ok) return;
-    call(
+    tell(
       () => outcome.callback.refused(),
-      ({ message }) => this.#warn(`"refused" of subscription "${headers.subscriptionId}" failed: ${message}`),
+      (thrown) =>
+        this.#warn(`"refused" of subscription "${headers.subscriptionId}" failed: ${asError(thrown).message}`),
     );
   }
 

@@ -1,6 +1,5 @@
 import type { DeliveryStatus } from '@mcp-events/protocol';
-import { wrongValue } from '@mcp-events/protocol/options';
-import { call } from '../call.ts';
+import { tell, wrongValue } from '@mcp-events/protocol/options';
 import { asError, EventsClientError, shortened } from '../errors.ts';
 import {
   assertProcessing,
@@ -505,6 +504,6 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
 
   /** A callback that throws must not stop delivery. */
   #tell(callback: () => unknown): void {
-    call(callback, ({ message }) => this.#parts.onWarning(`A callback of "${this.name}" threw: ${message}`));
+    tell(callback, (thrown) => this.#parts.onWarning(`A callback of "${this.name}" threw: ${asError(thrown).message}`));
   }
 }
