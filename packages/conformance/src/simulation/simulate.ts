@@ -180,6 +180,7 @@ class Simulation {
       serverTime: lives.timeOfDay,
       random,
       network: this.#network,
+      emittedIds: world.emittedIds,
       record: (fact) => {
         if (fact.fact === 'granted' || fact.fact === 'ended') lives.tellClock();
         world.record(fact);

@@ -13,6 +13,8 @@ export interface SubscriberContext {
   readonly serverTime: TimeOfDay;
   readonly random: Random;
   readonly network: Network;
+  /** The events that were answered as stored so far. */
+  readonly emittedIds: ReadonlySet<string>;
   readonly record: (fact: Fact) => void;
   /** Something that must not happen and is no matter of the history. */
   readonly complain: (message: string) => void;
@@ -57,8 +59,8 @@ export abstract class Subscriber {
   /** Events that come again because the client went back to an earlier cursor. */
   #expectedAgain = new Set<string>();
   #requests = 0;
-  /** Nothing older may come as long as the server's clock is not set. */
-  #floor: { readonly notBeforeMs: number; readonly clockSettings: number; isFirst: boolean } | undefined;
+  /** Nothing older may come of what was stored when it asked. */
+  #floor: { readonly notBeforeMs: number; readonly storedIds: ReadonlySet<string> } | undefined;
   protected begun = false;
 
   constructor(wish: Wish, context: SubscriberContext) {
@@ -131,8 +133,8 @@ export abstract class Subscriber {
     this.#floor = undefined;
     if (maxAgeMs === undefined) return {};
     if (this.cursor !== null) {
-      const { serverTime, record, count } = this.context;
-      this.#floor = { notBeforeMs: serverTime.nowMs - maxAgeMs, clockSettings: serverTime.settings, isFirst: true };
+      const { serverTime, emittedIds, record, count } = this.context;
+      this.#floor = { notBeforeMs: serverTime.nowMs - maxAgeMs, storedIds: new Set(emittedIds) };
       count('composition: age');
       // What cannot be read by time is left out page by page (CUR-15).
       record({ fact: 'lossCause', subscription, why: 'age', isOfEach: true, at: this.context.time.nowMs });
@@ -143,11 +145,9 @@ export abstract class Subscriber {
   #checkAge({ eventId, timestamp }: ArrivedEvent): void {
     const { serverTime, complain } = this.context;
     if (this.#floor === undefined || timestamp === undefined) return;
-    const { notBeforeMs, clockSettings, isFirst } = this.#floor;
-    this.#floor.isFirst = false;
+    const { notBeforeMs, storedIds } = this.#floor;
     // Behind one that is wanted come all that follow it, also those that a clock set back made older.
-    const isDecided = serverTime.settings === 0 || (isFirst && this.mode !== 'webhook');
-    if (!isDecided || serverTime.settings !== clockSettings || Date.parse(timestamp) >= notBeforeMs) return;
+    if (serverTime.wasSetBack || !storedIds.has(eventId) || Date.parse(timestamp) >= notBeforeMs) return;
     complain(`${this.wish.subscription} was given ${eventId}, which is older than it asked for`);
   }
 

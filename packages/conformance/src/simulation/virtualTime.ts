@@ -95,8 +95,8 @@ export class TimeOfDay {
   #offsetMs = 0;
   #drift = 0;
   #sinceMs: number;
-  /** How often it was set. */
-  settings = 0;
+  /** Some of what came later looks older than what was before. */
+  wasSetBack = false;
 
   constructor(time: VirtualTime) {
     this.#time = time;
@@ -114,7 +114,7 @@ export class TimeOfDay {
 
   /** @param drift milliseconds that it gains in each, from now on */
   set(offsetMs: number, drift = 0): void {
-    this.settings++;
+    this.wasSetBack ||= offsetMs < this.offsetMs;
     this.#offsetMs = offsetMs;
     this.#drift = drift;
     this.#sinceMs = this.#time.nowMs;

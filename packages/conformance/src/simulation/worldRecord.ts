@@ -23,12 +23,15 @@ const START_MS = Date.parse('2026-01-01T00:00:00Z');
 export class WorldRecord {
   readonly facts: Fact[] = [];
   readonly complaints: string[] = [];
+  /** The events that were answered as stored. */
+  readonly emittedIds: Set<string> = new Set();
   readonly faults: FaultCounts = new FaultCounts();
   readonly time: VirtualTime = new VirtualTime(START_MS);
 
   /** With the time, in the order of the calls. */
   record(fact: Fact): void {
     this.time.active();
+    if (fact.fact === 'emitted') this.emittedIds.add(fact.eventId);
     this.facts.push({ ...fact, at: this.time.nowMs });
   }
 
