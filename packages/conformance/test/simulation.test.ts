@@ -38,6 +38,7 @@ const KINDS_OF_FAULTS = [
   'composition: loss without replay',
   'composition: one event refused',
   'composition: order on the wire',
+  'composition: refusal behind a crash',
   'composition: stream not read',
   'logger: throws',
   'machine: late timer',

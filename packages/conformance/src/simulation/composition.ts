@@ -1,6 +1,7 @@
 import type { EventsOptions, OrderedPeer } from '@mcp-events/server';
 import type { EventSource } from './eventSources.ts';
 import type { Random } from './random.ts';
+import { withOneRefused } from './refusedAlone.ts';
 import type { Settings } from './settings.ts';
 
 /** Which of the loads that not every schedule has a seed gets. */
@@ -15,8 +16,8 @@ export interface FurtherLoads {
   readonly isCrowded: boolean;
   /** Streams that are not read while there is much to read. */
   readonly hasSlowReaders: boolean;
-  /** What happens in the last calm: one event is refused while others are taken, and then the server is killed, or not. */
-  readonly last: 'nothing' | 'refusal' | 'refusal and crash';
+  /** What happens in the last calm: one event is refused while others are taken, and the server is killed before, after, or not. */
+  readonly last: 'nothing' | 'refusal' | 'refusal and crash' | 'crash and refusal';
 }
 
 /** What a seed composes of the options that {@link Settings} leave alone. */
@@ -30,7 +31,7 @@ export interface Composition extends FurtherLoads {
 const CROWDED = 3_000;
 const FURTHER = 6;
 
-/** Each of the loads that take long: one seed in so many. */
+/** Each of the loads that take long, or need much of the settings for themselves: one seed in so many. */
 const COSTLY_EVERY = 40;
 
 const AGES_MS = [20_000, 300_000, 3_600_000];
@@ -46,7 +47,9 @@ const RULES: readonly Rule[] = [
 /** @param random decides on all but the costly loads, and on nothing else, so that the rest of a schedule is the same with and without */
 export function compose(seed: number, random: Random, settings: Settings): Composition {
   const orderedTypes = new Set(['filtered', 'matched', 'checked'].filter(() => random.chance(0.15)));
-  const rule: Rule | undefined = random.chance(0.2) ? random.pick(RULES) : undefined;
+  const isRefusedAlone = seed % COSTLY_EVERY === 11;
+  const chosen: Rule | undefined = random.chance(0.2) ? random.pick(RULES) : undefined;
+  const rule = isRefusedAlone ? undefined : chosen;
   const subscribers = settings.subscribers.map((wish) => {
     const asked = random.chance(0.4) ? random.pick([true, true, false]) : undefined;
     const granted = rule?.(wish) ?? asked ?? orderedTypes.has(wish.type);
@@ -61,10 +64,15 @@ export function compose(seed: number, random: Random, settings: Settings): Compo
     isLong,
     isCrowded,
     hasSlowReaders: random.chance(0.3),
-    last: random.weighted({ nothing: 2, refusal: 1, 'refusal and crash': 1 }),
+    last: lastOf(random, isRefusedAlone),
   };
-  const options = optionsOf(settings.options, loads, rule);
-  return { settings: { ...settings, subscribers, options }, orderedTypes, ...loads };
+  const composed = { ...settings, subscribers, options: optionsOf(settings.options, loads, rule) };
+  return { settings: isRefusedAlone ? withOneRefused(composed) : composed, orderedTypes, ...loads };
+}
+
+function lastOf(random: Random, isRefusal: boolean): FurtherLoads['last'] {
+  const last = random.weighted({ nothing: 2, refusal: 1, 'refusal and crash': 1 });
+  return isRefusal ? 'crash and refusal' : last;
 }
 
 function optionsOf(options: EventsOptions, { isLong, isCrowded }: FurtherLoads, rule: Rule | undefined): EventsOptions {

@@ -1,4 +1,5 @@
 import { Methods } from '@mcp-events/protocol';
+import type { CalmPeriods } from './calmPeriods.ts';
 import type { Composition } from './composition.ts';
 import type { Emitter } from './emitter.ts';
 import type { EventSource } from './eventSources.ts';
@@ -47,6 +48,7 @@ export interface FurtherLoadsOptions {
   readonly lives: ServerLives;
   readonly emitter: Emitter;
   readonly lossReports: LossReports;
+  readonly calm: CalmPeriods;
   /** The server is killed, and another one started. */
   readonly crash: () => Promise<void>;
 }
@@ -97,14 +99,26 @@ export class FurtherLoads {
     if (composition.isCrowded) await this.#gatherCrowd();
     const { last } = composition;
     if (last === 'nothing') return;
+    if (last === 'crash and refusal') await this.#crashLongBefore();
     for (const each of others) if (each instanceof WebhookSubscriber) each.refuseOne(REFUSALS);
     for (const source of sources) this.#emit(source);
     await world.time.advance(BETWEEN_REFUSALS_MS);
     for (const source of sources) this.#emit(source);
-    if (last === 'refusal') return;
+    if (last !== 'refusal and crash') return;
     await world.time.advance(STORED_MS + 1_000);
     world.faults.add('composition: crash behind a refusal');
     await crash();
+  }
+
+  /** Webhooks come back as they were stored, and nobody refreshes them until all is calm again. */
+  async #crashLongBefore(): Promise<void> {
+    const { world, calm, crash } = this.#options;
+    world.faults.add('composition: refusal behind a crash');
+    // Refreshes are answered by the server that is killed.
+    await this.#connected();
+    await crash();
+    await world.time.advance(calm.overMs - world.time.nowMs);
+    calm.look();
   }
 
   /** What each webhook has acknowledged long enough ago to be stored: it must not come again. Before a kill in a calm. */

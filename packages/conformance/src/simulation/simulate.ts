@@ -204,6 +204,7 @@ class Simulation {
       lives,
       emitter: this.#emitter,
       lossReports: this.#lossReports,
+      calm,
       crash: () => this.#crash(),
     });
   }
