@@ -141,8 +141,11 @@ export interface ReceivedFact extends FactBase {
   readonly arrivedMs?: number;
   /** The client had stored its events before it took them: each has to be handed out, whatever happens. Default: false. */
   readonly kept?: boolean;
-  /** The server that sent it has ended since, and the next one need not know that it was taken. Default: false. */
-  readonly ofEarlierServer?: boolean;
+  /**
+   * It is of an earlier server, or of a subscription that was made anew since: where the one of now goes on need not know that
+   * it was taken. Default: false.
+   */
+  readonly ofEarlier?: boolean;
 }
 
 /** The server promised to keep a webhook subscription until then. */

@@ -57,6 +57,7 @@ export class GapRule implements Rule {
     if (fact.fact === 'calm') this.#causesAreTold = true;
     else if (fact.fact === 'lossCause') this.#causes.push({ fact, index });
     else if (fact.fact === 'begun') this.#begun(fact, index);
+    else if (fact.fact === 'restored') this.#restored(index);
     else if (fact.fact === 'received') this.#received(fact, index);
     else if (fact.fact === 'handed') this.#handed(fact.subscription, fact.eventId);
     else if (fact.fact === 'ended') this.#told.get(fact.subscription)?.covered.forgone();
@@ -110,6 +111,15 @@ export class GapRule implements Rule {
     }
   }
 
+  /** The server goes on from where its copy was, which may be before anything that a webhook subscription was given. */
+  #restored(index: number): void {
+    for (const told of this.#told.values()) {
+      if (told.begun.fact.mode !== 'webhook') continue;
+      told.stored = new StoredPosition(undefined);
+      stands(told, undefined, index);
+    }
+  }
+
   #tellsOfMissing(told: Told, { cursor }: ReceivedFact): boolean {
     const { fact } = told.begun;
     const position = this.#table.positionOf(fact.type, cursor);
@@ -147,8 +157,8 @@ export class GapRule implements Rule {
       Object.assign(told, { before, latest });
     }
     const position = this.#table.positionOf(told.begun.fact.type, fact.cursor);
-    // What was told before by a server that has ended since says nothing of where this one goes on.
-    if (position === undefined || fact.ofEarlierServer === true) return;
+    // What was told for an earlier one says nothing of where this one goes on.
+    if (position === undefined || fact.ofEarlier === true) return;
     stands(told, Math.max(told.position ?? -Infinity, position), index);
     if (told.begun.fact.mode !== 'webhook') return;
     const { nowMs } = this.#calm;

@@ -70,7 +70,10 @@ export class Network {
         const ifAlive = (act: () => void): void => {
           if (server.alive) answered(act, server);
         };
-        server.request(request).then(
+        const notify: ServerRequest['notify'] = async (message) => {
+          if (server.alive) await request.notify(message);
+        };
+        server.request({ ...request, notify }).then(
           (result) => ifAlive(() => resolve(result)),
           (error: Error) => ifAlive(() => reject(error)),
         );

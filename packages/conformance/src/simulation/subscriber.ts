@@ -158,13 +158,13 @@ export abstract class Subscriber {
       gap?: boolean;
       /** When it came, if it waited since then. */
       arrivedMs?: number | undefined;
-      /** Its server has ended since it sent it. */
-      ofEarlierServer?: boolean;
+      /** It is of an earlier server, or of a subscription that was made anew since. */
+      ofEarlier?: boolean;
     },
     note: string,
   ): void {
     const { subscription } = this.wish;
-    const { events = [], cursor, gap, arrivedMs, ofEarlierServer = false } = message;
+    const { events = [], cursor, gap, arrivedMs, ofEarlier = false } = message;
     for (const event of events) {
       this.#hashes.set(event.eventId, dataHash(event.data));
       this.#checkAge(event);
@@ -181,7 +181,7 @@ export abstract class Subscriber {
       ...(cursor === undefined ? {} : { cursor }),
       ...(gap === true ? { gap } : {}),
       ...(arrivedMs === undefined ? {} : { arrivedMs }),
-      ...(ofEarlierServer ? { ofEarlierServer } : {}),
+      ...(ofEarlier ? { ofEarlier } : {}),
       note,
       at: this.context.time.nowMs,
     });

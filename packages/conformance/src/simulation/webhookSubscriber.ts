@@ -70,6 +70,8 @@ interface Origin {
   readonly server: ServerProcess | undefined;
   /** When it came, if it waited since then. */
   readonly arrivedMs?: number;
+  /** It came for a subscription that the server has made anew since. */
+  readonly isForgotten?: boolean;
 }
 
 interface EarlyBody {
@@ -107,7 +109,7 @@ export class WebhookSubscriber extends Subscriber {
   /** Events come one at a time, as the server granted: they are handed on as they come, which has to be in order. */
   #isOrdered = false;
   /** Posts that are neither answered nor given up, of the subscription as it stands. */
-  readonly #open = new Set<RequestAnswer>();
+  readonly #open = new Map<RequestAnswer, { readonly isEnd: boolean }>();
   /** When its acknowledgements arrived, by event. */
   readonly #acknowledgedMs = new Map<string, number>();
   /** One event that it refuses so often, whatever becomes of others; without an id, the next that it has not seen. */
@@ -289,7 +291,8 @@ export class WebhookSubscriber extends Subscriber {
       for (const { body, origin } of this.#early.splice(0)) {
         if (body.eventId !== undefined && seen.has(body.eventId)) this.disturbed('came again while it waited');
         seen.add(body.eventId);
-        this.#take(body, origin);
+        const isForgotten = result.deliveryStatus === undefined && (origin.arrivedMs ?? Infinity) < asked.atMs;
+        this.#take(body, { ...origin, isForgotten });
       }
       // One of them was its end: what is answered is no position of the next one.
       if (!this.begun) return;
@@ -440,12 +443,15 @@ export class WebhookSubscriber extends Subscriber {
   /** Looks whether another one is open, which order on the wire forbids, and returns the answer that closes it. */
   #opened({ headers, body }: ArrivedRequest, answer: RequestAnswer): RequestAnswer {
     const open = this.#open;
-    for (const other of open) if (!other.isAwaited()) open.delete(other);
+    for (const other of open.keys()) if (!other.isAwaited()) open.delete(other);
     if (!this.begun || !this.#answered || !this.#isSignedWith(this.#secrets, headers, body)) return answer;
-    if (this.#isOrdered && !this.#isRefreshing && open.size > 0) {
+    const isEnd = (JSON.parse(body) as Body).type === 'terminated';
+    // The end of one that was followed by another is told as long as nobody took it, whatever the other one sends.
+    const isForbidden = isEnd ? [...open.values()].some((other) => !other.isEnd) : open.size > 0;
+    if (this.#isOrdered && !this.#isRefreshing && isForbidden) {
       this.context.complain(`${this.wish.subscription} got a post while another one was open`);
     }
-    open.add(answer);
+    open.set(answer, { isEnd });
     return {
       respond: (...what) => {
         open.delete(answer);
@@ -494,7 +500,7 @@ export class WebhookSubscriber extends Subscriber {
     }).ok;
   }
 
-  #take(body: Body, { server, arrivedMs }: Origin): void {
+  #take(body: Body, { server, arrivedMs, isForgotten = false }: Origin): void {
     if (this.#isOver && body.eventId !== undefined) {
       this.received({ events: [{ eventId: body.eventId, data: body.data }] }, 'webhook');
     }
@@ -512,9 +518,9 @@ export class WebhookSubscriber extends Subscriber {
       }
       return;
     }
-    const ofEarlierServer = server !== this.context.network.server;
+    const ofEarlier = isForgotten || server !== this.context.network.server;
     if (type === 'gap') {
-      this.received({ cursor: cursor ?? null, gap: true, arrivedMs, ofEarlierServer }, 'gap');
+      this.received({ cursor: cursor ?? null, gap: true, arrivedMs, ofEarlier }, 'gap');
       this.#gapTold = true;
       for (const place of missingOf(_meta)) this.#order.missing(place);
       return;
@@ -534,7 +540,7 @@ export class WebhookSubscriber extends Subscriber {
       this.context.complain(`${this.wish.subscription} got a message of type ${type}`);
       return;
     }
-    this.received({ events: [{ eventId, data, timestamp }], cursor: cursor ?? null, ofEarlierServer }, 'webhook');
+    this.received({ events: [{ eventId, data, timestamp }], cursor: cursor ?? null, ofEarlier }, 'webhook');
     if (this.#isOrdered && !this.handedIds.has(eventId)) this.hand(eventId);
     if (order === undefined) this.context.complain(`${eventId} tells no order`);
     else if (this.handedIds.has(eventId)) this.#order.passed(order.position);
