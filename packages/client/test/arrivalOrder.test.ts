@@ -24,8 +24,8 @@ class World {
     });
   }
 
-  take(post: Post): 'taken' | 'late' {
-    return this.order.take(post, post);
+  take(post: Post, cursor?: string): 'taken' | 'late' {
+    return this.order.take(post, post, 0, cursor);
   }
 
   /** As a receiver does that knows which events it took before. */
@@ -268,21 +268,49 @@ describe('ArrivalOrder', () => {
       expect(world.out).not.toContain('gap');
     });
 
-    it('CUR-13 goes on soon and without a second gap when the next event names a predecessor that was told as lost', async () => {
+    it('CUR-13 ORDER-09 goes on at once and without a second gap when the next event says that nothing before it is outstanding', async () => {
       const world = new World();
       const posts = chain(range(1, 6));
       world.take(posts[0]!);
       world.order.settle();
-      world.take(posts[3]!);
-      await world.clock.advance(4_000);
-      world.take(posts[2]!);
-      await world.clock.advance(1_000);
+      world.take(posts[3]!, 'p1');
+      expect(world.out).toEqual([1]);
+      world.take(posts[2]!, 'p3');
       expect(world.out).toEqual([1, 3, 4]);
-      world.take(posts[5]!);
+      // What comes next is no matter of that gap.
+      world.take(posts[5]!, 'p6');
       await world.clock.advance(59_999);
       expect(world.out).toEqual([1, 3, 4]);
       await world.clock.advance(1);
       expect(world.out).toEqual([1, 3, 4, 'gap', 6]);
+    });
+
+    it.each([['p1'], [undefined]])(
+      'ORDER-09 waits after it for what is outstanding as long as ever, and tells when that does not come (cursor %s)',
+      async (cursor) => {
+        const world = new World();
+        const posts = chain(range(1, 4));
+        world.take(posts[0]!);
+        world.order.settle();
+        world.take(posts[2]!, cursor);
+        await world.clock.advance(59_999);
+        expect(world.out).toEqual([1]);
+        await world.clock.advance(1);
+        expect(world.out).toEqual([1, 'gap', 3]);
+        expect(world.take(posts[1]!)).toBe('late');
+      },
+    );
+
+    it('ORDER-09 hands out nothing before others that wait and may lie before it', async () => {
+      const world = new World();
+      const posts = chain(range(1, 7));
+      world.take(posts[0]!);
+      world.order.settle();
+      world.take(posts[2]!, 'p1');
+      world.take(posts[4]!, 'p5');
+      expect(world.out).toEqual([1]);
+      world.take(posts[1]!, 'p3');
+      expect(world.out).toEqual([1, 2, 3, 5]);
     });
   });
 

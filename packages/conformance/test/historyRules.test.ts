@@ -409,6 +409,9 @@ it('lets nothing come after an end but what was on its way', () => {
   expect(kinds([BEGUN, ...emit(1), { ...asked, final: false }, after(31_000)])).toEqual([]);
   expect(kinds([BEGUN, ...emit(1), { fact: 'ended', ...S, how: 'told' }, ...take(1)])).toEqual(['ended']);
   expect(kinds([BEGUN, ...emit(1), { fact: 'ended', ...S, how: 'told' }, BEGUN, ...take(1)])).toEqual([]);
+  const draining: Fact = { fact: 'ended', ...S, how: 'told', handsOutReceived: true };
+  expect(kinds([BEGUN, ...emit(1), draining, ...take(1)])).toEqual([]);
+  expect(kinds([BEGUN, draining, ...emit(1), ...take(1)])).toEqual(['ended']);
 });
 
 it('G4 lets an event arrive again only after something disturbed it', () => {

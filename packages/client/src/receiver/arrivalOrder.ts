@@ -3,7 +3,7 @@ import { type Check, checkMembers, func, numberOf, wrongValue } from '@mcp-event
 import { checkClock, type Clock, MAX_DELAY_MS } from '../clock.ts';
 import { Holes } from './holes.ts';
 import { LinkedPlaces } from './linkedPlaces.ts';
-import { startsReachingAll } from './startsReachingAll.ts';
+import { reachAll, startsReachingAll } from './startsReachingAll.ts';
 
 /** Options of an {@link ArrivalOrder}. */
 export interface ArrivalOrderOptions<T> {
@@ -48,6 +48,8 @@ interface Waiting<T> {
   readonly item: T;
   /** Null for one that begins a chain. */
   previous: string | null;
+  /** When it was sent, nothing before it was outstanding. */
+  readonly isConfirmed: boolean;
   readonly bytes: number;
   readonly deadlineMs: number;
 }
@@ -57,12 +59,6 @@ const MAX_PASSED = 1_000;
 
 /** Empty places remembered: no item bounds them. Behind one that was forgotten an item waits as behind one that is overdue. */
 const MAX_EMPTY = 1_000;
-
-/**
- * After a gap that the server told, its next event may name a predecessor that never comes. It is waited for only as long
- * as posts sent at the same time may overtake each other: the time of one attempt.
- */
-const WAIT_AFTER_TOLD_GAP_MS = 5_000;
 
 /**
  * Puts arrivals back into the order of their subscription, by the place each one tells (ORDER-02). Within the bounds
@@ -92,7 +88,7 @@ export class ArrivalOrder<T> {
   readonly #holes = new Holes();
   #last: string | undefined;
   #waitingBytes = 0;
-  /** The next gap was told by the server. */
+  /** The server told a gap without its places: the next event may name a predecessor that never comes. */
   #gapTold = false;
   #timer: { deadlineMs: number; handle: unknown } | undefined;
   #closed = false;
@@ -135,10 +131,12 @@ export class ArrivalOrder<T> {
    *
    * @param order absent if the server does not tell it: released at once
    * @param bytes what the item holds, for `maxWaitingBytes`
+   * @param cursor that came with it. Where it is the item's own place nothing before that is outstanding, so that after a gap
+   *   without places nothing before it is waited for (ORDER-09)
    * @returns `late` for an item whose turn is known to be over: it belongs where a gap was told, or another one was
    *   released at its place. It is not released, and what to do with it is for the caller to say
    */
-  take(item: T, order: EventOrder | undefined, bytes = 0): 'taken' | 'late' {
+  take(item: T, order: EventOrder | undefined, bytes = 0, cursor: string | null = null): 'taken' | 'late' {
     if (this.#closed) return 'taken';
     if (order === undefined) {
       this.#release(item);
@@ -160,12 +158,14 @@ export class ArrivalOrder<T> {
     }
     if (previous === null ? !this.#meetsOthers : this.#passed.has(previous)) {
       if (previous === null) this.#holes.startChain();
-      this.#gapTold = false;
+      // One that was outstanding when the gap was told says nothing of what it left out.
+      if (previous === null || cursor === position) this.#gapTold = false;
       this.#last = position;
       this.#release(item);
       this.#pass(position);
-    } else this.#wait(item, position, previous, bytes);
+    } else this.#wait(item, order, bytes, cursor === position);
     this.#passStarts();
+    if (this.#gapTold) this.#passConfirmed();
     return 'taken';
   }
 
@@ -193,8 +193,8 @@ export class ArrivalOrder<T> {
 
   /**
    * The server told a gap, and the caller passes it on. If it names the places that are missing, these pass in their turn,
-   * and everything else is waited for as before. If not, what waits is released in the best known order, and what is
-   * missing before it is not waited for any more.
+   * and everything else is waited for as before. If not, what waits is released in the best known order, what is missing
+   * before it is not waited for any more, and neither is what is missing before the next item that says it need not be.
    *
    * @param missing places for which no item will come, in their order
    */
@@ -240,9 +240,9 @@ export class ArrivalOrder<T> {
     return this.#last !== undefined && this.#waiting.size > 0;
   }
 
-  #wait(item: T, position: string, previous: string | null, bytes: number): void {
-    const waitMs = this.#gapTold ? Math.min(WAIT_AFTER_TOLD_GAP_MS, this.#maxWaitMs) : this.#maxWaitMs;
-    this.#waiting.add(position, { item, previous, bytes, deadlineMs: this.#clock.monotonicMs() + waitMs });
+  #wait(item: T, { position, previous }: EventOrder, bytes: number, isConfirmed: boolean): void {
+    const deadlineMs = this.#clock.monotonicMs() + this.#maxWaitMs;
+    this.#waiting.add(position, { item, previous, isConfirmed, bytes, deadlineMs });
     this.#waitingBytes += bytes;
     while (this.#waiting.size > this.#maxWaiting || this.#waitingBytes > this.#maxWaitingBytes) this.#giveUpOldest();
     this.#schedule();
@@ -294,8 +294,21 @@ export class ArrivalOrder<T> {
     this.#schedule();
   }
 
-  /** Lets a place pass without what is missing before it, together with what is known to come right before and after it. */
-  #passRun(position: string): void {
+  /**
+   * Nothing comes any more for what is missing before a confirmed item. It goes on if everything else that waits is known to
+   * come right before or after it: of anything else nobody can say on which side it lies.
+   */
+  #passConfirmed(): void {
+    for (const [position, { isConfirmed }] of this.#waiting) {
+      if (!isConfirmed || !reachAll([this.#runOf(position).first], this.#waiting, this.#empty)) continue;
+      this.#gapTold = false;
+      this.#passRun(position);
+      return;
+    }
+  }
+
+  /** The first of those that are known to come right before this place, and what is missing before that. */
+  #runOf(position: string): { readonly first: string; readonly missing: string | null | undefined } {
     let first = position;
     let missing = this.#previousOf(first);
     // Counted: predecessors that lie in a circle would have no first one.
@@ -305,6 +318,12 @@ export class ArrivalOrder<T> {
       first = missing;
       missing = before;
     }
+    return { first, missing };
+  }
+
+  /** Lets a place pass without what is missing before it, together with what is known to come right before and after it. */
+  #passRun(position: string): void {
+    const { first, missing } = this.#runOf(position);
     if (missing === null) this.#holes.startChain();
     else if (missing !== undefined) this.#holes.add(this.#last, missing);
     this.#last = first;
@@ -318,8 +337,8 @@ export class ArrivalOrder<T> {
   #giveUpOldest(): void {
     const [oldest] = this.#waiting;
     if (oldest === undefined) return;
-    if (!this.#gapTold && this.#waiting.behind(null).length > 0 && this.#restart()) return;
-    if (!this.#gapTold) this.#gap();
+    if (this.#waiting.behind(null).length > 0 && this.#restart()) return;
+    this.#gap();
     this.#gapTold = false;
     this.#passRun(oldest[0]);
     this.#passStarts();

@@ -12,12 +12,21 @@ export function startsReachingAll(
 ): readonly string[] {
   const starts = waiting.behind(null);
   if (starts.length === 0) return starts;
+  return reachAll(starts, waiting, empty) ? starts : [];
+}
+
+/** Whether every waiting item is one of `starts`, or follows one of them. */
+export function reachAll(
+  starts: readonly string[],
+  waiting: LinkedPlaces<{ previous: string | null }>,
+  empty: LinkedPlaces<{ previous: string }>,
+): boolean {
   const reached = new Set(starts);
   // Grows while it is walked through. A place is in it once, so that places which lie in a circle end it, too.
   for (const position of reached) {
     for (const next of empty.behind(position)) reached.add(next);
     for (const next of waiting.behind(position)) reached.add(next);
   }
-  for (const [position] of waiting) if (!reached.has(position)) return [];
-  return starts;
+  for (const [position] of waiting) if (!reached.has(position)) return false;
+  return true;
 }

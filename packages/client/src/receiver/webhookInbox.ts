@@ -192,7 +192,8 @@ export class WebhookInbox implements AsyncIterable<InboxItem> {
     switch (message.kind) {
       case 'event':
         // What belongs where a gap was handed out comes late rather than never.
-        if (order.take(stored, message.order, message.bytes) === 'late') this.#add(message, stored);
+        if (order.take(stored, message.order, message.bytes, message.event.cursor) === 'late')
+          this.#add(message, stored);
         return;
       case 'gap':
         // Before what waits: that is where something is missing.

@@ -79,6 +79,8 @@ export class EndRule implements Rule {
     const end = this.#ends.get(subscription);
     if (end === undefined) return;
     if (isHanded && eventId !== undefined && this.#kept.get(subscription)?.has(eventId) === true) return;
+    const event = eventId === undefined ? undefined : this.#table.get(eventId);
+    if (isHanded && end.fact.handsOutReceived === true && (event?.emitting.index ?? Infinity) < end.index) return;
     const graceMs = isHanded ? 0 : (end.fact.graceMs ?? END_GRACE_MS);
     if (this.#nowMs - end.atMs < graceMs) return;
     const message = `${subscription} was given ${eventId} after its end`;

@@ -202,6 +202,8 @@ export interface EndedFact extends FactBase {
   readonly final?: boolean;
   /** What was on its way may still arrive for so long. Default: 30,000. */
   readonly graceMs?: number;
+  /** What the client had received before is handed out all the same: only what was emitted since must not be. Default: false. */
+  readonly handsOutReceived?: boolean;
 }
 
 /**

@@ -248,6 +248,7 @@ export class Application {
     for (;;) {
       if (inHand !== undefined) this.#record({ fact: 'acknowledging', subscription: name, eventId: inHand });
       const next = await this.#untilDone(() => subscription.next());
+      if (next === undefined && this.machine.over.has(name)) await this.#expectNothing(name, subscription);
       if (next === undefined || !this.#subscriptions.has(name)) return;
       // Asked for the next one, it has stored that the one before is done.
       if (inHand !== undefined && (next.done !== true || this.#canStore())) {
@@ -268,6 +269,13 @@ export class Application {
     }
   }
 
+  /** Once it threw what ended it, there is nothing any more. */
+  async #expectNothing(name: string, subscription: Subscription): Promise<void> {
+    if (this.#isStopping) return;
+    const next = await this.#untilDone(() => subscription.next());
+    if (next?.done === false) this.#context.complain(`${name} was given ${next.value.eventId} after it threw its end`);
+  }
+
   /** A stop keeps what was acknowledged, if the disk lets it. */
   #canStore(): boolean {
     const { writeFailure, syncFailure } = this.machine.files.behaviour;
@@ -280,7 +288,9 @@ export class Application {
 
   #terminated(name: string, error: Error): void {
     this.machine.over.add(name);
-    this.#record({ fact: 'ended', subscription: name, how: 'told', note: error.message });
+    // TERM-07: it is told at once, and what was received before is still handed out.
+    const note = error.message;
+    this.#record({ fact: 'ended', subscription: name, how: 'told', handsOutReceived: true, note });
     if (!this.#context.expects(error)) this.#context.complain(`${name} was ended: ${error.message}`);
   }
 

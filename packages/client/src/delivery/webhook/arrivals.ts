@@ -192,7 +192,7 @@ export class Arrivals {
     if (arrival.waits && !this.#room.admit(arrival)) return 'retry';
     this.#watchForNewChain(order);
     // What belongs where a gap was told is handed out late rather than never; a repetition is recognised by its id.
-    if (this.#order.take(arrival, order) === 'late') this.#post(arrival, false);
+    if (this.#order.take(arrival, order, bytes, event.cursor) === 'late') this.#post(arrival, false);
     // One that waits already is dropped without a word, and would count for ever.
     if (this.#order.waiting === 0) this.#room.clear();
     return 'accepted';
