@@ -79,7 +79,6 @@ class Endpoint {
     if (body.type === 'gap') {
       const upTo = positionIn(body.cursor);
       if (upTo < this.#last) this.problems.push(`a gap up to ${upTo} came after event ${this.#last}`);
-      this.toldUpTo = Math.max(this.toldUpTo, upTo);
       return;
     }
     const position = this.#positions.get(body.eventId) ?? Number.NaN;
@@ -94,6 +93,7 @@ class Endpoint {
   answered({ body }: RecordedRequest, how: Answer): void {
     this.#open = undefined;
     if (how !== 204 && how !== 410 && how !== 413) return;
+    if (body.type === 'gap') this.toldUpTo = Math.max(this.toldUpTo, positionIn(body.cursor));
     if (body.type === undefined) this.settled.add(this.#positions.get(body.eventId) ?? Number.NaN);
   }
 }

@@ -65,15 +65,55 @@ describe('one delivery at a time', () => {
     expect(gap?.body.cursor).toBe(recorder.events[1]?.body._meta['mcp-events/order'].position);
   });
 
-  it('ORDER-05 goes on without a word where gaps are not taken, and tells the client at its refresh', async () => {
+  it('ORDER-05 ENV-03 tells what is missing before the next event, however often that fails, and once it is told goes on', async () => {
+    const { server, emit } = orderedServer({ retry: { attempts: 1, maxDelayMs: 60_000 } });
+    const { recorder } = server;
+    await server.subscribe('counted');
+    recorder.answer = ({ body }) => (body.eventId === 'e1' || body.type === 'gap' ? 500 : 204);
+    await emit(2);
+    const sent = (): unknown[] => recorder.deliveries.map(({ body }) => body.type ?? body.eventId);
+    await server.clock.advance(60_000);
+    expect(sent()).toEqual(['e1', 'gap']);
+    // Not one right behind the other, as its endpoint does not take them.
+    await server.clock.advance(60_000);
+    expect(sent()).toEqual(['e1', 'gap', 'gap']);
+    recorder.answer = () => 204;
+    await server.clock.advance(60_000);
+    expect(sent()).toEqual(['e1', 'gap', 'gap', 'gap', 'e2']);
+  });
+
+  it('ORDER-05 SUB-14 goes on where gaps are not taken once its client shows that it knows', async () => {
     const { server, emit } = orderedServer({ retry: { attempts: 1 } });
     const { recorder } = server;
     await server.subscribe('counted');
     recorder.answer = ({ body }) => (body.eventId === 'e1' || body.type === 'gap' ? 500 : 204);
     await emit(2);
-    await server.clock.advance(60_000);
-    expect(recorder.deliveries.map(({ body }) => body.type ?? body.eventId)).toEqual(['e1', 'gap', 'e2']);
-    expect((await server.subscribe('counted')).truncated).toBe(true);
+    await server.clock.advance(10_000);
+    const { truncated, cursor } = await server.subscribe('counted');
+    expect(truncated).toBe(true);
+    await settle();
+    expect(recorder.events.map(({ body }) => body.eventId)).toEqual(['e1']);
+    expect((await server.subscribe('counted', { cursor })).truncated).toBe(false);
+    await settle();
+    expect(recorder.events.map(({ body }) => body.eventId)).toEqual(['e1', 'e2']);
+  });
+
+  it('ORDER-05 DELIV-13 is suspended when nothing is taken of what is to be told, and goes on with it', async () => {
+    const { server, emit } = orderedServer({
+      retry: { attempts: 1, maxDelayMs: 1_000 },
+      suspension: { minAttempts: 4 },
+    });
+    const { recorder } = server;
+    await server.subscribe('counted');
+    recorder.answer = () => 500;
+    await emit(2);
+    for (let tries = 0; tries < 8; tries++) await server.clock.advance(60_000);
+    expect(recorder.deliveries.map(({ body }) => body.type ?? body.eventId)).toEqual(['e1', 'gap', 'gap', 'gap']);
+    recorder.answer = () => 204;
+    const { truncated, deliveryStatus } = await server.subscribe('counted');
+    expect([truncated, deliveryStatus.active]).toEqual([true, false]);
+    await settle();
+    expect(recorder.deliveries.slice(4).map(({ body }) => body.type ?? body.eventId)).toEqual(['gap', 'e2']);
   });
 
   it('ORDER-05 ENV-03 tells a loss at its place: behind the events that wait, before those that follow', async () => {

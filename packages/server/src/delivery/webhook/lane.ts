@@ -401,9 +401,13 @@ export class Lane implements Sink, DeliveryLane {
     if (delivery.kind === 'event' && !this.#ended) this.#listener.onFailed();
   }
 
-  /** Counts towards suspension. Envelopes do not: peers that refuse them take events all the same (DIALECT-13). */
+  /**
+   * Counts towards suspension. Envelopes do not: peers that refuse them take events all the same (DIALECT-13). But for a gap
+   * that the next event waits for: else nothing would end that.
+   */
   #countAttempt({ kind }: Delivery, failed: boolean): boolean {
-    if (kind !== 'event' || this.suspended || this.#ended) return this.suspended;
+    const counts = kind === 'event' || (kind === 'gap' && this.#tellsInOrder);
+    if (!counts || this.suspended || this.#ended) return this.suspended;
     if (!this.#health.count(this.#context.suspensionRules, failed, this.#context.clock)) return false;
     this.#suspendedSinceMs = this.#context.clock.monotonicMs();
     for (const waiting of this.#outstanding) {
@@ -536,10 +540,31 @@ export class Lane implements Sink, DeliveryLane {
    */
   #takeTurn(delayMs = 0): void {
     if (!this.#ordered || this.#turn !== undefined || this.#posting > 0 || this.suspended) return;
+    if (this.#outstanding.first !== undefined && this.#needsTelling()) {
+      this.#sendGap(this.#untilToldAgainMs());
+      return;
+    }
     this.#turn = this.#order.envelope ?? this.#outstanding.first;
     if (this.#turn === undefined) return;
     if (delayMs === 0) this.#goOnWith(this.#turn);
     else this.#queueIn(this.#turn, delayMs);
+  }
+
+  /** Whether no event may follow before the client knows what is missing: nothing tells of it at present. */
+  #needsTelling(): boolean {
+    return this.#tellsInOrder && this.#order.held !== undefined && this.#order.envelope === undefined;
+  }
+
+  /** Whether what is missing is told before anything else goes on: peers of the older dialect do not take gaps (DIALECT-13). */
+  get #tellsInOrder(): boolean {
+    return this.#ordered && this.#subscriber.dialect === 'final';
+  }
+
+  /** An endpoint that took no gap is not asked again at once. */
+  #untilToldAgainMs(): number {
+    const { held } = this.#order;
+    const triedForMs = this.#context.clock.monotonicMs() - (held?.triedAtMs ?? 0);
+    return Math.max(0, this.#context.retryRules.maxDelayMs - triedForMs);
   }
 
   /** Whether a gap would be told at its place only after events that wait: then it has to wait for them, too. */
