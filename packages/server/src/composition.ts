@@ -2,6 +2,7 @@ import { Catalog } from './catalog/catalog.ts';
 import { EventTypes } from './catalog/eventTypes.ts';
 import { systemClock } from './clock.ts';
 import type { Core } from './core.ts';
+import { SubscribeCalls } from './requests/subscribeCalls.ts';
 import { countedIds, RUN_ID_LENGTH } from './countedIds.ts';
 import { Heartbeats } from './delivery/push/heartbeats.ts';
 import type { PushSession } from './delivery/push/pushSession.ts';
@@ -100,6 +101,7 @@ export function compose(options: EventsOptions): Parts {
     ),
     flusher: new TurnFlusher(clock),
     sessions: new Set<PushSession>(),
+    subscribeCalls: new SubscribeCalls(),
     webhooks:
       options.webhooks &&
       new Webhooks(environment, options.webhooks, {

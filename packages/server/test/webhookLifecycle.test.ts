@@ -461,7 +461,7 @@ describe('a client that comes back after a restart', () => {
     },
   );
 
-  it('UNSUB-01 SUB-05 a refresh that an unsubscribe overtakes makes the subscription anew', async () => {
+  it('UNSUB-04 a refresh that an unsubscribe overtakes does not bring the subscription back', async () => {
     const store = new TestSubscriptionStore();
     const server = webhookServer({ store });
     server.events.define('counted', counted);
@@ -474,9 +474,32 @@ describe('a client that comes back after a restart', () => {
     await settle();
     stored();
     expect((await ended).error).toBeUndefined();
-    expect((await refreshed).result).not.toHaveProperty('deliveryStatus');
+    expect((await refreshed).error).toMatchObject({ code: -32_603, message: 'The subscription has ended meanwhile' });
+    expect(server.events.subscriptions()).toEqual([]);
+    expect(store.records).toEqual([]);
+    // Whoever asks after that has a subscription of its own.
+    expect((await server.subscribe('counted')).deliveryStatus).toBeUndefined();
+  });
+
+  it('UNSUB-04 what was asked for before an unsubscribe makes nothing after it, however long its author thinks', async () => {
+    const decisions: (() => void)[] = [];
+    const server = webhookServer();
+    server.events.define('counted', {
+      ...counted,
+      authorize: () => new Promise<boolean>((resolve) => decisions.push(() => resolve(true))),
+    });
+    const early = [server.trySubscribe('counted'), server.trySubscribe('counted')];
+    await settle();
+    expect((await server.unsubscribe('counted')).error?.code).toBe(-32_023);
+    const late = server.trySubscribe('counted');
+    await settle();
+    for (let answered = 0; answered < 5; answered++) {
+      for (const decide of decisions.splice(0).toReversed()) decide();
+      await settle();
+    }
+    for (const { error } of await Promise.all(early)) expect(error?.code).toBe(-32_603);
+    expect((await late).result?.id).toMatch(/^sub_/);
     expect(server.events.subscriptions()).toHaveLength(1);
-    expect(store.records).toHaveLength(1);
   });
 });
 

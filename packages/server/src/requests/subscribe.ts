@@ -16,6 +16,7 @@ import type { Webhooks } from '../delivery/webhook/webhooks.ts';
 import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
 import type { SubscriptionDetails } from '../subscription/subscription.ts';
 import { boundedCursor } from './bounds.ts';
+import type { SubscribeCallUnderWay } from './subscribeCalls.ts';
 import { admit, parseParams } from './target.ts';
 import type { Target } from './target.ts';
 import { addWebhookSubscription, openWebhookSubscription } from './webhookSubscriptions.ts';
@@ -32,6 +33,7 @@ interface SubscribeCall {
   readonly callback: CallbackUrl;
   /** Of the subscription. */
   readonly id: string;
+  readonly underWay: SubscribeCallUnderWay;
 }
 
 /** The subscription a call is about, which it found or made. */
@@ -61,9 +63,17 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
   const callback = webhooks.readCallbackUrl(url);
   const { name, arguments: args } = request;
   const id = deriveSubscriptionId({ namespace: core.namespace, principal, name, arguments: args, url });
-  // Not for those of others: their hooks may take their time.
-  await core.restored(name, id);
-  const call: SubscribeCall = { core, webhooks, caller, principal, request, ordered, callback, id };
+  const underWay = core.subscribeCalls.begin(id);
+  try {
+    // Not for those of others: their hooks may take their time.
+    await core.restored(name, id);
+    return await answer({ core, webhooks, caller, principal, request, ordered, callback, id, underWay });
+  } finally {
+    underWay.end();
+  }
+}
+
+async function answer(call: SubscribeCall): Promise<SubscribeResult> {
   for (;;) {
     const admitted = await admitSubscription(call);
     const { subscription, established } = admitted;
@@ -71,7 +81,7 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
     // Whoever subscribed first may still be at it. If that fails, this call has a secret and a chance of its own.
     await subscription.establishing;
     const result = isOutdated(call, subscription) ? undefined : await refresh(call, admitted);
-    // One that has ended meanwhile is made anew, as it would be had this call come a moment later.
+    // One that has ended meanwhile is made anew, as it would be had this call come a moment later; not if its client ended it.
     if (result !== undefined) return result;
   }
 }
@@ -86,6 +96,7 @@ function admitSubscription(call: SubscribeCall): Promise<Admitted> {
   return admit(core, caller, 'webhook', request, {
     idFor: () => id,
     admit: (target, details) => {
+      call.underWay.assertCurrent();
       const known = core.registry.get(id);
       let left = core.storedPosition(name, id);
       if (known instanceof WebhookSubscription) {

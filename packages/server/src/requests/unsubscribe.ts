@@ -28,6 +28,7 @@ export async function handleUnsubscribe(
   const { namespace, registry, webhooks } = core;
   // The principal is part of the id, so nobody else's subscription can be addressed (UNSUB-01).
   const id = deriveSubscriptionId({ namespace, principal, name, arguments: args, url });
+  core.subscribeCalls.overtake(id);
   await core.recordsRead();
   const persistence = webhooks?.persistence;
   // An end that is being stored may still fail.
