@@ -15,7 +15,7 @@ import { comesOfFault, SimulatedFault } from '../src/simulation/simulatedFault.t
 vi.setConfig({ testTimeout: 120_000 });
 
 /** Of applications, each of which has most kinds of faults. */
-const SEEDS = [1, 2, 4, 5, 6, 9, 11];
+const SEEDS = [1, 2, 4, 5, 6, 7, 11];
 
 /** What schedules have in them beside what the history tells. */
 const KINDS_OF_FAULTS = [
