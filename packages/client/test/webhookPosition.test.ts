@@ -1,5 +1,6 @@
 import { type EventOrder, Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
+import { OwnPosition } from '../src/delivery/webhook/ownPosition.ts';
 import { memoryStore } from '../src/index.ts';
 import type { FakeCallback } from './support/fakeReceiver.ts';
 import { granted, HOUR_MS, webhookWorld } from './support/webhookWorld.ts';
@@ -161,5 +162,18 @@ describe('the position of a webhook subscription that tells the order', () => {
       expect([...reader.ids, ...rest.ids]).toEqual(ids(1, 7));
       expect(await store.list()).toMatchObject([{ cursor: 'c7', seen: [] }]);
     }
+  });
+});
+
+describe('the place of an event as a position', () => {
+  it('ORDER-04 is none behind one that was passed over, while others wait that the server counts as delivered', () => {
+    const own = new OwnPosition();
+    expect(own.released(place(1), 'c0', false)).toBe(true);
+    // The second one is overdue, and the third handed out behind the gap.
+    expect(own.released(place(3), 'c0', false)).toBe(false);
+    // What waits lies before the watermark, and is with nobody but this process.
+    expect(own.released(place(4), 'c3', true)).toBe(false);
+    expect(own.released(place(5), 'c3', false)).toBe(true);
+    expect(own.released(place(6), 'c0', true)).toBe(true);
   });
 });
