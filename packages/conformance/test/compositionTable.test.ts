@@ -1,6 +1,6 @@
 import { Events } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
-import { compose, withOrder } from '../src/simulation/composition.ts';
+import { compose, withOptions } from '../src/simulation/composition.ts';
 import { COMPOSITION } from '../src/simulation/compositionTable.ts';
 import { checkedSource, filteredSource, matchedSource, Upstream } from '../src/simulation/eventSources.ts';
 import type { AuthorBehaviour } from '../src/simulation/eventSources.ts';
@@ -69,7 +69,7 @@ function definitionsOf(composition: ReturnType<typeof compose>): unknown[] {
   const { sources } = furtherSources(composition, retention, author, random);
   const time = new VirtualTime(0);
   const clock = new ProcessClock(time, new TimeOfDay(time));
-  return [...withOrder(own, composition), ...sources].map((source) => source.definition(clock));
+  return [...withOptions(own, composition), ...sources].map((source) => source.definition(clock));
 }
 
 describe('the composition of the foreign world', () => {

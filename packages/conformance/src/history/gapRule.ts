@@ -163,7 +163,7 @@ export class GapRule implements Rule {
     if (told.begun.fact.mode !== 'webhook') return;
     const { nowMs } = this.#calm;
     told.stored.passed(nowMs, this.#calm.sinceMs());
-    told.stored.received(position, nowMs);
+    told.stored.received(position, nowMs, fact.note === 'subscribe');
   }
 
   /**

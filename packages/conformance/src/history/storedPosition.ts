@@ -7,6 +7,7 @@ const STORED_WITHIN_MS = 2_000;
  */
 export class StoredPosition {
   #certain: number | undefined;
+  #isAnswered = false;
   /** Acknowledged, and perhaps not stored, in the order of the history. */
   #recent: { readonly atMs: number; readonly position: number }[] = [];
 
@@ -15,8 +16,11 @@ export class StoredPosition {
     this.#certain = position;
   }
 
-  received(position: number, atMs: number): void {
-    if (this.#certain === undefined) this.#certain = position;
+  /** @param isAnswer to a subscribe request: what overtook the first one is acknowledged, and perhaps not stored */
+  received(position: number, atMs: number, isAnswer: boolean): void {
+    const isFirstAnswer = isAnswer && !this.#isAnswered;
+    this.#isAnswered ||= isAnswer;
+    if (this.#certain === undefined || (isFirstAnswer && position < this.#certain)) this.#certain = position;
     else if (position > (this.#recent.at(-1)?.position ?? this.#certain)) this.#recent.push({ atMs, position });
   }
 

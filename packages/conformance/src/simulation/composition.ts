@@ -16,6 +16,8 @@ export interface FurtherLoads {
   readonly isCrowded: boolean;
   /** Streams that are not read while there is much to read. */
   readonly hasSlowReaders: boolean;
+  /** Events of a type whose filter reads them are damaged before most starts, so that who comes back has to read past them. */
+  readonly isDamaged: boolean;
   /** What happens in the last calm: one event is refused while others are taken, and the server is killed before, after, or not. */
   readonly last: 'nothing' | 'refusal' | 'refusal and crash' | 'crash and refusal';
 }
@@ -35,6 +37,17 @@ const FURTHER = 6;
 const COSTLY_EVERY = 40;
 
 const AGES_MS = [20_000, 300_000, 3_600_000];
+
+/** The type whose events a schedule of damages damages, and who comes back to them. */
+export const DAMAGED_TYPE = 'matched';
+const FOLLOWER_OF_DAMAGED: Settings['subscribers'][number] = {
+  principal: 'alice',
+  mode: 'webhook',
+  subscription: 'webhook0',
+  type: DAMAGED_TYPE,
+  arguments: {},
+  ttlMs: 3_600_000,
+};
 
 /** What an operator decides on order, whatever else is said. */
 type Rule = (peer: Pick<OrderedPeer, 'principal'>) => boolean | undefined;
@@ -58,20 +71,24 @@ export function compose(seed: number, random: Random, settings: Settings): Compo
   });
   const isLong = seed % COSTLY_EVERY === 7;
   const isCrowded = seed % COSTLY_EVERY === 23;
+  const isDamaged = seed % COSTLY_EVERY === 17;
   const loads: FurtherLoads = {
     isLive: random.chance(0.3),
     isLocated: random.chance(0.3),
     isLong,
     isCrowded,
+    isDamaged,
     hasSlowReaders: random.chance(0.3),
-    last: lastOf(random, isRefusedAlone),
+    last: lastOf(random, isRefusedAlone, isDamaged),
   };
-  const composed = { ...settings, subscribers, options: optionsOf(settings.options, loads, rule) };
+  const wishes = isDamaged ? [FOLLOWER_OF_DAMAGED, ...subscribers.slice(1)] : subscribers;
+  const composed = { ...settings, subscribers: wishes, options: optionsOf(settings.options, loads, rule) };
   return { settings: isRefusedAlone ? withOneRefused(composed) : composed, orderedTypes, ...loads };
 }
 
-function lastOf(random: Random, isRefusal: boolean): FurtherLoads['last'] {
+function lastOf(random: Random, isRefusal: boolean, isDamaged: boolean): FurtherLoads['last'] {
   const last = random.weighted({ nothing: 2, refusal: 1, 'refusal and crash': 1 });
+  if (isDamaged) return 'refusal and crash';
   return isRefusal ? 'crash and refusal' : last;
 }
 
@@ -86,11 +103,13 @@ function optionsOf(options: EventsOptions, { isLong, isCrowded }: FurtherLoads, 
   };
 }
 
-/** The same event types, some of them with order on the wire. */
-export function withOrder(sources: readonly EventSource[], { orderedTypes }: Composition): EventSource[] {
-  return sources.map((source) =>
-    orderedTypes.has(source.name)
-      ? { ...source, definition: (clock) => ({ ...source.definition(clock), orderedWebhooks: true }) }
-      : source,
-  );
+/** The same event types, some of them with order on the wire, and one of them looked up by what its events hold. */
+export function withOptions(sources: readonly EventSource[], { orderedTypes, isDamaged }: Composition): EventSource[] {
+  return sources.map((source) => {
+    const options = {
+      ...(orderedTypes.has(source.name) ? { orderedWebhooks: true } : {}),
+      ...(isDamaged && source.name === DAMAGED_TYPE ? { filter: { severity: 'severity' } } : {}),
+    };
+    return { ...source, definition: (clock) => ({ ...source.definition(clock), ...options }) };
+  });
 }

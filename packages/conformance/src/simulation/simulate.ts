@@ -28,7 +28,7 @@ import { changeWeather, clearWeather, newClock } from './weather.ts';
 import { WebhookSubscriber } from './webhookSubscriber.ts';
 import { WorldRecord } from './worldRecord.ts';
 import type { SimulationResult } from './worldRecord.ts';
-import { compose, withOrder } from './composition.ts';
+import { compose, DAMAGED_TYPE, withOptions } from './composition.ts';
 import { FurtherLoads } from './furtherLoads.ts';
 import { furtherSources } from './furtherSources.ts';
 
@@ -122,7 +122,7 @@ class Simulation {
       checkedSource(new Upstream(settings.addressable, settings.pageSize), this.#author, random),
       ...(this.#sqlite?.sources(maxCount) ?? []),
     ];
-    this.#sources = composition === undefined ? own : withOrder(own, composition);
+    this.#sources = composition === undefined ? own : withOptions(own, composition);
     const further =
       ownRandom === undefined || composition === undefined
         ? undefined
@@ -135,7 +135,7 @@ class Simulation {
     const calm = new CalmPeriods(world, isRight);
     this.#calm = calm;
     const sources = this.#sources;
-    const faults = isComplete ? this.#newFaults(seed) : undefined;
+    const faults = isComplete ? this.#newFaults(seed, composition?.isDamaged === true) : undefined;
     this.#faults = faults;
     const lives = new ServerLives({
       world,
@@ -224,7 +224,7 @@ class Simulation {
     });
   }
 
-  #newFaults(seed: number): ServerFaults {
+  #newFaults(seed: number, isDamaged: boolean): ServerFaults {
     return new ServerFaults({
       seed,
       world: this.#world,
@@ -232,7 +232,12 @@ class Simulation {
       // Callbacks are named like their subscriptions.
       stored:
         this.#storage instanceof DiskWorldStorage
-          ? { disk: this.#disk, nameOf: ({ url }) => new URL(url).pathname.slice(1), standsWhereSaid: true }
+          ? {
+              disk: this.#disk,
+              nameOf: ({ url }) => new URL(url).pathname.slice(1),
+              standsWhereSaid: true,
+              damagedType: isDamaged ? DAMAGED_TYPE : undefined,
+            }
           : undefined,
       expects: (error) => this.#sqlite?.expects(error) === true,
       subscriptions: this.#settings.subscribers,

@@ -12,7 +12,12 @@ export interface StoredFaultsOptions {
   readonly nameOf: (stored: StoredSubscription) => string | undefined;
   /** Whether a client asks from where the history says that it stands; else it may have read further ahead. */
   readonly standsWhereSaid: boolean;
+  /** Of this type one of the latest events is damaged before most starts. Default: of none. */
+  readonly damagedType?: string | undefined;
 }
+
+/** Events at the end of a log that somebody who comes back is likely to have missed. */
+const LATEST = 3;
 
 /** Their payloads are read for each subscription; of others the server sends the text, and the engine vouches for it. */
 const READ_BY_AUTHOR: ReadonlySet<string> = new Set(['matched', 'transformed']);
@@ -38,6 +43,7 @@ export class StoredFaults {
 
   /** Before the next server starts. Returns whether the storage is an earlier one. */
   beforeStart(): boolean {
+    if (this.#options.damagedType !== undefined) this.#damageLatest(this.#options.damagedType);
     if (this.#random.chance(0.15)) this.#damageEvent();
     if (this.#random.chance(0.1)) this.#damageSubscription();
     if (this.#backup === undefined || !this.#random.chance(0.3)) return false;
@@ -72,9 +78,20 @@ export class StoredFaults {
     const [type, log] = this.#pickLog() ?? [];
     if (type === undefined || log === undefined) return;
     const index = this.#random.int(0, log.events.length - 1);
-    const event = log.events[index] as DiskEvent;
     const damage = this.#random.pick(['found', 'hidden'] as const);
-    log.events[index] = { ...event, damage: READ_BY_AUTHOR.has(type) ? damage : 'found' };
+    this.#damage(type, log, index, READ_BY_AUTHOR.has(type) ? damage : 'found');
+  }
+
+  #damageLatest(type: string): void {
+    const log = this.#options.disk.logs.get(type);
+    const count = log?.events.length ?? 0;
+    if (log === undefined || count === 0 || this.#random.chance(0.3)) return;
+    this.#damage(type, log, this.#random.int(Math.max(0, count - LATEST), count - 1), 'hidden');
+  }
+
+  #damage(type: string, log: DiskLog, index: number, damage: 'found' | 'hidden'): void {
+    const event = log.events[index] as DiskEvent;
+    log.events[index] = { ...event, damage };
     this.#isDamaged = true;
     this.#world.faults.add('storage: event damaged');
     this.#world.record({ fact: 'lossCause', why: 'damage', type, upTo: `${log.epoch}.${event.position}` });
