@@ -80,3 +80,15 @@ it('TTL-10 OP-13 knows after a restart what was delivered, and until delivery go
   expect(restored.begin(seen)).toBe(undefined);
   expect(restored.settled).toEqual([]);
 });
+
+it('ENV-03 names the latest 256 places of what is missing, and takes no more than 4,096', () => {
+  const order = new DeliveryOrder();
+  order.attach({ cursor: '0' });
+  for (let position = 1; position <= 300; position++) order.missUpTo(String(position));
+  expect(order.missing).toHaveLength(256);
+  expect(order.missing.at(-1)).toEqual({ position: '300', previous: '299' });
+  for (let position = 301; position <= 4_095; position++) order.missUpTo(String(position));
+  expect(order.isTooFarAhead).toBe(false);
+  order.missUpTo('4096');
+  expect(order.isTooFarAhead).toBe(true);
+});

@@ -106,6 +106,7 @@ describe('a gap that is not told yet', () => {
     await settle();
     const sentSoFar = server.recorder.envelopes('gap').length;
     while ((await server.events.deadLetters()).length < 2) await server.clock.advance(1_000);
+    const sentMeanwhile = server.recorder.envelopes('gap').at(-1)!.headers['webhook-id'];
     await server.subscribe('counted', { cursor: told!, ttlMs: 86_400_000 });
     await server.clock.advance(QUARTER_MS);
     const bodies = new Map<string, Set<string>>();
@@ -115,7 +116,10 @@ describe('a gap that is not told yet', () => {
     }
     expect([...bodies.values()].map(({ size }) => size)).toEqual(Array.from(bodies, () => 1));
     const later = server.recorder.envelopes('gap').slice(sentSoFar).at(-1)!;
-    expect((orderOf(later) as { missing: unknown[] }).missing).toHaveLength(1);
+    // Another envelope, and only of what is not known.
+    expect(later.headers['webhook-id']).not.toBe(sentMeanwhile);
+    const second = orderOf(server.recorder.events.at(-1)!) as { position: string };
+    expect((orderOf(later) as { missing: unknown[] }).missing).toMatchObject([{ position: second.position }]);
   });
 
   it('SUB-11 is not known to who comes with another cursor, nor one that was found later', async () => {
@@ -125,10 +129,36 @@ describe('a gap that is not told yet', () => {
     const refreshed = await server.subscribe('counted', { cursor: before, ttlMs: 86_400_000 });
     expect(refreshed).toMatchObject({ truncated: false, cursor: before });
     await handle.emit({ n: 1 });
-    await server.clock.advance(4 * QUARTER_MS);
+    // Within the hour that is granted at most.
+    await server.clock.advance(2 * QUARTER_MS);
+    expect(await server.events.deadLetters()).toHaveLength(2);
     const again = await server.subscribe('counted', { cursor: told!, ttlMs: 86_400_000 });
     expect(again.truncated).toBe(true);
     expect(again.cursor).not.toBe(told);
+  });
+
+  it('SUB-11 DELIV-11 is not known to who comes with the cursor of that answer where it is the one from before the gap', async () => {
+    const server = webhookServer();
+    const handle = server.events.define('counted', counted);
+    let takesGaps = false;
+    server.recorder.answer = ({ body }) => {
+      if (body.type === 'gap') return takesGaps ? undefined : 500;
+      if (body.data.n === 1) return { status: 503, headers: { 'retry-after': '880' } };
+      return body.data.n === 2 ? 500 : undefined;
+    };
+    const { cursor: before } = await server.subscribe('counted', { ttlMs: 3_600_000 });
+    await handle.emit({ n: 1 });
+    await handle.emit({ n: 2 });
+    // The second event and the gap it leaves are given up before the first one is tried again.
+    await server.clock.advance(870_000);
+    expect(await server.events.deadLetters()).toHaveLength(1);
+    const told = await server.subscribe('counted', { cursor: before, ttlMs: 3_600_000 });
+    expect(told).toMatchObject({ truncated: true, cursor: before });
+    await server.subscribe('counted', { cursor: before, ttlMs: 3_600_000 });
+    const gaps = server.recorder.envelopes('gap').length;
+    takesGaps = true;
+    await server.clock.advance(5_000);
+    expect(server.recorder.envelopes('gap')).toHaveLength(gaps + 1);
   });
 
   it('ENV-03 is told again by itself once the endpoint answers, and not with every event', async () => {
