@@ -77,6 +77,8 @@ interface Origin {
 interface EarlyBody {
   readonly body: Body;
   readonly origin: Origin;
+  /** It was taken, and its server does not know. */
+  isAnswerLost?: boolean;
 }
 
 /**
@@ -104,6 +106,8 @@ export class WebhookSubscriber extends Subscriber {
   #busy = false;
   /** An earlier process may have left a live subscription, which would not look at the cursor (SUB-11). */
   #mayBeLive = false;
+  /** How often the server got an earlier storage. */
+  #restorations = 0;
   #refreshBeforeMs: number | null | undefined;
   #settling = false;
   /** Events come one at a time, as the server granted: they are handed on as they come, which has to be in order. */
@@ -192,6 +196,7 @@ export class WebhookSubscriber extends Subscriber {
    * not look at the cursor of who begins anew (SUB-11).
    */
   restored(): void {
+    this.#restorations++;
     if (!this.begun) this.#mayBeLive = true;
     for (const secret of this.#secrets) secret.untilMs = Infinity;
     this.#end.forget();
@@ -288,11 +293,12 @@ export class WebhookSubscriber extends Subscriber {
       this.#answered = true;
       this.#isRefreshing = false;
       const seen = new Set<string | undefined>();
-      for (const { body, origin } of this.#early.splice(0)) {
+      for (const { body, origin, isAnswerLost } of this.#early.splice(0)) {
         if (body.eventId !== undefined && seen.has(body.eventId)) this.disturbed('came again while it waited');
         seen.add(body.eventId);
         const isForgotten = result.deliveryStatus === undefined && (origin.arrivedMs ?? Infinity) < asked.atMs;
         this.#take(body, { ...origin, isForgotten });
+        if (isAnswerLost === true) this.disturbed('answer lost');
       }
       // One of them was its end: what is answered is no position of the next one.
       if (!this.begun) return;
@@ -344,8 +350,10 @@ export class WebhookSubscriber extends Subscriber {
   }
 
   #unsubscribe(): void {
+    const restorations = this.#restorations;
     this.#call(Methods.unsubscribe, { delivery: { url: this.#url } }, (_result, error) => {
-      const isGone = error === undefined || this.#isNotFound(error);
+      // The server of now need not know what one answered that had a later storage.
+      const isGone = (error === undefined || this.#isNotFound(error)) && restorations === this.#restorations;
       if (isGone) {
         this.#mayBeLive = false;
         if (!this.begun && !this.#isOver) this.ended('asked', true);
@@ -421,6 +429,8 @@ export class WebhookSubscriber extends Subscriber {
       this.#take(body, { server });
       if (random.chance(lostAnswer)) {
         this.disturbed('answer lost');
+        // The history tells of what waits only once it is taken.
+        for (const early of this.#early) if (early.body === body) early.isAnswerLost = true;
         answer.reset();
       } else {
         network.later(() => {
