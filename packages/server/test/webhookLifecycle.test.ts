@@ -458,8 +458,29 @@ describe('a client that comes back after a restart', () => {
       expect(answer).toMatchObject({ cursor: 'c0.0', truncated: gapAfter !== null });
       await settle();
       expect(postedNumbers(server)).toEqual([1]);
+      // Nor is what it missed too old: the age is for those who say where they are.
+      expect(deployment.upstream.calls.map(({ context }) => context.notBefore)).not.toContainEqual(expect.anything());
     },
   );
+
+  it('SUB-17 OP-13 goes on where it says that it is, and is not told of a gap before that', async () => {
+    const deployment = new Deployment();
+    const record = await deployment.leaveSubscription();
+    deployment.store.put(record.id, { ...record, gapAfter: 'c0.before' });
+    deployment.upstream.add(1, 2);
+    let isDown = true;
+    const server = deployment.start();
+    const onSubscribe = (): void => {
+      if (isDown) throw new Error('down');
+    };
+    server.events.define('counted', { ...deployment.definition, onSubscribe });
+    await settle();
+    isDown = false;
+    const answer = await server.subscribe('counted', { ttlMs: null, cursor: 'c0.1' });
+    expect(answer).toMatchObject({ cursor: 'c0.1', truncated: false });
+    await settle();
+    expect(postedNumbers(server)).toEqual([2]);
+  });
 
   it('UNSUB-04 a refresh that an unsubscribe overtakes does not bring the subscription back', async () => {
     const store = new TestSubscriptionStore();
