@@ -83,6 +83,19 @@ describe('an error that a stream has no room for', () => {
     expect(told).toEqual(['active', 'error']);
   });
 
+  it('PUSH-22 PUSH-08 is told before the gap it says the reason of, though that would have found room', async () => {
+    const { session, room, told } = liveStream();
+    await settle();
+    room.left = 0;
+    session.fail(internalError('An event could not be prepared'));
+    room.left = 1;
+    expect(session.lose('c1')).toBe(false);
+    expect(told).toEqual(['active', 'error']);
+    room.left = 1;
+    expect(session.lose('c1')).toBe(true);
+    expect(told).toEqual(['active', 'error', 'active']);
+  });
+
   it('PUSH-22 CUR-14 tells of a loss though there was no room for it at first', async () => {
     const { room, told, emit, readOn } = liveStream();
     await settle();

@@ -316,6 +316,18 @@ describe('a gap that is not told yet', () => {
     expect(await server.subscribe('counted', options)).toMatchObject({ truncated: false });
   });
 
+  it('DIALECT-13 OP-13 is not told once more after a crash to a peer of the older dialect that was told', async () => {
+    const deployment = new Deployment();
+    const options = { ttlMs: null, declare: false };
+    const record = await deployment.leaveSubscription(options);
+    deployment.store.put(record.id, { ...record, gapAfter: 'c0.before' });
+    const server = await deployment.run();
+    expect(await server.subscribe('counted', options)).toMatchObject({ truncated: true });
+    // No delivery moves the position meanwhile.
+    await deployment.clock.advance(2_000);
+    expect(deployment.store.records).toMatchObject([{ gapAfter: null }]);
+  });
+
   it('DELIV-14 fits into what every receiver takes, however long the names of places are', async () => {
     const server = webhookServer();
     const filler = 'x'.repeat(3_000);

@@ -79,7 +79,8 @@ export class PushSession extends Subscription implements Sink, ChannelListener {
       this.fail(internalError('Events were lost because this stream was not read fast enough'));
       return true;
     }
-    return this.#channel?.message(Notifications.active, { cursor, truncated: true }) ?? true;
+    // The error that says why is told first.
+    return this.#tellUntold() && (this.#channel?.message(Notifications.active, { cursor, truncated: true }) ?? true);
   }
 
   fail(error: EventsError): void {
