@@ -476,6 +476,36 @@ describe('the secret', () => {
 });
 
 describe('deliveryStatus', () => {
+  const lived = { deliveryStatus: { active: true, lastDeliveryAt: null, lastError: null }, cursor: 'c9' };
+
+  it.each<[string, object[], (string | null)[]]>([
+    ['a server that had it from before, as from a restored backup', [lived, {}], ['c3', 'c3']],
+    ['a server that tells it in any case', [lived, lived], ['c3', 'c3']],
+    ['a server that does not have it', [{}], ['c3']],
+  ])(
+    'CLIENT-29 SUB-11 in the first answer: the subscription is made anew, once, as its server did not look at the position (%s)',
+    async (_what, answers, cursors) => {
+      const w = await webhookWorld();
+      w.server.on(Methods.subscribe, () => granted(w.clock, HOUR_MS, answers.shift()));
+      const subscription = await w.events.subscribe('incident.opened', {}, { from: 'c3' });
+      await settle();
+      await w.clock.advance(1_000);
+      expect(w.subscribes().map(({ params }) => params['cursor'])).toEqual(cursors);
+      expect(w.unsubscribes()).toHaveLength(cursors.length - 1);
+      expect(subscription.status.state).toBe('active');
+      await w.events.close();
+    },
+  );
+
+  it('CLIENT-29 without a position there is nothing that its server had to look at', async () => {
+    const w = await webhookWorld();
+    w.server.on(Methods.subscribe, () => granted(w.clock, HOUR_MS, lived));
+    await w.events.subscribe('incident.opened');
+    await settle();
+    expect([w.subscribes(), w.unsubscribes()].map((requests) => requests.length)).toEqual([1, 0]);
+    await w.events.close();
+  });
+
   it('STATUS-01 STATUS-06 OP-31 is told with each refresh that has one: suspension, throttling, the category', async () => {
     const told: DeliveryStatus[] = [];
     const w = await webhookWorld();

@@ -272,6 +272,13 @@ export class WebhookSubscriber extends Subscriber {
         this.#unanswered(asked.byServerMs);
         return;
       }
+      if (isNew && params.cursor !== null && result.deliveryStatus !== undefined) {
+        // It was there before, as in a restored copy, so that nobody looked at the cursor: it is ended, and made anew.
+        this.#mayBeLive = true;
+        this.begun = false;
+        this.#reset();
+        return;
+      }
       const { rotationGraceMs } = this.#rules;
       const untilMs = this.context.serverTime.nowMs + rotationGraceMs;
       for (const old of this.#secrets) {

@@ -8,6 +8,8 @@ export class Callback {
   #path: string;
   /** The server may have a subscription for this URL; one that is live ignores the cursor of the next (SUB-11). */
   mayBeLive: boolean;
+  /** The last first answer told of a subscription that was there before: to be made anew, unless the next one says so, too. */
+  wasLive = false;
 
   /**
    * @param keptPath from the store: whether the process that used it ended the subscription is not known

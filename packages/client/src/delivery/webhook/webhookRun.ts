@@ -113,6 +113,10 @@ export class WebhookRun {
   async #accepted(result: SubscribeResult, registered: RegisteredCallback): Promise<void> {
     const { clock, random, backoff, connection, onActive, onHealthy, onDeliveryStatus, onError } = this.#context;
     if (this.#over.signal.aborted) return;
+    if (this.#metLive(result)) {
+      this.#end({ kind: 'paused' });
+      return;
+    }
     const { lost } = connection;
     registered.bind(result.id);
     this.#secret.accepted();
@@ -141,6 +145,19 @@ export class WebhookRun {
       await sleep(clock, backoffMs(this.#attempt, backoff, random), this.#over.signal);
       this.#attempt += 1;
     }
+  }
+
+  /**
+   * Whether the server had the subscription from before, although it was ended there: a restored backup has it again. It did
+   * not look at the position then (SUB-11), so the subscription has to be ended and made anew (CLIENT-29). Once: some servers
+   * tell a status in any case.
+   */
+  #metLive({ deliveryStatus }: SubscribeResult): boolean {
+    const isFirst = this.#activeAtMs === undefined && this.#context.buffer.resumeCursor !== null;
+    if (!isFirst) return false;
+    const isAgain = this.#callback.wasLive;
+    this.#callback.wasLive = deliveryStatus !== undefined;
+    return deliveryStatus !== undefined && !isAgain;
   }
 
   /** ORDER-06: a server that does not know the key says nothing. */
