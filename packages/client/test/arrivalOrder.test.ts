@@ -312,6 +312,57 @@ describe('ArrivalOrder', () => {
       world.take(posts[1]!, 'p3');
       expect(world.out).toEqual([1, 2, 3, 5]);
     });
+
+    it.each<[string, (world: World) => void]>([
+      [
+        'comes again at the start of a chain',
+        (world) => {
+          const post = { event: 4, position: 'p4', previous: 'p3' };
+          world.take(post, 'p2');
+          world.take({ ...post, previous: null });
+        },
+      ],
+      [
+        'comes again behind one that is known',
+        (world) => {
+          const post = { event: 4, position: 'p4', previous: 'p3' };
+          world.take(post, 'p2');
+          world.take({ ...post, previous: 'p2' });
+        },
+      ],
+      [
+        'a new chain leads to',
+        (world) => {
+          world.take({ event: 4, position: 'p4', previous: 'q1' }, 'p2');
+          world.take({ event: 1, position: 'q1', previous: null });
+        },
+      ],
+    ])('ORDER-09 is over with the next event that goes on, also if it waited and %s', async (_, goOn) => {
+      const world = new World();
+      world.take({ event: 2, position: 'p2', previous: null });
+      world.order.settle();
+      goOn(world);
+      expect(world.out.at(-1)).toBe(4);
+      const before = [...world.out];
+      world.take({ event: 6, position: 'p6', previous: 'p5' }, 'p6');
+      expect(world.out).toEqual(before);
+      await world.clock.advance(60_000);
+      expect(world.out).toEqual([...before, 'gap', 6]);
+    });
+
+    it('ORDER-09 RECV-17 says nothing of what follows the event before it, once a chain begins with one that is known', () => {
+      const world = new World();
+      const [first, second] = chain([1, 2]);
+      world.take(first!);
+      world.take(second!);
+      world.take({ event: 6, position: 'p6', previous: 'p5' });
+      world.order.settle();
+      expect(world.out).toEqual([1, 2, 6]);
+      world.order.repeated({ position: 'q1', previous: null }, () => false);
+      // In the chain of before it would have been one of the missing ones.
+      expect(world.take({ event: 7, position: 'q2', previous: 'p2' })).toBe('taken');
+      expect(world.out).toEqual([1, 2, 6, 7]);
+    });
   });
 
   describe('a gap that names what is missing', () => {
