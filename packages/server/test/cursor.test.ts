@@ -156,6 +156,19 @@ describe('age', () => {
     ]);
   });
 
+  it.each(['run.1', 'nonsense'])(
+    'CUR-08 CUR-12 the position told for a cursor of no use (%s) has nothing too old behind it',
+    async (cursor) => {
+      const server = httpServer();
+      const fits = await aged(server);
+      const { cursor: told, truncated } = await server.poll('counted', cursor, { maxAgeMs: 6 * MINUTE_MS });
+      expect(truncated).toBe(true);
+      const behind = await server.poll('counted', told);
+      const wanted = await server.poll('counted', fits, { maxAgeMs: 6 * MINUTE_MS });
+      expect(behind.events).toEqual(cursor === 'run.1' ? wanted.events : []);
+    },
+  );
+
   it('CUR-08 CUR-09 everything too old leaves nothing, and says so', async () => {
     const server = httpServer();
     const cursor = await aged(server);

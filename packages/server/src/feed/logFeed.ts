@@ -140,9 +140,8 @@ export class LogFeed implements Feed, LogDispatch {
   read(_subscription: SubscriptionDetails, cursor: string, options: ReadOptions): MaybePromise<FeedPage> {
     const place = this.#locate(cursor);
     // The page stays empty so that the fresh cursor is where reading goes on, in every mode the same.
-    if (place.lost) return this.#located(place);
     try {
-      const page = this.#readFrom(place.position, options);
+      const page = place.lost ? this.#fresh(place.position, options) : this.#readFrom(place.position, options);
       return isPromise(page) ? page.catch((error: unknown) => this.#cannotRead(error)) : page;
     } catch (error) {
       return this.#cannotRead(error);
@@ -270,6 +269,13 @@ export class LogFeed implements Feed, LogDispatch {
   #cannotRead(error: unknown): never {
     this.#report(error);
     throw internalError('The events cannot be read at the moment');
+  }
+
+  /** Where to go on with nothing to go on from: behind what is too old, as a later run knows the position alone. */
+  #fresh(position: number, { notBeforeMs }: ReadOptions): MaybePromise<FeedPage> {
+    const start = notBeforeMs === undefined ? position : this.#log.seek(position, notBeforeMs);
+    const located = (found: number): FeedPage => this.#located({ position: found, lost: true });
+    return isPromise(start) ? start.then(located) : located(start);
   }
 
   /** An empty page at a place. */
