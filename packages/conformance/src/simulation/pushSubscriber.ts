@@ -97,6 +97,10 @@ export class PushSubscriber extends Subscriber {
     stream.stalled = new Promise((resolve) => {
       stream.unstall = () => {
         stream.stalled = undefined;
+        const { record, time } = this.context;
+        // Whatever kept the server from something meanwhile is told only now, however often.
+        const { subscription } = this.wish;
+        record({ fact: 'lossCause', subscription, why: 'read late', isOfEach: true, at: time.nowMs });
         resolve();
       };
     });
