@@ -233,6 +233,8 @@ export class CheckedSubscription {
   restored({ at }: RestoredFact): void {
     this.#grant = undefined;
     this.#droppedMs = at ?? this.#droppedMs;
+    // The one in the copy may have begun before the one of now.
+    if (this.#mode === 'webhook') this.#latest = undefined;
   }
 
   settled(evidence: Evidence): void {

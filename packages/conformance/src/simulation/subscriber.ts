@@ -142,6 +142,11 @@ export abstract class Subscriber {
     return { maxAgeMs };
   }
 
+  /** What it has at the server need not be what it asked for last. */
+  protected ageIsUnknown(): void {
+    this.#floor = undefined;
+  }
+
   #checkAge({ eventId, timestamp }: ArrivedEvent): void {
     const { serverTime, complain } = this.context;
     if (this.#floor === undefined || timestamp === undefined) return;

@@ -197,6 +197,7 @@ export class WebhookSubscriber extends Subscriber {
    */
   restored(): void {
     this.#restorations++;
+    this.ageIsUnknown();
     if (!this.begun) this.#mayBeLive = true;
     for (const secret of this.#secrets) secret.untilMs = Infinity;
     this.#end.forget();
