@@ -553,6 +553,55 @@ describe('events that cannot be emitted', () => {
     expect(outbox.waiting).toBe(0);
   });
 
+  it('EMIT-13 are removed although the database was busy after they were moved, and that is told each time it begins', async () => {
+    const db = authorsDatabase();
+    let busy = false;
+    const handle: OutboxDatabase = {
+      exec: (sql) => {
+        if (busy && sql === 'BEGIN IMMEDIATE') throw new Error('database is locked');
+        return db.exec(sql);
+      },
+      prepare: (sql) => db.prepare(sql),
+      get isTransaction() {
+        return db.isTransaction;
+      },
+    };
+    const told: string[] = [];
+    const { server: made, logged } = await server({ onError: (error) => told.push(String(error)) });
+    const outbox = made.events.outbox(handle);
+    for (const n of [1, 2]) {
+      busy = true;
+      outbox.add('counted', { n });
+      await made.clock.advance(5_000);
+      expect(outbox.waiting).toBe(1);
+      busy = false;
+      await made.clock.advance(2_000);
+      expect(outbox.waiting).toBe(0);
+    }
+    expect(await logged()).toEqual([1, 2]);
+    expect(told).toEqual(['Error: database is locked', 'Error: database is locked']);
+  });
+
+  it('EMIT-13 wait a minute for their type each time that it is not offered', async () => {
+    const db = authorsDatabase();
+    const { server: made } = await server();
+    const outbox = made.events.outbox(db);
+    const insert = db.prepare(
+      `INSERT INTO mcp_events_outbox (name, event_id, timestamp, data) VALUES ('late', ?, '2026-01-01T00:00:00Z', '{"n":1}')`,
+    );
+    insert.run('order-1');
+    await made.clock.advance(40_000);
+    const late = made.events.define('late', counted);
+    await outbox.flush();
+    expect(outbox.waiting).toBe(0);
+    late.remove();
+    insert.run('order-2');
+    await made.clock.advance(50_000);
+    expect([outbox.waiting, outbox.refused().length]).toEqual([1, 0]);
+    await made.clock.advance(12_000);
+    expect([outbox.waiting, outbox.refused().length]).toEqual([0, 1]);
+  });
+
   it('are kept in bounded number', async () => {
     const db = authorsDatabase();
     const { server: made } = await server();
