@@ -4,6 +4,8 @@ import { backoffMs } from '../src/backoff.ts';
 import { sleep } from '../src/clock.ts';
 import { EventBuffer } from '../src/subscription/eventBuffer.ts';
 import { type Arrival, WaitingRoom } from '../src/delivery/webhook/waitingRoom.ts';
+import { SigningSecret } from '../src/delivery/webhook/signingSecret.ts';
+import { Callback } from '../src/receiver/callback.ts';
 import { acknowledged, type Position } from '../src/subscription/position.ts';
 import { RecentIds, RECENT_IDS_COUNT } from '../src/subscription/recentIds.ts';
 import { FakeClock, settle } from './support/fakeClock.ts';
@@ -99,6 +101,16 @@ describe('WaitingRoom', () => {
     );
   });
 
+  it('RECV-02 prefers what is waited for, as long as it is', () => {
+    const room = new WaitingRoom(20);
+    const [waiting, other] = [arrival(5), arrival(7)];
+    expect([room.admit(waiting), room.admit(other)]).toEqual([true, true]);
+    expect([room.admit(arrival(9)), room.admit(arrival(4))]).toEqual([false, true]);
+    room.leave(waiting);
+    // Nobody waits for its predecessor any more, which comes too late.
+    expect([room.admit(arrival(4)), room.admit(arrival(6))]).toEqual([false, true]);
+  });
+
   it('remembers a bounded number of refusals', () => {
     const room = new WaitingRoom(10);
     expect(room.admit(arrival(0))).toBe(true);
@@ -107,6 +119,44 @@ describe('WaitingRoom', () => {
     expect(room.admit(arrival(1_999))).toBe(true);
     room.clear();
     expect(room.admit(arrival(5))).toBe(true);
+  });
+});
+
+describe('signing secret', () => {
+  it('SIG-05 SIG-11 is as old as its last change, and changed again only when it is old enough', async () => {
+    const clock = new FakeClock();
+    const rotated: string[] = [];
+    const registered = {
+      rotate: (secret: string) => rotated.push(secret),
+      dropOldSecrets: () => {},
+      bind: () => {},
+      close: () => {},
+    } as never;
+    const rotateSecretAfterMs = 3_600_000;
+    const secret = new SigningSecret({ rotateSecretAfterMs } as never, clock);
+    await clock.advance(rotateSecretAfterMs);
+    for (let change = 1; change <= 2; change += 1) {
+      secret.rotateIfDue(registered);
+      secret.accepted();
+      await clock.advance(rotateSecretAfterMs - 1);
+      secret.rotateIfDue(registered);
+      expect([rotated.length, secret.value]).toEqual([change, rotated.at(-1)]);
+      await clock.advance(1);
+    }
+    secret.close();
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('callback', () => {
+  it('RECV-15 takes up to eight ids that posts suggest, until who subscribed tells the one', () => {
+    const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+    const callback = new Callback({ secret, accept: () => 'accepted' }, () => {});
+    for (let n = 1; n <= 9; n += 1) callback.suggest(`sub_${n}`);
+    expect([callback.isNamed('sub_8'), callback.isNamed('sub_9'), callback.id]).toEqual([true, false, 'sub_1']);
+    callback.bind('sub_9');
+    callback.suggest('sub_1');
+    expect([callback.isNamed('sub_8'), callback.isNamed('sub_9'), callback.id]).toEqual([false, true, 'sub_9']);
   });
 });
 

@@ -401,6 +401,10 @@ describe('an inbox', () => {
     const { inbox } = await open({ maxBytes: 1_000 });
     const outcomes = await Promise.all([1, 2, 3].map((n) => inbox.accept(event(`e${n}`, undefined, { bytes: 400 }))));
     expect(outcomes).toEqual(['accepted', 'accepted', 'retry']);
+    // What fills it to the last byte has room, and nothing has then.
+    expect(await inbox.accept(event('e4', undefined, { bytes: 201 }))).toBe('retry');
+    expect(await inbox.accept(event('e4', undefined, { bytes: 200 }))).toBe('accepted');
+    expect(await inbox.accept(event('e5', undefined, { bytes: 1 }))).toBe('retry');
     const large = await open({ maxBytes: 1_000 });
     expect(await large.inbox.accept(event('e1', undefined, { bytes: 5_000 }))).toBe('accepted');
   });
@@ -424,6 +428,25 @@ describe('an inbox', () => {
     store.append = append;
     expect(await inbox.accept(nth(1))).toBe('accepted');
     expect(await application.take(9)).toEqual(['e1']);
+  });
+
+  it('RECV-02 RECV-17 does not count another place of an event as known that could not be stored', async () => {
+    const store = memoryInboxStore();
+    const { append } = store;
+    const changes: string[] = [];
+    const { inbox, application } = await open({ store });
+    await inbox.accept(nth(2));
+    const again = nth(2, { order: { position: 'q1', previous: null } });
+    store.append = () => Promise.reject(new Error('disk full'));
+    await expect(inbox.accept(again)).rejects.toThrow('disk full');
+    store.append = (change) => {
+      changes.push(change.kind);
+      return append(change);
+    };
+    expect([await inbox.accept(again), await inbox.accept(again)]).toEqual(['accepted', 'accepted']);
+    expect(changes).toEqual(['mark']);
+    // At that place nothing has to be waited for.
+    expect(await application.take(9)).toEqual(['e2']);
   });
 
   it('hands an item out again when its acknowledgement could not be stored', async () => {
