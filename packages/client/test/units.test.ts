@@ -146,6 +146,22 @@ describe('signing secret', () => {
     secret.close();
     expect(clock.pendingTimers).toBe(0);
   });
+
+  it('SIG-05 is not changed again while posts may be signed with the one before', async () => {
+    const clock = new FakeClock();
+    let [rotated, dropped] = [0, 0];
+    const registered = { rotate: () => rotated++, dropOldSecrets: () => dropped++ } as never;
+    const secret = new SigningSecret({ rotateSecretAfterMs: 1_000 } as never, clock);
+    await clock.advance(1_000);
+    secret.rotateIfDue(registered);
+    secret.accepted();
+    await clock.advance(299_999);
+    secret.rotateIfDue(registered);
+    expect([rotated, dropped]).toEqual([1, 0]);
+    await clock.advance(1);
+    secret.rotateIfDue(registered);
+    expect([rotated, dropped]).toEqual([2, 1]);
+  });
 });
 
 describe('callback', () => {

@@ -463,6 +463,25 @@ describe('a client that comes back after a restart', () => {
     },
   );
 
+  it('SUB-17 TTL-07 begins from now where its subscription has lapsed before it could come back', async () => {
+    const deployment = new Deployment();
+    await deployment.leaveSubscription({ ttlMs: 60_000 });
+    deployment.upstream.add(1);
+    let isDown = true;
+    const server = deployment.start();
+    const onSubscribe = (): void => {
+      if (isDown) throw new Error('down');
+    };
+    server.events.define('counted', { ...deployment.definition, onSubscribe });
+    await settle();
+    deployment.clock.jump(120_000);
+    isDown = false;
+    const answer = await server.subscribe('counted', { ttlMs: null });
+    expect(answer).toMatchObject({ cursor: 'c0.1', truncated: false });
+    await settle();
+    expect(postedNumbers(server)).toEqual([]);
+  });
+
   it('SUB-17 OP-13 goes on where it says that it is, and is not told of a gap before that', async () => {
     const deployment = new Deployment();
     const record = await deployment.leaveSubscription();

@@ -140,6 +140,19 @@ export const recordCases: readonly StorageCase[] = [
     },
   },
   {
+    title: 'DELIV-08 keeps dead letters of just as many bytes as it may',
+    run: async ({ open }) => {
+      const { deadLetters } = await open();
+      const quarter = JSON.stringify({ text: 'x'.repeat(deadLetterBounds.maxBytes / 4 - 11) });
+      assert.equal(quarter.length, deadLetterBounds.maxBytes / 4);
+      for (const id of ids(5)) await deadLetters.add(deadLetter(id, { dataJson: quarter }));
+      assert.deepEqual(
+        (await deadLetters.find({})).map(({ eventId }) => eventId),
+        ['e2', 'e3', 'e4', 'e5'],
+      );
+    },
+  },
+  {
     title: 'DELIV-08 has every dead letter after a kill that was answered, and goes on counting',
     durable: true,
     run: async ({ open, crash }) => {
