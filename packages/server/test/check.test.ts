@@ -115,6 +115,51 @@ describe('calls', () => {
     expect(pushedNumbers(await stream.arrived())).toEqual([1]);
   });
 
+  it('EMIT-10 wake looks once more where the upstream is being asked, which may have answered before', async () => {
+    const server = httpServer();
+    const upstream = new Upstream();
+    let answer: (() => void) | undefined;
+    let isSlow = false;
+    const type = server.events.define('counted', {
+      ...counted,
+      nextPollMs: 60_000,
+      check: async (...asked) => {
+        const result = upstream.check(...asked);
+        if (isSlow) await new Promise<void>((resolve) => (answer = resolve));
+        return result;
+      },
+    });
+    const stream = await server.stream('counted');
+    await settle();
+    isSlow = true;
+    type.wake();
+    await settle();
+    upstream.add(1);
+    type.wake();
+    isSlow = false;
+    answer?.();
+    await settle();
+    expect(pushedNumbers(await stream.arrived())).toEqual([1]);
+  });
+
+  it('EMIT-10 CUR-06 streams of one principal share calls where they stand at one place only', async () => {
+    const server = httpServer();
+    const upstream = new Upstream();
+    server.events.define('counted', { ...counted, check: upstream.check, nextPollMs: 60_000 });
+    const early = await server.stream('counted');
+    await settle();
+    upstream.add(1);
+    const late = await server.stream('counted');
+    await settle();
+    await server.clock.advance(60_000);
+    expect(pushedNumbers(await early.arrived())).toEqual([1]);
+    expect(pushedNumbers(await late.arrived())).toEqual([]);
+    upstream.add(2);
+    await server.clock.advance(60_000);
+    expect(pushedNumbers(await early.arrived())).toEqual([2]);
+    expect(pushedNumbers(await late.arrived())).toEqual([2]);
+  });
+
   it('EMIT-10 the upstream says when it wants to be asked again', async () => {
     const server = httpServer();
     const upstream = new Upstream();

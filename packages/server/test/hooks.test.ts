@@ -3,6 +3,7 @@ import { forbidden } from '@mcp-events/server';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { settle } from './kit/fakeClock.ts';
+import { authFor } from './kit/httpServer.ts';
 import { counted, httpServer, stdioServer } from './kit/servers.ts';
 import { Upstream } from './kit/upstream.ts';
 
@@ -196,6 +197,38 @@ describe('push', () => {
 });
 
 describe('poll leases', () => {
+  it('HOOK-02 one that ends while onSubscribe runs gets its counterpart when that is done, once', async () => {
+    const server = httpServer();
+    const log: string[] = [];
+    let provisioned = (): void => {};
+    server.events.define('counted', {
+      ...counted,
+      onSubscribe: () => new Promise<void>((resolve) => (provisioned = resolve)),
+      onUnsubscribe: () => void log.push('unsubscribe'),
+    });
+    const polling = server.call('events/poll', { name: 'counted', cursor: null });
+    await settle();
+    void server.events.terminate({}, forbidden('revoked'));
+    await settle();
+    expect(log).toEqual([]);
+    provisioned();
+    expect((await polling).error).toMatchObject({ code: -32024, data: { reason: 'revoked' } });
+    await server.clock.advance(3_600_000);
+    expect(log).toEqual(['unsubscribe']);
+  });
+
+  it('HOOK-01 HOOK-04 end with what is known of the one that polled last', async () => {
+    const server = httpServer();
+    const recorder = new Recorder();
+    server.events.define('counted', { ...recorder.definition, leaseMs: 10_000 });
+    for (const token of ['first', 'second']) {
+      await server.poll('counted', null, {}, { authInfo: { ...authFor('ada'), token } });
+    }
+    await server.clock.advance(20_000);
+    expect(recorder.log).toEqual(['subscribe poll ada {}', 'unsubscribe poll ada {}']);
+    expect(recorder.contexts.map(({ authInfo }) => authInfo?.token)).toEqual(['first', 'second']);
+  });
+
   it('HOOK-04 the first poll subscribes, later ones renew, silence unsubscribes', async () => {
     const server = httpServer();
     const recorder = new Recorder();

@@ -186,3 +186,25 @@ it('POLL-11 answers every poll that is held by the same event', async () => {
   await type.emit({ n: 1 });
   expect((await Promise.all(held)).map(({ events }) => numbersOf(events))).toEqual([[1], [1], [1]]);
 });
+
+it('POLL-11 CUR-08 leaves out what is too old, also while it is held', async () => {
+  const server = httpServer();
+  const upstream = new Upstream();
+  server.events.define('checked', { ...counted, nextPollMs: 1_000, check: upstream.check });
+  const type = server.events.define('counted', counted);
+  const { cursor } = await server.poll('counted', null);
+  const held = server.poll('counted', cursor, { timeoutMs: 5_000, maxAgeMs: 60_000 });
+  await settle();
+  await type.emit({ n: 1 }, { timestamp: '2020-01-01T00:00:00Z' });
+  expect((await held).events).toEqual([]);
+  const { cursor: start } = await server.poll('checked', null);
+  const checked = server.poll('checked', start, { timeoutMs: 5_000, maxAgeMs: 60_000 });
+  await settle();
+  upstream.calls.length = 0;
+  upstream.add(1);
+  await server.clock.advance(2_000);
+  expect((await checked).events).toHaveLength(1);
+  // Looking for something new has no age; what is answered has.
+  const asOf = new Date(server.clock.now() - 2_000 - 60_000);
+  expect(upstream.calls.at(-1)?.context.notBefore).toEqual(asOf);
+});
