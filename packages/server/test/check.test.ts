@@ -142,7 +142,7 @@ describe('calls', () => {
     expect(pushedNumbers(await stream.arrived())).toEqual([1]);
   });
 
-  it('EMIT-10 CUR-06 streams of one principal share calls where they stand at one place only', async () => {
+  it('EMIT-10 streams of one principal share calls where they stand at one place only', async () => {
     const server = httpServer();
     const upstream = new Upstream();
     server.events.define('counted', { ...counted, check: upstream.check, nextPollMs: 60_000 });

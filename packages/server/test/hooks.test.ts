@@ -197,7 +197,7 @@ describe('push', () => {
 });
 
 describe('poll leases', () => {
-  it('HOOK-02 one that ends while onSubscribe runs gets its counterpart when that is done, once', async () => {
+  it('HOOK-04 one that ends while onSubscribe runs gets its counterpart when that is done, once', async () => {
     const server = httpServer();
     const log: string[] = [];
     let provisioned = (): void => {};
