@@ -82,6 +82,22 @@ describe('one delivery at a time', () => {
     expect(sent()).toEqual(['e1', 'gap', 'gap', 'gap', 'e2']);
   });
 
+  it('ORDER-05 SUB-13 tells what is missing at once when its client is back, and goes on', async () => {
+    const { server, emit } = orderedServer({ retry: { attempts: 1 } });
+    const { recorder } = server;
+    await server.subscribe('counted');
+    recorder.answer = ({ body }) => (body.eventId === 'e1' || body.type === 'gap' ? 500 : 204);
+    await emit(2);
+    await server.clock.advance(10_000);
+    recorder.answer = () => 204;
+    await server.clock.advance(10_000);
+    const sent = (): unknown[] => recorder.deliveries.map(({ body }) => body.type ?? body.eventId);
+    expect(sent()).toEqual(['e1', 'gap']);
+    expect((await server.subscribe('counted')).truncated).toBe(true);
+    await settle();
+    expect(sent()).toEqual(['e1', 'gap', 'gap', 'e2']);
+  });
+
   it('ORDER-05 SUB-14 goes on where gaps are not taken once its client shows that it knows', async () => {
     const { server, emit } = orderedServer({ retry: { attempts: 1 } });
     const { recorder } = server;

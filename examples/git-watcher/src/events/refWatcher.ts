@@ -129,8 +129,12 @@ export class RefWatcher {
   async #watchFolders(): Promise<void> {
     const { commonDir } = this.#options.repository;
     const top = join(commonDir, 'refs');
-    const entries = await readdir(top, { recursive: true, withFileTypes: true });
-    const folders = entries.filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+    const folders = await foldersBelow(top);
+    if (folders === undefined) {
+      // One went while they were listed, so the refs are looked at once more.
+      this.#changedMeanwhile = true;
+      return;
+    }
     const wanted = new Set([commonDir, top, ...folders]);
     for (const [path, folder] of this.#folders) {
       if (wanted.has(path)) continue;
@@ -146,6 +150,18 @@ export class RefWatcher {
       const forget = (): void => void this.#folders.delete(path);
       this.#folders.set(path, this.#watchFolder(path, onChange, forget));
     }
+  }
+}
+
+/** `undefined` if one of them went meanwhile. */
+async function foldersBelow(top: string): Promise<string[] | undefined> {
+  try {
+    const entries = await readdir(top, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && path !== undefined && path !== top) return undefined;
+    throw error;
   }
 }
 

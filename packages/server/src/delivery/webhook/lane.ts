@@ -249,7 +249,9 @@ export class Lane implements Sink, DeliveryLane {
     else if (this.#subscriber.dialect === 'sketch') this.#order.release();
     else {
       if (isNew) held.answeredCursor = position;
-      if (this.#order.envelope === undefined) this.#sendGap(0);
+      const { envelope } = this.#order;
+      if (envelope === undefined) this.#sendGap(0);
+      else if (this.#tellsInOrder && envelope.attempts === 0) this.#hasten(envelope);
     }
     held.answered = true;
     return isNew;
@@ -575,6 +577,13 @@ export class Lane implements Sink, DeliveryLane {
   /** Not when it waits for its retry, or for its turn among other attempts. */
   #goOnWith(delivery: Delivery): void {
     if (delivery.state === 'waiting' && delivery.retry === undefined) this.queue(delivery);
+  }
+
+  /** Nothing waits any longer for what was put off because its endpoint did not take it: the client is back. */
+  #hasten(delivery: Delivery): void {
+    if (delivery.retry === undefined || this.suspended) return;
+    this.#context.retries.cancel(delivery.retry);
+    this.queue(delivery);
   }
 
   #queueIn(delivery: Delivery, delayMs: number): void {
