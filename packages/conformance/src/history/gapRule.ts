@@ -240,9 +240,10 @@ export class GapRule implements Rule {
       if (beyond !== undefined && (position ?? Infinity) <= beyond) return false;
       const lost = fact.eventId === undefined ? undefined : this.#table.get(fact.eventId)?.position;
       // Several may be lost at once, and each is told at its place. Posts overtake each other.
-      if (lost !== undefined && begun.fact.mode !== 'webhook') {
+      if (lost !== undefined) {
         const until = this.#table.positionOf(begun.fact.type, cursor) ?? Infinity;
-        return (position ?? -Infinity) < lost && lost <= until;
+        const isTold = (position ?? -Infinity) < lost && lost <= until;
+        if (isTold || begun.fact.mode !== 'webhook') return isTold;
       }
       if (fact.isOfEach === true && begun.fact.mode !== 'webhook' && index <= before) {
         const until = this.#table.positionOf(begun.fact.type, cursor) ?? Infinity;

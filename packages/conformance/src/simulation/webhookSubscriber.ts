@@ -265,7 +265,7 @@ export class WebhookSubscriber extends Subscriber {
       cursor: this.cursor,
       ...ttl,
       // Of one that lives already the age is no matter.
-      ...(isNew ? this.maxAge() : {}),
+      ...(isNew || !this.#answered ? this.maxAge() : {}),
       ...(ordered?.asked === undefined ? {} : { _meta: { [ORDERED_META_KEY]: ordered.asked } }),
     };
     this.#call(Methods.subscribe, params, (result: SubscribeResult | undefined) => {
@@ -301,7 +301,11 @@ export class WebhookSubscriber extends Subscriber {
       this.#answered = true;
       this.#isRefreshing = false;
       const seen = new Set<string | undefined>();
-      for (const { body, origin, isAnswerLost } of this.#early.splice(0)) {
+      const early = this.#early.splice(0);
+      const isGap = ({ body }: EarlyBody): boolean => body.type === 'gap';
+      // What the answer to an earlier request would have told lies before all that came, too.
+      for (const each of [...early.filter(isGap), ...early.filter((one) => !isGap(one))]) {
+        const { body, origin, isAnswerLost } = each;
         if (body.eventId !== undefined && seen.has(body.eventId)) this.disturbed('came again while it waited');
         seen.add(body.eventId);
         const isForgotten = result.deliveryStatus === undefined && (origin.arrivedMs ?? Infinity) < asked.atMs;
