@@ -169,8 +169,8 @@ describe('ArrivalOrder', () => {
       world.take(posts[5]!);
       await world.clock.advance(60_000);
       expect(world.take(posts[2]!)).toBe('taken');
-      expect(world.take(posts[1]!)).toBe('late');
-      expect(world.out).toEqual([1, 'gap', 6, 3]);
+      expect(world.take(posts[1]!)).toBe('taken');
+      expect(world.out).toEqual([1, 'gap', 6, 2, 3]);
     });
 
     it('tells a gap when more than maxWaiting wait', () => {
@@ -251,6 +251,25 @@ describe('ArrivalOrder', () => {
           expect(before).toEqual(range(1, before.length));
         }),
       );
+    });
+  });
+
+  describe('what is late', () => {
+    it('ORDER-02 comes before those that wait for it', async () => {
+      const world = new World();
+      const posts = chain(range(1, 9));
+      world.take(posts[0]!);
+      world.take(posts[4]!);
+      await world.clock.advance(60_000);
+      expect(world.out).toEqual([1, 'gap', 5]);
+      // It follows the place before the gap, and so lies in it, with what follows there.
+      world.take(posts[2]!);
+      expect(world.out).toEqual([1, 'gap', 5]);
+      expect(world.take(posts[1]!)).toBe('taken');
+      expect(world.out).toEqual([1, 'gap', 5, 2, 3]);
+      expect(world.take(posts[3]!)).toBe('late');
+      expect(world.take(posts[5]!)).toBe('taken');
+      expect(world.out).toEqual([1, 'gap', 5, 2, 3, 6]);
     });
   });
 

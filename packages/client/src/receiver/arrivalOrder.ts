@@ -152,6 +152,13 @@ export class ArrivalOrder<T> {
     // What a gap told as missing may come all the same: only its acknowledgement was lost.
     this.#empty.delete(position);
     if (this.#holes.take(order)) {
+      if (this.#isAwaited(position)) {
+        // Those that wait for it are released with its place, and come behind it.
+        this.#release(item);
+        this.#pass(position);
+        this.#passStarts();
+        return 'taken';
+      }
       this.#pass(position);
       this.#passStarts();
       return 'late';
@@ -233,6 +240,10 @@ export class ArrivalOrder<T> {
       this.#last = position;
       this.#pass(position);
     } else this.#empty.add(position, { previous });
+  }
+
+  #isAwaited(position: string): boolean {
+    return this.#waiting.behind(position).length > 0 || this.#empty.behind(position).length > 0;
   }
 
   /** Whether items wait that came before a chain which begins now. Those that came before the first chain are its own. */
