@@ -370,6 +370,35 @@ describe('gaps', () => {
     await w.events.close();
   });
 
+  it.each([[false], [true]])(
+    'CUR-13 CLIENT-24 one that was found before process() was called is told to its handler (and to that of subscribe(): %s)',
+    async (isHeard) => {
+      const heard: string[] = [];
+      const w = await processWorld();
+      const subscribing = w.events.subscribe(
+        'incident.opened',
+        {},
+        { from: 'c1', ...(isHeard ? { onGap: ({ reason }) => void heard.push(reason) } : {}) },
+      );
+      await settle();
+      w.server.stream().active('c5', true);
+      const subscription = await subscribing;
+      await settle();
+      // The position does not pass what nobody was told of.
+      expect(await w.inbox.list()).toMatchObject([{ cursor: isHeard ? 'c5' : 'c1' }]);
+      const ended = subscription.process(note as never, {
+        inbox: w.inbox,
+        onGap: ({ reason, cursor }, { db }) => addEffect(db as never, `${reason} ${cursor}`),
+      });
+      await settle();
+      await pushMore(w, 5, 1);
+      expect([heard, w.effects()]).toEqual(isHeard ? [['truncated'], ['e6']] : [[], ['truncated c5', 'e6']]);
+      expect(subscription.cursor).toBe('c6');
+      await w.events.close();
+      await ended;
+    },
+  );
+
   it('CUR-13 one that cannot be handled is tried again, and ends processing in front of it', async () => {
     const w = await processWorld();
     const { ended } = await w.start({

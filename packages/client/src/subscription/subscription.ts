@@ -367,6 +367,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
       const item = this.#buffer.claim();
       if (item === undefined || item.kind === 'event') return item;
       if (item.kind === 'gap') {
+        // It stays for a handler that is told by `process()`, and with it the position before it.
+        if (!this.#hearsGaps) return undefined;
         // Should this fail, the gap is still there for the next call.
         await this.#position.save();
         if (this.#isOver()) return undefined;
@@ -376,6 +378,10 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
       this.#buffer.shift();
       if (item.cursor !== null) this.#position.move(moved(this.#position.current, item.cursor, item.seen));
     }
+  }
+
+  get #hearsGaps(): boolean {
+    return this.#consumer !== undefined || this.#parts.options.onGap !== undefined;
   }
 
   /** Without a waiting reader, and with nothing unacknowledged before them, markers take effect on arrival. */
