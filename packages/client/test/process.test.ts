@@ -242,7 +242,7 @@ describe('process', () => {
     const w = await processWorld();
     const { subscription } = await w.start();
     await expect(subscription.next()).rejects.toMatchObject({ code: 'ALREADY_CONSUMED' });
-    await expect(subscription.process(note as never, { inbox: w.inbox })).rejects.toMatchObject({
+    await expect(subscription.process(note, { inbox: w.inbox })).rejects.toMatchObject({
       code: 'ALREADY_CONSUMED',
     } satisfies Partial<EventsClientError>);
     expect(subscription.status.state).not.toBe('stopped');
@@ -346,7 +346,7 @@ it('TERM-07 CLIENT-01 an end that comes while the inbox takes over is kept', asy
   const inbox = new Proxy(first.inbox, {
     get: (target, name) => (name in slow ? slow[name as 'load'] : (target[name as 'load'] as any)?.bind(target)),
   });
-  const ended = subscription.process(note as never, { inbox }).catch((error: Error) => error);
+  const ended = subscription.process(note, { inbox }).catch((error: Error) => error);
   await settle();
   first.server.stream().terminated(-32024);
   await settle();
@@ -386,7 +386,7 @@ describe('gaps', () => {
       await settle();
       // The position does not pass what nobody was told of.
       expect(await w.inbox.list()).toMatchObject([{ cursor: isHeard ? 'c5' : 'c1' }]);
-      const ended = subscription.process(note as never, {
+      const ended = subscription.process(note, {
         inbox: w.inbox,
         onGap: ({ reason, cursor }, { db }) => addEffect(db as never, `${reason} ${cursor}`),
       });
