@@ -12,6 +12,7 @@ export class Child {
   readonly gone: Promise<void>;
   #isToEnd = false;
   #isKilled = false;
+  #stopping: Promise<'complete' | 'incomplete' | 'killed'> | undefined;
 
   /** @param logFile receives what the process prints */
   constructor(name: string, args: readonly string[], logFile: string, complain: (message: string) => void) {
@@ -48,15 +49,23 @@ export class Child {
     await this.gone;
   }
 
-  /** Asks it to end, and complains if it does not do so in order. `killed`: by us, meanwhile. */
-  async stop(): Promise<'complete' | 'incomplete' | 'killed'> {
+  /**
+   * Asks it to end, once, and complains if it does not do so in order: asked again, it would die of that. `killed`: by us,
+   * meanwhile.
+   */
+  stop(): Promise<'complete' | 'incomplete' | 'killed'> {
+    return (this.#stopping ??= this.#stop());
+  }
+
+  async #stop(): Promise<'complete' | 'incomplete' | 'killed'> {
     if (!this.isAlive) return 'complete';
     this.#isToEnd = true;
     const exit = once(this.#process, 'exit');
     this.signal('SIGTERM');
     const [code, signal] = (await exit) as [number | null, string | null];
     if (this.#isKilled) return 'killed';
-    if (code === INCOMPLETE_STATUS) return 'incomplete';
+    // It had only just been started, and did not listen yet.
+    if (code === INCOMPLETE_STATUS || signal === 'SIGTERM') return 'incomplete';
     if (code !== 0) this.#complain(`${this.#name} did not stop in order: ${signal ?? `exit status ${code}`}`);
     return 'complete';
   }
