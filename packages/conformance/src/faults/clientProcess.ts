@@ -83,7 +83,7 @@ await shell.hello(endpoint?.port);
 const begunBefore = new Set(
   readOwnFacts(folder, name).flatMap((fact) => (fact.fact === 'begun' ? [fact.subscription] : [])),
 );
-await Promise.all(
+const following = Promise.all(
   keyed.map(async (entry) => {
     const { item, key } = entry;
     const load = (from: { load: typeof store.load }) => shell.insist(() => from.load(key), isPassing);
@@ -97,3 +97,6 @@ await Promise.all(
     await follow({ shell, events, inbox, effects, positions, cursor, resumes }, item);
   }),
 );
+// What the application has in hand is ended and acknowledged, however busy the machine is.
+shell.beforeStop(() => following);
+await following;
