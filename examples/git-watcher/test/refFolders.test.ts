@@ -1,36 +1,54 @@
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, it, vi } from 'vitest';
+import { memoryStorage } from '@mcp-events/server';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { RefMemory } from '../src/events/refMemory.ts';
 import { RefWatcher } from '../src/events/refWatcher.ts';
+import { openRepository } from '../src/git/repository.ts';
+import { ManualClock } from './kit/clock.ts';
+import { TestRepository } from './kit/scratch.ts';
 
 vi.mock('node:fs/promises', async (importActual) => {
   const actual = await importActual<typeof fs>();
   return { ...actual, readdir: vi.fn(actual.readdir) };
 });
 
-afterEach(() => vi.mocked(fs.readdir).mockReset());
+// Git commands take their time on a busy machine.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-const gone = (path: string): Error => Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT', path });
-const REFS = join('/repository', 'refs');
+let scratch: TestRepository;
+beforeEach(async () => {
+  scratch = await TestRepository.create();
+  await scratch.commits('first');
+});
+afterEach(() => scratch.remove());
 
-/** A watcher that gets no further than to the folders. */
-function watcher(): RefWatcher {
-  return new RefWatcher({
-    repository: { commonDir: '/repository' },
-    memory: { load: () => undefined },
-    clock: { setTimeout: () => undefined, clearTimeout: () => {} },
-    onChanges: async () => {},
+/** Starts a watcher to which the folder of refs at this path is gone at first. @returns when it looks again, in milliseconds */
+async function startedWithout(...path: string[]): Promise<readonly number[]> {
+  const repository = await openRepository(scratch.path);
+  const clock = new ManualClock();
+  const watcher = new RefWatcher({
+    repository,
+    memory: new RefMemory(memoryStorage().notes),
+    clock,
+    watchFolder: () => ({ close: () => {} }),
+    onChanges: () => {},
     onFailure: () => {},
-  } as never);
+  });
+  const gone = join(repository.commonDir, 'refs', ...path);
+  vi.mocked(fs.readdir).mockRejectedValueOnce(Object.assign(new Error('gone'), { code: 'ENOENT', path: gone }));
+  try {
+    await watcher.start();
+    return clock.delaysMs;
+  } finally {
+    await watcher.close();
+  }
 }
 
-it('looks once more where a folder of refs goes while they are listed', async () => {
-  vi.mocked(fs.readdir).mockRejectedValueOnce(gone(join(REFS, 'heads', 'feature')));
-  // What fails next is what reads the refs, of a repository that is none.
-  await expect(watcher().start()).rejects.not.toThrow('ENOENT');
+it('looks again soon where a folder of refs goes while they are listed', async () => {
+  expect(await startedWithout('heads', 'feature')).toEqual([10]);
 });
 
 it('fails where there are no refs at all', async () => {
-  vi.mocked(fs.readdir).mockRejectedValueOnce(gone(REFS));
-  await expect(watcher().start()).rejects.toThrow('ENOENT');
+  await expect(startedWithout()).rejects.toThrow('gone');
 });

@@ -31,6 +31,19 @@ class Recorder {
   }
 }
 
+/** A server whose `onSubscribe` lasts until it is let go on. */
+function provisioning(): { server: ReturnType<typeof httpServer>; log: string[]; provision: () => void } {
+  const server = httpServer();
+  const log: string[] = [];
+  let provisioned = (): void => {};
+  server.events.define('counted', {
+    ...counted,
+    onSubscribe: () => new Promise<void>((resolve) => (provisioned = resolve)),
+    onUnsubscribe: () => void log.push('unsubscribe'),
+  });
+  return { server, log, provision: () => provisioned() };
+}
+
 describe('both modes', () => {
   it('HOOK-01 run with context, arguments and the same subscription id at begin and end', async () => {
     const server = httpServer();
@@ -177,20 +190,13 @@ describe('push', () => {
   });
 
   it('HOOK-02 a stream that ends while onSubscribe runs gets its counterpart when that is done, once', async () => {
-    const server = httpServer();
-    const log: string[] = [];
-    let provisioned = (): void => {};
-    server.events.define('counted', {
-      ...counted,
-      onSubscribe: () => new Promise<void>((resolve) => (provisioned = resolve)),
-      onUnsubscribe: () => void log.push('unsubscribe'),
-    });
+    const { server, log, provision } = provisioning();
     const opening = server.call('events/stream', { name: 'counted' });
     await settle();
     void server.events.terminate({}, forbidden('revoked'));
     await settle();
     expect(log).toEqual([]);
-    provisioned();
+    provision();
     expect((await opening).error).toMatchObject({ code: -32024, data: { reason: 'revoked' } });
     expect(log).toEqual(['unsubscribe']);
   });
@@ -198,20 +204,13 @@ describe('push', () => {
 
 describe('poll leases', () => {
   it('HOOK-04 one that ends while onSubscribe runs gets its counterpart when that is done, once', async () => {
-    const server = httpServer();
-    const log: string[] = [];
-    let provisioned = (): void => {};
-    server.events.define('counted', {
-      ...counted,
-      onSubscribe: () => new Promise<void>((resolve) => (provisioned = resolve)),
-      onUnsubscribe: () => void log.push('unsubscribe'),
-    });
+    const { server, log, provision } = provisioning();
     const polling = server.call('events/poll', { name: 'counted', cursor: null });
     await settle();
     void server.events.terminate({}, forbidden('revoked'));
     await settle();
     expect(log).toEqual([]);
-    provisioned();
+    provision();
     expect((await polling).error).toMatchObject({ code: -32024, data: { reason: 'revoked' } });
     await server.clock.advance(3_600_000);
     expect(log).toEqual(['unsubscribe']);

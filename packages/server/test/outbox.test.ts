@@ -26,6 +26,22 @@ function authorsDatabase(file = ':memory:'): Database {
   return db;
 }
 
+/** The database as an outbox has it, which somebody else writes to while it is locked. */
+function lockable(db: Database): { handle: OutboxDatabase; lock: (isLocked: boolean) => void } {
+  let locked = false;
+  const handle: OutboxDatabase = {
+    exec: (sql) => {
+      if (locked && sql === 'BEGIN IMMEDIATE') throw new Error('database is locked');
+      return db.exec(sql);
+    },
+    prepare: (sql) => db.prepare(sql),
+    get isTransaction() {
+      return db.isTransaction;
+    },
+  };
+  return { handle, lock: (isLocked) => (locked = isLocked) };
+}
+
 function transaction(db: Database, change: () => void): void {
   db.exec('BEGIN');
   change();
@@ -528,25 +544,15 @@ describe('events that cannot be emitted', () => {
 
   it('EMIT-13 are kept aside although the database was busy when they were to be', async () => {
     const db = authorsDatabase();
-    let busy = false;
-    const handle: OutboxDatabase = {
-      exec: (sql) => {
-        if (busy && sql === 'BEGIN IMMEDIATE') throw new Error('database is locked');
-        return db.exec(sql);
-      },
-      prepare: (sql) => db.prepare(sql),
-      get isTransaction() {
-        return db.isTransaction;
-      },
-    };
+    const { handle, lock } = lockable(db);
     const { server: made, logged } = await server({ onError: () => {} });
     const outbox = made.events.outbox(handle);
-    busy = true;
+    lock(true);
     db.exec(`INSERT INTO mcp_events_outbox (name, event_id, timestamp, data)
              VALUES ('counted', 'order-1', '2026-01-01T00:00:00Z', 'no JSON')`);
     outbox.add('counted', { n: 2 });
     await expect(outbox.flush()).rejects.toThrow('locked');
-    busy = false;
+    lock(false);
     await outbox.flush();
     expect(await logged()).toEqual([2]);
     expect(outbox.refused().map(({ eventId }) => eventId)).toEqual(['order-1']);
@@ -555,26 +561,16 @@ describe('events that cannot be emitted', () => {
 
   it('EMIT-13 are removed although the database was busy after they were moved, and that is told each time it begins', async () => {
     const db = authorsDatabase();
-    let busy = false;
-    const handle: OutboxDatabase = {
-      exec: (sql) => {
-        if (busy && sql === 'BEGIN IMMEDIATE') throw new Error('database is locked');
-        return db.exec(sql);
-      },
-      prepare: (sql) => db.prepare(sql),
-      get isTransaction() {
-        return db.isTransaction;
-      },
-    };
+    const { handle, lock } = lockable(db);
     const told: string[] = [];
     const { server: made, logged } = await server({ onError: (error) => told.push(String(error)) });
     const outbox = made.events.outbox(handle);
     for (const n of [1, 2]) {
-      busy = true;
+      lock(true);
       outbox.add('counted', { n });
       await made.clock.advance(5_000);
       expect(outbox.waiting).toBe(1);
-      busy = false;
+      lock(false);
       await made.clock.advance(2_000);
       expect(outbox.waiting).toBe(0);
     }

@@ -360,6 +360,18 @@ describe('terminate', () => {
   });
 });
 
+/** A run in which nothing can come back until it recovers. */
+async function startDown(deployment: Deployment): Promise<{ server: WebhookTestServer; recover: () => void }> {
+  let isDown = true;
+  const server = deployment.start();
+  const onSubscribe = (): void => {
+    if (isDown) throw new Error('down');
+  };
+  server.events.define('counted', { ...deployment.definition, onSubscribe });
+  await settle();
+  return { server, recover: () => (isDown = false) };
+}
+
 describe('a client that comes back after a restart', () => {
   it('G5 SUB-17 does not wait for the hooks of others, neither as a new one nor as one that is stored', async () => {
     const deployment = new Deployment();
@@ -445,15 +457,9 @@ describe('a client that comes back after a restart', () => {
       const record = await deployment.leaveSubscription();
       deployment.store.put(record.id, { ...record, gapAfter });
       deployment.upstream.add(1);
-      let isDown = true;
-      const server = deployment.start();
-      const onSubscribe = (): void => {
-        if (isDown) throw new Error('down');
-      };
-      server.events.define('counted', { ...deployment.definition, onSubscribe });
-      await settle();
+      const { server, recover } = await startDown(deployment);
       expect(server.events.subscriptions()).toEqual([]);
-      isDown = false;
+      recover();
       const answer = await server.subscribe('counted', { ttlMs: null, maxAgeMs: 0 });
       expect(answer).toMatchObject({ cursor: 'c0.0', truncated: gapAfter !== null });
       await settle();
@@ -467,15 +473,9 @@ describe('a client that comes back after a restart', () => {
     const deployment = new Deployment();
     await deployment.leaveSubscription({ ttlMs: 60_000 });
     deployment.upstream.add(1);
-    let isDown = true;
-    const server = deployment.start();
-    const onSubscribe = (): void => {
-      if (isDown) throw new Error('down');
-    };
-    server.events.define('counted', { ...deployment.definition, onSubscribe });
-    await settle();
+    const { server, recover } = await startDown(deployment);
     deployment.clock.jump(120_000);
-    isDown = false;
+    recover();
     const answer = await server.subscribe('counted', { ttlMs: null });
     expect(answer).toMatchObject({ cursor: 'c0.1', truncated: false });
     await settle();
@@ -487,14 +487,8 @@ describe('a client that comes back after a restart', () => {
     const record = await deployment.leaveSubscription();
     deployment.store.put(record.id, { ...record, gapAfter: 'c0.before' });
     deployment.upstream.add(1, 2);
-    let isDown = true;
-    const server = deployment.start();
-    const onSubscribe = (): void => {
-      if (isDown) throw new Error('down');
-    };
-    server.events.define('counted', { ...deployment.definition, onSubscribe });
-    await settle();
-    isDown = false;
+    const { server, recover } = await startDown(deployment);
+    recover();
     const answer = await server.subscribe('counted', { ttlMs: null, cursor: 'c0.1' });
     expect(answer).toMatchObject({ cursor: 'c0.1', truncated: false });
     await settle();

@@ -66,7 +66,7 @@ export class RefWatcher {
   async start(): Promise<void> {
     this.#state = this.#options.memory.load();
     await this.#look();
-    this.#lookIn(LOOK_INTERVAL_MS);
+    this.#lookAgain();
   }
 
   /** Resolves when a look under way has ended. */
@@ -75,6 +75,10 @@ export class RefWatcher {
     this.#options.clock.clearTimeout(this.#timer);
     for (const folder of this.#folders.values()) folder.close();
     await this.#looking;
+  }
+
+  #lookAgain(): void {
+    this.#lookIn(this.#changedMeanwhile ? SETTLE_MS : LOOK_INTERVAL_MS);
   }
 
   #lookIn(delayMs: number): void {
@@ -86,7 +90,7 @@ export class RefWatcher {
         .catch((error: unknown) => this.#options.onFailure(error))
         .finally(() => {
           this.#looking = undefined;
-          this.#lookIn(this.#changedMeanwhile ? SETTLE_MS : LOOK_INTERVAL_MS);
+          this.#lookAgain();
         });
     }, delayMs);
   }

@@ -54,7 +54,8 @@ export interface ProcessOptions<Db> {
   inbox: Inbox<Db>;
   /**
    * Events may be missing at this place in the order (CUR-13). Called like a handler, in the transaction that stores the
-   * position after the gap: once, or again after a crash if the gap has no position of its own (`gap.cursor` null).
+   * position after the gap: once, or again after a crash if the gap has no position of its own (`gap.cursor` null). Also for a
+   * gap that was found before `process()` was called, unless `subscribe()` was given an `onGap`, which was told of it then.
    */
   onGap?: (gap: Gap, context: { db: Db }) => HandlerResult;
   /** Attempts to handle an event before it is parked, those that ended with the process among them; Infinity never parks one. Default 5. */

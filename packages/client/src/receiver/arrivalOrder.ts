@@ -134,7 +134,7 @@ export class ArrivalOrder<T> {
    * @param cursor that came with it. Where it is the item's own place nothing before that is outstanding, so that after a gap
    *   without places nothing before it is waited for (ORDER-09)
    * @returns `late` for an item whose turn is known to be over: it belongs where a gap was told, or another one was
-   *   released at its place. It is not released, and what to do with it is for the caller to say
+   *   released at its place, and nothing waits for it. It is not released, and what to do with it is for the caller to say
    */
   take(item: T, order: EventOrder | undefined, bytes = 0, cursor: string | null = null): 'taken' | 'late' {
     if (this.#closed) return 'taken';
@@ -152,16 +152,12 @@ export class ArrivalOrder<T> {
     // What a gap told as missing may come all the same: only its acknowledgement was lost.
     this.#empty.delete(position);
     if (this.#holes.take(order)) {
-      if (this.#isAwaited(position)) {
-        // Those that wait for it are released with its place, and come behind it.
-        this.#release(item);
-        this.#pass(position);
-        this.#passStarts();
-        return 'taken';
-      }
+      const isAwaited = this.#isAwaited(position);
+      // Those that wait for it are released with its place, and come behind it.
+      if (isAwaited) this.#release(item);
       this.#pass(position);
       this.#passStarts();
-      return 'late';
+      return isAwaited ? 'taken' : 'late';
     }
     if (previous === null ? !this.#meetsOthers : this.#passed.has(previous)) {
       if (previous === null) this.#holes.startChain();

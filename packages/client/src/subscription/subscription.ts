@@ -367,7 +367,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
       const item = this.#buffer.claim();
       if (item === undefined || item.kind === 'event') return item;
       if (item.kind === 'gap') {
-        // It stays for a handler that is told by `process()`, and with it the position before it.
+        // It stays for a reader, or the handler that `process()` tells, and with it the position before it.
         if (!this.#hearsGaps) return undefined;
         // Should this fail, the gap is still there for the next call.
         await this.#position.save();
@@ -380,11 +380,12 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     }
   }
 
+  /** Whether anybody is told of a gap; `process()` may come later, with an `onGap` of its own. */
   get #hearsGaps(): boolean {
     return this.#consumer !== undefined || this.#parts.options.onGap !== undefined;
   }
 
-  /** Without a waiting reader, and with nothing unacknowledged before them, markers take effect on arrival. */
+  /** Without a waiting reader, and with nothing unacknowledged before them, markers that somebody hears take effect on arrival. */
   #arrived(): void {
     this.#wake?.();
     if (this.#markersDue || this.#handedOut !== undefined || this.#consumer === 'handler') return;

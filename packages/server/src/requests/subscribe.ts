@@ -67,13 +67,13 @@ export async function handleSubscribe(core: Core, caller: Caller, params: unknow
   try {
     // Not for those of others: their hooks may take their time.
     await core.restored(name, id);
-    return await answer({ core, webhooks, caller, principal, request, ordered, callback, id, underWay });
+    return await subscribeOrRefresh({ core, webhooks, caller, principal, request, ordered, callback, id, underWay });
   } finally {
     underWay.end();
   }
 }
 
-async function answer(call: SubscribeCall): Promise<SubscribeResult> {
+async function subscribeOrRefresh(call: SubscribeCall): Promise<SubscribeResult> {
   for (;;) {
     const admitted = await admitSubscription(call);
     const { subscription, established } = admitted;

@@ -113,7 +113,7 @@ export class WebhookRun {
   async #accepted(result: SubscribeResult, registered: RegisteredCallback): Promise<void> {
     const { clock, random, backoff, connection, onActive, onHealthy, onDeliveryStatus, onError } = this.#context;
     if (this.#over.signal.aborted) return;
-    if (this.#metLive(result)) {
+    if (this.#isToBeMadeAnew(result)) {
       this.#end({ kind: 'paused' });
       return;
     }
@@ -152,12 +152,13 @@ export class WebhookRun {
    * not look at the position then (SUB-11), so the subscription has to be ended and made anew (CLIENT-29). Once: some servers
    * tell a status in any case.
    */
-  #metLive({ deliveryStatus }: SubscribeResult): boolean {
+  #isToBeMadeAnew({ deliveryStatus }: SubscribeResult): boolean {
     const isFirst = this.#activeAtMs === undefined && this.#context.buffer.resumeCursor !== null;
     if (!isFirst) return false;
-    const isAgain = this.#callback.wasLive;
+    const { wasLive } = this.#callback;
+    // Remembered over the run that this one ends.
     this.#callback.wasLive = deliveryStatus !== undefined;
-    return deliveryStatus !== undefined && !isAgain;
+    return deliveryStatus !== undefined && !wasLive;
   }
 
   /** ORDER-06: a server that does not know the key says nothing. */
