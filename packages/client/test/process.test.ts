@@ -1,6 +1,7 @@
 import { Methods } from '@mcp-events/protocol';
 import { describe, expect, it } from 'vitest';
-import type { EventHandler, EventsClientError } from '../src/index.ts';
+import { EventsClientError } from '../src/index.ts';
+import type { EventHandler, SubscriptionRecord } from '../src/index.ts';
 import { addEffect, effects, note, openDatabase, processWorld, push, pushMore } from './support/processWorld.ts';
 import { FakeReceiver } from './support/fakeReceiver.ts';
 import { batch, eventType, type RawServer, RpcFailure } from './support/rawServer.ts';
@@ -54,6 +55,56 @@ describe('process', () => {
     await push(second, 8, 1);
     expect(second.effects()).toEqual(['e8', 'e9']);
     await second.events.close();
+  });
+
+  it('CLIENT-30 a database that fails while the inbox takes over is told, and asked again until it works', async () => {
+    const w = await processWorld({ store: undefined });
+    const { load, save } = w.inbox;
+    const failures: (() => Promise<never>)[] = [];
+    const unavailable = (what: string) => async (): Promise<never> => {
+      throw new EventsClientError('STORE_UNAVAILABLE', `${what} failed`);
+    };
+    failures.push(unavailable('load'), unavailable('save'));
+    const flaky = new Proxy(w.inbox, {
+      get: (target, member) => {
+        if (member === 'session') return undefined;
+        if (member === 'load')
+          return (key: string) => (failures.length === 2 ? failures.shift()!() : load.call(target, key));
+        if (member === 'save')
+          return (key: string, record: SubscriptionRecord) =>
+            failures.length === 1 ? failures.shift()!() : save.call(target, key, record);
+        const value: unknown = Reflect.get(target, member, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+    const { ended } = await w.start({ inbox: flaky });
+    expect(w.errors.map(({ message }) => message)).toEqual(['load failed']);
+    await w.clock.advance(60_000);
+    await settle();
+    expect(w.errors.map(({ message }) => message)).toEqual(['load failed', 'save failed']);
+    await w.clock.advance(60_000);
+    await settle();
+    await push(w, 0, 2);
+    expect(w.effects()).toEqual(['e1', 'e2']);
+    await w.events.close();
+    expect(await ended).toBeUndefined();
+  });
+
+  it('CLIENT-30 a record that cannot be read ends processing with an error that says so', async () => {
+    const w = await processWorld({ store: undefined });
+    const first = await w.start();
+    await push(w, 0, 1);
+    first.subscription.stop();
+    await settle();
+    w.db.exec("UPDATE mcp_inbox_subscriptions SET record = '{\"torn'");
+    const second = await w.start();
+    const error = await second.ended;
+    expect(error).toMatchObject({
+      code: 'STORE_CORRUPT',
+      message: expect.stringContaining('incident.opened') as string,
+    });
+    await expect(w.inbox.list()).rejects.toMatchObject({ code: 'STORE_CORRUPT' });
+    await w.events.close();
   });
 
   it('POLL-09 remembers which events of a batch were handled', async () => {

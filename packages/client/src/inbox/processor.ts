@@ -1,6 +1,6 @@
-import { type BackoffOptions, backoffMs } from '../backoff.ts';
-import { type Clock, sleep } from '../clock.ts';
-import { asError, EventsClientError, type EventsClientErrorCode, isEventsClientError, shortened } from '../errors.ts';
+import { backoffMs } from '../backoff.ts';
+import { sleep } from '../clock.ts';
+import { asError, EventsClientError, shortened } from '../errors.ts';
 import type { BufferItem, EventBuffer, EventItem, Gap } from '../subscription/eventBuffer.ts';
 import type { KeptPosition } from '../subscription/keptPosition.ts';
 import { acknowledged, moved } from '../subscription/position.ts';
@@ -8,6 +8,7 @@ import type { ReceivedEvent } from '../subscription/receivedEvent.ts';
 import { isPromise, untilAborted } from '../untilAborted.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
 import type { PreparedHandler, ProcessOptions } from './processOptions.ts';
+import { FATAL, hasCode, untilStored, type Waits } from './untilStored.ts';
 
 /** What a processor works on: the reader's side of one subscription. */
 export interface ProcessedSubscription {
@@ -36,12 +37,6 @@ export interface ProcessedSubscription {
   ending(): Error | undefined;
 }
 
-export interface Waits {
-  clock: Clock;
-  backoff: BackoffOptions;
-  random: () => number;
-}
-
 const DEFAULT_MAX_ATTEMPTS = 5;
 
 /** Of the reason that is stored with a parked event. */
@@ -49,9 +44,6 @@ const MAX_REASON_LENGTH = 2_000;
 
 /** A handler with or without something to wait for. */
 type ProcessedBy<Db, P> = Pick<PreparedHandler<never, Db, P>, 'handle'> & Partial<PreparedHandler<never, Db, P>>;
-
-/** Failures that no repetition mends. */
-const FATAL: readonly EventsClientErrorCode[] = ['TAKEN_OVER', 'HANDLER_MISUSED', 'PARKED_FULL'];
 
 /** An attempt that the handler or the event, and not the database, made fail. */
 class HandlerFailure {
@@ -297,19 +289,8 @@ export class Processor<Db, P> {
     return item?.kind === 'event' ? item.eventId : undefined;
   }
 
-  /** Repeats what the database keeps from being done; undefined if the subscription was stopped before. */
-  async #untilStored<R>(step: () => Promise<R>): Promise<R | undefined> {
-    const { stopped } = this.#subscription;
-    for (let attempt = 0; !stopped.aborted; attempt += 1) {
-      try {
-        return await step();
-      } catch (error) {
-        if (hasCode(error, FATAL)) throw error;
-        this.#subscription.fail(asError(error));
-        await this.#backOff(attempt);
-      }
-    }
-    return undefined;
+  #untilStored<R>(step: () => Promise<R>): Promise<R | undefined> {
+    return untilStored(step, this.#subscription, this.#waits);
   }
 
   #tellFailure({ eventId }: ReceivedEvent, attempt: number, error: Error): void {
@@ -325,10 +306,6 @@ export class Processor<Db, P> {
 
 function shortenedReason(reason: string): string {
   return reason.length <= MAX_REASON_LENGTH ? reason : `${reason.slice(0, MAX_REASON_LENGTH - 1)}…`;
-}
-
-function hasCode(error: unknown, codes: readonly EventsClientErrorCode[]): boolean {
-  return isEventsClientError(error) && codes.includes(error.code);
 }
 
 /** Refused before it is called: what it does after its first wait cannot be undone. */

@@ -1,7 +1,8 @@
 import { checkMembers, count, having, numberOf, readTyped } from '@mcp-events/protocol/options';
-import { asError, EventsClientError, shortened } from '../errors.ts';
+import { asError, EventsClientError, isEventsClientError, shortened } from '../errors.ts';
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
 import type { Inbox, InboxCommit, ParkedEvent } from './inbox.ts';
+import { parseStored } from './parseStored.ts';
 import { toJson } from '../receiver/toJson.ts';
 import { isDatabaseFailure, type SqliteDatabase, type Whole } from './sqliteDatabase.ts';
 import { toColumn } from './sqliteIds.ts';
@@ -299,7 +300,7 @@ function parkedOf(row: unknown): ParkedEvent {
     attempts: Whole;
     parked_at_ms: Whole;
   };
-  const parsed = JSON.parse(event) as ParkedEvent['event'];
+  const parsed = parseStored<ParkedEvent['event']>(event, `The parked event ${id}`);
   return {
     id: Number(id),
     name: parsed.name,
@@ -311,6 +312,8 @@ function parkedOf(row: unknown): ParkedEvent {
 }
 
 function unavailable(cause: unknown): EventsClientError {
+  // What the rows say may be damaged.
+  if (isEventsClientError(cause)) return cause;
   const message = `The inbox could not be read or written: ${asError(cause).message}`;
   return new EventsClientError('STORE_UNAVAILABLE', message, { cause });
 }

@@ -1,5 +1,6 @@
 import type { SubscriptionRecord } from '../store/cursorStore.ts';
 import { fromColumn, toColumn } from './sqliteIds.ts';
+import { parseStored } from './parseStored.ts';
 import type { SqliteStatements } from './sqliteStatements.ts';
 
 /** The ids of a record: of a batch that is handled half, and those posted out of order. */
@@ -25,7 +26,7 @@ export class SqliteRecords {
 
   /** A record as its row holds it, with the ids that belong to it. */
   read(key: string, json: string): SubscriptionRecord {
-    const record = JSON.parse(json) as SubscriptionRecord;
+    const record = parseStored<SubscriptionRecord>(json, `The record of the subscription ${key}`);
     const ids: Record<keyof Ids, string[]> = { seen: [], posted: [] };
     for (const row of this.#sql.seen.all(this.#namespace, key)) {
       const { list, event_id } = row as { list: keyof Ids; event_id: string };

@@ -7,7 +7,8 @@ import {
   type PreparedHandler,
   type ProcessOptions,
 } from '../inbox/processOptions.ts';
-import { type ProcessedSubscription, Processor, type Waits } from '../inbox/processor.ts';
+import { type ProcessedSubscription, Processor } from '../inbox/processor.ts';
+import { untilStored, type Waits } from '../inbox/untilStored.ts';
 import type { SubscriptionStatus } from '../delivery/supervisor.ts';
 import type { CursorStore, SubscriptionRecord } from '../store/cursorStore.ts';
 import type { SubscribeOptions } from '../options.ts';
@@ -199,7 +200,8 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
    *
    * @throws TypeError for a handler or an option that cannot be used; what the server ended the subscription with, after
    *   everything received before; what `filter` threw; what `onGap` threw in its last attempt; EventsClientError `TAKEN_OVER` if another process goes on with this subscription,
-   *   `PARKED_FULL`, `HANDLER_MISUSED` if a handler is asynchronous or ends the transaction, `ALREADY_CONSUMED`
+   *   `PARKED_FULL`, `HANDLER_MISUSED` if a handler is asynchronous or ends the transaction, `STORE_CORRUPT` if what is stored
+   *   cannot be read, `ALREADY_CONSUMED`
    */
   async process<Db, P = undefined>(
     handler: EventHandler<T, Db> | PreparedHandler<T, Db, P>,
@@ -212,7 +214,7 @@ export class Subscription<T = Record<string, unknown>> implements AsyncIterableI
     try {
       const inbox = this.#parts.sessionOf(options.inbox);
       // After what took effect on arrival.
-      await this.#turn(() => this.#moveTo(inbox));
+      await this.#turn(() => untilStored(() => this.#moveTo(inbox), this, waits));
       await new Processor<Db, P>(this.#processed(key), prepared as never, { ...options, inbox }, waits).run();
     } finally {
       this.stop();

@@ -154,7 +154,7 @@ export class GapRule implements Rule {
       else if (this.#causesAreTold) told.covered.covered(this.#coveredForNothing(told, fact), evidence);
       // An answer is taken before what waited for it.
       const [, before = -1, latest = index] = [told.before, told.latest, arrival].toSorted((a, b) => a - b);
-      Object.assign(told, { before, latest });
+      if (!this.#goesFurther(told, fact)) Object.assign(told, { before, latest });
     }
     const position = this.#table.positionOf(told.begun.fact.type, fact.cursor);
     // What was told for an earlier one says nothing of where this one goes on.
@@ -180,6 +180,15 @@ export class GapRule implements Rule {
       else high = middle;
     }
     return low - 1;
+  }
+
+  /**
+   * Until a message of it is acknowledged, each answer tells a loss that goes further than the one before it did: the client
+   * said where it stood when it asked, and knows of no more (ORDER-05).
+   */
+  #goesFurther({ begun, position }: Told, { cursor, note }: ReceivedFact): boolean {
+    if (begun.fact.mode !== 'webhook' || note !== 'subscribe') return false;
+    return (this.#table.positionOf(begun.fact.type, cursor) ?? -Infinity) > (position ?? Infinity);
   }
 
   /** By webhook a gap covers more than what is up to its cursor. */

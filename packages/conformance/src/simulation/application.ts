@@ -1,15 +1,19 @@
 import { EventsClient, eventsClientCapabilities } from '@mcp-events/client';
 import { fileStore } from '@mcp-events/client/node';
-import type { ClientDeliveryMode, Gap, Subscription } from '@mcp-events/client';
+import type { ClientDeliveryMode, Gap, ReceivedEvent, Subscription } from '@mcp-events/client';
 import { WebhookReceiver } from '@mcp-events/client/receiver';
+import { sqliteInbox } from '@mcp-events/client/sqlite';
+import type { SqliteDatabase, SqliteInbox } from '@mcp-events/client/sqlite';
 import { createWebhookSecret } from '@mcp-events/protocol';
 import { Client } from '@modelcontextprotocol/client';
 import { dataHash } from '../history/dataHash.ts';
 import type { BegunFact, Fact } from '../history/facts.ts';
+import type { DatabaseUser, HandlerDatabase } from './handlerDatabase.ts';
 import type { Network } from './network.ts';
 import { virtualPath } from './patchedFiles.ts';
 import type { Random } from './random.ts';
 import type { RequestFaults } from './requestFaults.ts';
+import { SimulatedFault } from './simulatedFault.ts';
 import { SimulatedTransport } from './simulatedTransport.ts';
 import type { FileAccess, VirtualFiles } from './virtualFiles.ts';
 import type { ArrivedRequest, RequestAnswer } from './virtualSocket.ts';
@@ -34,6 +38,8 @@ export interface ApplicationBehaviour {
   /** Of the receiver. */
   answerMs: number;
   lostAnswer: number;
+  /** Of each call of a handler. */
+  handlerFailure: number;
 }
 
 /** What stays of an application while its processes come and go. */
@@ -41,6 +47,10 @@ export interface Machine {
   readonly name: string;
   readonly principal: string;
   readonly files: VirtualFiles;
+  /** Its events are handled in transactions of this one. Without it they are read in a loop. */
+  readonly database: HandlerDatabase | undefined;
+  /** Whether the database is the store of the client as well, and not a file. */
+  readonly storesInDatabase: boolean;
   readonly timeOfDay: TimeOfDay;
   readonly interests: readonly Interest[];
   readonly behaviour: ApplicationBehaviour;
@@ -69,10 +79,15 @@ export interface ApplicationContext {
   readonly expects: (error: unknown) => boolean;
   /** It was given an event. */
   readonly onHanded: (subscription: string, eventId: string) => void;
+  /** It dies in the middle of what it does. */
+  readonly onDeath: () => void;
 }
 
 /** Longest that what is emitted may take to an application, when nothing is disturbed. */
 const WITHIN_MS = 120_000;
+
+/** A process that dies with an event in its hands counts as an attempt, which says nothing about the event. */
+const MAX_ATTEMPTS = Infinity;
 
 /** An application waits so long before it tries again what failed. */
 const AGAIN_MS = 5_000;
@@ -85,6 +100,7 @@ export class Application {
   readonly processName: string;
   readonly #context: ApplicationContext;
   readonly #events: EventsClient;
+  readonly #inbox: SqliteInbox<SqliteDatabase> | undefined;
   readonly #receiver: WebhookReceiver;
   readonly #transports = new Set<SimulatedTransport>();
   readonly #subscriptions = new Map<string, Subscription>();
@@ -99,7 +115,8 @@ export class Application {
     this.access = { files: machine.files, clock: this.clock, isAlive: () => this.alive };
     this.processName = `${machine.name}.${++machine.lives}`;
     this.#receiver = new WebhookReceiver({ clock: this.clock });
-    const { usesWebhooks, ttlMs, maxBufferedEvents } = machine;
+    const { usesWebhooks, ttlMs, maxBufferedEvents, database, storesInDatabase } = machine;
+    this.#inbox = database?.open(this.#userOfDatabase(), sqliteInbox);
     const webhook = {
       receiver: this.#receiver,
       url: `http://${machine.name}.test/${machine.name}`,
@@ -112,7 +129,7 @@ export class Application {
       },
     };
     this.#events = new EventsClient(() => this.#connect(), {
-      store: fileStore(virtualPath(this.processName, 'cursors.json')),
+      store: (storesInDatabase && this.#inbox) || fileStore(virtualPath(this.processName, 'cursors.json')),
       clock: this.clock,
       random: () => random.next(),
       ...(usesWebhooks ? { webhook } : {}),
@@ -123,6 +140,8 @@ export class Application {
   start(): void {
     const { record } = this.#context;
     record({ fact: 'started', process: this.machine.name, at: this.#context.time.nowMs });
+    // What the life before had committed, and had no time to tell of.
+    this.#committed();
     for (const interest of this.machine.interests) {
       if (!this.machine.over.has(interest.subscription)) this.#insist(() => this.#follow(interest));
     }
@@ -130,8 +149,10 @@ export class Application {
 
   /** The process is gone from one moment to the next. */
   kill(): void {
+    if (!this.alive) return;
     this.alive = false;
     this.clock.kill();
+    this.machine.database?.kill();
     for (const transport of this.#transports) transport.kill();
   }
 
@@ -239,7 +260,58 @@ export class Application {
     this.#subscriptions.set(name, subscription);
     if (known === undefined) cursors.set(name, null);
     this.#record({ fact: 'subscribed', subscription: name });
-    await this.#read(name, subscription);
+    await (this.#inbox === undefined ? this.#read(name, subscription) : this.#handle(name, subscription, this.#inbox));
+  }
+
+  #userOfDatabase(): DatabaseUser {
+    return {
+      isAlive: () => this.alive,
+      onUse: () => this.#context.time.active(),
+      onCommit: () => this.#committed(),
+      die: () => this.#context.onDeath(),
+    };
+  }
+
+  /** Has its events handled, each in the transaction that stores the position after it. */
+  async #handle(name: string, subscription: Subscription, inbox: SqliteInbox<SqliteDatabase>): Promise<void> {
+    const { behaviour } = this.machine;
+    const { random } = this.#context;
+    const write = ({ eventId, data }: ReceivedEvent, db: SqliteDatabase): void => {
+      db.prepare('INSERT INTO written (subscription, event_id, hash) VALUES (?, ?, ?)').run(
+        name,
+        eventId,
+        dataHash(data),
+      );
+      if (random.chance(behaviour.handlerFailure)) throw new SimulatedFault('the simulated handler failed');
+    };
+    const handler = {
+      prepare: async (): Promise<void> => {
+        this.#positioned(name, subscription);
+        const workMs = random.delayMs(behaviour.workMs);
+        if (workMs > 0) await this.clock.delay(workMs);
+      },
+      handle: (event: ReceivedEvent, { db }: { db: SqliteDatabase }) => write(event, db),
+    };
+    const parked = (eventId: string): void => this.#context.complain(`${name} parked ${eventId}`);
+    try {
+      await subscription.process<SqliteDatabase, void>(handler, {
+        inbox,
+        maxAttempts: MAX_ATTEMPTS,
+        onParked: ({ event }) => parked(event.eventId),
+      });
+    } catch (error) {
+      // A database that fails is no reason to end.
+      if (this.alive && !this.#isStopping && !this.#isFinal(error)) throw error;
+    }
+  }
+
+  /** What handlers wrote counts as given to the application, and kept by it, once it is committed. */
+  #committed(): void {
+    for (const { subscription, eventId, hash } of this.machine.database?.untold() ?? []) {
+      this.#record({ fact: 'handed', subscription, eventId, hash });
+      this.#record({ fact: 'committed', subscription, eventId });
+      this.#context.onHanded(subscription, eventId);
+    }
   }
 
   async #read(name: string, subscription: Subscription): Promise<void> {
@@ -254,11 +326,7 @@ export class Application {
       if (inHand !== undefined && (next.done !== true || this.#canStore())) {
         this.#record({ fact: 'committed', subscription: name, eventId: inHand });
       }
-      const { cursor } = subscription;
-      if (cursor !== null && cursor !== this.machine.cursors.get(name)) {
-        this.machine.cursors.set(name, cursor);
-        this.#record({ fact: 'received', subscription: name, cursor });
-      }
+      this.#positioned(name, subscription);
       if (next.done === true) return;
       const { eventId, data } = next.value;
       this.#record({ fact: 'handed', subscription: name, eventId, hash: dataHash(data) });
@@ -267,6 +335,13 @@ export class Application {
       const workMs = random.delayMs(this.machine.behaviour.workMs);
       if (workMs > 0) await this.clock.delay(workMs);
     }
+  }
+
+  /** It may have moved on since the last time it was looked at. */
+  #positioned(name: string, { cursor }: Subscription): void {
+    if (cursor === null || cursor === this.machine.cursors.get(name)) return;
+    this.machine.cursors.set(name, cursor);
+    this.#record({ fact: 'received', subscription: name, cursor });
   }
 
   /** Once it threw what ended it, there is nothing any more. */

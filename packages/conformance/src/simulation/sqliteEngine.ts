@@ -1,18 +1,12 @@
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '@mcp-events/server';
 import { openSqliteStorage } from '@mcp-events/sqlite';
 import { DatabaseSync } from '@photostructure/sqlite';
 import type { DatabaseSyncInstance } from '@photostructure/sqlite';
 import type { EngineContext, OpenEngine } from './serverEngine.ts';
+import { SQLITE_PARTS, SQLITE_ROOM } from './sqliteFiles.ts';
 import { watchedStorage } from './watchedStorage.ts';
-
-/** Where files cost no flushes of a real disk, if there is such a place. */
-const ROOM = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
-
-/** Files of SQLite, beside which it keeps what is not in them yet. */
-const PARTS = ['', '-wal'] as const;
 
 /** A life of the server: the storage, and the author's own database, as that process has them open. */
 export interface SqliteLife extends OpenEngine {
@@ -31,7 +25,7 @@ const LOOK_MS = 10;
  * Nothing here shows what would be lost with the power: that is for the tests of the package, which look at its flushes.
  */
 export class SqliteEngine {
-  readonly #folder = mkdtempSync(join(ROOM, 'mcp-events-simulation-'));
+  readonly #folder = mkdtempSync(join(SQLITE_ROOM, 'mcp-events-simulation-'));
   readonly #open: (() => Promise<void>)[] = [];
   #lives = 0;
   #epochs = 0;
@@ -94,7 +88,7 @@ export class SqliteEngine {
   replaceFiles(): void {
     const folder = join(this.#lifeFolder, 'replaced');
     this.#copy('events.db', folder);
-    for (const part of PARTS) {
+    for (const part of SQLITE_PARTS) {
       const copy = join(folder, `events.db${part}`);
       if (existsSync(copy)) renameSync(copy, this.#file(`events.db${part}`));
     }
@@ -120,7 +114,7 @@ export class SqliteEngine {
 
   #copy(name: string, folder: string, from = this.#lifeFolder): void {
     mkdirSync(folder, { recursive: true });
-    for (const part of PARTS) {
+    for (const part of SQLITE_PARTS) {
       const file = join(from, `${name}${part}`);
       if (existsSync(file)) copyFileSync(file, join(folder, `${name}${part}`));
     }
