@@ -32,7 +32,7 @@ export class MemoryWorldStorage implements WorldStorage {
     };
   }
 
-  open({ clock, onRemoved }: EngineContext): OpenEngine {
+  open({ clock, onRemoved, onTooFew }: EngineContext): OpenEngine {
     const isFirst = this.#lives++ === 0;
     if (!isFirst) this.#world.faults.add('storage: gone with the process');
     const storage = memoryStorage({ clock, createEpoch: () => `memory${++this.#epochs}` });
@@ -40,7 +40,7 @@ export class MemoryWorldStorage implements WorldStorage {
       // Of whoever stands in an earlier past, whenever it comes back.
       if (!isFirst) this.#world.record({ fact: 'lossCause', why: 'in memory', type, upTo: `${epoch}.0` });
     };
-    return { storage: watchedStorage(storage, { onRemoved, onOpen }), kill: () => {} };
+    return { storage: watchedStorage(storage, { onRemoved, onTooFew, onOpen }), kill: () => {} };
   }
 
   /** A report that was not answered is gone with the log. */

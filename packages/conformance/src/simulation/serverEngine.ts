@@ -14,6 +14,8 @@ export interface EngineContext {
   readonly random: Random;
   /** Told the last position that retention removed. */
   readonly onRemoved: (name: string, cursor: string) => void;
+  /** Told that a log begins later than retention says. */
+  readonly onTooFew: (name: string, oldest: number) => void;
 }
 
 /** The storage of one life of a server. */

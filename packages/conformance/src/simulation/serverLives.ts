@@ -70,6 +70,7 @@ export class ServerLives {
       onRemoved: (type, upTo) => {
         if (clock.alive) world.record({ fact: 'lossCause', why: 'retention', type, upTo });
       },
+      onTooFew: (type, oldest) => world.complain(`the log of ${type} begins at ${oldest}: retention removed too much`),
     };
   }
 

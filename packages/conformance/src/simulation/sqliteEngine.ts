@@ -58,6 +58,7 @@ export class SqliteEngine {
     return {
       storage: watchedStorage(storage, {
         onRemoved: context.onRemoved,
+        onTooFew: context.onTooFew,
         onOpen: (name, epoch) => this.#epochNames.set(name, epoch),
       }),
       authorDatabase,

@@ -530,7 +530,8 @@ export class WebhookSubscriber extends Subscriber {
     const { type, eventId, data, cursor, timestamp, _meta } = body;
     const order = orderOf(_meta);
     const goesOn = order !== undefined && this.#order.continues(order);
-    const mayBeAnew = this.#isRefreshing && !goesOn;
+    const isRepeated = eventId !== undefined && this.handedIds.has(eventId);
+    const mayBeAnew = this.#isRefreshing && (!goesOn || isRepeated);
     if (!this.#answered || mayBeAnew) {
       const isKnown = this.#early.some(
         ({ body: early }) => early.eventId === eventId && orderOf(early._meta)?.position === order?.position,
