@@ -299,6 +299,38 @@ describe('a gap that a webhook client found by itself', () => {
   });
 });
 
+describe('a loss that is told a webhook client until it knows', () => {
+  const cause: Fact = { fact: 'lossCause', why: 'refused', ...S };
+  const answer = (number: number): Fact => ({
+    fact: 'received',
+    ...S,
+    gap: true,
+    cursor: `run.${number}`,
+    note: 'subscribe',
+  });
+  const message = (number: number): Fact => ({ ...answer(number), note: 'gap' });
+  const facts = (...more: Fact[]): string[] =>
+    kinds([
+      { ...BEGUN, mode: 'webhook' },
+      { fact: 'received', ...S, cursor: 'run.0' },
+      { fact: 'calm' },
+      ...[1, 2, 3].flatMap((number) => emit(number)),
+      cause,
+      ...more,
+    ]);
+
+  it('ORDER-05 may go further with each answer, and comes once as a message', () => {
+    expect(facts(answer(1), answer(2), answer(3), message(3))).toEqual([]);
+    expect(facts(answer(3), message(3))).toEqual([]);
+    expect(facts(message(3), answer(3))).toEqual([]);
+  });
+
+  it('G2 is needless in an answer to a client that knows it, and as another message', () => {
+    expect(facts(answer(3), answer(3), answer(3))).toEqual(['gap']);
+    expect(facts(message(3), message(3), message(3))).toEqual(['gap']);
+  });
+});
+
 describe('a server that waits for its client', () => {
   const waits = (untilGranted: 'all' | 'emitted', at: number): Fact => ({
     fact: 'disturbed',

@@ -8,14 +8,16 @@ import type { SubscriptionFilter } from './subscription/registry.ts';
 const FILTER_MEMBERS: readonly string[] = ['id', 'name', 'principal'];
 
 /**
- * Ends what the filter finds, live or stored. Resolves with how many, when that is stored. Everything that is known is ended
- * before this returns.
+ * Ends what the filter finds, live or stored. Resolves with how many, when that is stored, and so is every end before it that
+ * the filter finds. Everything that is known is ended before this returns.
  */
 export async function terminate(
   { core, restoration }: Pick<Parts, 'core' | 'restoration'>,
   filter: SubscriptionFilter,
   error: EventsError,
 ): Promise<number> {
+  // Nobody finds these any more, and a crash would bring them back (TERM-11).
+  const before = core.webhooks?.persistence?.storeEnds(filter);
   const live = core.registry.find(filter);
   for (const subscription of live) subscription.terminate(error);
   const stored = restoration?.terminate(filter, error);
@@ -23,9 +25,10 @@ export async function terminate(
     live.map(async (subscription) => !(subscription instanceof WebhookSubscription) || subscription.endStored),
   );
   ends.push(...((await stored) ?? []));
-  const failed = ends.filter((isStored) => !isStored).length;
+  const all = [...ends, ...((await before) ?? [])];
+  const failed = all.filter((isStored) => !isStored).length;
   if (failed > 0) {
-    throw internalError(`${failed} of ${ends.length} ends could not be stored so far; they are tried again`);
+    throw internalError(`${failed} of ${all.length} ends could not be stored so far; they are tried again`);
   }
   return ends.length;
 }

@@ -301,10 +301,41 @@ describe('terminate', () => {
     await server.subscribe('counted', { ttlMs: null });
     store.failing.add('delete');
     await expect(server.events.terminate({}, forbidden())).rejects.toThrow('1 of 1');
+    // Asked again it says whether that is done by now.
+    await expect(server.events.terminate({}, forbidden())).rejects.toThrow('1 of 1');
+    await expect(server.events.terminate({ principal: 'somebody else' }, forbidden())).resolves.toBe(0);
     // Whoever does not wait does no harm, and reads of it in the log.
     void server.events.terminate({}, forbidden());
     store.failing.clear();
     await clock.advance(30_000);
+    expect(store.records).toEqual([]);
+  });
+
+  it('TERM-11 is answered when an end is stored that was asked for before, and by whomever', async () => {
+    const deployment = new Deployment();
+    const { store } = deployment;
+    const server = await deployment.run();
+    for (const endBefore of [() => server.events.terminate({}, forbidden()), () => server.unsubscribe('counted')]) {
+      await server.subscribe('counted', { ttlMs: null });
+      let stored = (): void => {};
+      store.writing = new Promise((resolve) => (stored = resolve));
+      const before = endBefore();
+      await settle();
+      let answered = false;
+      const ending = server.events.terminate({}, forbidden()).finally(() => (answered = true));
+      await settle();
+      expect(answered).toBe(false);
+      stored();
+      await before;
+      expect(await ending).toBe(0);
+      expect(store.records).toEqual([]);
+    }
+    // Once it works, what failed is stored by who asks again.
+    await server.subscribe('counted', { ttlMs: null });
+    store.failing.add('delete');
+    await expect(server.events.terminate({}, forbidden())).rejects.toThrow('1 of 1');
+    store.failing.clear();
+    expect(await server.events.terminate({}, forbidden())).toBe(0);
     expect(store.records).toEqual([]);
   });
 

@@ -81,6 +81,9 @@ interface EarlyBody {
   isAnswerLost?: boolean;
 }
 
+/** When it asks again for what was not answered. */
+const AGAIN_MS = 60_000;
+
 /**
  * Subscribes for a callback URL, refreshes in time (or not), and is the endpoint as well. Hands on events in the order
  * they tell, and waits for a missing one until a gap was told and it cannot come any more.
@@ -273,7 +276,7 @@ export class WebhookSubscriber extends Subscriber {
         this.#unanswered(asked.byServerMs);
         return;
       }
-      if (isNew && params.cursor !== null && result.deliveryStatus !== undefined) {
+      if (!this.#answered && params.cursor !== null && result.deliveryStatus !== undefined) {
         // It was there before, as in a restored copy, so that nobody looked at the cursor: it is ended, and made anew.
         this.#mayBeLive = true;
         this.begun = false;
@@ -344,11 +347,22 @@ export class WebhookSubscriber extends Subscriber {
    * @param askedMs by the clock of the server
    */
   #unanswered(askedMs: number): void {
-    if (this.#answered) this.#mayBeGranted(Math.min(askedMs, this.context.serverTime.nowMs));
+    if (this.#answered) {
+      this.#mayBeGranted(Math.min(askedMs, this.context.serverTime.nowMs));
+      this.#askAgainLater();
+    }
     if (this.#answered || (this.cursor !== null && this.context.random.chance(0.5))) return;
     this.#mayBeLive = true;
     this.begun = false;
     this.#reset();
+  }
+
+  /** What comes meanwhile waits for an answer, and the next refresh may be far off. */
+  #askAgainLater(): void {
+    const life = this.#life;
+    this.context.time.at(AGAIN_MS, () => {
+      if (life === this.#life && this.begun && this.#isRefreshing && !this.#busy) this.#subscribe();
+    });
   }
 
   #mayBeGranted(fromMs: number): void {

@@ -8,6 +8,7 @@ import {
 } from '@mcp-events/protocol';
 import type { Caller } from '../context.ts';
 import type { Core } from '../core.ts';
+import type { EndedSubscription } from '../delivery/webhook/persistence.ts';
 import { WebhookSubscription } from '../delivery/webhook/webhookSubscription.ts';
 import { parseParams } from './target.ts';
 
@@ -35,7 +36,7 @@ export async function handleUnsubscribe(
   if (registry.get(id) === undefined) await persistence?.settled(id);
   // What ends in a shutdown comes back with the next run.
   if (core.closed) throw internalError('The server is shutting down');
-  const isStored = await endOf(core, name, id);
+  const isStored = await endOf(core, { id, name, principal });
   if (isStored === undefined && (webhooks?.tellsUnknown(caller, principal, url) ?? caller.dialect === 'final')) {
     throw notFound('subscription', 'There is no such subscription');
   }
@@ -45,12 +46,12 @@ export async function handleUnsubscribe(
 }
 
 /** Ends a subscription, live or stored. `undefined` when there is none; else resolves with whether that is stored. */
-function endOf({ registry, webhooks, endStored }: Core, name: string, id: string): Promise<boolean> | undefined {
+function endOf({ registry, webhooks, endStored }: Core, ended: EndedSubscription): Promise<boolean> | undefined {
+  const { id, name } = ended;
   const subscription = registry.get(id);
   if (subscription instanceof WebhookSubscription) return subscription.end('unsubscribed');
   // One whose end could not be stored so far is not known any more but to what tries again.
   return (
-    endStored(name, id) ??
-    (webhooks?.persistence?.isWaiting(id) === true ? webhooks.forgetRecord({ id, name }) : undefined)
+    endStored(name, id) ?? (webhooks?.persistence?.isWaiting(id) === true ? webhooks.forgetRecord(ended) : undefined)
   );
 }

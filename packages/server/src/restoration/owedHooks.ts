@@ -46,7 +46,7 @@ export class OwedHooks {
     if (ofType === undefined) this.#owed.set(name, (ofType = new Map()));
     ofType.set(id, record);
     if (lapsedAtMs === record.refreshBeforeMs) return Promise.resolve(true);
-    return this.#persistence.keep({ ...record, refreshBeforeMs: lapsedAtMs });
+    return this.#persistence.keepEnded({ ...record, refreshBeforeMs: lapsedAtMs });
   }
 
   /** An event type is offered. */

@@ -2,6 +2,8 @@ import { webhookSecretSchema } from '@mcp-events/protocol';
 import type { Clock } from '../../clock.ts';
 import { readStoredSubscription } from '../../storage/subscriptionStore.ts';
 import type { StoredSubscription, SubscriptionStore } from '../../storage/subscriptionStore.ts';
+import { matchesFilter } from '../../subscription/registry.ts';
+import type { SubscriptionFilter } from '../../subscription/registry.ts';
 import type { SecretSealer } from './signing/secretSealer.ts';
 import type { WebhookSubscription } from './webhookSubscription.ts';
 
@@ -30,6 +32,15 @@ interface Change {
   readonly write: () => Promise<void>;
 }
 
+/** What has ended, and what is to be written of that. */
+interface End {
+  readonly of: EndedSubscription;
+  readonly change: Change;
+}
+
+/** Whose end is stored. */
+export type EndedSubscription = Pick<StoredSubscription, 'id' | 'name' | 'principal'>;
+
 /**
  * Writes webhook subscriptions to the store: grants at once, because they are promises, and positions once in a while.
  * Writes of one subscription happen in order, and of those that wait only the last.
@@ -43,6 +54,8 @@ export class Persistence {
   readonly #writes = new Map<string, Promise<void>>();
   /** What is to be written, by subscription. */
   readonly #waiting = new Map<string, Change>();
+  /** Ends that are not stored yet, by subscription: a restart would bring these back. */
+  readonly #ends = new Map<string, End>();
   #timer: unknown;
   #flushing = false;
   /** The store failed since the last flush began. */
@@ -130,6 +143,7 @@ export class Persistence {
    */
   save(subscription: WebhookSubscription, isBack = false): Promise<void> {
     this.#waiting.delete(subscription.id);
+    this.#ends.delete(subscription.id);
     return this.#begin(this.#saving(subscription, isBack));
   }
 
@@ -145,9 +159,13 @@ export class Persistence {
    * Removes the record. Resolves with whether that is done, when it is or has failed: then it is tried again, as the
    * subscription has ended whatever the store does.
    */
-  delete({ id, name }: Pick<StoredSubscription, 'id' | 'name'>): Promise<boolean> {
-    this.#waiting.delete(id);
-    return this.#try({ id, name, write: async () => this.#store.delete(id) });
+  delete(ended: EndedSubscription): Promise<boolean> {
+    return this.#end(ended, async () => this.#store.delete(ended.id));
+  }
+
+  /** Stores a record of what has ended and still owes something. Resolves like {@link delete}. */
+  keepEnded(record: StoredSubscription): Promise<boolean> {
+    return this.#end(record, async () => this.#store.save(record));
   }
 
   /** Stores a record that is not of a live subscription. Resolves like {@link delete}. */
@@ -155,6 +173,22 @@ export class Persistence {
     const { id, name } = record;
     this.#waiting.delete(id);
     return this.#try({ id, name, write: async () => this.#store.save(record) });
+  }
+
+  /**
+   * Ends that came before this call and are not stored yet. What failed is tried again at once; resolves with whether each is
+   * stored then (TERM-11).
+   */
+  storeEnds(filter: SubscriptionFilter): Promise<boolean[]> {
+    const found = [...this.#ends.values()].filter(({ of }) => matchesFilter(filter, of));
+    return Promise.all(
+      found.map(async (end) => {
+        await this.settled(end.of.id);
+        if (this.#ends.get(end.of.id) !== end) return true;
+        this.#waiting.delete(end.of.id);
+        return this.#try(end.change);
+      }),
+    );
   }
 
   /** Resolves when what was begun for this subscription is stored, or has failed. */
@@ -168,6 +202,24 @@ export class Persistence {
     this.#clock.clearTimeout(this.#timer);
     await this.#flush();
     await Promise.all(this.#writes.values());
+  }
+
+  #end(of: EndedSubscription, write: () => Promise<void>): Promise<boolean> {
+    const { id, name } = of;
+    const end: End = {
+      of,
+      change: {
+        id,
+        name,
+        write: async () => {
+          await write();
+          if (this.#ends.get(id) === end) this.#ends.delete(id);
+        },
+      },
+    };
+    this.#waiting.delete(id);
+    this.#ends.set(id, end);
+    return this.#try(end.change);
   }
 
   async #flush(): Promise<void> {

@@ -7,7 +7,7 @@ import type { Environment } from '../../environment.ts';
 import { answeredAtOnce, isPromise } from '../../maybePromise.ts';
 import type { MaybePromise } from '../../maybePromise.ts';
 import type { Storage } from '../../storage/storage.ts';
-import type { Consent, StoredSubscription } from '../../storage/subscriptionStore.ts';
+import type { Consent } from '../../storage/subscriptionStore.ts';
 import type { Subscription, SubscriptionDetails } from '../../subscription/subscription.ts';
 import { withTimeLimit } from '../../timeLimit.ts';
 import type { Lifecycle } from '../../subscription/lifecycle.ts';
@@ -17,6 +17,7 @@ import { Egress } from './egress/egress.ts';
 import { grantTtlMs } from './grant.ts';
 import type { LaneContext } from './laneContext.ts';
 import { Persistence } from './persistence.ts';
+import type { EndedSubscription } from './persistence.ts';
 import { FairScheduler } from './scheduling/fairScheduler.ts';
 import { comesBackAfter } from './subscriptionState.ts';
 import type { SubscriptionEnd } from './subscriptionState.ts';
@@ -172,8 +173,8 @@ export class Webhooks {
    * Removes the record of a subscription that is not live. Resolves with whether that is stored, when it is or has failed;
    * it is, too, where a new subscription has the place by then.
    */
-  async forgetRecord({ id, name }: Pick<StoredSubscription, 'id' | 'name'>): Promise<boolean> {
-    const isDeleted = await this.persistence?.delete({ id, name });
+  async forgetRecord({ id, name, principal }: EndedSubscription): Promise<boolean> {
+    const isDeleted = await this.persistence?.delete({ id, name, principal });
     return isDeleted !== false || this.#registry.get(id) !== undefined;
   }
 
