@@ -326,7 +326,7 @@ describe('a loss that is told a webhook client until it knows', () => {
   });
 
   it('G2 is needless in an answer to a client that knows it, and as another message', () => {
-    expect(facts(answer(3), answer(3), answer(3))).toEqual(['gap']);
+    expect(facts(answer(3), answer(3), answer(3), answer(3))).toEqual(['gap']);
     expect(facts(message(3), message(3), message(3))).toEqual(['gap']);
   });
 });

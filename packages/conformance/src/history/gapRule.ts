@@ -238,10 +238,25 @@ export class GapRule implements Rule {
     );
   }
 
-  /** @param arrival where it stood by then counts: the answer that a gap waited for may say a later position */
-  #hasCause({ begun, before, stood }: Told, { cursor }: ReceivedFact, arrival: number): boolean {
+  /**
+   * Where it stood when a gap arrived, at the least: the answer that the gap waited for may say a later position, and in its
+   * millisecond its server may have begun anew, further back.
+   */
+  #stoodAt({ begun, stood }: Told, { arrivedMs = -Infinity }: ReceivedFact, arrival: number): number | undefined {
     const since = Math.max(arrival, begun.index);
-    const position = stood.findLast(({ index }) => index <= since)?.position;
+    const first = stood.findLastIndex(({ index }) => index <= since);
+    const positions = stood
+      .slice(Math.max(0, first))
+      .filter(({ index }, nth) => nth === 0 || (this.#timesMs[index] as number) <= arrivedMs)
+      .map(({ position }) => position ?? -Infinity);
+    const least = Math.min(...positions);
+    return least === -Infinity ? undefined : least;
+  }
+
+  #hasCause(told: Told, fact: ReceivedFact, arrival: number): boolean {
+    const { begun, before } = told;
+    const { cursor } = fact;
+    const position = this.#stoodAt(told, fact, arrival);
     if (position === undefined && this.#interruptedIndex > begun.index) return true;
     return this.#causes.some(({ fact, index }) => {
       if (!concerns(fact, begun.fact)) return false;

@@ -113,6 +113,8 @@ export class WebhookSubscriber extends Subscriber {
   #restorations = 0;
   #refreshBeforeMs: number | null | undefined;
   #settling = false;
+  /** It had begun, and was to go on once what may exist is ended. */
+  #beginsAnew = false;
   /** Events come one at a time, as the server granted: they are handed on as they come, which has to be in order. */
   #isOrdered = false;
   /** Posts that are neither answered nor given up, of the subscription as it stands. */
@@ -212,6 +214,7 @@ export class WebhookSubscriber extends Subscriber {
   }
 
   #reset(): void {
+    this.#beginsAnew = false;
     this.#refreshBeforeMs = undefined;
     this.#gapTold = false;
     this.#early = [];
@@ -277,10 +280,8 @@ export class WebhookSubscriber extends Subscriber {
         return;
       }
       if (!this.#answered && params.cursor !== null && result.deliveryStatus !== undefined) {
-        // It was there before, as in a restored copy, so that nobody looked at the cursor: it is ended, and made anew.
-        this.#mayBeLive = true;
-        this.begun = false;
-        this.#reset();
+        // It was there before, as in a restored copy, so that nobody looked at the cursor.
+        this.#beginAnew();
         return;
       }
       const { rotationGraceMs } = this.#rules;
@@ -347,21 +348,26 @@ export class WebhookSubscriber extends Subscriber {
    * @param askedMs by the clock of the server
    */
   #unanswered(askedMs: number): void {
-    if (this.#answered) {
-      this.#mayBeGranted(Math.min(askedMs, this.context.serverTime.nowMs));
-      this.#askAgainLater();
-    }
-    if (this.#answered || (this.cursor !== null && this.context.random.chance(0.5))) return;
+    if (this.#answered) this.#mayBeGranted(Math.min(askedMs, this.context.serverTime.nowMs));
+    if (this.#answered || (this.cursor !== null && this.context.random.chance(0.5))) this.#askAgainLater();
+    else this.#beginAnew();
+  }
+
+  /** Ends what may exist, and asks once more. */
+  #beginAnew(): void {
     this.#mayBeLive = true;
     this.begun = false;
     this.#reset();
+    this.#beginsAnew = true;
+    this.#askAgainLater();
   }
 
   /** What comes meanwhile waits for an answer, and the next refresh may be far off. */
   #askAgainLater(): void {
     const life = this.#life;
     this.context.time.at(AGAIN_MS, () => {
-      if (life === this.#life && this.begun && this.#isRefreshing && !this.#busy) this.#subscribe();
+      const waits = this.begun ? !this.#answered || this.#isRefreshing : this.#beginsAnew;
+      if (life === this.#life && waits) this.act();
     });
   }
 
@@ -385,7 +391,8 @@ export class WebhookSubscriber extends Subscriber {
         if (!this.begun && !this.#isOver) this.ended('asked', true);
         this.#isOver = true;
       }
-      if (isGone && this.#settling) this.act();
+      if (isGone && (this.#settling || this.#beginsAnew)) this.act();
+      else if (this.#beginsAnew) this.#askAgainLater();
     });
   }
 
