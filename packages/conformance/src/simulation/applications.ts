@@ -25,7 +25,7 @@ export interface ApplicationsOptions {
 }
 
 /** By so much a post may overtake another one that was sent at the same time. */
-const MOST_OVERTAKING_MS = 40;
+export const MOST_OVERTAKING_MS = 40;
 
 /** Of the applications, so many handle their events in transactions of their database. */
 const HANDLING = 0.3;

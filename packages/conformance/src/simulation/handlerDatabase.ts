@@ -68,7 +68,7 @@ export class HandlerDatabase {
     this.#isOpening = true;
     const result = begin({
       exec: (sql) => db.exec(sql),
-      prepare: (sql) => this.#statement(db.prepare(sql) as SqliteStatement, sql, user),
+      prepare: (sql) => this.#statement(db.prepare(sql), sql, user),
     });
     this.#isOpening = false;
     return result;

@@ -1,4 +1,5 @@
 import { createWebhookSecret } from '@mcp-events/protocol';
+import { MOST_OVERTAKING_MS } from './applications.ts';
 import type { CalmPeriods } from './calmPeriods.ts';
 import { InboxApplication } from './inboxApplication.ts';
 import type { InboxMachine } from './inboxApplication.ts';
@@ -43,8 +44,13 @@ export class InboxApplications {
       lives: 0,
     };
     network.endpoints.set(this.#machine.name, (request, answer) => {
-      if (this.#running === undefined) answer.reset();
-      else this.#running.arrive(request, answer);
+      const arrive = (): void => {
+        if (this.#running === undefined) answer.reset();
+        else this.#running.arrive(request, answer);
+      };
+      // Posts that are sent at the same time overtake each other, which is no fault.
+      if (random.chance(0.4)) world.time.at(random.int(1, MOST_OVERTAKING_MS), arrive);
+      else arrive();
     });
   }
 
