@@ -35,7 +35,8 @@ export class InboxApplications {
       name: 'inbox0',
       // Somebody who has nothing else.
       principal: 'dave',
-      type: 'filtered',
+      // One whose webhooks come one at a time, and one whose webhooks overtake each other.
+      type: random.pick(['filtered', 'matched']),
       files: new VirtualFiles(random, world.time),
       timeOfDay: new TimeOfDay(world.time),
       secret: createWebhookSecret((count) => Uint8Array.from({ length: count }, () => random.int(0, 255))),
@@ -52,6 +53,11 @@ export class InboxApplications {
       if (random.chance(0.4)) world.time.at(random.int(1, MOST_OVERTAKING_MS), arrive);
       else arrive();
     });
+  }
+
+  /** The event type that it follows. */
+  get type(): string {
+    return this.#machine.type;
   }
 
   /** What a process has of the machine's files; `undefined` if it is none of these. */

@@ -144,7 +144,10 @@ class Simulation {
       calm,
       sources: [...sources, ...(further?.sources ?? [])],
       options,
-      onWaiting: (subscription, untilGranted) => {
+      onWaiting: (subscription, what) => {
+        const subscriber = this.#subscribers.find(({ wish }) => wish.subscription === subscription);
+        const isOrdered = subscriber instanceof WebhookSubscriber && subscriber.isOrdered;
+        const untilGranted = isOrdered ? 'all' : what;
         world.record({ fact: 'disturbed', subscription, why: 'the server waits for its client', untilGranted });
       },
       onPostponed: (type) => this.#postponed(type),

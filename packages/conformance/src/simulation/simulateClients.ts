@@ -37,6 +37,9 @@ import type { SimulationResult } from './worldRecord.ts';
  */
 const QUIET_AFTER_CLOCK_MS = 3_600_000;
 
+/** Emitted at the end at once, of one type. */
+const OVERTAKING_EMITS = 8;
+
 /** More than a schedule emits. */
 const MOST_EMITS = 5_000;
 
@@ -326,15 +329,22 @@ class ClientWorld {
     const random = this.#random;
     const count = random.weighted({ one: 5, some: 4, many: 1 });
     const most = count === 'one' ? 1 : count === 'some' ? random.int(2, 12) : random.int(20, 60);
-    for (let n = 0; n < most; n++) {
-      const eventId = this.#emitter.nextId();
-      const severity = random.pick(['high', 'low'] as const);
-      const tenant = random.chance(0.5) ? { tenant: random.pick(TENANT_NAMES) } : {};
-      const source = random.pick(this.#sources);
-      const event = { eventId, severity, ...tenant };
-      if (source.name !== OUTBOXED) this.#emitter.emit(source, event);
-      else if (this.#outbox !== undefined) this.#outboxAuthor.emit(this.#outbox, event);
-    }
+    for (let n = 0; n < most; n++) this.#emit(random.pick(this.#sources));
+  }
+
+  #emitAtOnce(type: string): void {
+    const source = this.#sources.find(({ name }) => name === type);
+    for (let n = 0; source !== undefined && n < OVERTAKING_EMITS; n++) this.#emit(source);
+  }
+
+  #emit(source: EventSource): void {
+    const random = this.#random;
+    const eventId = this.#emitter.nextId();
+    const severity = random.pick(['high', 'low'] as const);
+    const tenant = random.chance(0.5) ? { tenant: random.pick(TENANT_NAMES) } : {};
+    const event = { eventId, severity, ...tenant };
+    if (source.name !== OUTBOXED) this.#emitter.emit(source, event);
+    else if (this.#outbox !== undefined) this.#outboxAuthor.emit(this.#outbox, event);
   }
 
   /** No more faults: everything that is owed has to arrive now, and what is emitted has to arrive in time. */
@@ -354,6 +364,8 @@ class ClientWorld {
       this.#calm.look();
       if (round === 2) this.#faults.noMoreCallsBack();
       this.#emitSome();
+      // Enough at once for their posts to overtake each other while nothing can be lost.
+      if (round === 1) this.#emitAtOnce(this.inboxes.type);
       await time.advance(150_000);
     }
     this.#world.record({ fact: 'settled' });

@@ -66,7 +66,8 @@ export class SqliteFaults {
     try {
       write();
     } finally {
-      for (const name of names) db.exec(`DROP TRIGGER refuse_${name}`);
+      // Retention may have removed a table, and its trigger with it.
+      for (const name of names) db.exec(`DROP TRIGGER IF EXISTS refuse_${name}`);
     }
   }
 }

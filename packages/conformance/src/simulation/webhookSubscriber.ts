@@ -146,6 +146,11 @@ export class WebhookSubscriber extends Subscriber {
     return this.wish.ordered?.granted === true || this.#rules.outstanding <= FEW_OUTSTANDING;
   }
 
+  /** Whether nothing follows before what is missing was told. */
+  get isOrdered(): boolean {
+    return this.#isOrdered;
+  }
+
   act(): void {
     if (this.#busy) return;
     this.#lapse();
@@ -266,6 +271,7 @@ export class WebhookSubscriber extends Subscriber {
     const asked = { byServerMs: this.context.serverTime.nowMs, atMs: time.nowMs };
     const ttl = this.#ttlMs === null ? { ttlMs: null } : { ttlMs: this.#ttlMs };
     const { ordered } = this.wish;
+    const restorations = this.#restorations;
     const params = {
       delivery: { mode: 'webhook', url: this.#url, secret: secret?.text },
       cursor: this.cursor,
@@ -287,7 +293,8 @@ export class WebhookSubscriber extends Subscriber {
       const { rotationGraceMs } = this.#rules;
       const untilMs = this.context.serverTime.nowMs + rotationGraceMs;
       for (const old of this.#secrets) {
-        if (old === secret) continue;
+        // A storage that was restored since knows nothing of it.
+        if (old === secret || restorations !== this.#restorations) continue;
         old.untilMs = Math.min(old.untilMs, untilMs);
         old.untilPassedMs = Math.min(old.untilPassedMs, time.nowMs + rotationGraceMs);
       }
