@@ -256,6 +256,26 @@ describe('terminate', () => {
     expect(server.events.subscriptions().map(({ principal }) => principal)).toEqual(['bob']);
   });
 
+  it('TERM-02 the removal of a type ends those that are stored and not back yet, and tells their endpoints', async () => {
+    for (const moment of ['read', 'known', 'back'] as const) {
+      const deployment = new Deployment();
+      await deployment.leaveSubscription();
+      const server = deployment.start();
+      if (moment === 'known') await settle();
+      // Its author takes a while to say whether it may come back.
+      const authorize = moment === 'known' ? { authorize: () => new Promise<boolean>(() => {}) } : {};
+      const handle = server.events.define('counted', { ...deployment.definition, ...authorize });
+      if (moment !== 'read') await settle();
+      handle.remove();
+      await settle();
+      expect(deployment.store.records).toEqual([]);
+      const [told, ...more] = server.recorder.envelopes('terminated');
+      expect(told?.body.error).toMatchObject({ code: -32_023, data: { kind: 'event' } });
+      expect(more).toEqual([]);
+      await server.events.close();
+    }
+  });
+
   it('TERM-11 reaches those that are still being read when it is called', async () => {
     const deployment = new Deployment();
     await deployment.leaveSubscriptions(3);

@@ -259,10 +259,13 @@ export class EventTypes {
 
   #remove(type: EventType): void {
     const { name } = type;
-    const { catalog, registry } = this.#options.core;
-    catalog.delete(name);
+    const { core, terminate } = this.#options;
+    core.catalog.delete(name);
     this.#emitters.delete(name);
-    registry.terminate({ name }, notFound('event', `The event type ${JSON.stringify(name)} was removed`));
+    // Also those that are stored and not back yet: they would go on should the name be offered again (TERM-02).
+    terminate({ name }, notFound('event', `The event type ${JSON.stringify(name)} was removed`)).catch(
+      (error: unknown) => core.report(error, 'storage', name),
+    );
     const { notes } = this.#options.storage;
     const key = noteKey(name);
     const value = notes.get(key);

@@ -1,4 +1,3 @@
-import type { EventsError } from '@mcp-events/protocol';
 import { resourceExhausted } from '@mcp-events/protocol';
 import type { Limits } from '../limits.ts';
 import type { Subscription } from './subscription.ts';
@@ -123,12 +122,5 @@ export class Registry {
     if (id === undefined) return name === undefined ? [...this.#byId.values()] : [...(this.#byName.get(name) ?? [])];
     const subscription = this.#byId.get(id);
     return subscription === undefined ? [] : [subscription];
-  }
-
-  /** Ends subscriptions with a reason; returns how many. */
-  terminate(filter: SubscriptionFilter, error: EventsError): number {
-    const ended = this.find(filter);
-    for (const subscription of ended) subscription.terminate(error);
-    return ended.length;
   }
 }
