@@ -637,9 +637,14 @@ describe('hooks over a restart', () => {
     expect(deployment.hooks).toEqual(['unsubscribe alice']);
   });
 
-  it.each(['terminate', 'unsubscribe'])('HOOK-09 so does an end before the type is offered: %s', async (how) => {
+  it.each([
+    ['terminate', null],
+    ['terminate', 3_600_000],
+    ['unsubscribe', null],
+    ['unsubscribe', 3_600_000],
+  ])('HOOK-09 so does an end before the type is offered: %s, granted for %s ms', async (how, ttlMs) => {
     const deployment = new Deployment();
-    await killed(deployment, null);
+    await killed(deployment, ttlMs);
     const server = deployment.start();
     await settle();
     if (how === 'terminate') await server.events.terminate({}, forbidden());
