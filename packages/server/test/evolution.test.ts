@@ -247,6 +247,22 @@ describe('a schema that breaks what the last run promised', () => {
     expect(await server.poll('jobs', cursor)).toMatchObject({ events: [], truncated: true });
   });
 
+  it('TERM-12 what is remembered of a type that is offered again at once stays, although its events could not be removed', async () => {
+    const { storage } = await secondRun();
+    const { openLog } = storage;
+    storage.openLog = (name, retention) => thatCannotClear(openLog(name, retention), memoryLog(clock));
+    server.events.define('jobs', { payload: required('n'), input }).remove();
+    storage.openLog = openLog;
+    server.events.define('jobs', {
+      payload: { ...required('n'), properties: { ...properties, n: { type: 'string' } } },
+      input,
+    });
+    const note = storage.notes.get('event-type:jobs');
+    expect(note).toContain('"n":{"type":"string"}');
+    await settle();
+    expect(storage.notes.get('event-type:jobs')).toBe(note);
+  });
+
   it('TERM-10 keeps events when only the arguments are described anew', async () => {
     const { warnings, cursor } = await secondRun();
     server.events.define('jobs', { payload: required('n'), input: { ...input, required: ['kind'] } });

@@ -200,6 +200,35 @@ describe('a change of the type', () => {
     },
   );
 
+  it('TERM-12 the ends of a change are remembered until they are stored, although those of the one before are', async () => {
+    const deployment = new Deployment();
+    const { store, clock } = deployment;
+    const storage = keptStorage(clock);
+    const run = deployment.start({}, { storage });
+    const handle = run.events.define('counted', counted);
+    await run.subscribe('counted', { ttlMs: null });
+    const withRequired = (name: string): object => ({ ...counted, input: { type: 'object', required: [name] } });
+    const update = (definition: object): void => (handle as { update(definition: object): void }).update(definition);
+    let stored = (): void => {};
+    store.writing = new Promise((resolve) => (stored = resolve));
+    update(withRequired('level'));
+    store.writing = Promise.resolve();
+    await run.subscribe('counted', { arguments: { level: 1 }, ttlMs: null });
+    store.failing.add('delete');
+    update(withRequired('size'));
+    await settle(50);
+    store.failing.clear();
+    stored();
+    await settle(50);
+    // That run is killed.
+    expect(store.records.map(({ arguments: args }) => args)).toEqual([{ level: 1 }]);
+    const next = deployment.start({}, { storage });
+    next.events.define('counted', withRequired('size') as typeof counted);
+    await settle(50);
+    expect(next.recorder.envelopes('terminated')).toHaveLength(1);
+    expect([next.events.subscriptions(), store.records]).toEqual([[], []]);
+  });
+
   it('TERM-04 LIST-07 an additive one ends nothing, and events of the new form arrive', async () => {
     const server = webhookServer();
     const input = { type: 'object', properties: { level: { type: 'string' } } };
