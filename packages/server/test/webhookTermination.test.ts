@@ -212,6 +212,7 @@ describe('a change of the type', () => {
     let stored = (): void => {};
     store.writing = new Promise((resolve) => (stored = resolve));
     update(withRequired('level'));
+    await settle();
     store.writing = Promise.resolve();
     await run.subscribe('counted', { arguments: { level: 1 }, ttlMs: null });
     store.failing.add('delete');
