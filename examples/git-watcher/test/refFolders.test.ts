@@ -1,4 +1,4 @@
-import * as fs from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { memoryStorage } from '@mcp-events/server';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -7,11 +7,6 @@ import { RefWatcher } from '../src/events/refWatcher.ts';
 import { openRepository } from '../src/git/repository.ts';
 import { ManualClock } from './kit/clock.ts';
 import { TestRepository } from './kit/scratch.ts';
-
-vi.mock('node:fs/promises', async (importActual) => {
-  const actual = await importActual<typeof fs>();
-  return { ...actual, readdir: vi.fn(actual.readdir) };
-});
 
 // Git commands take their time on a busy machine.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -27,16 +22,21 @@ afterEach(() => scratch.remove());
 async function startedWithout(...path: string[]): Promise<readonly number[]> {
   const repository = await openRepository(scratch.path);
   const clock = new ManualClock();
+  const gone = join(repository.commonDir, 'refs', ...path);
+  let isGone = true;
   const watcher = new RefWatcher({
     repository,
     memory: new RefMemory(memoryStorage().notes),
     clock,
     watchFolder: () => ({ close: () => {} }),
+    listEntries: async (top) => {
+      if (!isGone) return readdir(top, { recursive: true, withFileTypes: true });
+      isGone = false;
+      throw Object.assign(new Error('gone'), { code: 'ENOENT', path: gone });
+    },
     onChanges: () => {},
     onFailure: () => {},
   });
-  const gone = join(repository.commonDir, 'refs', ...path);
-  vi.mocked(fs.readdir).mockRejectedValueOnce(Object.assign(new Error('gone'), { code: 'ENOENT', path: gone }));
   try {
     await watcher.start();
     return clock.delaysMs;

@@ -1,4 +1,5 @@
 import { watch } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '@mcp-events/server';
@@ -14,6 +15,9 @@ export type WatchFolder = (
   onChange: (fileName: string | null) => void,
   onError: () => void,
 ) => { close(): void };
+
+/** Everything below a folder; fails with what `fs.readdir` fails with. */
+export type ListEntries = (top: string) => Promise<Dirent[]>;
 
 /** A change to tell. It may have been told before, under the same id. */
 export interface RefEvent {
@@ -32,6 +36,8 @@ export interface RefWatcherOptions {
   onFailure: (error: unknown) => void;
   /** Default: `fs.watch`. */
   watchFolder?: WatchFolder;
+  /** Lists what is in a folder and below it. Default: that of the file system. */
+  listEntries?: ListEntries;
 }
 
 /** Git writes a lock file and renames it: this much later one look sees the result instead of two seeing halves. */
@@ -47,6 +53,7 @@ const LOOK_INTERVAL_MS = 5_000;
 export class RefWatcher {
   readonly #options: RefWatcherOptions;
   readonly #watchFolder: WatchFolder;
+  readonly #listEntries: ListEntries;
   readonly #folders = new Map<string, { close(): void }>();
   #state: RefState | undefined;
   #timer: unknown;
@@ -57,6 +64,7 @@ export class RefWatcher {
   constructor(options: RefWatcherOptions) {
     this.#options = options;
     this.#watchFolder = options.watchFolder ?? watchWithFs;
+    this.#listEntries = options.listEntries ?? entriesBelow;
   }
 
   /**
@@ -133,7 +141,7 @@ export class RefWatcher {
   async #watchFolders(): Promise<void> {
     const { commonDir } = this.#options.repository;
     const top = join(commonDir, 'refs');
-    const folders = await foldersBelow(top);
+    const folders = await foldersBelow(top, this.#listEntries);
     if (folders === undefined) {
       // One went while they were listed, so the refs are looked at once more.
       this.#changedMeanwhile = true;
@@ -158,15 +166,19 @@ export class RefWatcher {
 }
 
 /** `undefined` if one of them went meanwhile. */
-async function foldersBelow(top: string): Promise<string[] | undefined> {
+async function foldersBelow(top: string, listEntries: ListEntries): Promise<string[] | undefined> {
   try {
-    const entries = await readdir(top, { recursive: true, withFileTypes: true });
+    const entries = await listEntries(top);
     return entries.filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' && path !== undefined && path !== top) return undefined;
     throw error;
   }
+}
+
+function entriesBelow(top: string): Promise<Dirent[]> {
+  return readdir(top, { recursive: true, withFileTypes: true });
 }
 
 function watchWithFs(...[path, onChange, onError]: Parameters<WatchFolder>): { close(): void } {
