@@ -325,6 +325,20 @@ describe('a loss that is told a webhook client until it knows', () => {
     expect(facts(message(3), answer(3))).toEqual([]);
   });
 
+  it('G2 is told once more by a server that began anew before the client asked again', () => {
+    const restarts: Fact[] = [
+      { fact: 'killed', process: 'server' },
+      { fact: 'started', process: 'server' },
+    ];
+    const told = [answer(3), message(3), message(3)];
+    expect(facts(...told, ...restarts, message(3))).toEqual([]);
+    expect(facts(...told, ...restarts, message(3), message(3))).toEqual(['gap']);
+    expect(
+      facts(...told, { fact: 'received', ...S, cursor: 'run.3', note: 'subscribe' }, ...restarts, message(3)),
+    ).toEqual(['gap']);
+    expect(facts(...told, message(3))).toEqual(['gap']);
+  });
+
   it('G2 is needless in an answer to a client that knows it, and as another message', () => {
     expect(facts(answer(3), answer(3), answer(3), answer(3))).toEqual(['gap']);
     expect(facts(message(3), message(3), message(3))).toEqual(['gap']);

@@ -21,6 +21,10 @@ interface Told {
   before: number;
   /** Of a webhook subscription: where its server stands at the least. */
   stored: StoredPosition;
+  /** An answer told a gap, and its client has not asked since: nobody at the server knows whether it got that answer. */
+  isAnswered: boolean;
+  /** The server has begun anew since, and tells it once more. */
+  isToldAgain: boolean;
   readonly leftOut: LeftOut;
   readonly covered: CoveredEvents;
 }
@@ -86,10 +90,21 @@ export class GapRule implements Rule {
       const leftOut = new LeftOut();
       const covered = new CoveredEvents();
       const stood = [{ index, position }];
-      this.#told.set(fact.subscription, { begun, position, stood, latest: -1, before: -1, stored, leftOut, covered });
+      this.#told.set(fact.subscription, {
+        begun,
+        position,
+        stood,
+        latest: -1,
+        before: -1,
+        stored,
+        isAnswered: false,
+        isToldAgain: false,
+        leftOut,
+        covered,
+      });
     } else {
       // One that goes on without a position had none that was stored: what it was told of another does not count.
-      Object.assign(known, { begun, stored });
+      Object.assign(known, { begun, stored, isAnswered: false, isToldAgain: false });
       stands(known, position, index);
       known.leftOut.restarted();
       if (fact.cursor === null && fact.resumes !== true) known.covered.forgone();
@@ -107,6 +122,7 @@ export class GapRule implements Rule {
     for (const told of this.#told.values()) {
       if (told.begun.fact.mode !== 'webhook') continue;
       told.stored.passed(this.#calm.nowMs, this.#calm.sinceMs());
+      told.isToldAgain = told.isAnswered;
       stands(told, told.stored.restarted() ?? told.position, index);
     }
   }
@@ -144,7 +160,8 @@ export class GapRule implements Rule {
     if (fact.gap === true) {
       const evidence = { fact, index };
       const arrival = this.#arrivalOf(fact, index);
-      const isExplained = !this.#causesAreTold || this.#hasCause(told, fact, arrival);
+      const isExplained = !this.#causesAreTold || told.isToldAgain || this.#hasCause(told, fact, arrival);
+      if (fact.note !== 'subscribe') told.isToldAgain = false;
       let isNeedless = false;
       // A client that found it by itself says no position, and what comes next shows what is missing.
       if (told.begun.fact.mode !== 'webhook') isNeedless = !isExplained;
@@ -156,6 +173,7 @@ export class GapRule implements Rule {
       const [, before = -1, latest = index] = [told.before, told.latest, arrival].toSorted((a, b) => a - b);
       if (!this.#goesFurther(told, fact)) Object.assign(told, { before, latest });
     }
+    if (fact.note === 'subscribe') told.isAnswered = fact.gap === true;
     const position = this.#table.positionOf(told.begun.fact.type, fact.cursor);
     // What was told for an earlier one says nothing of where this one goes on.
     if (position === undefined || fact.ofEarlier === true) return;
