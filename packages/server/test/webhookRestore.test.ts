@@ -777,6 +777,38 @@ describe('a restart that is interrupted', () => {
   });
 });
 
+it('EMIT-21 until the gap after a restored backup is taken, the answer to a refresh tells it as well', async () => {
+  const deployment = new Deployment();
+  const storage = keptStorage(deployment.clock);
+  const original = deployment.start({}, { storage });
+  const emitted = original.events.define('counted', counted);
+  const { cursor } = await original.subscribe('counted', { ttlMs: null });
+  await emitted.emit({ n: 1 });
+  await settle();
+  await original.events.close();
+  // Of a copy that was made then, while the original went on and its client began anew further back.
+  const { openLog } = storage;
+  storage.openLog = (name, retention) => {
+    const log = openLog(name, retention);
+    const { epoch, head } = log;
+    return new Proxy(log, {
+      get: (target, member) => {
+        if (member === 'epoch') return 'restored';
+        if (member === 'ancestors') return [{ epoch, head }];
+        const value: unknown = Reflect.get(target, member, target);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  };
+  const restored = deployment.start({}, { storage });
+  restored.recorder.network = 'refusing';
+  restored.events.define('counted', counted);
+  await settle(20);
+  const refreshed = await restored.subscribe('counted', { ttlMs: null, cursor });
+  expect(refreshed).toMatchObject({ truncated: true, deliveryStatus: {} });
+  expect(refreshed.cursor).not.toBe(cursor);
+});
+
 it('TTL-10 a callback that is shared by many comes back for all of them', async () => {
   const deployment = new Deployment();
   const { upstream, clock } = deployment;

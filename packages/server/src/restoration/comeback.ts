@@ -115,8 +115,8 @@ export class Comeback {
         cursor,
         together: true,
       });
-      const truncated = opening.truncated || isBeforeBackup(type, record);
-      subscription.lane.goOn({ cursor: opening.cursor, truncated }, settledBefore(type, opening.cursor, record));
+      const isRestored = isBeforeBackup(type, record);
+      subscription.lane.goOn({ ...opening, isRestored }, settledBefore(type, opening.cursor, record));
       opening.start();
       if (this.#persistence.isOutdated(record) || consent !== subscription.consent)
         this.#persistence.touch(subscription);

@@ -27,6 +27,13 @@ const skipped: Promise<HostOutcome> = Promise.resolve('skipped');
 /** Most bytes of one POST (DELIV-14). */
 const MAX_BODY_BYTES = 256 * 1024;
 
+/** Where delivery goes on that an earlier run began. */
+export interface ContinuedDelivery {
+  readonly cursor: string | null;
+  readonly truncated: boolean;
+  readonly isRestored: boolean;
+}
+
 /**
  * Delivers one subscription's events to its callback: several at a time, each retried on its own (DELIV-05), or one after
  * the other where order on the wire was asked for (ORDER-05). It holds a bounded number of them; past that it refuses, and
@@ -214,20 +221,21 @@ export class Lane implements Sink, DeliveryLane {
   /**
    * Goes on where an earlier run was, and tells what was lost since (OP-13).
    *
-   * @param opening where delivery starts, and whether that is later than it should be
+   * @param opening where delivery starts, whether that is later than it should be, and whether a backup was restored: what is
+   *   known of its client may be of before the client began anew, further back (EMIT-21)
    * @param passed positions before it that the endpoint has acknowledged. It may keep these events waiting for others that
    *   are lost, and nothing else would tell it not to
    */
-  goOn({ cursor, truncated }: { cursor: string | null; truncated: boolean }, passed: readonly string[]): void {
+  goOn({ cursor, truncated, isRestored }: ContinuedDelivery, passed: readonly string[]): void {
     if (this.#ended) return;
     const left = this.#order.goOn();
-    const gapAfter = left?.gapAfter ?? (truncated ? left?.cursor : null) ?? null;
+    const gapAfter = left?.gapAfter ?? (truncated || isRestored ? left?.cursor : null) ?? null;
     // Where there are no positions, nobody can know what was lost.
     if (cursor === null || gapAfter === null) return;
     this.#order.missUpTo(cursor, passed);
     // Held, so that the next run goes on where this one does: the client's cursor may be far behind, or mean nothing.
     const isPosted = this.#subscriber.dialect === 'final';
-    this.#hold(gapAfter, isPosted);
+    this.#hold(gapAfter, isPosted && !isRestored);
     // In the older dialect the answer to the next refresh tells it, as in the run before.
     if (isPosted) this.#sendGap(0);
   }
