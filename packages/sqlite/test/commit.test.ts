@@ -252,3 +252,18 @@ it('EMIT-08 a tool that writes to the file holds up everything once, and nothing
   await appendAll(log, 1, 'g');
   expect(await readAll(log)).toEqual(['e1', 'g1']);
 });
+
+it('TERM-12 a note that is set while an older one is answered is what is read from then on', async () => {
+  const { storage } = await open();
+  const { notes } = storage;
+  const log = storage.openLog('sample', unbounded);
+  let newer: unknown;
+  // Stored in one group with the older one, and answered before it.
+  const appended = Promise.resolve(log.append(event('e1'), { byteLength: 10 })).then(() => {
+    newer = notes.set({ key: 'k', value: 'new' });
+  });
+  await Promise.all([appended, notes.set({ key: 'k', value: 'old' })]);
+  expect(notes.get('k')).toBe('new');
+  await newer;
+  expect(notes.get('k')).toBe('new');
+});
