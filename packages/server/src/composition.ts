@@ -23,6 +23,7 @@ import { defaultPrincipal } from './requests/caller.ts';
 import { createHandlers } from './requests/handlers.ts';
 import type { RequestHandler } from './requests/handlers.ts';
 import { SubscribeCalls } from './requests/subscribeCalls.ts';
+import { Admissions } from './subscription/admissions.ts';
 import { Restoration } from './restoration/restoration.ts';
 import { memoryStorage } from './storage/memoryStorage.ts';
 import type { Storage } from './storage/storage.ts';
@@ -102,6 +103,7 @@ export function compose(options: EventsOptions): Parts {
     flusher: new TurnFlusher(clock),
     sessions: new Set<PushSession>(),
     subscribeCalls: new SubscribeCalls(),
+    admissions: new Admissions(),
     webhooks:
       options.webhooks &&
       new Webhooks(environment, options.webhooks, {

@@ -5,6 +5,7 @@ import type { TurnFlusher } from './delivery/push/turnFlusher.ts';
 import type { Webhooks } from './delivery/webhook/webhooks.ts';
 import type { Environment } from './environment.ts';
 import type { SubscribeCalls } from './requests/subscribeCalls.ts';
+import type { Admissions } from './subscription/admissions.ts';
 import type { Leases } from './subscription/leases.ts';
 import type { StoredSubscription } from './storage/subscriptionStore.ts';
 import type { Lifecycle } from './subscription/lifecycle.ts';
@@ -23,6 +24,7 @@ export interface Core extends Environment {
   /** Open streams. */
   readonly sessions: Set<PushSession>;
   readonly subscribeCalls: SubscribeCalls;
+  readonly admissions: Admissions;
   /** `undefined` when webhook mode is not offered. */
   readonly webhooks: Webhooks | undefined;
   /**

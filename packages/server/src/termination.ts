@@ -17,15 +17,19 @@ export async function terminate(
   error: EventsError,
 ): Promise<number> {
   // Nobody finds these any more, and a crash would bring them back (TERM-11).
-  const before = core.webhooks?.persistence?.storeEnds(filter);
+  const before = core.webhooks?.persistence?.storeEnds(filter) ?? [];
+  core.admissions.ended(filter);
   const live = core.registry.find(filter);
   for (const subscription of live) subscription.terminate(error);
-  const stored = restoration?.terminate(filter, error);
-  const ends = await Promise.all(
-    live.map(async (subscription) => !(subscription instanceof WebhookSubscription) || subscription.endStored),
-  );
-  ends.push(...((await stored) ?? []));
-  const all = [...ends, ...((await before) ?? [])];
+  const ended = live.map((subscription) => !(subscription instanceof WebhookSubscription) || subscription.endStored);
+  // Waited for together: one that rejects must not do so while another is waited for.
+  const [ofLive, ofStored, earlier] = await Promise.all([
+    Promise.all(ended),
+    restoration?.terminate(filter, error) ?? [],
+    before,
+  ]);
+  const ends = [...ofLive, ...ofStored];
+  const all = [...ends, ...earlier];
   const failed = all.filter((isStored) => !isStored).length;
   if (failed > 0) {
     throw internalError(`${failed} of ${all.length} ends could not be stored so far; they are tried again`);

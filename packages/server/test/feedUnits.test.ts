@@ -19,22 +19,75 @@ function eventOf(data: Record<string, unknown> = {}): FeedEvent {
   return new FeedEvent({ eventId: 'e', name: 'counted', timestamp: '2026-01-01T00:00:00Z', data }, null);
 }
 
-it('ORDER-01 what is stored behind something that does not come is handed on in order', async () => {
-  const given: number[] = [];
-  const order = new StoredOrder(0, ({ position }) => void given.push(position));
-  const answers: ((gap: Gap) => void)[] = [];
-  const calls = [2, 3].map(() =>
-    order.call(
-      () => new Promise<Gap>((resolve) => answers.push(resolve)),
-      (gap) => void order.add(gap),
-    ),
-  );
-  answers[0]?.(new Gap(2));
-  await settle();
-  expect(given).toEqual([]);
-  answers[1]?.(new Gap(3));
-  await Promise.all(calls.map(async (call) => call));
-  expect(given).toEqual([2, 3]);
+describe('stored order', () => {
+  /** Hands on to `given`; reads what `stored` has, from a log whose answers take a turn or not. */
+  function orderOf(given: string[], stored: readonly FeedRecord[], read?: () => Promise<never>): StoredOrder {
+    return new StoredOrder({
+      head: 0,
+      take: ({ kind, position }) => void given.push(`${kind} ${position}`),
+      read: read ?? ((after, limit) => stored.filter(({ position }) => position > after).slice(0, limit)),
+      gapAt: (position) => new Gap(position),
+      report: () => {},
+    });
+  }
+
+  function eventAt(position: number): FeedEvent {
+    return Object.assign(eventOf(), { position });
+  }
+
+  it('ORDER-01 EMIT-26 what is stored behind something whose answer does not come is handed on behind it, in order', async () => {
+    const given: string[] = [];
+    const order = orderOf(given, [eventAt(1)]);
+    const answers: ((event: FeedEvent) => void)[] = [];
+    const calls = [2, 3].map(() =>
+      order.call(
+        () => new Promise<FeedEvent>((resolve) => answers.push(resolve)),
+        (event) => void order.add(event),
+      ),
+    );
+    answers[0]?.(eventAt(2));
+    await settle();
+    expect(given).toEqual([]);
+    answers[1]?.(eventAt(3));
+    await Promise.all(calls.map(async (call) => call));
+    expect(given).toEqual(['event 1', 'event 2', 'event 3']);
+  });
+
+  it('EMIT-26 what is not there any more, or cannot be read, is a gap, and what is stored meanwhile waits', async () => {
+    for (const [stored, expected] of [
+      [[], ['gap 4', 'event 5', 'event 6']],
+      [
+        [eventAt(3), eventAt(4)],
+        ['gap 2', 'event 3', 'event 4', 'event 5', 'event 6'],
+      ],
+    ] as const) {
+      const given: string[] = [];
+      let fail = (): void => {};
+      const failing = (): Promise<never> => new Promise((_resolve, reject) => (fail = () => reject(new Error('disk'))));
+      const order = orderOf(given, stored, stored.length === 0 ? failing : undefined);
+      const add = (position: number): unknown =>
+        order.call(
+          () => eventAt(position),
+          (event) => void order.add(event),
+        );
+      add(5);
+      add(6);
+      fail();
+      await settle();
+      expect(given).toEqual(expected);
+    }
+  });
+
+  it('EMIT-26 what is answered twice is handed on once', () => {
+    const given: string[] = [];
+    const order = orderOf(given, []);
+    for (const position of [1, 1, 2, 1])
+      order.call(
+        () => eventAt(position),
+        (event) => void order.add(event),
+      );
+    expect(given).toEqual(['event 1', 'event 2']);
+  });
 });
 
 it('an event whose stored payload is damaged says which it is, and nothing of what is stored', () => {

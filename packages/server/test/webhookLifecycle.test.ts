@@ -1,6 +1,6 @@
 import { forbidden } from '@mcp-events/server';
 import type { EventsError, EventTypeDefinition } from '@mcp-events/server';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Deployment } from './kit/deployment.ts';
 import type { Message } from './kit/frames.ts';
 import { FakeClock, settle, until } from './kit/fakeClock.ts';
@@ -274,6 +274,38 @@ describe('terminate', () => {
       expect(more).toEqual([]);
       await server.events.close();
     }
+  });
+
+  it('TERM-11 rejects, and nothing else does, where the store fails in the middle of reading while an end is stored', async () => {
+    const deployment = new Deployment();
+    const { store } = deployment;
+    await deployment.leaveSubscriptions(2);
+    const [record] = store.records;
+    const half = {
+      load: async () =>
+        (function* () {
+          yield record!;
+          throw new Error('the store cannot be read any further');
+        })() as unknown as ReturnType<typeof store.load>,
+      save: (one: typeof record & object) => store.save(one),
+      delete: (id: string) => store.delete(id),
+    };
+    const unhandled: unknown[] = [];
+    const listen = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', listen);
+    onTestFinished(() => void process.off('unhandledRejection', listen));
+    const server = deployment.start({ store: half as never });
+    server.events.define('counted', deployment.definition);
+    await settle(30);
+    expect(server.events.subscriptions()).toHaveLength(1);
+    let stored = (): void => {};
+    store.writing = new Promise((resolve) => (stored = resolve));
+    const ending = server.events.terminate({}, forbidden());
+    await new Promise((resolve) => setImmediate(resolve));
+    stored();
+    await expect(ending).rejects.toThrow('not available');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
   });
 
   it('TERM-11 reaches those that are still being read when it is called', async () => {

@@ -7,6 +7,7 @@ import { authFor } from './kit/httpServer.ts';
 import { counted } from './kit/servers.ts';
 import { keptStorage, TestSubscriptionStore } from './kit/storage.ts';
 import { postedNumbers, TRUSTED, webhookServer } from './kit/webhookServer.ts';
+import type { WebhookTestServer } from './kit/webhookServer.ts';
 
 const withOptional = { ...counted.payload, properties: { ...counted.payload.properties, note: { type: 'string' } } };
 
@@ -400,5 +401,47 @@ describe('hooks', () => {
     expect(ended).toEqual([]);
     expect(server.events.subscriptions()).toEqual([]);
     expect(server.errors).toEqual([]);
+  });
+});
+
+describe('an end while a subscription is being made', () => {
+  const open = {
+    push: (server: WebhookTestServer) => server.stream('counted', {}, { as: 'alice' }).catch(() => {}),
+    webhook: (server: WebhookTestServer) => server.trySubscribe('counted'),
+    poll: (server: WebhookTestServer) => server.call('events/poll', { name: 'counted', cursor: null }, { as: 'alice' }),
+  };
+
+  it.each(['push', 'webhook', 'poll'] as const)('TERM-13 has its author asked again: %s', async (mode) => {
+    const server = webhookServer();
+    const answers: ((allowed: boolean) => void)[] = [];
+    const authorize = (): Promise<boolean> => new Promise((resolve) => answers.push(resolve));
+    server.events.define('counted', { ...counted, authorize });
+    for (const isAllowed of [false, true]) {
+      answers.length = 0;
+      void open[mode](server);
+      await settle();
+      expect(await server.events.terminate({ principal: 'alice' }, forbidden('revoked'))).toBe(0);
+      await server.events.terminate({ principal: 'bob' }, forbidden('revoked'));
+      answers[0]?.(true);
+      await settle();
+      expect([answers.length, server.events.subscriptions()]).toEqual([2, []]);
+      answers[1]?.(isAllowed);
+      await settle(20);
+      expect([answers.length, server.events.subscriptions().length]).toEqual([2, isAllowed ? 1 : 0]);
+    }
+    await server.events.close();
+  });
+
+  it('TERM-13 is answered although its author ends it each time that it is asked', async () => {
+    const server = webhookServer();
+    let asked = 0;
+    const authorize = (): boolean => {
+      asked++;
+      void server.events.terminate({ name: 'counted' }, forbidden('revoked'));
+      return true;
+    };
+    server.events.define('counted', { ...counted, authorize });
+    expect((await server.trySubscribe('counted')).error?.code).toBe(-32_603);
+    expect([asked, server.events.subscriptions()]).toEqual([3, []]);
   });
 });

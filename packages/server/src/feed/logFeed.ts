@@ -16,7 +16,7 @@ import { LogReplay } from './logReplay.ts';
 import { StoredOrder } from './storedOrder.ts';
 import { FeedEvent } from '../occurrence/feedEvent.ts';
 import type { FeedRecord, OccurrenceInput } from '../occurrence/feedEvent.ts';
-import type { Gap } from '../occurrence/gap.ts';
+import { Gap } from '../occurrence/gap.ts';
 
 /** Positions are decimal without leading zeros, so each position has one spelling. */
 const CURSOR = /^([\w-]+)\.(0|[1-9]\d{0,15})$/;
@@ -70,7 +70,13 @@ export class LogFeed implements Feed, LogDispatch {
       },
     });
     this.dispatched = log.head;
-    this.#stored = new StoredOrder(log.head, (record) => this.#dispatcher.add(record));
+    this.#stored = new StoredOrder({
+      head: log.head,
+      take: (record) => this.#dispatcher.add(record),
+      read: (position, limit) => this.#recordsBehind(position, limit),
+      gapAt: (position) => new Gap(position, this.cursorAt(position)),
+      report,
+    });
     this.#replay = new LogReplay({
       log,
       clock,
@@ -128,7 +134,7 @@ export class LogFeed implements Feed, LogDispatch {
     const event = new FeedEvent(input, null);
     return this.#stored.call(
       () => this.#log.append(event, options),
-      (stored) => this.#appended(event, stored),
+      (stored) => this.#appended(stored),
     );
   }
 
@@ -222,11 +228,15 @@ export class LogFeed implements Feed, LogDispatch {
     }
   }
 
-  #appended(event: FeedEvent, stored: FeedEvent): MaybePromise<FeedEvent> {
+  #appended(stored: FeedEvent): MaybePromise<FeedEvent> {
     stored.cursor ??= this.cursorAt(stored.position);
-    if (stored !== event) return stored;
-    const turn = this.#stored.add(event);
-    return turn === undefined ? event : turn.then(() => event);
+    const turn = this.#stored.add(stored);
+    return turn === undefined ? stored : turn.then(() => stored);
+  }
+
+  #recordsBehind(position: number, limit: number): MaybePromise<readonly FeedRecord[]> {
+    const page = this.#page(position, position, limit);
+    return isPromise(page) ? page.then(({ records }) => records) : page.records;
   }
 
   #skipped(gap: Gap): MaybePromise<string> {

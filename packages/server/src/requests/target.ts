@@ -62,6 +62,9 @@ async function readArguments(core: Core, name: string, compiled: CompiledType, a
   }
 }
 
+/** So often an author is asked about one request that an end overtakes. */
+const MOST_OVERRULED = 3;
+
 /** What one delivery mode does with its target. */
 export interface Admission<T> {
   /** Id of the subscription, for the author's `authorize`. */
@@ -72,8 +75,8 @@ export interface Admission<T> {
 
 /**
  * Finds the event type, checks mode and arguments, asks the author for permission, and admits. Asking takes time: what
- * changed or was withdrawn meanwhile is looked at anew, since nobody could end a subscription that was not registered
- * yet (TERM-02, TERM-03). Between that look and `admit` there is no await.
+ * changed, was withdrawn or was ended meanwhile is looked at anew, and the author asked again, since nobody could end a
+ * subscription that was not registered yet (TERM-02, TERM-03, TERM-13). Between that look and `admit` there is no await.
  */
 export async function admit<T>(
   core: Core,
@@ -82,13 +85,22 @@ export async function admit<T>(
   params: TargetRequest,
   admission: Admission<T>,
 ): Promise<T> {
-  for (;;) {
+  for (let overruled = 0; ;) {
     const target = await resolveTarget(core, mode, params);
     const details = subscriptionDetails(caller, target, mode, admission.idFor(target));
-    await core.lifecycle.authorize(target.compiled.definition, details);
+    const asking = core.admissions.begin(details);
+    try {
+      await core.lifecycle.authorize(target.compiled.definition, details);
+    } finally {
+      asking.close();
+    }
     const { type, compiled } = target;
     const isCurrent = core.catalog.get(type.name) === type && type.compiled === compiled;
-    if (isCurrent && !core.closed) return admission.admit(target, details);
+    if (isCurrent && !asking.isOverruled && !core.closed) return admission.admit(target, details);
+    // Its author may end it each time that it is asked.
+    if (asking.isOverruled && ++overruled === MOST_OVERRULED) {
+      throw internalError('The subscription was ended while it was being made; the request can be repeated');
+    }
   }
 }
 
