@@ -84,6 +84,7 @@ export class Events {
   readonly #legacySessions: boolean;
   readonly #attached = new WeakSet<McpServer>();
   #closing: Promise<void> | undefined;
+  #deadline: ShutdownDeadline | undefined;
   /** Only a wrapped transport can carry list changes, so only then they are promised (LIST-11). */
   #wrapped = false;
 
@@ -309,7 +310,8 @@ export class Events {
    * timers. Stored webhook subscriptions stay stored, for the next run. Idempotent.
    *
    * Without a deadline attempts under way are cut, to be made again in the next run, and what has to be stored is waited
-   * for. Rejects when it cannot be stored. Throws a `TypeError` for a deadline that is no time, and for other options.
+   * for; a later call may give one. Rejects when it cannot be stored. Throws a `TypeError` for a deadline that is no time, and
+   * for other options.
    */
   close(options: CloseOptions = {}): Promise<void> {
     if (typeof options !== 'object' || options === null) {
@@ -318,12 +320,15 @@ export class Events {
     refuseUnknown(options, ['deadlineMs'], 'the options of close()');
     const { deadlineMs } = options;
     const { clock, observer } = this.#parts.core;
-    const deadline = new ShutdownDeadline(clock, deadlineMs);
-    if (this.#closing === undefined) {
-      observer?.closing(deadlineMs);
-      this.#closing = this.#close(deadline);
+    if (this.#closing !== undefined) {
+      this.#deadline?.limit(deadlineMs);
+      return this.#closing;
     }
-    return this.#closing.finally(() => deadline.clear());
+    const deadline = new ShutdownDeadline(clock, deadlineMs);
+    this.#deadline = deadline;
+    observer?.closing(deadlineMs);
+    this.#closing = this.#close(deadline).finally(() => deadline.clear());
+    return this.#closing;
   }
 
   async #close(deadline: ShutdownDeadline): Promise<void> {

@@ -24,6 +24,12 @@ const columns: Readonly<Record<keyof DeadLetterFilter, string>> = {
   eventId: 'event_id',
 };
 
+/** Of all letters: kept by triggers, so that no letter costs a count. */
+interface Totals {
+  readonly count: number;
+  readonly size: number;
+}
+
 export class SqliteDeadLetters implements DeadLetterStore {
   readonly #statements: Statements;
   readonly #commit: GroupCommit;
@@ -33,6 +39,8 @@ export class SqliteDeadLetters implements DeadLetterStore {
   readonly #removeOldestOf: StatementSyncInstance;
   readonly #totals: StatementSyncInstance;
   readonly #removeOldest: StatementSyncInstance;
+  readonly #forgetTotals: StatementSyncInstance;
+  readonly #count: StatementSyncInstance;
   readonly #remove: StatementSyncInstance;
 
   constructor(db: DatabaseSyncInstance, commit: GroupCommit, file: string) {
@@ -49,6 +57,10 @@ export class SqliteDeadLetters implements DeadLetterStore {
     );
     this.#totals = db.prepare('SELECT count, size FROM dead_letter_totals');
     this.#removeOldest = db.prepare('DELETE FROM dead_letters WHERE number = (SELECT min(number) FROM dead_letters)');
+    this.#forgetTotals = db.prepare('DELETE FROM dead_letter_totals');
+    this.#count = db.prepare(
+      'INSERT INTO dead_letter_totals SELECT count(*), coalesce(sum(size), 0) FROM dead_letters',
+    );
     this.#remove = db.prepare('DELETE FROM dead_letters WHERE number = ?');
   }
 
@@ -87,11 +99,20 @@ export class SqliteDeadLetters implements DeadLetterStore {
     const { maxBytes, maxCount, maxCountPerSubscription } = deadLetterBounds;
     const { count } = this.#countOf.get(subscriptionId) as { count: number };
     if (count > maxCountPerSubscription) this.#removeOldestOf.run(subscriptionId);
-    for (;;) {
-      const totals = this.#totals.get() as { count: number; size: number };
-      if (totals.count <= maxCount && totals.size <= maxBytes) return;
-      this.#removeOldest.run();
+    let totals = this.#totals.get() as Totals | undefined;
+    // Each letter that was too much was removed with the one after it: totals that say otherwise are wrong.
+    const isWrong = totals === undefined || totals.count > maxCount + 1 || totals.size - size > maxBytes;
+    if (isWrong) totals = this.#countAnew();
+    while (totals !== undefined && (totals.count > maxCount || totals.size > maxBytes)) {
+      if (Number(this.#removeOldest.run().changes) === 0) return;
+      totals = this.#totals.get() as Totals;
     }
+  }
+
+  #countAnew(): Totals {
+    this.#forgetTotals.run();
+    this.#count.run();
+    return this.#totals.get() as unknown as Totals;
   }
 }
 

@@ -176,7 +176,8 @@ export class OpenSqliteStorage implements Storage {
 
   /** Removes in a while what has expired by then. Only while there is something that will. */
   #sweepLater(): void {
-    if (this.#sweepTimer !== undefined || ![...this.#slots.values()].some(({ past }) => past.expires)) return;
+    if (this.#closed || this.#sweepTimer !== undefined || ![...this.#slots.values()].some(({ past }) => past.expires))
+      return;
     this.#sweepTimer = this.#parts.clock.setTimeout(() => {
       this.#sweepTimer = undefined;
       for (const { past } of this.#slots.values()) past.sweep(1);

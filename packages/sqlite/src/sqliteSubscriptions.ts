@@ -14,7 +14,8 @@ type Row = [
   agreed: string,
   cursor: string | null,
   settled: string | null,
-  suspended: number,
+  /** Null if there is no progress of it. */
+  suspended: number | null,
   failing: string | null,
   gapAfter: string | null,
 ];
@@ -33,7 +34,7 @@ export class SqliteSubscriptions implements SubscriptionStore {
     this.#file = file;
     this.#page = db.prepare(
       `SELECT id, agreed, cursor, settled, suspended, failing, gap_after
-       FROM subscriptions JOIN subscription_progress USING (id) WHERE id > ? ORDER BY id LIMIT ?`,
+       FROM subscriptions LEFT JOIN subscription_progress USING (id) WHERE id > ? ORDER BY id LIMIT ?`,
     );
     // An object for each row would cost as much as everything else.
     this.#page.setReturnArrays(true);
@@ -93,6 +94,7 @@ export class SqliteSubscriptions implements SubscriptionStore {
 
 /** A damaged row is one record that cannot be read, which its reader reports: the others are fine. */
 function subscriptionOf([id, agreed, cursor, settled, suspended, failing, gapAfter]: Row): StoredSubscription {
+  if (suspended === null) return { id } as StoredSubscription;
   try {
     return Object.assign(JSON.parse(agreed) as Omit<StoredSubscription, ProgressMember>, {
       cursor,

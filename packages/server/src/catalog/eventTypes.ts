@@ -195,7 +195,7 @@ export class EventTypes {
       const words = `${count} stored event${count === 1 ? '' : 's'} of ${JSON.stringify(name)} ${count === 1 ? 'is' : 'are'} removed`;
       this.#warn(name, `${words}: its payload schema was changed incompatibly (${what}). Subscribers are told a gap`);
     }
-    const cleared = log.clear();
+    const cleared = begun(() => log.clear());
     this.#stored(name, cleared);
     return cleared;
   }
@@ -221,7 +221,11 @@ export class EventTypes {
     const { notes } = this.#options.storage;
     const { payloadSchema, inputSchema } = compiled.descriptor;
     const value = JSON.stringify({ payloadSchema, inputSchema, ending } satisfies RememberedType);
-    if (notes.get(noteKey(name)) !== value) this.#stored(name, notes.set({ key: noteKey(name), value }));
+    if (notes.get(noteKey(name)) !== value)
+      this.#stored(
+        name,
+        begun(() => notes.set({ key: noteKey(name), value })),
+      );
   }
 
   /** What is stored on the side: a failure is reported, and what it was for is done again in the next run. */
@@ -270,17 +274,34 @@ export class EventTypes {
     const key = noteKey(name);
     const value = notes.get(key);
     if (type.feed instanceof LogFeed) {
-      const cleared = type.feed.clear();
+      const { feed } = type;
+      const cleared = begun(() => feed.clear());
       this.#stored(name, cleared);
       // Events that stay need the schemas they were emitted under.
       const keep = (): void => {
-        if (value !== undefined && notes.get(key) === undefined) this.#stored(name, notes.set({ key, value }));
+        if (value !== undefined && notes.get(key) === undefined)
+          this.#stored(
+            name,
+            begun(() => notes.set({ key, value })),
+          );
       };
       if (isPromise(cleared)) cleared.catch(keep);
     }
     type.feed.close();
-    this.#stored(name, notes.delete(key));
+    this.#stored(
+      name,
+      begun(() => notes.delete(key)),
+    );
     this.#options.onChange();
+  }
+}
+
+/** What a storage that throws at once gives as well: nothing of what follows is to be kept from it. */
+function begun(store: () => MaybePromise<void>): MaybePromise<void> {
+  try {
+    return store();
+  } catch (error) {
+    return Promise.reject(error as Error);
   }
 }
 

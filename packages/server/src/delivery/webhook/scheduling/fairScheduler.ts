@@ -88,6 +88,8 @@ export class FairScheduler {
   readonly #round = new Fifo<PrincipalShare>();
   #running = 0;
   #woken = false;
+  /** Timers of flows that a rate limit holds back. */
+  readonly #delays = new Set<unknown>();
   #closed = false;
   #onIdle: (() => void)[] = [];
 
@@ -147,6 +149,8 @@ export class FairScheduler {
   /** Starts nothing any more. Resolves when the attempts under way are over. */
   close(): Promise<void> {
     this.#closed = true;
+    for (const timer of this.#delays) this.#clock.clearTimeout(timer);
+    this.#delays.clear();
     if (this.#running === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onIdle.push(resolve));
   }
@@ -273,12 +277,13 @@ export class FairScheduler {
 
   /** Rate limits hold a flow back, not its host or principal: both may have bursts left for others by then. */
   #delay(flow: Flow, waitMs: number): void {
-    this.#clock.setTimeout(() => {
-      if (this.#closed) return;
+    const timer = this.#clock.setTimeout(() => {
+      this.#delays.delete(timer);
       flow.queued = false;
       this.#ready(flow);
       this.#wake();
     }, waitMs);
+    this.#delays.add(timer);
   }
 
   #unpark(host: HostShare<Flow>): void {
