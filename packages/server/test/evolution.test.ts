@@ -1,10 +1,10 @@
 import type { JsonSchema } from '@mcp-events/protocol';
-import { Events, forbidden, internalError } from '@mcp-events/server';
+import { Events, forbidden, internalError, memoryStorage } from '@mcp-events/server';
 import type { EventLog, EventsOptions, Storage } from '@mcp-events/server';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeClock, settle } from './kit/fakeClock.ts';
 import { TestServer } from './kit/httpServer.ts';
-import { keptStorage, memoryLog } from './kit/storage.ts';
+import { durableStorage, keptStorage, memoryLog, TestSubscriptionStore } from './kit/storage.ts';
 
 const properties = { n: { type: 'integer' }, kind: { type: 'string' }, owner: { type: 'string' } };
 const payload = { type: 'object', properties };
@@ -303,5 +303,42 @@ describe('a schema that breaks what the last run promised', () => {
   it.each(['', 'never', true, null])('TERM-10 breakingChanges is apply or refuse, not %j', (breakingChanges) => {
     server = new TestServer();
     expect(() => new Events({ breakingChanges } as never)).toThrow("breakingChanges must be 'apply' or 'refuse', not");
+  });
+});
+
+describe('a storage that throws at once', () => {
+  const input = { type: 'object', properties: { kind: { type: 'string' } } };
+  const payloadOf = (type: string): JsonSchema => ({ type: 'object', properties: { n: { type } }, required: ['n'] });
+
+  /** Whose notes cannot be written. */
+  function failing(clock: FakeClock): Storage {
+    const inner = memoryStorage({ clock });
+    const fail = (): never => {
+      throw new Error('the storage is full');
+    };
+    const notes: Storage['notes'] = {
+      get: (key) => inner.notes.get(key),
+      set: fail,
+      delete: fail,
+    };
+    return { ...durableStorage(new TestSubscriptionStore(), inner), notes };
+  }
+
+  it('TERM-12 keeps no type from being defined, changed and removed, and is reported', async () => {
+    const clock = new FakeClock();
+    const storage = failing(clock);
+    server = new TestServer({ clock, storage });
+    const jobs = server.events.define('jobs', { payload: payloadOf('integer'), input });
+    await settle();
+    expect(server.errors.map(({ stage }) => stage)).toEqual(['storage']);
+    await jobs.emit({ n: 1 });
+    (jobs as { update(definition: object): void }).update({ payload: payloadOf('string'), input });
+    await settle();
+    await jobs.emit({ n: 'new' } as never);
+    expect((await server.events.inspect().events('jobs')).entries).toHaveLength(1);
+    jobs.remove();
+    await settle();
+    await expect(jobs.emit({ n: 2 })).rejects.toThrow('was removed');
+    server.events.define('jobs', { payload: payloadOf('integer'), input });
   });
 });

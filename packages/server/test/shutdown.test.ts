@@ -202,5 +202,33 @@ it('a deadline that is no time is refused, and the server goes on', async () => 
   const type = server.events.define('counted', counted);
   expect(() => server.events.close({ deadlineMs: Number.NaN })).toThrow('deadlineMs');
   expect(() => server.events.close({ deadlineMs: -1 })).toThrow('deadlineMs');
+  for (const deadlineMs of [null, true, '', [], '5', Infinity, 2 ** 31]) {
+    expect(() => server.events.close({ deadlineMs: deadlineMs as never })).toThrow('deadlineMs');
+  }
   await expect(type.emit({ n: 1 })).resolves.toMatchObject({ cursor: expect.any(String) });
+});
+
+it('DELIV-11 a later close may give a deadline, while the first one hangs', async () => {
+  const clock = new FakeClock();
+  const server = webhookServer({}, { clock, storage: storageThatCloses(clock, () => never) });
+  const first = watch(server.events.close());
+  await settle();
+  const later = watch(server.events.close({ deadlineMs: 1_000 }));
+  await clock.advance(999);
+  expect([first.done, later.done]).toEqual([false, false]);
+  await clock.advance(1);
+  expect([first.done, later.done]).toEqual([true, true]);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+it('DELIV-11 ends what a rate limit holds back', async () => {
+  const clock = new FakeClock();
+  const server = webhookServer({ limits: { hostPerSecond: 0.01 } }, { clock });
+  const type = server.events.define('counted', counted);
+  await server.subscribe('counted');
+  for (const n of [1, 2, 3]) await type.emit({ n });
+  await settle();
+  expect(clock.pendingTimers).toBeGreaterThan(0);
+  await server.events.close();
+  expect(clock.pendingTimers).toBe(0);
 });

@@ -5,6 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import type { FeedEvent } from '@mcp-events/server';
 import type { SqliteStorage } from '../src/index.ts';
 import { openFile } from '../src/openSqliteStorage.ts';
+import { FakeClock } from '../../../testing/fakeClock.ts';
 import { appendAll, event, readAll, unbounded } from './support.ts';
 import { temporaryFolder } from './temporaryFolder.ts';
 
@@ -266,4 +267,14 @@ it('TERM-12 a note that is set while an older one is answered is what is read fr
   expect(notes.get('k')).toBe('new');
   await newer;
   expect(notes.get('k')).toBe('new');
+});
+
+it('close leaves no timer, although it stores what waits and will expire', async () => {
+  const clock = new FakeClock();
+  const storage = await openFile({ file: join(temporaryFolder(), 'a.db'), clock }, () => {});
+  const log = storage.openLog('sample', { ...unbounded, maxAgeMs: 60_000 });
+  const stored = log.append(event('e1'), { byteLength: 10 });
+  await storage.close();
+  await stored;
+  expect(clock.pendingTimers).toBe(0);
 });

@@ -124,6 +124,32 @@ it('DELIV-08 dead letters are bounded with their metadata', async () => {
   );
 });
 
+it('DELIV-08 totals of dead letters that are wrong, or gone, are counted anew and cost no letter', async () => {
+  const { storage, db } = await reopened(async () => {});
+  const letter = { subscriptionId: 'a', principal: 'p', name: 'n', eventId: 'e', dataJson: '{}', cursor: null };
+  const given = { timestamp: '', attempts: 1, reason: 'timeout', abandonedAt: '' } as const;
+  await storage.deadLetters.add({ ...letter, ...given });
+  let count = 1;
+  for (const wrong of [
+    'UPDATE dead_letter_totals SET count = 1000000000',
+    'UPDATE dead_letter_totals SET size = 1e15',
+    'DELETE FROM dead_letter_totals',
+  ]) {
+    db.exec(wrong);
+    await storage.deadLetters.add({ ...letter, ...given });
+    expect(await storage.deadLetters.find({})).toHaveLength(++count);
+    expect(db.prepare('SELECT count, size FROM dead_letter_totals').get()).toEqual({ count, size: 2 * count });
+  }
+});
+
+it('TTL-11 a subscription of which the progress is gone is given as damaged, for its reader to report', async () => {
+  const { storage, db } = await reopened(async () => {});
+  const progress = { cursor: null, settled: [], suspended: false, failing: null, gapAfter: null };
+  for (const id of ['a', 'b']) await storage.subscriptions.save({ ...progress, id, name: 'n' } as never);
+  db.exec("DELETE FROM subscription_progress WHERE id = 'a'");
+  expect([...(await storage.subscriptions.load())]).toEqual([{ id: 'a' }, { ...progress, id: 'b', name: 'n' }]);
+});
+
 it('TTL-11 a damaged subscription keeps back no other, and no failure quotes what is stored', async () => {
   const { storage, db } = await reopened(async (log) => {
     await log.append(event('e1', { _meta: { a: 'private' } }), { byteLength: 10 });
