@@ -21,7 +21,7 @@ export async function terminate(
   core.admissions.ended(filter);
   const live = core.registry.find(filter);
   for (const subscription of live) subscription.terminate(error);
-  const ended = live.map((subscription) => !(subscription instanceof WebhookSubscription) || subscription.endStored);
+  const ended = live.map(async (one) => !(one instanceof WebhookSubscription) || one.endStored);
   // Waited for together: one that rejects must not do so while another is waited for.
   const [ofLive, ofStored, earlier] = await Promise.all([
     Promise.all(ended),

@@ -332,9 +332,9 @@ describe('a storage that throws at once', () => {
     await settle();
     expect(server.errors.map(({ stage }) => stage)).toEqual(['storage']);
     await jobs.emit({ n: 1 });
-    (jobs as { update(definition: object): void }).update({ payload: payloadOf('string'), input });
+    jobs.update({ payload: payloadOf('string'), input });
     await settle();
-    await jobs.emit({ n: 'new' } as never);
+    await jobs.emit({ n: 'new' });
     expect((await server.events.inspect().events('jobs')).entries).toHaveLength(1);
     jobs.remove();
     await settle();

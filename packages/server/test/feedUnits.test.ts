@@ -82,7 +82,7 @@ describe('stored order', () => {
     const given: string[] = [];
     const order = orderOf(given, []);
     for (const position of [1, 1, 2, 1])
-      order.call(
+      void order.call(
         () => eventAt(position),
         (event) => void order.add(event),
       );

@@ -294,7 +294,7 @@ describe('terminate', () => {
     const listen = (error: unknown): void => void unhandled.push(error);
     process.on('unhandledRejection', listen);
     onTestFinished(() => void process.off('unhandledRejection', listen));
-    const server = deployment.start({ store: half as never });
+    const server = deployment.start({ store: half });
     server.events.define('counted', deployment.definition);
     await settle(30);
     expect(server.events.subscriptions()).toHaveLength(1);

@@ -104,7 +104,7 @@ export class SqliteDeadLetters implements DeadLetterStore {
     const isWrong = totals === undefined || totals.count > maxCount + 1 || totals.size - size > maxBytes;
     if (isWrong) totals = this.#countAnew();
     while (totals !== undefined && (totals.count > maxCount || totals.size > maxBytes)) {
-      if (Number(this.#removeOldest.run().changes) === 0) return;
+      if (this.#removeOldest.run().changes === 0) return;
       totals = this.#totals.get() as Totals;
     }
   }
@@ -112,7 +112,7 @@ export class SqliteDeadLetters implements DeadLetterStore {
   #countAnew(): Totals {
     this.#forgetTotals.run();
     this.#count.run();
-    return this.#totals.get() as unknown as Totals;
+    return this.#totals.get() as Totals;
   }
 }
 

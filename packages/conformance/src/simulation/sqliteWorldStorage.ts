@@ -127,7 +127,7 @@ export class SqliteWorldStorage implements WorldStorage {
       world.faults.add('sqlite: files replaced');
       this.#engine.replaceFiles();
     }
-    if (random.chance(0.03)) await this.#withdraw(server);
+    if (random.chance(0.1)) await this.#withdraw(server);
     return false;
   }
 

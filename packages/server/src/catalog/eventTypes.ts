@@ -301,7 +301,7 @@ function begun(store: () => MaybePromise<void>): MaybePromise<void> {
   try {
     return store();
   } catch (error) {
-    return Promise.reject(error as Error);
+    return Promise.reject(error);
   }
 }
 
