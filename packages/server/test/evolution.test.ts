@@ -341,4 +341,39 @@ describe('a storage that throws at once', () => {
     await expect(jobs.emit({ n: 2 })).rejects.toThrow('was removed');
     server.events.define('jobs', { payload: payloadOf('integer'), input });
   });
+
+  it('TERM-12 a log that cannot be opened anew has nobody read the old one without pause', async () => {
+    const clock = new FakeClock();
+    const storage = keptStorage(clock);
+    const { openLog } = storage;
+    let reads = 0;
+    storage.openLog = (name, retention) => {
+      const log = openLog(name, retention);
+      return new Proxy(log, {
+        get: (target, member) => {
+          if (member === 'read') reads++;
+          const value: unknown = Reflect.get(target, member, target);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      });
+    };
+    server = new TestServer({ clock, storage });
+    const jobs = server.events.define('jobs', { payload: payloadOf('integer'), input });
+    await jobs.emit({ n: 1 });
+    const opened = storage.openLog;
+    storage.openLog = () => {
+      throw new Error('the storage is full');
+    };
+    const changed = { payload: payloadOf('string'), input };
+    expect(() => jobs.update(changed)).toThrow('full');
+    reads = 0;
+    await server.stream('jobs').catch(() => {});
+    await settle(50);
+    expect(reads).toBeLessThan(5);
+    // As soon as it can be opened the change is made.
+    storage.openLog = opened;
+    jobs.update(changed);
+    await jobs.emit({ n: 'new' });
+    expect((await server.events.inspect().events('jobs')).entries).toHaveLength(1);
+  });
 });

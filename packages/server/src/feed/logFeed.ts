@@ -144,6 +144,8 @@ export class LogFeed implements Feed, LogDispatch {
   }
 
   read(_subscription: SubscriptionDetails, cursor: string, options: ReadOptions): MaybePromise<FeedPage> {
+    // Nobody can be attached behind what is read: whoever wants to would read again and again.
+    if (this.#closed) throw internalError('The events cannot be read at the moment');
     const place = this.#locate(cursor);
     // The page stays empty so that the fresh cursor is where reading goes on, in every mode the same.
     try {
